@@ -33,14 +33,16 @@ PORTS = {
     "kafka": 9092,
     "firms": 9094,
     "denials": 9467,
+    "gateway": 8322,
     "receiver": 9095,
     "alertmanager": 9093,
     "worker": 9464,
     "act": 9465,
+    "notary-metrics": 9466,
     "notary": 8321,
     "prometheus": 9090,
 }
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0  # for several parts at the same time, on a busy machine
 STOP_SECONDS = 20.0
 
 
@@ -63,30 +65,42 @@ class Stack:
         self.parts = parts(self.directory, self.ports, self.access)  # with the keys
         self._configure()
         started: list[Part] = []
-        for part in self.parts:
-            if part.name == "worker" and (wrong := self.access.open_topics()):
+        first = [part.name for part in self.parts].index("worker")  # from here on: what needs topics and logins
+        for group in (self.parts[:first], self.parts[first:]):
+            if group[0].name == "worker" and (wrong := self.access.open_topics()):
                 return self._abort(started, wrong)
-            if self.pid(part) is None:
-                if taken(self.ports[part.name]):
-                    return self._abort(
-                        started, f"port {self.ports[part.name]} of {part.name} is taken by another process"
-                    )
-                say(f"starting {part.name} ...")
-                self._start(part)
-                started.append(part)
-            end = time.monotonic() + READY_SECONDS
-            while not part.ready():
-                if self.pid(part) is None:
-                    return self._abort(started, f"{part.name} ended: {self._tail(part)}")
-                if time.monotonic() > end:
-                    return self._abort(started, f"{part.name} is not ready: {self._tail(part)}")
-                time.sleep(0.1)
+            if wrong := self._start_all(group, started) or self._wait_for(group):
+                return self._abort(started, wrong)
         for part in self.parts:
             print(part.summary)
         for line in self.access.summary():
             print(line)
         say(f"ready after {time.monotonic() - began:.1f} s; logs in {self.directory}; `make stack-down` stops all")
         return 0
+
+    def _start_all(self, group: Sequence[Part], started: list[Part]) -> str:
+        """Start the parts that are not running. Returns the error message; empty on success."""
+        for part in group:
+            if self.pid(part) is not None:
+                continue
+            if taken(self.ports[part.name]):
+                return f"port {self.ports[part.name]} of {part.name} is taken by another process"
+            say(f"starting {part.name} ...")
+            self._start(part)
+            started.append(part)
+        return ""
+
+    def _wait_for(self, group: Sequence[Part]) -> str:
+        """Wait until the parts are ready. Returns the error message; empty on success."""
+        end = time.monotonic() + READY_SECONDS
+        for part in group:
+            while not part.ready():
+                if self.pid(part) is None:
+                    return f"{part.name} ended: {self._tail(part)}"
+                if time.monotonic() > end:
+                    return f"{part.name} is not ready: {self._tail(part)}"
+                time.sleep(0.1)
+        return ""
 
     def down(self, parts: Sequence[Part] | None = None) -> int:
         """Stop in reverse order: SIGTERM, then SIGKILL after `STOP_SECONDS`."""
@@ -168,7 +182,8 @@ class Stack:
         """Write the shipped configuration with the ports of this stack."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
-        for part, port in (("worker", 9464), ("act", 9465), ("denials", 9467)):
+        scraped = (("worker", 9464), ("act", 9465), ("notary-metrics", 9466), ("denials", 9467))
+        for part, port in scraped:
             prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
         if not self.access.secure:  # nothing is denied
             prometheus = prometheus[: prometheus.index("  - job_name: sandbox-denials")]

@@ -7,16 +7,16 @@ only their owner can read; `env/USER.env` has the lines by which a shell logs in
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-ROOT = Path(__file__).resolve().parents[1]
 FIRMS = ("firm-1", "firm-2", "firm-3", "firm-4", "firm-5")  # those of the simulated fleet
-PARTITIONS = "3"
+PARTITIONS, PREFIX, GROUP = 3, "sandbox", "sandbox-monitor"
 PEOPLE = ("operator", "regulator", "reader")
 
 
@@ -86,7 +86,15 @@ class Open:
 
     def open_topics(self) -> str:
         """See `Access`."""
-        return run_all({}, [["create", "--bootstrap", self.addresses()]])
+        from monitor.errors import SandboxMonitorError
+        from monitor.kafka.topics import TopicNames, create_topics, topics
+
+        try:
+            with logged_in({}):
+                asyncio.run(create_topics(self.addresses(), topics(TopicNames(PREFIX), PARTITIONS, 1)))
+        except SandboxMonitorError as error:
+            return str(error)
+        return ""
 
     def worker_options(self) -> tuple[str, ...]:
         """See `Access`."""
@@ -157,15 +165,33 @@ class Secure:
 
     def open_topics(self) -> str:
         """See `Access`."""
-        where = ["--bootstrap", f"127.0.0.1:{self._port}"]
-        firms = [word for firm in self._firms for word in ("--participant", firm)]
-        environment = self.environment("operator")
-        commands = [
-            ["create", *where, *firms, "--partitions", PARTITIONS],
-            ["acls", "--apply", *where, *firms],
-            ["users", *where, *firms, "--password-dir", str(self._clients)],
-        ]
-        return run_all(environment, commands) or self._write_logins()
+        from monitor.errors import SandboxMonitorError
+
+        try:
+            with logged_in(self.environment("operator")):
+                self._open_as_operator()
+        except SandboxMonitorError as error:
+            return str(error)
+        self._write_logins()
+        return ""
+
+    def _open_as_operator(self) -> None:
+        """What `topics create`, `topics acls --apply` and `topics users` do, and the quotas of the firms.
+
+        In this process: it saves three starts of Python."""
+        from monitor.kafka.acl_admin import AclAdmin
+        from monitor.kafka.acls import AclUsers, grants
+        from monitor.kafka.quotas import QuotaAdmin
+        from monitor.kafka.scram_users import add_users
+        from monitor.kafka.topics import TopicNames, create_topics, topics
+
+        bootstrap = f"127.0.0.1:{self._port}"
+        asyncio.run(create_topics(bootstrap, topics(TopicNames(PREFIX, self._firms), PARTITIONS, 1)))
+        with AclAdmin(bootstrap) as admin:
+            admin.add(admin.difference(list(grants(PREFIX, GROUP, self._firms, AclUsers()))).missing)
+        add_users(bootstrap, self._firms, self._clients)
+        with QuotaAdmin(bootstrap) as quotas:
+            quotas.apply(self._firms)
 
     def worker_options(self) -> tuple[str, ...]:
         """See `Access`."""
@@ -177,7 +203,10 @@ class Secure:
 
     def reader_options(self) -> tuple[str, ...]:
         """See `Access`."""
-        return ()
+        from monitor.files.key_file import read_key
+
+        signer = self._keys / "monitor.key"
+        return ("--trust-key", read_key(signer).public) if signer.exists() else ()
 
     def summary(self) -> Sequence[str]:
         """See `Access`."""
@@ -189,7 +218,7 @@ class Secure:
             f"also {', '.join(self._firms[1:])})",
         ]
 
-    def _write_logins(self) -> str:
+    def _write_logins(self) -> None:
         from monitor.files.key_file import read_key
 
         trust = read_key(self._keys / "monitor.key").public
@@ -199,8 +228,9 @@ class Secure:
             port = self._firms_port if user in self._firms else self._port
             lines = [f"# Kafka at 127.0.0.1:{port}; the monitor signs with {trust}"]
             lines += [f"export {name}={value}" for name, value in self.environment(user).items()]
+            if user in PEOPLE:  # their commands leave out what the monitor did not sign
+                lines.append(f"export SANDBOX_TRUST_KEYS={trust}")
             (logins / f"{user}.env").write_text("\n".join(lines) + "\n")
-        return ""
 
 
 def _recorded_firms(directory: Path) -> list[str]:
@@ -220,18 +250,14 @@ def without_login(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("SANDBOX_KAFKA_")}
 
 
-def run_all(environment: Mapping[str, str], commands: Sequence[Sequence[str]]) -> str:
-    """Run `sandbox-monitor topics` commands at the same time. Returns the error message; empty on success."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "monitor", "topics", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env={**without_login(os.environ), **environment},
-        )
-        for words in commands
-    ]
-    said = [process.communicate()[0] for process in running]
-    return "".join(text for process, text in zip(running, said, strict=True) if process.returncode)
+@contextlib.contextmanager
+def logged_in(login: Mapping[str, str]) -> Iterator[None]:
+    """Give this process a login for a while."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**without_login(before), **login})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -34,7 +35,9 @@ def parts(data: Path, ports: dict[str, int], access: Access) -> tuple[Part, ...]
     at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     kafka = Part("kafka", access.broker(), access.broker_ready, f"Kafka             {access.addresses()}")
     watched = (_denials(data, at, ports),) if access.secure else ()
-    return (kafka, *watched, *_alerting(data, at, ports), *_monitor(data, at, ports, access), _prometheus(data, at))
+    door = (_gateway(at, ports, access),) if access.secure else ()
+    monitor = _monitor(data, at, ports, access)
+    return (kafka, *watched, *_alerting(data, at, ports), *monitor, *door, _prometheus(data, at))
 
 
 def _denials(data: Path, at: dict[str, str], ports: dict[str, int]) -> Part:
@@ -104,6 +107,7 @@ def _monitor(data: Path, at: dict[str, str], ports: dict[str, int], access: Acce
             (
                 *(*MONITOR, "notary", *kafka, *access.reader_options()),
                 *("--dir", str(data / "ledger"), "--port", str(ports["notary"])),
+                *("--metrics-port", str(ports["notary-metrics"])),
             ),
             _http(at["notary"], "/"),
             f"board             http://{at['notary']}/ (ledger in {data / 'ledger'})",
@@ -111,6 +115,22 @@ def _monitor(data: Path, at: dict[str, str], ports: dict[str, int], access: Acce
             environment=access.environment("notary"),
         ),
     )
+
+
+def _gateway(at: dict[str, str], ports: dict[str, int], access: Access) -> Part:
+    return Part(
+        "gateway",
+        (*MONITOR, "gateway", "--bootstrap", at["kafka"], "--port", str(ports["gateway"])),
+        lambda: _listens(ports["gateway"]),
+        f"gateway of firms  http://{at['gateway']}/",
+        supervised=True,
+        environment=access.environment("gateway"),
+    )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _prometheus(data: Path, at: dict[str, str]) -> Part:

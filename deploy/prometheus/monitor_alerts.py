@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alert import JOB, Alert, M
 
+FORGED = "not_signed|unknown_key|bad_signature|replayed|epoch_not_claimed"
+
 MONITOR_ALERTS = (
     Alert(
         "SandboxLeaseShort",
@@ -49,6 +51,21 @@ MONITOR_ALERTS = (
         {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
         {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
         ({"user": "firm-1"},),
+    ),
+    Alert(
+        "SandboxOutputsForged",
+        "sandbox-monitor-health",
+        f'sum by (topic, reason) (increase({M}outputs_skipped_total{{reason=~"{FORGED}"}}[15m])) > 0',
+        "critical",
+        "Records of {{ $labels.topic }} are not the monitor's, or its workers sign with a key that is not trusted here "
+        "({{ $labels.reason }}). They were skipped.",
+        {M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "0x10 1x20"},
+        {
+            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "3x40",
+            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="unreadable"}': "0+9x40",
+        },
+        ({"topic": "sandbox.decisions", "reason": "not_signed"},),
+        at="15m",
     ),
     Alert(
         "SandboxSharedTopics",
@@ -237,7 +254,7 @@ MONITOR_ALERTS = (
     Alert(
         "SandboxMonitorDown",
         "sandbox-absent",
-        f'up{{job=~"{JOB}|sandbox-act"}} == 0',
+        f'up{{job=~"{JOB}|sandbox-act|sandbox-notary|sandbox-pool"}} == 0',
         "critical",
         "{{ $labels.job }} at {{ $labels.instance }} does not answer scrapes.",
         {f'up{{job="{JOB}",instance="a:1"}}': "1x10 0x20"},

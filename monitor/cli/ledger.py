@@ -21,6 +21,7 @@ from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_ent
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
+from monitor.notary.not_entered import problems as not_entered
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
@@ -46,7 +47,8 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 
     The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
     above 1 is sound, and stderr says so: it was started when earlier decisions were no longer in the log. In a
-    directory, cursor.json must not know more entries than the ledgers hold.
+    directory, cursor.json must not know more entries than the ledgers hold, and not-entered.jsonl no decision behind
+    the end of its ledger.
 
     Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
     missing, a root not found, or a disclosed text that does not match its commitment.
@@ -59,7 +61,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
     except Damage as damage:
         _say(str(damage))
         sys.exit(1)
-    cursor, sizes = verifier.cursor_of(path), dict[str, int]()
+    cursor, sizes, last = verifier.cursor_of(path), dict[str, int](), dict[str, int]()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
@@ -81,12 +83,15 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
             else:
                 missing -= sound.found.keys()
                 shown += sound.shown
-                sizes[sound.model] = sound.entries
+                sizes[sound.model], last[sound.model] = sound.entries, sound.last or 0
                 _print(sound, as_json)
             done += file.stat().st_size
     for problem in [] if bad else too_short(cursor, sizes):
         bad += 1
         _say(f"{path}: {problem}; {FIX.format(directory=path)}")
+    for problem in not_entered(path, last) if path.is_dir() and not bad else []:
+        bad += 1
+        _say(problem)
     for root in sorted(missing):
         bad += 1
         _say(f"no ledger here had the root {root}")

@@ -11,7 +11,9 @@ from monitor.cli.keys import checked
 from monitor.cli.terminal import echo
 from monitor.engine.failpoint import from_environment
 from monitor.files.key_file import read_key
+from monitor.kafka.record_skips import parse_place
 from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.topics import TopicNames
 from monitor.kafka.worker_service import Endpoint, serve_worker
 
 
@@ -83,6 +85,14 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     is_flag=True,
     help="skip telemetry that Kafka deleted before it was read, record the loss and flag its pilots; for one start",
 )
+@click.option(
+    "--skip",
+    "skip",
+    multiple=True,
+    metavar="TOPIC/PARTITION/OFFSET",
+    help="skip a telemetry record at which the worker ends each time: recorded, with a finding for its pilot; for one "
+    "start; repeatable. Also a record of the journal that no version can read. Never acts (control)",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -105,6 +115,7 @@ def worker(
     trusted: tuple[str, ...],
     admitters: tuple[str, ...],
     skip_lost: bool,
+    skip: tuple[str, ...],
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: it recovers its share of partitions, steps their records, writes the outputs.
@@ -135,6 +146,7 @@ def worker(
         trusted=checked(trusted, "--trust-key"),
         admitters=checked(admitters, "--admit-key"),
         skip_lost=skip_lost,
+        skip=_places(skip, prefix),
     )
     if not admitters:
         _say("open mode: anybody who may write to control may admit pilots; give --admit-key to name who may")
@@ -148,6 +160,22 @@ def worker(
         say=_say,
         failpoint=from_environment(),
     )
+
+
+def _places(given: tuple[str, ...], prefix: str) -> frozenset[str]:
+    """The records to skip. Raises BadParameter for what is no record of telemetry or of the journal."""
+    names = TopicNames(prefix)
+    for text in given:
+        try:
+            topic = parse_place(text).topic
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--skip") from error
+        if topic == names.control:
+            raise click.BadParameter(f"{topic} holds acts of people, which are never skipped", param_hint="--skip")
+        telemetry = topic == names.shared_telemetry or topic.startswith(f"{names.shared_telemetry}.")
+        if not telemetry and topic != names.journal:
+            raise click.BadParameter(f"{topic} is no telemetry topic, nor {names.journal}", param_hint="--skip")
+    return frozenset(given)
 
 
 def _say(line: str) -> None:

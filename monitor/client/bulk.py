@@ -77,7 +77,7 @@ def open_bulk(
     *,
     prefix: str = "sandbox",
     options: Mapping[str, Any] | None = None,
-    participant_of: Callable[[str], str] = lambda pilot: "",
+    participant_of: Callable[[str], str] | None = None,
 ) -> Bulk:
     """Return a bulk sender for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects on first use.
 

@@ -176,7 +176,7 @@ class KafkaBulk:
     `participant_of` names the participant of a pilot, whose separate telemetry topic is used where it exists.
     """
 
-    def __init__(self, link: KafkaLink, participant_of: Callable[[str], str] = lambda pilot: "") -> None:
+    def __init__(self, link: KafkaLink, participant_of: Callable[[str], str] | None = None) -> None:
         self.link = link
         self._participant_of = participant_of
         self._links: dict[str, KafkaLink] = {}  # by participant: only for the names of their topics
@@ -188,7 +188,7 @@ class KafkaBulk:
         self._send(self._link_of(pilot).telemetry, pilot, body, headers)
 
     def _link_of(self, pilot: str) -> KafkaLink:
-        participant = self._participant_of(pilot)
+        participant = self._participant_of(pilot) if self._participant_of else ""
         if not participant:
             return self.link
         if participant not in self._links:

@@ -12,7 +12,7 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -131,6 +131,11 @@ class CommonCauseMachine:
 
     # ---- the three inputs
 
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """`telemetry` as a generator whose result are the outputs."""
+        yield
+        return self.telemetry(topic, records)
+
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Keep the periods of one partition of `evidence`, `<topic>/<partition>`. What is no evidence of the monitor is
         skipped, and stands in `skipped`."""
@@ -159,7 +164,7 @@ class CommonCauseMachine:
         """Refuse: the second stage takes no acts."""
         raise SetAside("control", "no_control", "the second stage takes no acts")
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""
         return Outputs()
 

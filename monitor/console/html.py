@@ -64,12 +64,19 @@ def banners(board: FleetView, now: int) -> str:
 
 
 def _crash_loop(loop: CrashLoop) -> str:
-    where = ", ".join(f"{topic} offset {offset}" for topic, offset in sorted(loop.positions.items())) or "an unknown"
+    where = ", ".join(f"{topic} offset {offset}" for topic, offset in sorted(loop.positions.items()))
+    text = f"; the next records are those at {where}" if where else ""
+    way = "The worker's log names the cause; the runbook (SandboxWorkerCrashLoop) how to skip a record."
+    if loop.deleted:
+        text += "; " + ", ".join(
+            f"{topic} offsets {loop.positions[topic]} to {first - 1} were deleted unread"
+            for topic, first in sorted(loop.deleted.items())
+        )
+        way = "Restore them, or start the worker once with --skip-lost (runbook, SandboxTelemetryDeleted)."
     return (
-        f'<p class="alarm" role="alert"><b>■ The worker of partition {loop.partition} crashes again and again.</b> '
-        f"{loop.claims} starts in a row made no step; the next records are those at {escape(where)}. No decisions are "
-        "taken about its pilots meanwhile. The worker's log names the cause; the runbook (SandboxWorkerCrashLoop) how "
-        "to skip a record.</p>"
+        f'<p class="alarm" role="alert"><b>■ The worker of partition {loop.partition} ends again and again.</b> '
+        f"{loop.claims} starts in a row made no step{escape(text)}. No decisions are taken about its pilots meanwhile. "
+        f"{way}</p>"
     )
 
 
@@ -93,7 +100,7 @@ def _skipped(rows: Sequence[SkippedRecords]) -> str:
         f'<p class="note" role="note"><b>{count(sum(row.records for row in rows), "foreign record")} skipped</b> on '
         f"{escape(', '.join(sorted({row.topic for row in rows})))}: no output of the monitor ({escape(last.reason)}, "
         f"last at {escape(last.topic)}/{last.partition} offset {last.offset}). They change nothing here, but somebody "
-        "else may write to these topics. See the runbook (SandboxOutputsSkipped).</p>"
+        "else may write to these topics. See the runbook (SandboxForeignRecords).</p>"
     )
 
 

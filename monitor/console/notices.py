@@ -20,11 +20,12 @@ class SkippedRecords(Struct):
 
 class CrashLoop(Struct, frozen=True):
     """Owners of a partition ended `claims` times in a row before they wrote a step. The next records to be stepped are
-    those at `positions` (topic -> offset)."""
+    those at `positions` (topic -> offset); of the topics in `deleted`, the log begins at a later offset."""
 
     partition: int
     claims: int
     positions: dict[str, int]
+    deleted: dict[str, int] = {}
 
 
 class Notices:

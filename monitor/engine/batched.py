@@ -7,7 +7,7 @@ single events that this stepper is given. How a run is split never changes a res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from monitor.compile.state_size import open_allowance
@@ -22,6 +22,8 @@ from monitor.observe.names import may_hold_names
 from monitor.observe.split import end_of_batch
 from monitor.state.pilot import PilotState
 from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
+
+PAUSE_EVENTS = 64  # events stepped one by one between two pauses: some 10 ms for the most expensive ones
 
 
 class BatchStepper:
@@ -41,8 +43,9 @@ class BatchStepper:
         self._senders = senders
         self.events = 0
 
-    def records(self, records: Sequence[Record], stretch: TopicBatch) -> Outputs:
-        """Step records in offset order. Returns their outputs."""
+    def steps(self, records: Sequence[Record], stretch: TopicBatch) -> Generator[None, None, Outputs]:
+        """Step records in offset order; their outputs are the generator's result. It pauses wherever records of another
+        topic may be stepped, at the latest after `PAUSE_EVENTS` events that were stepped one by one."""
         out = Outputs()
         at = 0
         while at < len(records):
@@ -50,26 +53,27 @@ class BatchStepper:
             for group in groups:
                 for run in runs(group):
                     if isinstance(run, EventRun):
-                        self._step_run(run, stretch, valid=False)
+                        yield from self._step_run(run, stretch, valid=False)
                     else:
-                        self._each(run, stretch)
+                        yield from self._each(run, stretch)
             if at < len(records):
-                self._each(records[at : at + 1], stretch)
+                yield from self._each(records[at : at + 1], stretch)
                 at += 1
             out.extend(self._single.outputs(stretch))
         return out
 
-    def _each(self, records: Iterable[Record], stretch: TopicBatch) -> None:
+    def _each(self, records: Iterable[Record], stretch: TopicBatch) -> Iterator[None]:
         """Validate records one by one; the events of a record that holds several are still tried as a batch."""
         for record in records:
             events, places, rejected = self._single.judged(record)
             if events:
                 count = len(events)
                 run = EventRun(events, [record] * count, [record.received] * count, places)
-                self._step_run(run, stretch, valid=True)
+                yield from self._step_run(run, stretch, valid=True)
             self._single.add_rejected(rejected, record, stretch)
+            yield
 
-    def _step_run(self, run: EventRun, stretch: TopicBatch, *, valid: bool) -> None:
+    def _step_run(self, run: EventRun, stretch: TopicBatch, *, valid: bool) -> Iterator[None]:
         """Step a run, in batches where the fast path applies. Unless all events are known to be `valid`, events outside
         a batch are validated one record at a time."""
         todo = [(0, len(run.events), valid)]
@@ -85,7 +89,7 @@ class BatchStepper:
             elif valid and self._batch_end(run, first, stop, valid) < stop:
                 todo.append((first, stop, valid))
             elif not valid and run.records[first] is run.records[stop - 1]:
-                self._each(run.records[first : first + 1], stretch)
+                yield from self._each(run.records[first : first + 1], stretch)
             elif valid and first == 0 and stop >= MIN_BATCH and self._first_alone(run.events[0], run.received[0]):
                 self._single.step_run(run, 0, 1, stretch)
                 todo.append((1, stop, True))
@@ -93,9 +97,12 @@ class BatchStepper:
                 half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
                 todo += [(half, stop, valid), (first, half, valid)]
             elif valid:
-                self._single.step_run(run, first, stop, stretch)
+                for start in range(first, stop, PAUSE_EVENTS):
+                    self._single.step_run(run, start, min(stop, start + PAUSE_EVENTS), stretch)
+                    yield
             else:
-                self._each(run.records_of(first, stop), stretch)
+                yield from self._each(run.records_of(first, stop), stretch)
+            yield
 
     def _take(self, batch: EventBatch, run: EventRun, first: int, stretch: TopicBatch) -> bool:
         """Take a batch, the events of `run` from `first` on, if all of them are ordinary. Timers that are due before

@@ -62,10 +62,16 @@ class PilotSelection:
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         elif isinstance(entry, Skipped):
             firms = {self._firms.get(pilot) for pilot in self.pilots}
-            lost = {topic: gone for topic, gone in entry.lost.items() if self._owners.get(topic) in (None, *firms)}
+            skipped = entry.keys or {}
+            lost = {
+                topic: gone
+                for topic, gone in entry.lost.items()
+                if self._owners.get(topic) in (None, *firms) and skipped.get(topic, "") in ("", *self.pilots)
+            }
+            keys = {topic: key for topic, key in skipped.items() if topic in lost}
             yield from self._times.flush()
             aside = tuple(pilot for pilot in entry.aside if pilot in self.pilots)
-            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, aside or UNSET))
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, aside or UNSET, keys or UNSET))
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 

@@ -14,7 +14,7 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -58,6 +58,8 @@ _REJECTIONS: dict[str, RejectionReason] = {
     Refusal.CONFLICT: RejectionReason.CONFLICT,
     Refusal.ALREADY_ADMITTED: RejectionReason.CONFLICT,
 }
+
+NO_KEYS: Mapping[str, str] = {}
 
 
 class Machine:
@@ -211,9 +213,21 @@ class Machine:
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Step telemetry records of one topic in offset order."""
+        steps = self.telemetry_steps(topic, records)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                out: Outputs = done.value
+                return out
+
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """The same in steps; the outputs are the generator's result. Between two steps records of another topic may be
+        stepped, and nothing else: no act, no time, no snapshot. Results do not depend on where it pauses, as no pilot
+        has events on two topics."""
         stretch = TopicBatch(topic, self._owner_of(topic))
         if self.fast_path:
-            out = self._batched.records(records, stretch)
+            out = yield from self._batched.steps(records, stretch)
         else:
             self._single.records(records, stretch)
             out = self._single.outputs(stretch)
@@ -261,11 +275,16 @@ class Machine:
             out.evidence.append(Closed(partition=self._partition.number, through=through))
         return out
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped."""
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NO_KEYS) -> Outputs:
+        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped, or
+        an operator skipped the last of them (`keys`, see `Skipped`)."""
         out = Outputs()
         for topic, (first, kept) in sorted(lost.items()):
-            self._outages.lost(topic, first, kept, self._owner_of(topic), out)
+            owner = self._owner_of(topic)
+            if topic in keys:
+                self._outages.skipped(topic, kept - 1, keys[topic], owner, out)
+            else:
+                self._outages.lost(topic, first, kept, owner, out)
         return out
 
     @property

@@ -71,6 +71,9 @@ def grants(
     yield from _reads_each(users.notary, names.commands)
     # The board asks whether the owner of a partition still writes: where the topic ends, not what is in it.
     yield Grant(users.notary, ("Describe",), "topic", names.state)
+    # It reports telemetry that was deleted unread, and topics whose retention would: bounds and settings, no record.
+    for name, prefixed in ((names.shared_telemetry, False), (f"{names.shared_telemetry}.", True)):
+        yield Grant(users.notary, ("Describe", "DescribeConfigs"), "topic", name, prefixed)
     yield from _reads(users.act, names.decisions, names.control, names.journal)
     yield from _history(names, users.gateway)
     yield from _history(names, users.regulator)

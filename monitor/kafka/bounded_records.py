@@ -239,6 +239,7 @@ class BoundedRecords:
 
     maker_of: MakerOf = staticmethod(consumer_records)
     unreadable: MakeUnreadable = staticmethod(unreadable_range)
+    portion_bytes = PORTION_BYTES  # of one `getall`
 
     def __init__(
         self,
@@ -349,7 +350,7 @@ class PortionedResult(fetcher.FetchResult):  # type: ignore[misc]
             return []
         records: BoundedRecords = self._partition_records
         try:
-            rows: list[Any] = records.take(min(max_records or PORTION_RECORDS, PORTION_RECORDS))
+            rows: list[Any] = records.take(min(max_records or PORTION_RECORDS, PORTION_RECORDS), records.portion_bytes)
         except BaseException:
             self._partition_records: Any = None  # fetched again
             raise

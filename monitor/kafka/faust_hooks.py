@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import aiokafka
@@ -30,6 +30,7 @@ from monitor.kafka.private_hooks import HOOKS as HOOKS
 from monitor.kafka.private_hooks import PINNED as PINNED
 from monitor.kafka.private_hooks import check_versions as check_versions
 from monitor.kafka.topics import LARGE
+from monitor.kafka.turns import SLICE_BYTES
 from monitor.kafka.unpacking import UnreadableReason
 from monitor.model.records import Record, UnreadableRecords
 
@@ -62,6 +63,7 @@ class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         zero_copy.use(self)
         await super().start()
         self._fetcher.__class__ = PatientFetcher
+        self._fetcher._prefetch_backoff = 0.0  # topics are fetched while records of others wait to be taken
 
 
 class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
@@ -115,6 +117,7 @@ class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
         if isinstance(result, fetcher.FetchResult):
             records = result._partition_records
             records.maker_of, records.unreadable = records_of, unreadable_records
+            records.portion_bytes = SLICE_BYTES
         super().__setitem__(partition, result)
 
 
@@ -145,13 +148,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             **access(),
         )
 
-    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *arguments: Any, **more: Any) -> Any:
+    without: frozenset[tuple[str, int]] = frozenset()  # what the next call leaves in place
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[Any],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
         held = consumer._fetcher._records
         if not isinstance(held, PrefetchedRecords):
             consumer._fetcher._records = PrefetchedRecords()
             for partition, result in held.items():
                 consumer._fetcher._records[partition] = result
-        return await super()._fetch_records(consumer, *arguments, **more)
+        wanted = {tp for tp in active_partitions if tp not in self.without}
+        if not wanted:  # which would mean all of them
+            await asyncio.sleep(timeout or 0)
+            return {}
+        return await super()._fetch_records(consumer, wanted, timeout, max_records)
 
 
 class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
@@ -208,8 +223,11 @@ class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
         """See `GroupConsumer`."""
         return bool(self.flow_active)
 
-    async def records(self, timeout: float) -> dict[tuple[str, int], list[Record]]:
+    async def records(
+        self, timeout: float, without: Collection[tuple[str, int]] = ()
+    ) -> dict[tuple[str, int], list[Record]]:
         """See `GroupConsumer`. Waits while the flow is stopped."""
+        self._thread.without = frozenset(without)
         fetched, _ = await self._wait_next_records(timeout)
         return {(tp.topic, tp.partition): list(rows) for tp, rows in (fetched or {}).items()}
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from monitor.engine.log import Log
@@ -28,8 +28,11 @@ class GroupConsumer(Protocol):
     def flowing(self) -> bool:
         """Whether records may be stepped: False from the start of a rebalance until recovery has ended."""
 
-    async def records(self, timeout: float) -> dict[TopicPartitionName, list[Record]]:
-        """The next records by topic and partition, each list in offset order; empty after about `timeout` s."""
+    async def records(
+        self, timeout: float, without: Collection[TopicPartitionName] = ()
+    ) -> dict[TopicPartitionName, list[Record]]:
+        """The next records by topic and partition, each list in offset order and of bounded size; empty after about
+        `timeout` s. Records of `without` wait."""
 
     async def position_of(self, name: TopicPartitionName) -> int:
         """Offset of the next record that `records` will return: moves past holes, unlike the last record's offset."""

@@ -23,15 +23,26 @@ from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.journal_records import fruitless_claims
 from monitor.kafka.output_lines import Line, OutputLines
 from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
 from monitor.kafka.output_signer import OutputSigner
-from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, learn_topics, to_records
 from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import RULES, Claim, Command, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import (
+    RULES,
+    Claim,
+    Command,
+    JournalEntry,
+    Outputs,
+    OwnerStart,
+    Position,
+    Record,
+    Skipped,
+)
 from monitor.model.signing import OutputKind
 
 NO_EPOCH = 0
@@ -42,6 +53,8 @@ class KafkaLog:
     """One partition of all topics. Call `claim` first; after any exception, only `close`.
 
     `generation` is the consumer group's, so that epochs rise with it too. `failpoint` is for tests that kill owners.
+    `on_foreign` is called with topic, partition and offset of each record of journal and state that no owner
+    can have written; it is skipped.
     """
 
     def __init__(
@@ -51,6 +64,7 @@ class KafkaLog:
         *,
         generation: int = 0,
         failpoint: Callable[[str], None] = lambda name: None,
+        on_foreign: Callable[[str, int, int], None] = lambda topic, partition, offset: None,
     ) -> None:
         self.partition = partition
         self.names = settings.names
@@ -58,7 +72,9 @@ class KafkaLog:
         self.moves = 0  # reads and writes that succeeded: the watchdog compares it
         self.epoch = NO_EPOCH
         self._lines = OutputLines(self.names, OutputRoutes(settings.names), OutputSigner(settings.signer, partition))
-        self._trust = RecoveryTrust(settings.trust, self.names.journal, partition)
+        self._trust = RecoveryTrust(
+            settings.trust, self.names.journal, partition, ignored=settings.skip, on_foreign=on_foreign
+        )
         self._settings = settings
         self._generation = generation
         self._failpoint = failpoint
@@ -102,21 +118,21 @@ class KafkaLog:
         await self._reader.start()
         # Fence before the first read: nothing that an older owner writes can follow what is read below.
         self._producer = await self._fence()
+        await learn_topics(self._producer.client, self.output_topics())
         self._failpoint("fenced")
         await self._trust.begin(self._reader)
         async for raw in self._reader.all(self.names.state, self.partition):
-            if self._trust.state(raw):
-                self._live.feed(raw.key, raw.value)
+            if self._trust.state(raw) and not self._live.feed(raw.key, raw.value):
+                self._trust.foreign(raw)
         self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
         raw_through = self._live.values.get((state_keys.THROUGH, ""))
         through = None if raw_through is None else state_keys.decode_position(raw_through)
-        await self._check_kept(watermark.position, through, entries)
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = {self.names.telemetry_of(name): name for name in self.names.participants}
-        claim = await self.append(await self._claim_entry(owners))
+        claim = await self.append(await self._claim_entry(owners, _furthest(watermark.position, through)))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
@@ -126,6 +142,8 @@ class KafkaLog:
             entries += self._trust.journal(raw)
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        # After the claim, so that an owner that cannot go on here leaves a trace of its start.
+        await self._check_kept(watermark.position, through, entries)
         await self._read_written()
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
@@ -135,6 +153,7 @@ class KafkaLog:
             through=through,
             snapshots=snapshots,
             journal=tuple(self._valid(entries, watermark.in_force)),
+            fruitless=fruitless_claims([*self._trust.before, *entries]) - 1,
         )
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
@@ -175,6 +194,7 @@ class KafkaLog:
         """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
         was done in the last transaction of it."""
         routing = self.routes.routing
+        await learn_topics(self._started()[0].client, self.output_topics())
         lines: list[Line] = []
         for participant, command in commands:
             missing = self._written.missing(participant, routing)
@@ -298,8 +318,9 @@ class KafkaLog:
             return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
         return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
 
-    async def _claim_entry(self, owners: dict[str, str]) -> Claim:
-        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES)
+    async def _claim_entry(self, owners: dict[str, str], reached: dict[str, int]) -> Claim:
+        start = OwnerStart(reached, self._settings.process)
+        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES, start=start)
         if self._settings.signer is None:
             return claim
         # Every older owner is fenced: what is written after these ends without a signature is not the monitor's.
@@ -426,3 +447,10 @@ class KafkaLog:
         yield from self._state(
             state_keys.WATERMARK, "", state_keys.encode(state_keys.Watermark(at, self._in_force(at.journal)))
         )
+
+
+def _furthest(watermark: Position, through: Position | None) -> dict[str, int]:
+    """The next offset of each telemetry topic whose outputs are not written yet."""
+    written = {} if through is None else through.telemetry
+    topics = sorted(watermark.telemetry.keys() | written.keys())
+    return {topic: max(watermark.telemetry.get(topic, 0), written.get(topic, 0)) for topic in topics}

@@ -10,27 +10,24 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from functools import partial
-from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
 from monitor.console.routes import routes
 from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
+from monitor.kafka.ledger_writer import MAX_BATCH, LedgerWriter
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
-from monitor.kafka.output_trust import JournalSearch, believed
-from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.owner_watch import OwnerWatch
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
-from monitor.kafka.topics import TopicNames, partition_count
+from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
-from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
@@ -38,10 +35,6 @@ from monitor.projections.metrics import Metrics
 logger = EventLogger(__name__)
 
 RETRY_S = 2.0
-LIVENESS_POLL_S = 1.0
-CLAIM_EVERY = 15  # polls between two looks at the newest claim
-JOURNAL_TAIL = 100  # offsets before the end of a journal among which its last record is looked for: markers take some
-MAX_BATCH = 500  # records that share one durable append
 
 Say = Callable[[str], None]
 
@@ -79,13 +72,18 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
     outputs = [names.decisions, *names.every_commands, names.evidence]
     trust = OutputTrust(bootstrap, names, settings.trusted)
-    reports = ReaderReports(metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value))
+    entered = ReaderReports(metrics, skips=False)
+    shown = ReaderReports(
+        metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
+    )
+    watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
-        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (reports, trust))),
-        asyncio.create_task(_record(unrecorded, ledger, metrics)),
-        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (reports, trust), repeats=True)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
+        asyncio.create_task(LedgerWriter(ledger, metrics, board.notices, shown).run(unrecorded)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
-        asyncio.create_task(_watch_owners(bootstrap, names, board)),
+        asyncio.create_task(watch.run()),
+        asyncio.create_task(watch.watch_retention()),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
@@ -149,32 +147,6 @@ async def _follow(
             await asyncio.sleep(RETRY_S)
 
 
-async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary, metrics: Metrics) -> None:
-    """Append the decisions that have been read: those of one partition that are waiting share one durable write.
-
-    The read position is stored with the records, in the same append: a crash between the two would either lose
-    decisions or record them twice.
-    """
-    position = ledger.position
-    while True:
-        batch = [await unrecorded.get()]
-        while not unrecorded.empty() and len(batch) < MAX_BATCH:
-            batch.append(unrecorded.get_nowait())
-        by_partition: dict[int, list[ConsumedOutput]] = {}
-        for seen in batch:
-            by_partition.setdefault(seen.partition, []).append(seen)
-        for partition, rows in by_partition.items():
-            decisions = [row.value for row in rows if isinstance(row.value, Decision)]
-            # A command follows from its decision, so the ledger needs one topic only.
-            commands = [command for decision in decisions if (command := command_of(decision)) is not None]
-            position = {**position, f"{rows[-1].topic}/{partition}": rows[-1].position.next}
-            # In a thread: an fsync of a slow disk must not stop heartbeats of the readers or the board.
-            entries = await asyncio.to_thread(
-                ledger.record, decisions, commands, partition=partition, position=position
-            )
-            metrics.recorded(entries)
-
-
 def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]:
     async def take(seen: ConsumedOutput) -> None:
         outputs = Outputs()
@@ -190,51 +162,3 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
             logger.error("board.record_failed", topic=seen.topic, offset=seen.offset, error=repr(error))
 
     return take
-
-
-async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> None:
-    """Note for each partition when its owner last wrote: it appends to `journal` every ten seconds, and to `state`
-    while it recovers from a backlog.
-
-    The time is this machine's clock at the moment when the end of a log was seen to have moved. The last journal record
-    before this service started counts with its own time.
-    """
-    ends: dict[tuple[str, int], int] = {}
-    while True:
-        reader = PartitionReader(bootstrap, client_id="sandbox-notary")
-        try:
-            await reader.start()
-            partitions = range(await partition_count(bootstrap, names.journal))
-            for turn in count():
-                if turn % CLAIM_EVERY == 0:
-                    await _look_for_shared_topics(reader, names, board)
-                for partition in partitions:
-                    await _look_for_writes(reader, names, partition, board, ends)
-                await asyncio.sleep(LIVENESS_POLL_S)
-        except Unavailable:  # reported by the tasks that follow the outputs
-            await asyncio.sleep(RETRY_S)
-        finally:
-            await reader.stop()
-
-
-async def _look_for_shared_topics(reader: PartitionReader, names: TopicNames, board: FleetView) -> None:
-    """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no owners."""
-    claim = await JournalSearch(reader, names.journal, 0, partial(believed, None)).last_claim()
-    if claim is not None:
-        board.notices.shared_topics = not claim.owners
-
-
-async def _look_for_writes(
-    reader: PartitionReader, names: TopicNames, partition: int, board: FleetView, ends: dict[tuple[str, int], int]
-) -> None:
-    board.liveness.watch(partition, wall_ms())
-    for topic in (names.journal, names.state):
-        first, end = await reader.bounds(topic, partition)
-        if (topic, partition) in ends:
-            if end != ends[topic, partition]:
-                board.liveness.mark_alive(partition, wall_ms())
-        elif topic == names.journal:
-            rows, _ = await reader.chunk(topic, partition, max(first, end - JOURNAL_TAIL), end)
-            if rows:
-                board.liveness.mark_alive(partition, min(rows[-1].timestamp, wall_ms()))
-        ends[topic, partition] = end

@@ -27,11 +27,15 @@ from monitor.kafka.partition_reader import high_waters, learn_topics
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust, TrustedRun
 from monitor.kafka.topics import ANY, LARGE, existing_partitions
+from monitor.logs import EventLogger
 from monitor.model.epochs import EpochFilter
 from monitor.model.output_records import JudgedOutput, Output, OutputRejection, judge_output
 from monitor.model.records import Command, Decision, Permit, Rejected, digest
 
+logger = EventLogger(__name__)
+
 DISCOVER_S = 5.0  # between two looks for new topics
+LIMITED = ".rejected"  # topics whose retention is limited: a reader that was overtaken goes on at the first record kept
 
 
 class ReadPosition(Struct, frozen=True):
@@ -83,6 +87,8 @@ def identity(value: Output) -> str:
 
 def judged(record: Any) -> JudgedOutput | OutputRejection:
     """The output in a consumer record, or why there is none. Never raises."""
+    if isinstance(record, bounded_records.UnreadableRange):
+        return OutputRejection.UNREADABLE
     return judge_output(record.topic, record.key, record.value, record.headers)
 
 
@@ -186,13 +192,22 @@ class _Reading:
         """Go to the positions of all `tps`, of which those of the `new` ones are checked first. Raises `LogBroken`
         where the log no longer has one, or does not have it yet."""
         consumer = self._consumer
-        await learn_topics(consumer, [tp.topic for tp in new])
+        await learn_topics(consumer._client, [tp.topic for tp in new])
         first, last = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
         for tp in new:
             self._reports.watch(tp.topic)
             position = self._positions.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
             # Compaction and markers may take the beginning of a topic; only a position that was stored can be lost.
-            if 0 < position.next < first[tp]:
+            if 0 < position.next < first[tp] and tp.topic.endswith(LIMITED):
+                logger.warning(
+                    "rejections.deleted_unread",
+                    stage="record",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    first=position.next,
+                    last=first[tp] - 1,
+                )
+            elif 0 < position.next < first[tp]:
                 raise LogBroken(
                     f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {position.next}: retention "
                     "deleted records that it had not read; fix: restore them from a copy of the topic, or keep what "
@@ -234,19 +249,19 @@ class _Reading:
         """The output in a record, `None` where it is skipped, void or repeated. Either way it counts as read."""
         topic, partition = record.topic, record.partition
         before = self._positions[topic, partition]
-        found = judged(record)
+        found, after = judged(record), getattr(record, "last", record.offset) + 1
         if isinstance(found, JudgedOutput):
             found = (self._trusted.accept(record, found.epoch) if self._trusted else None) or found
         if not isinstance(found, JudgedOutput):
-            self._positions[topic, partition] = ReadPosition(record.offset + 1, before.epoch)
+            self._positions[topic, partition] = ReadPosition(after, before.epoch)
             self._reports.skipped(topic, partition, record.offset, found)
             return None
         epochs = EpochFilter(before.epoch)
         counts = epochs.accepts(found.epoch) and (self._repeats or self._deduplicator.is_new(found.value))
-        after = self._positions[topic, partition] = ReadPosition(record.offset + 1, epochs.highest)
+        position = self._positions[topic, partition] = ReadPosition(after, epochs.highest)
         if not counts:
             return None
-        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, after)
+        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, position)
 
     async def _report(self, tp: TopicPartition, records: int) -> None:
         position = await self._consumer.position(tp)

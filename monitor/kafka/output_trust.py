@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from monitor.errors import Forged, LogBroken
+from monitor.kafka.bounded_records import UnreadableRange
+from monitor.kafka.journal_records import journal_entry
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.model.output_records import OutputRejection
 from monitor.model.records import Claim, JournalEntry
 from monitor.model.signing import OUTPUT_HEADER, OutputKind, Place, Trusted, signed_output
 
 FIRST_WINDOW = 200  # offsets before the end of a journal that are read first; markers take about half of them
-
-_entry = msgspec.json.Decoder(JournalEntry).decode
 
 
 class Numbers:
@@ -66,20 +64,26 @@ class RecordTrust:
 def believed(keys: Trusted | None, record: Any) -> JournalEntry | None:
     """The entry of a journal record, None when it cannot be read or is not signed by one of the keys (None: any)."""
     try:
+        if isinstance(record, UnreadableRange):
+            return None
         if keys is not None and signed_output(keys, record).place.kind != "journal":
             return None
-        return _entry(record.value) if record.value is not None else None
-    except (Forged, msgspec.MsgspecError, UnicodeDecodeError):
+        entry = journal_entry(record)
+    except (Forged, LogBroken):
         return None
+    return None if entry is None else entry.entry
 
 
 def believed_or_older(trust: RecordTrust, record: Any) -> JournalEntry | None:
     """The entry of a journal record that is signed, or from before entries had to be; else None."""
+    if isinstance(record, UnreadableRange):
+        return None
     try:
         trust.key_of(record, kind="journal")
-        return _entry(record.value) if record.value is not None else None
-    except (Forged, msgspec.MsgspecError, UnicodeDecodeError):
+        entry = journal_entry(record)
+    except (Forged, LogBroken):
         return None
+    return None if entry is None else entry.entry
 
 
 class JournalSearch:

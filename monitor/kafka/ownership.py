@@ -14,12 +14,14 @@ from msgspec import structs
 
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.kafka.careful_start import FRUITLESS
 from monitor.kafka.control_gate import ControlGate
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TopicPartitionName
 from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
+from monitor.kafka.record_skips import skip_records
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.time_journal import TimeJournal
 from monitor.logs import EventLogger
@@ -176,6 +178,16 @@ class PartitionOwnership:
         )
         began = host.monotonic()
         await runner.recover()
+        if runner.fruitless >= FRUITLESS:
+            logger.error(
+                "partition.crash_loop",
+                stage="record",
+                partition=partition,
+                starts=runner.fruitless,
+                next=runner.next_telemetry,
+                detail="so many workers in a row ended here before they made a step; records are stepped in small "
+                "batches until their place is known (runbook, SandboxWorkerCrashLoop)",
+            )
         self._metrics.check_leases(runner.machine, 2 * (s.session_timeout + host.monotonic() - began))
         gate = ControlGate(runner.control, s.max_pending_control)
         time = TimeJournal(
@@ -190,6 +202,7 @@ class PartitionOwnership:
     async def _start_positions(self, owned: OwnedPartition) -> dict[TopicPartitionName, int]:
         """Return where to read each topic from. With `skip_lost`, telemetry that was deleted unread is skipped and the
         loss recorded. Raises LogBroken without it, or when acts were deleted."""
+        await skip_records(owned, self._settings.skip, self._settings.batch)
         lost: dict[str, tuple[int, int]] = {}
         log, runner = owned.log, owned.runner
         firsts = await log.firsts(sorted(self.topics))

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust, epoch_of
@@ -26,7 +27,7 @@ from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
 from monitor.logs import EventLogger
 from monitor.model.output_records import OutputRejection
-from monitor.model.records import Outputs, Record
+from monitor.model.records import Outputs, Record, UnreadableRecords
 from monitor.model.signing import Signer, Trusted
 
 logger = EventLogger(__name__)
@@ -76,6 +77,10 @@ class PoolLog(KafkaLog):
         return [self._believed(topic, r) for r in records]
 
     def _believed(self, topic: str, record: Any) -> Record:
+        if isinstance(record, UnreadableRange):
+            return UnreadableRecords(
+                record.offset, record.timestamp, None, None, last=record.last, reason=record.reason.value
+            )
         refused = self._run.accept(record, epoch_of(record))
         if refused is not None:
             self.refused.setdefault(topic, {})[record.offset] = refused

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiokafka
 import faust
+import kafka.admin
 from aiokafka import client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.producer import sender
@@ -112,6 +113,12 @@ HOOKS: tuple[Hook, ...] = (
         "the longest wait of the next fetch",
         "aiokafka: `fetch_max_wait_ms` as a callable, asked for each fetch",
     ),
+    Hook(
+        fetcher.Fetcher,
+        "_prefetch_backoff",
+        "no topic waits until records of another are taken",
+        "aiokafka: a `prefetch_backoff_ms` argument of AIOKafkaConsumer",
+    ),
     Hook(fetcher.Fetcher, "_records", "whether fetched records wait; the mapping they wait in", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_partition_records", "the records of a fetch, whose factory is set", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_topic_partition", "whose records they are", _PORTIONS),
@@ -127,6 +134,12 @@ HOOKS: tuple[Hook, ...] = (
         "BACKOFF_OVERRIDE",
         "a transaction may begin 2 ms after the last one instead of 20",
         "aiokafka: a `transaction_backoff_ms` argument of AIOKafkaProducer",
+    ),
+    Hook(
+        kafka.admin.KafkaAdminClient,
+        "_manager",
+        "sends requests about quotas, as the methods of the client do",
+        "kafka-python: `alter_client_quotas` and `describe_client_quotas` of KafkaAdminClient",
     ),
     # aiokafka: responses to fetches are received where they stay.
     Hook(

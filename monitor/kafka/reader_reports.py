@@ -37,36 +37,42 @@ class _Logged(Struct):
 
 
 class ReaderReports:
-    """Reports of one process, whichever of its readers met a record: a record that two of them skip, or that one skips
-    again after an outage, counts once.
+    """Reports of one reader of a process. A record that it skips again after an outage counts once.
 
-    `on_skip` is called for each skipped record that counts. Not thread-safe.
+    Where two readers of a process read one topic, one of them reports skips (`skips`) and one its progress and lag
+    (`progress`). `on_skip` is called for each skipped record that counts.
     """
 
     def __init__(
         self,
         metrics: Metrics | None = None,
         on_skip: Callable[[SkippedOutput], None] = lambda skipped: None,
+        *,
+        skips: bool = True,
+        progress: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._metrics = metrics
+        self._skips, self._progress = skips, progress
         self._on_skip = on_skip
         self._monotonic = monotonic
-        self._counted: dict[tuple[str, int], int] = {}  # the highest offset that was counted
+        self._counted: dict[tuple[str, int, bool], int] = {}  # the highest offset that was counted
         self._logged: dict[tuple[str, OutputRejection], _Logged] = {}
         self._topics: set[str] = set()
 
     def watch(self, topic: str) -> None:
         """The topic is read from now on: its skips are counted from zero."""
         topic = self._label(topic)
-        if self._metrics is not None:
+        if self._metrics is not None and self._skips:
             self._metrics.reads(topic)
 
     def skipped(self, topic: str, partition: int, offset: int, reason: OutputRejection) -> None:
         """Count a record that is not an output of the monitor, and log it at a limited rate."""
-        if offset <= self._counted.get((topic, partition), -1):
+        # What does not fit in a ledger is found later than what cannot be read.
+        key = topic, partition, reason is OutputRejection.OUT_OF_ORDER
+        if not self._skips or offset <= self._counted.get(key, -1):
             return
-        self._counted[topic, partition] = offset
+        self._counted[key] = offset
         if self._metrics is not None:
             self._metrics.skipped_output(self._label(topic), reason)
         self._on_skip(SkippedOutput(topic, partition, offset, reason))
@@ -74,12 +80,12 @@ class ReaderReports:
 
     def read(self, topic: str, partition: int, position: int, lag: int, records: int) -> None:
         """`records` were read up to `position`; `lag` records of the partition are not read yet."""
-        if self._metrics is not None:
+        if self._metrics is not None and self._progress:
             self._metrics.reading(self._label(topic), partition, position, lag, records)
 
     def progress(self) -> None:
         """The log was asked and answered: the reader works, whether or not there was a record."""
-        if self._metrics is not None:
+        if self._metrics is not None and self._progress:
             self._metrics.heartbeat(wall_ms())
 
     def failed(self, error: Exception) -> None:
@@ -110,6 +116,6 @@ class ReaderReports:
             offset=offset,
             reason=reason.value,
             without_a_line=logged.silent or None,
-            detail="not an output of the monitor; who may write to this topic? (runbook, SandboxOutputsSkipped)",
+            detail="not an output of the monitor; who may write to this topic? (runbook, SandboxForeignRecords)",
         )
         logged.silent = 0

@@ -17,8 +17,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
     `timeout` (s) bounds each write and each request: a write that is not acknowledged by then has an unknown outcome,
     and the owner must end. `chunk` is the largest number of records per read. `signer` signs every record;
-    `trusted` are public keys of other owners, now or before, besides its own. `owner` and `admitters` are written into
-    the claim.
+    `trusted` are public keys of other owners, now or before, besides its own. `owner`, `admitters` and `process` are
+    written into the claim. `skip` names records (`<topic>/<partition>/<offset>`) that the operator has decided to skip.
     """
 
     bootstrap: str
@@ -33,6 +33,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     signer: Signer | None = None
     admitters: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
+    skip: frozenset[str] = frozenset()
+    process: str = ""
 
     @property
     def names(self) -> TopicNames:
@@ -69,6 +71,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     signer: Signer | None = None  # signs all outputs; the same for every worker of the group
     trusted: tuple[str, ...] = ()  # further public keys whose records recovery believes: while a key is replaced
     skip_lost: bool = False  # skip telemetry that the log deleted unread, and record the loss; else the worker ends
+    skip: frozenset[str] = frozenset()  # `<topic>/<partition>/<offset>` of records that crash the worker: see `Skipped`
     admitters: tuple[str, ...] = ()  # public keys that may admit pilots; empty: any writer of control may
 
     @property
@@ -86,8 +89,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         """Seconds within which the owner of a partition has written a `time` entry, if it is working."""
         return 2 * self.time_every_ms / 1000 + IDLE_SLACK_S
 
-    def log(self, owner: str) -> LogSettings:
-        """The settings of its logs; `owner` is used where `instance` is empty."""
+    def log(self, owner: str, process: str = "") -> LogSettings:
+        """The settings of its logs; `owner` is used where `instance` is empty. `process` names one start of it."""
         return LogSettings(
             bootstrap=self.bootstrap,
             prefix=self.prefix,
@@ -101,6 +104,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             signer=self.signer,
             admitters=self.admitters,
             trusted=self.trusted,
+            skip=self.skip,
+            process=process,
         )
 
 

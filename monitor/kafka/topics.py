@@ -21,6 +21,11 @@ from monitor.kafka.login import require_login
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
 FOREVER = "-1"
+# How long rejections are kept, in each partition: firms cause them, so what they take is bounded. The numbers of
+# rejections are in the metrics, and what was rejected stays in its own log; 30 days are longer than any appeal needs to
+# find out why an event did not count.
+REJECTED_MS = str(30 * 24 * 3600 * 1000)
+REJECTED_BYTES = str(1024**3)
 ANY = "*"  # at the end of a topic's name: every topic that begins like this; no topic's name can contain it
 VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
@@ -176,7 +181,7 @@ def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list
         names.commands: kinds.compacted,
         names.permits: kinds.compacted,
         names.evidence: kinds.kept,
-        names.rejected: kinds.kept,
+        names.rejected: kinds.limited,
     }
     flags = _prefix_flag(names.prefix)
     return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]
@@ -190,6 +195,7 @@ class _Settings:
         safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
         self.large = {"max.message.bytes": str(LARGE)}
         self.kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+        self.limited = {**self.kept, "retention.ms": REJECTED_MS, "retention.bytes": REJECTED_BYTES}
         self.stamped = {**self.kept, "message.timestamp.type": "LogAppendTime"}
         self.compacted = {**safe, "cleanup.policy": "compact"}
         self.telemetry = {**self.stamped, **self.large}
@@ -268,6 +274,19 @@ async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 
 
+async def limited_retention(bootstrap: str, names: TopicNames) -> dict[str, bool]:
+    """Every telemetry topic of the prefix, and whether Kafka may delete its records by time or by size.
+
+    Raises `Unavailable` when no broker answers, `LogBroken` when the settings may not be read.
+    """
+    shared = names.shared_telemetry
+    async with _Admin(bootstrap) as admin:
+        there = sorted(t for t in await admin.list_topics() if t == shared or t.startswith(f"{shared}."))
+        settings = await _settings(admin, there) if there else {}
+    kinds = ("retention.ms", "retention.bytes")
+    return {topic: any(found.get(kind, FOREVER) != FOREVER for kind in kinds) for topic, found in settings.items()}
+
+
 async def existing_partitions(bootstrap: str, wanted: Sequence[str]) -> dict[str, int]:
     """Number of partitions of each wanted topic; a name that ends in `ANY` stands for all topics that begin with the
     rest of it, of which there may be none. Raises `LogBroken` when a named topic does not exist, `Unavailable`."""
@@ -317,7 +336,10 @@ def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[T
 
 
 def _enough(key: str, actual: str | None, wanted: str) -> bool:
-    """Sizes and replica minima may be larger than required; all else must be equal."""
+    """Sizes and replica minima may be larger than required, and a limited retention may be any; all else must be
+    equal."""
+    if key.startswith("retention.") and wanted != FOREVER:
+        return True
     if key in ("max.message.bytes", "min.insync.replicas") and actual is not None:
         return int(actual) >= int(wanted)
     return actual == wanted

@@ -55,6 +55,7 @@ class OutputRejection(StrEnum):
     UNREADABLE = "unreadable"  # the value is not the JSON that its type asks for
     OUT_OF_RANGE = "out_of_range"  # a time, a standing or a name that no output has
     KEY_MISMATCH = "key_mismatch"  # the key is not the pilot of the value
+    FOREIGN = "foreign"  # on journal or state: no owner of a partition can have written it
     OUT_OF_ORDER = "out_of_order"  # a decision that cannot follow in its ledger: it is not entered
     NOT_SIGNED = "not_signed"  # a key is trusted here, and the record has no signature
     UNKNOWN_KEY = "unknown_key"  # signed with a key that is not trusted here

@@ -126,12 +126,21 @@ class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
 RULES = 2  # the rules of this code; see `Claim`
 
 
+class OwnerStart(Struct, frozen=True):
+    """Where an owner goes on (the next offset of each telemetry topic whose outputs are not written yet), and the start
+    of its process. Nothing that is decided depends on them."""
+
+    next: dict[str, int] = {}
+    process: str = ""
+
+
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
-    ownership alike. Claims written before these fields existed have none of them.
+    ownership alike. `start` tells from outside whether owners end again and again, and where. Claims written before
+    these fields existed have none of them.
 
     `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
     that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
@@ -147,6 +156,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     open_mode: bool | None = None
     signed_from: dict[str, int] | UnsetType = UNSET
     rules: int | UnsetType = UNSET  # left out of older claims
+    start: OwnerStart | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
@@ -170,13 +180,19 @@ class Skipped(Struct, frozen=True, tag="skipped"):
     """Journal: the owner continues without something. `lost`: the log had deleted telemetry that was not read yet, and
     the owner was started with `--skip-lost`; for each topic the first offset lost and the first that is kept. `pilots`:
     the stored state of these cannot be read, so they are set aside until they are admitted again. Else as `TimeRead`,
-    though no time passes."""
+    though no time passes.
+
+    `keys` names the topics of `lost` of which nothing was deleted: an operator skipped one record that ended the worker
+    each time it was stepped (`--skip`), the last one of the range. Its value is the key of that record, "" where it has
+    none.
+    """
 
     epoch: int
     telemetry_next: dict[str, int]
     control_next: int
     lost: dict[str, tuple[int, int]]
     pilots: tuple[str, ...] | UnsetType = UNSET  # left out of older entries
+    keys: dict[str, str] | UnsetType = UNSET
 
     @property
     def aside(self) -> tuple[str, ...]:
@@ -447,6 +463,18 @@ class Outputs(Struct):
         """Keep only the last permit of each source, in order: an older one grants no more."""
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
+
+    def in_parts(self, most: int) -> list[Outputs]:
+        """The same outputs in the order in which they are written, in parts of at most `most`; at least one part."""
+        fields = ("rejected", "decisions", "commands", "permits", "evidence")
+        rows = [(field, value) for field in fields for value in getattr(self, field)]
+        if len(rows) <= most:
+            return [self]
+        parts = [Outputs() for _ in range(0, len(rows), most)]
+        for number, (field, value) in enumerate(rows):
+            getattr(parts[number // most], field).append(value)
+        parts[-1].uncounted = self.uncounted
+        return parts
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)

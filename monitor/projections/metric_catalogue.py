@@ -96,6 +96,11 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("dropped_total", "counter", "Values dropped from the metrics, by cause.", "why"),
     # record
     _spec("recorded_total", "counter", "Entries appended to the ledger."),
+    _spec(
+        "ledger_incomplete",
+        "gauge",
+        "Ledgers that end before a decision that was read and could not be entered.",
+    ),
     # act
     _spec("commands_total", "counter", "Commands sent to services, without retransmissions.", "action"),
     _spec("commands_again_total", "counter", "Retransmissions of unacknowledged commands.", "action"),
@@ -120,9 +125,9 @@ CATALOGUE: tuple[Spec, ...] = (
     ),
     # readers of outputs: notary, actors, second stage
     _spec(
-        "outputs_skipped_total",
+        "foreign_records_total",
         "counter",
-        "Records of an output topic that are no output of the monitor and were skipped, by topic and reason.",
+        "Records that the monitor did not write on a topic that only it may write; skipped, by topic and reason.",
         "topic",
         "reason",
     ),
@@ -130,6 +135,25 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("reader_position", "gauge", "Next offset that is read of an output topic.", "topic", "partition"),
     _spec("reader_lag_records", "gauge", "Records of an output topic not yet read.", "topic", "partition"),
     _spec("reader_failures_total", "counter", "Failures of reading outputs, each followed by another attempt."),
+    # the owners of partitions, seen from the notary
+    _spec(
+        "worker_crash_loop",
+        "gauge",
+        "Starts in a row without a step, while workers end again and again; topic and offset of the next record.",
+        "partition",
+        "topic",
+        "offset",
+    ),
+    _spec(
+        "telemetry_deleted",
+        "gauge",
+        "1 while a worker cannot go on because the log deleted the offsets first to last before they were read.",
+        "topic",
+        "partition",
+        "first",
+        "last",
+    ),
+    _spec("telemetry_retention_limited", "gauge", "1 while the log may delete records of the topic, else 0.", "topic"),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last made progress, wall clock."),

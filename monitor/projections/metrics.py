@@ -282,17 +282,40 @@ class Metrics:
         """The notary appended `entries` entries."""
         self._of["recorded_total"].inc(entries)
 
+    def crash_loop(self, partition: int, starts: int, positions: Mapping[str, int], deleted: Mapping[str, int]) -> None:
+        """So many workers in a row ended in this partition before they made a step; the next records are those at
+        `positions`. Of the topics in `deleted` the log begins only there."""
+        self.crash_loop_ended(partition)
+        for topic, offset in positions.items() or {"": 0}.items():
+            self._of["worker_crash_loop"].labels(str(partition), topic, str(offset)).set(starts)
+            if topic in deleted:
+                labels = (topic, str(partition), str(offset), str(deleted[topic] - 1))
+                self._of["telemetry_deleted"].labels(*labels).set(1)
+
+    def crash_loop_ended(self, partition: int) -> None:
+        """The partition has a worker that makes steps."""
+        for name in ("worker_crash_loop", "telemetry_deleted"):
+            self._of[name].remove_by_labels({"partition": str(partition)})
+
+    def limited_retention(self, topic: str, limited: bool) -> None:
+        """Whether the log may delete records of a telemetry topic, by time or by size."""
+        self._of["telemetry_retention_limited"].labels(topic).set(int(limited))
+
+    def incomplete_ledgers(self, ledgers: int) -> None:
+        """Set the number of ledgers that end before a decision that could not be entered."""
+        self._of["ledger_incomplete"].set(ledgers)
+
     # -- readers of outputs
 
     def reads(self, topic: str) -> None:
         """This process reads the output topic: its skips are counted from zero."""
         self._of["reader_records_total"].labels(topic)
         for reason in OutputRejection:
-            self._of["outputs_skipped_total"].labels(topic, reason.value)
+            self._of["foreign_records_total"].labels(topic, reason.value)
 
     def skipped_output(self, topic: str, reason: OutputRejection) -> None:
         """A record of the topic is no output of the monitor, and was skipped."""
-        self._of["outputs_skipped_total"].labels(topic, reason.value).inc()
+        self._of["foreign_records_total"].labels(topic, reason.value).inc()
 
     def reading(self, topic: str, partition: int, position: int, lag: int, records: int) -> None:
         """`records` of the partition were read up to `position`, and `lag` more are there."""

@@ -40,7 +40,8 @@ def accept_sequence(pilot: PilotState, event: Envelope, received: int, key: int 
         source = _new_source(pilot, name, number)
         source.key = key
     elif source.key != key and not _passes(source, key) and not (number in source.missing and at <= source.newest):
-        return "repeat" if _seen(pilot, source, event, number, at) == "repeat" else "older_key"
+        found = _seen(pilot, source, event, number, at) if number <= source.high else "conflict"
+        return "older_key" if found == "conflict" else found
     source.heard = received
     high, keep = source.high, seen_kept(len(pilot.sources))
     if number > high:
@@ -108,12 +109,12 @@ def forget_gaps(pilot: PilotState, before: int) -> None:
 
 
 def _seen(pilot: PilotState, source: Source, event: Envelope, number: int, at: int) -> Arrival:
-    """What an event of `at` (ms) is whose number is not above the highest of its source, and not missing.
+    """What an event of `at` (ms) is whose number is not above the highest of its source.
 
     It is a repeat only if nothing speaks against it: it is not later than all events before it, its digest is equal if
     one is remembered, and it reports no incident that is not known.
     """
-    known = source.seen.at(source.high - number) if number <= source.high else NO_DIGEST
+    known = source.seen.at(source.high - number)
     if 0 < source.newest < at:
         return "conflict"
     if known == NO_DIGEST:

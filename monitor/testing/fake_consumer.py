@@ -17,7 +17,7 @@ stops the flow and makes fetches fail. `FakePartitionLog` is one owner's log. `f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
@@ -255,7 +255,9 @@ class FakeConsumer:
         """Whether everything that was appended has been returned."""
         return all(at >= self._cluster.end(name) for name, at in self.positions.items())
 
-    async def records(self, timeout: float) -> dict[TopicPartitionName, list[Record]]:
+    async def records(
+        self, timeout: float, without: Collection[TopicPartitionName] = ()
+    ) -> dict[TopicPartitionName, list[Record]]:
         """See `GroupConsumer.records`."""
         self.polls.append(timeout)
         if self._on_poll is not None:
@@ -266,6 +268,8 @@ class FakeConsumer:
             raise error
         found: dict[TopicPartitionName, list[Record]] = {}
         for name, at in self.positions.items() if self.flowing else ():
+            if name in without:
+                continue
             rows = list(await self._cluster.read(name, max(at, self._cluster.first(name)), self._cluster.end(name)))
             if rows := rows[: self._most]:
                 found[name] = rows

@@ -14,6 +14,7 @@ import msgspec
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced
+from monitor.kafka.journal_records import fruitless_claims
 from monitor.model.records import RULES, Claim, JournalEntry, Outputs, Position, Record
 from monitor.testing.clock import MovingClock
 
@@ -173,7 +174,8 @@ class MemoryLog:
         of = self._of
         self._epoch = of.epoch + 1
         self._store._append(of, Claim(epoch=self._epoch, owner=self._owner, rules=RULES))
-        return Recovery(self._epoch, of.watermark, of.through, dict(of.states), self._valid_journal())
+        fruitless = fruitless_claims(of.journal) - 1
+        return Recovery(self._epoch, of.watermark, of.through, dict(of.states), self._valid_journal(), fruitless)
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
         return self._of.telemetry[topic].read(start, stop, self._chunk)

@@ -64,6 +64,7 @@ class RejectionReason(StrEnum):
     REPEATED = "repeated"
     CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
+    SKIPPED = "skipped"
     STATE_UNREADABLE = "state_unreadable"
     SEVERAL_REASONS = "several_reasons"
     RATE_LIMITED = "rate_limited"
@@ -126,6 +127,9 @@ SENTENCES: dict[RejectionReason, str] = {
         "Another act with this id was judged before, or another charter is in force; this one changes nothing."
     ),
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+    RejectionReason.SKIPPED: (
+        "The monitor's operator skipped the record, because the monitor ended at it each time; it counts nowhere."
+    ),
     RejectionReason.STATE_UNREADABLE: (
         "The monitor cannot read the stored state of this pilot, and has set it aside: nothing of it counts until the "
         "authority admits it again."

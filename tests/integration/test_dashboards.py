@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from monitor.act import ACTORS
 from monitor.cli.dashboards import dashboards
 from monitor.engine.replay import TimedRecord, replay_charters, timed_records
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs
 from monitor.projections.metric_catalogue import CATALOGUE, series_names
 from monitor.projections.metrics import Metrics
@@ -135,8 +136,11 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     metrics, done = Metrics(actors=ACTORS), threading.Event()
 
     def move() -> None:
-        for outputs in simulated():
+        metrics.reads("sandbox.decisions")
+        for turn, outputs in enumerate(simulated()):
             feed(metrics, outputs)
+            metrics.reading("sandbox.decisions", 0, turn, 3, 1)
+            metrics.skipped_output("sandbox.decisions", OutputRejection.UNREADABLE)
             if done.wait(0.002):
                 return
 

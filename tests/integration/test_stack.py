@@ -26,7 +26,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
 OPEN_PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
-PARTS = {"--secure": (*OPEN_PARTS, "denials"), "--open": OPEN_PARTS}
+PARTS = {"--secure": (*OPEN_PARTS, "denials", "gateway"), "--open": OPEN_PARTS}
 PEOPLE_LINES = {"--secure": 3, "--open": 1}  # how regulator, operator and firm log in; a warning
 until = Until(60.0, every=0.1)
 
@@ -41,7 +41,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 def test_the_stack_runs_and_stops(tmp_path: Path, mode: str) -> None:
     """After `up` a simulated death is notified as a halt; killed processes restart and duplicate nothing; `down` stops
     all. Secure by default, with every part under its login."""
-    ports = {part: free_port() for part in (*PARTS[mode], "firms")}
+    ports = {part: free_port() for part in (*PARTS[mode], "firms", "notary-metrics")}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
 

@@ -6,6 +6,7 @@ import gzip as zlib_gzip
 import struct
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import cramjam
 import google_crc32c
@@ -124,10 +125,12 @@ def mutated(random: Random, raw: bytes) -> bytes:
 
 
 class RawProducer:
-    """Sends batches to a broker as they are. Use as `async with`."""
+    """Sends batches to a broker as they are. Use as `async with`. `throttled_ms` is the longest delay that the broker
+    imposed on it."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
+    def __init__(self, bootstrap: str, topic: str, **login: Any) -> None:
+        self.throttled_ms = 0
+        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000, **login)
         self._topic = topic
         self._node = -1
 
@@ -148,5 +151,6 @@ class RawProducer:
         plain[22] &= ~STAMPED & 0xFF  # the broker sets it
         request = ProduceRequest(None, -1, 20_000, [(self._topic, [(0, summed(plain))])])
         response = await self._client.send(self._node, request)
+        self.throttled_ms = max(self.throttled_ms, response.throttle_time_ms)
         ((_, ((_, error, offset, *_),)),) = response.topics
         return None if error else int(offset)

@@ -135,6 +135,8 @@ class History:
             pass
         victim = self.rng.choice(self.replicas)
         victim.skew = 0
+        if victim.emitter.next == 1:
+            self.records.append(victim.record(self.start + begin * SECOND - 1))
         attack = ATTACKS[name](self, victim, self.start + begin * SECOND)
         for at in self.seconds(begin, begin + 8):
             self.records += attack(at + 500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,11 @@ def test_no_permit_of_another_key_renews_the_lease(tmp_path: Path, goal: Goal) -
     link = MemoryLink(lease_ms=600_000, signer=AUTHORITY)
     with service(link, tmp_path, permits="required") as pilot:
         until(lambda: pilot._guard.lease is not None and pilot._guard.lease.sent)
-        link.lease_ms = 0
-        before = pilot._guard.lease
+        link.lease_ms = 0  # no permit is sent from here on
         pilot.heartbeat()
         pilot.flush()
+        time.sleep(0.3)  # those that were sent have arrived
+        before = pilot._guard.lease
         beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
         link.lease_ms = 10**6
         body = encode(link.answer(beat))

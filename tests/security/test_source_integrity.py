@@ -116,6 +116,23 @@ def test_attacks_on_a_source_are_found(name: str, goal: Goal) -> None:
     )
 
 
+def test_a_record_of_an_earlier_key_that_is_resent_is_no_finding_and_a_new_one_is() -> None:
+    """After a source has passed to the next key, copies of what it sent before are repeats, or too old to tell; a new
+    event with the earlier key is rejected as forged and is a finding."""
+    bench, service = Bench(True), Emitter("svc/1", "p")
+    bodies = [msgspec.json.encode([service.exposure(T0 + n, 0.1) for _ in range(100)]) for n in range(4)]
+    for body, signer in zip(bodies, (FIRM, FIRM, NEXT, NEXT), strict=True):
+        bench.send([Sent(T0 + 10, body, signature(body, signer))])
+    for body in bodies:
+        bench.send([Sent(T0 + 20, body, signature(body, FIRM))])
+    assert not bench.found()
+    assert {r.reason for r in bench.out.rejected} == {"sequence_too_old"}
+    new = msgspec.json.encode([service.exposure(T0 + 5, 0.1)])
+    bench.send([Sent(T0 + 30, new, signature(new, FIRM))])
+    assert [found.reason for found in bench.found()] == ["forged", "source_conflict"]
+    assert bench.out.decisions[-1].finding.rule == "key"
+
+
 def test_a_gap_that_is_filled_in_time_is_no_finding_and_one_that_is_not_is_one() -> None:
     """Records that were retried may arrive out of order: a missing number becomes a finding three seconds after it was
     noticed, once, and each later gap has the same time."""

@@ -55,7 +55,11 @@ HOMES = {
     "faust": ("monitor/kafka/",),
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
-    "kafka": ("monitor/sdk/kafka_link.py", "monitor/client/kafka.py"),
+    "kafka": (
+        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
+        "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py",
+        "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
+    ),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),
