@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from monitor.kafka.acls import AclUsers, Grant, grants
+from monitor.kafka.quotas import FIRM
 from monitor.kafka.topics import TopicNames, topics
 
 CLUSTER = "sandbox"
@@ -81,7 +82,11 @@ def user_resources(participants: Sequence[str], group: str) -> Iterator[dict[str
         yield _resource("KafkaUser", _name(user), spec, {"strimzi.io/cluster": CLUSTER})
 
 
-QUOTAS = {"producerByteRate": 1 << 20, "consumerByteRate": 4 << 20, "requestPercentage": 25}
+QUOTAS = {
+    "producerByteRate": int(FIRM.producer_byte_rate),
+    "consumerByteRate": int(FIRM.consumer_byte_rate),
+    "requestPercentage": int(FIRM.request_percentage),
+}
 
 
 def _acl(grant: Grant) -> dict[str, Any]:

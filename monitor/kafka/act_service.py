@@ -21,9 +21,12 @@ from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
+from monitor.logs import EventLogger
 from monitor.model.records import Decision, Reason
 from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
+
+logger = EventLogger(__name__)
 
 RETRY_S = 2.0
 CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labels
@@ -47,12 +50,12 @@ def run_actors(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: 
 async def _serve(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: Say) -> None:
     bootstrap, names = source.bootstrap, source.names
     over = threading.Event()
-    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
+    reports = ReaderReports(metrics)
+    thread = threading.Thread(target=deliver_until, args=(deliver, over, reports), name="deliver")
     charters_read = asyncio.Event()  # set each time that the end of control is reached
     charters = asyncio.create_task(
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
     )
-    reports = ReaderReports(metrics)
     trust = OutputTrust(bootstrap, names, source.trusted)
     reading = asyncio.create_task(_read(source, deliver, charters_read, reports, trust))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +70,18 @@ async def _serve(source: DecisionSource, deliver: Deliver, metrics: Metrics, say
         await trust.close()
         over.set()
         await asyncio.to_thread(thread.join)
+
+
+def deliver_until(deliver: Deliver, over: threading.Event, reports: ReaderReports) -> None:
+    """Deliver until `over` is set. A decision at which delivering fails is left out, logged and counted: a thread that
+    ended would deliver no other one, and nothing would show it."""
+    while not over.is_set():
+        try:
+            deliver.run(wall_ms, over.wait, over.is_set)
+        except Exception as error:
+            logger.error("deliver.failed", stage="act", exc_info=True)
+            reports.failed(error)
+            over.wait(RETRY_S)
 
 
 async def _read(

@@ -27,7 +27,7 @@ from monitor.kafka.journal_records import fruitless_claims
 from monitor.kafka.output_lines import Line, OutputLines
 from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
 from monitor.kafka.output_signer import OutputSigner
-from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, learn_topics, to_records
 from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
@@ -118,6 +118,7 @@ class KafkaLog:
         await self._reader.start()
         # Fence before the first read: nothing that an older owner writes can follow what is read below.
         self._producer = await self._fence()
+        await learn_topics(self._producer.client, self.output_topics())
         self._failpoint("fenced")
         await self._trust.begin(self._reader)
         async for raw in self._reader.all(self.names.state, self.partition):
@@ -193,6 +194,7 @@ class KafkaLog:
         """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
         was done in the last transaction of it."""
         routing = self.routes.routing
+        await learn_topics(self._started()[0].client, self.output_topics())
         lines: list[Line] = []
         for participant, command in commands:
             missing = self._written.missing(participant, routing)

@@ -192,7 +192,7 @@ class _Reading:
         """Go to the positions of all `tps`, of which those of the `new` ones are checked first. Raises `LogBroken`
         where the log no longer has one, or does not have it yet."""
         consumer = self._consumer
-        await learn_topics(consumer, [tp.topic for tp in new])
+        await learn_topics(consumer._client, [tp.topic for tp in new])
         first, last = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
         for tp in new:
             self._reports.watch(tp.topic)

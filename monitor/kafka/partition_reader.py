@@ -112,7 +112,7 @@ class PartitionReader:
     async def firsts(self, topics: Collection[str], partition: int) -> dict[str, int]:
         """The first offset that is kept of each topic's partition: one request for all."""
         try:
-            await learn_topics(self._asker, topics)
+            await learn_topics(self._asker._client, topics)
             found = await self._asker.beginning_offsets([TopicPartition(topic, partition) for topic in topics])
         except KafkaError as error:
             raise Unavailable(f"no first offsets of partition {partition}: {error!r}") from error
@@ -121,7 +121,7 @@ class PartitionReader:
     async def ends(self, topics: Collection[str], partition: int) -> dict[str, int]:
         """The offset after the last committed record of each topic's partition."""
         try:
-            await learn_topics(self._asker, topics)
+            await learn_topics(self._asker._client, topics)
             found = await self._asker.end_offsets([TopicPartition(topic, partition) for topic in topics])
         except KafkaError as error:
             raise Unavailable(f"no end offsets of partition {partition}: {error!r}") from error
@@ -163,10 +163,9 @@ class PartitionReader:
                 yield record
 
 
-async def learn_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
-    """Learn all topics in one request. Asked for offsets of topics that it does not know, aiokafka learns one after the
-    other, which takes a tenth of a second each: minutes, with topics for hundreds of participants."""
-    client = consumer._client
+async def learn_topics(client: Any, topics: Iterable[str]) -> None:
+    """Let a client of aiokafka learn all topics in one request. Asked for topics that it does not know, it learns one
+    after the other, which takes a tenth of a second each: minutes, with topics for hundreds of participants."""
     unknown = [topic for topic in set(topics) if client.cluster.partitions_for_topic(topic) is None]
     for topic in unknown:
         client.add_topic(topic)
@@ -181,7 +180,7 @@ async def high_waters(bootstrap: str, partitions: Collection[TopicPartition]) ->
     try:
         await consumer.start()
         await asyncio.sleep(0)  # a consumer stopped before its tasks ever ran raises CancelledError
-        await learn_topics(consumer, [tp.topic for tp in partitions])
+        await learn_topics(consumer._client, [tp.topic for tp in partitions])
         ends: dict[TopicPartition, int] = await consumer.end_offsets(list(partitions))
     except KafkaError as error:
         raise Unavailable(f"no end offsets from {bootstrap}: {error!r}") from error

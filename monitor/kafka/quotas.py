@@ -40,12 +40,12 @@ class ClientQuota(Struct, frozen=True):
 
 # A firm. Its pilots send some 300 bytes per event, a tenth of it compressed: 1 MiB/s are 3,500 events per second
 # without compression. A firm that sends more needs an agreement, and a quota that says so. It reads commands and
-# permits only. Half a thread is enough for 1 MiB/s in batches; without batches it slows down its own sending alone.
-# It creates no topics.
+# permits only, all of them when a service starts. A quarter of a thread is enough for 1 MiB/s in batches; without
+# batches it slows down its own sending alone. It creates no topics.
 FIRM = ClientQuota(
     producer_byte_rate=1024 * 1024,
-    consumer_byte_rate=1024 * 1024,
-    request_percentage=50,
+    consumer_byte_rate=4 * 1024 * 1024,
+    request_percentage=25,
     controller_mutation_rate=1,
 )
 

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
-from monitor.charter.control import Admission
+from monitor.charter.control import Admission, Override
 from monitor.charter.spec import Participant
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import TopicNames, create_topics, participant_topics
 from monitor.model.builders import Emitter
@@ -120,3 +122,54 @@ def test_readers_find_commands_topics_that_are_created_later() -> None:
     asyncio.run(go())
     acme, bolt = names.commands_of("acme"), names.commands_of("bolt")
     assert seen == [(acme, 1), (bolt, 2), (acme, 3)]
+
+
+def test_deleted_topics_of_one_firm_stop_no_other_firm(tmp_path: Path) -> None:
+    """All topics of a firm are deleted while the worker runs: it goes on; the other firm's pilot is halted, and what is
+    for the firm's own pilot goes to the shared topic, from which it reaches new topics of the firm."""
+    fresh = Fresh(participants=("acme", "bolt"))
+    names, worker = fresh.names, Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--each")
+    acme = participant_topics(TopicNames(names.prefix, ("acme",)), 1, 1)
+
+    def halt(pilot: str) -> Override:
+        return Override(id=f"halt-{pilot}", pilot=pilot, author="anna", level="halt", reason="stop")
+
+    async def commanded(topic: str, pilot: str) -> bool:
+        found = [s for s in await fresh.seen() if isinstance(s.value, Command) and s.value.pilot == pilot]
+        return topic in {s.topic for s in found}
+
+    async def go() -> None:
+        await fresh.send(fresh.control([admission("p-acme", "acme"), admission("p-bolt", "bolt")]))
+        await until(lambda: decided(fresh, 2))
+        admin = AIOKafkaAdminClient(bootstrap_servers=fresh.bootstrap)
+        await admin.start()
+        await admin.delete_topics([topic.name for topic in acme])
+        await admin.close()
+        await until(lambda: asyncio.sleep(0, "participants.gone" in worker.log.read_text()))
+        await fresh.send(fresh.control([halt("p-acme"), halt("p-bolt")]))
+        await until(lambda: commanded(names.commands_of("bolt"), "p-bolt"))
+        await until(lambda: commanded(names.commands, "p-acme"))
+        await create_topics(fresh.bootstrap, acme)
+        reader = PartitionReader(fresh.bootstrap)
+        await reader.start()
+        try:
+            await until(lambda: written(reader, names.commands_of("acme")))
+        finally:
+            await reader.stop()
+
+    try:
+        worker.wait_ready(180)
+        asyncio.run(go())
+        assert worker.running
+    finally:
+        worker.kill()
+
+
+async def decided(fresh: Fresh, decisions: int) -> bool:
+    """Whether so many decisions were made."""
+    return len([s for s in await fresh.seen() if isinstance(s.value, Decision)]) >= decisions
+
+
+async def written(reader: PartitionReader, topic: str) -> bool:
+    """Whether the topic has a committed record."""
+    return bool([raw async for raw in reader.all(topic, 0)])
