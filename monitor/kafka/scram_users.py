@@ -14,10 +14,10 @@ from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUps
 from kafka.errors import KafkaError
 
 from monitor.access.address import kafka_servers
-from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.access.tls import secret_of
 from monitor.errors import Refused, Unavailable
+from monitor.kafka.acl_admin import AclAdmin
 
 ITERATIONS = 8192
 
@@ -37,11 +37,10 @@ def add_users(bootstrap: str, users: Sequence[str], directory: Path) -> list[str
 
     Users that exist are not changed. Raises Refused when the cluster does, `Unavailable` when no broker answers.
     """
-    login = access()
-    servers = kafka_servers(bootstrap)
-    require_login(servers, login, reauthenticates=True)
+    with AclAdmin(bootstrap) as acls:
+        acls.existing()  # raises Refused for any other user, whom Kafka 4.1 would leave without an answer below
     directory.mkdir(parents=True, exist_ok=True)
-    admin = KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=10_000, **login)
+    admin = KafkaAdminClient(bootstrap_servers=kafka_servers(bootstrap), bootstrap_timeout_ms=10_000, **access())
     try:
         known = admin.describe_user_scram_credentials()
         missing = [user for user in users if not known.get(user, {}).get("credential_infos")]
@@ -53,8 +52,6 @@ def add_users(bootstrap: str, users: Sequence[str], directory: Path) -> list[str
         ]
         refused = admin.alter_user_scram_credentials(wanted) if wanted else {}
     except KafkaError as error:
-        if "AuthorizationFailed" in type(error).__name__:
-            raise Refused("the cluster lets this user make no users; log in as the operator, a super user") from error
         raise Unavailable(f"no answer from {bootstrap}: {error!r}") from error
     finally:
         admin.close()

@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.__main__ import cli
+from monitor.access.kafka_handshake import require_login
 from monitor.cli.topics import topics as command
+from monitor.errors import Refused
 from monitor.kafka.acl_admin import AclAdmin, AclEntry
 from monitor.kafka.topics import TopicNames
 from monitor.sdk import Pilot
@@ -91,6 +93,27 @@ def test_a_participant_with_the_name_of_another_user_is_refused(secure: SecureBr
     refused = run(secure, OPERATOR, "acls", "--participant", "regulator")
     assert refused.exit_code == 1
     assert "regulator has the name of a user of the authority" in str(refused.exception)
+
+
+def test_a_firm_that_comes_later_gets_a_user(secure: SecureBroker) -> None:
+    """`topics users` makes it with a password that only its owner can read; a user that exists keeps its password."""
+    words = ("users", "--participant", "firm-9", "--password-dir", str(secure.clients))
+    assert run(secure, OPERATOR, *words).stdout == "created firm-9\n"
+    until(lambda: accepted(secure, "firm-9"))
+    assert run(secure, OPERATOR, *words).stdout == ""
+    assert secure.password_file("firm-9").stat().st_mode & 0o077 == 0
+    refused = run(secure, "monitor", *words)
+    assert refused.exit_code == 1
+    assert "log in as the operator" in str(refused.exception)
+
+
+def accepted(broker: SecureBroker, user: str) -> bool:
+    """Whether the broker takes the user's login: it learns of a user a moment after it was made."""
+    try:
+        require_login([broker.firms], broker.login(user))
+    except Refused:
+        return False
+    return True
 
 
 class Process:

@@ -3,6 +3,7 @@ hostile acts, alone and together."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -172,6 +173,28 @@ def test_everything_at_once_stays_within_the_bound(goal: Goal) -> None:
     goal("state-bytes-after-everything", target.size(), LARGEST_STATE)
     target.machine.time(target.at + 20 * HOUR)
     goal("state-bytes-after-everything-and-a-day", target.size(), LARGEST_STATE)
+
+
+@pytest.mark.long
+def test_no_event_costs_much_at_the_bounds(goal: Goal) -> None:
+    """Events of new sources with a gap look at the whole table of sources: the most expensive of all kinds. Compared
+    with an event that changes one count, of a pilot that was just admitted."""
+
+    def cost(target: Target, events: list[Event]) -> float:
+        taken = []
+        for event in events:
+            began = time.process_time()
+            target.send(event)
+            taken.append(time.process_time() - began)
+        return sorted(taken)[len(taken) // 2]
+
+    fresh, full = Target(), Target()
+    for bomb in BOMBS:
+        full.send(*bomb(Random(1)))
+    emitter = Emitter("svc/1", "p")
+    ordinary = cost(fresh, [emitter.exposure(T0, 0.001) for _ in range(400)])
+    sources = [numbered(Emitter(f"n{n}", "p").exposure(T0, 0.0), 9 * 10**17) for n in range(400)]
+    goal("cost-of-an-event-at-the-bounds", cost(full, sources) / ordinary, 12.0, note="of an ordinary single event")
 
 
 def test_the_state_of_a_partition_stays_within_its_bound(goal: Goal) -> None:
