@@ -90,7 +90,7 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit
+FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py
 
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes

@@ -23,7 +23,7 @@ MONITOR_ALERTS = (
         "sandbox-monitor-health",
         f"sum by (partition) ({M}pilots_set_aside) > 0",
         "critical",
-        "The stored state of {{ $value }} pilot(s) of partition {{ $labels.partition }} cannot be read: they are not "
+        "The stored state of pilots of partition {{ $labels.partition }} cannot be read: they are not "
         "monitored until they are admitted again.",
         {M + 'pilots_set_aside{partition="3"}': "1x30"},
         {M + 'pilots_set_aside{partition="3"}': "0x30"},
@@ -43,26 +43,26 @@ MONITOR_ALERTS = (
         "SandboxKafkaDenied",
         "sandbox-monitor-health",
         # No `increase`: a user's first denial is the first sample of its series.
-        f"sum by (user) ({M}kafka_denied_total) > "
-        f"(sum by (user) ({M}kafka_denied_total offset 15m) or 0 * sum by (user) ({M}kafka_denied_total))",
+        f"sum by (principal) ({M}kafka_denied_total) > "
+        f"(sum by (principal) ({M}kafka_denied_total offset 15m) or 0 * sum by (principal) ({M}kafka_denied_total))",
         "warning",
-        "Kafka denied operations of the user {{ $labels.user }} in the last 15 minutes: a wrong login, a missing "
+        "Kafka denied operations of the user {{ $labels.principal }} in the last 15 minutes: a wrong login, a missing "
         "grant, or an attempt to reach what belongs to others.",
-        {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
-        {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
-        ({"user": "firm-1"},),
+        {M + 'kafka_denied_total{principal="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
+        {M + 'kafka_denied_total{principal="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
+        ({"principal": "firm-1"},),
     ),
     Alert(
         "SandboxOutputsForged",
         "sandbox-monitor-health",
-        f'sum by (topic, reason) (increase({M}outputs_skipped_total{{reason=~"{FORGED}"}}[15m])) > 0',
+        f'sum by (topic, reason) (increase({M}foreign_records_total{{reason=~"{FORGED}"}}[15m])) > 0',
         "critical",
         "Records of {{ $labels.topic }} are not the monitor's, or its workers sign with a key that is not trusted here "
         "({{ $labels.reason }}). They were skipped.",
-        {M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "0x10 1x20"},
+        {M + 'foreign_records_total{topic="sandbox.decisions",reason="not_signed"}': "0x10 1x20"},
         {
-            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "3x40",
-            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="unreadable"}': "0+9x40",
+            M + 'foreign_records_total{topic="sandbox.decisions",reason="not_signed"}': "3x40",
+            M + 'foreign_records_total{topic="sandbox.decisions",reason="unreadable"}': "0+9x40",
         },
         ({"topic": "sandbox.decisions", "reason": "not_signed"},),
         at="15m",

@@ -225,8 +225,8 @@ def denials(log: Path, metrics_port: int, metrics_host: str) -> None:
     """Count what the brokers denied, from their authorizer's LOG, until SIGTERM or Ctrl-C.
 
     LOG is the file of `kafka.authorizer.logger` at level INFO; run one next to each broker. The metric is
-    sandbox_monitor_kafka_denied_total (user, operation, resource). Exit codes: 0 stopped by a signal, 1 the address is
-    taken, 2 usage error.
+    sandbox_monitor_kafka_denied_total (principal, operation, resource). Exit codes: 0 stopped by a signal, 1 the
+    address is taken, 2 usage error.
     """
     metrics, over = Metrics(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -193,8 +193,8 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "kafka_denied_total",
         "counter",
-        "Operations that the brokers' authorizer denied, by user, operation and kind of resource.",
-        "user",
+        "Operations that the brokers' authorizer denied, by principal, operation and kind of resource.",
+        "principal",
         "operation",
         "resource",
     ),

@@ -1,4 +1,4 @@
-"""Whom a service believes: nobody who is not its authority releases it, renews its permit, or hides a halt from it."""
+"""Which messages a service believes: no sender but its authority releases it, renews its permit, or hides a halt."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ HOMES = {
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
-    "cryptography": ("monitor/model/signing.py",),
+    "cryptography": ("monitor/model/signing.py", "monitor/access/tls.py", "monitor/testing/certificates.py"),
 }  # fmt: skip
 
 

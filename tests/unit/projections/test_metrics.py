@@ -87,6 +87,7 @@ def fill(metrics: Metrics) -> None:
     metrics.reads("s.decisions")
     metrics.limited_retention("s.telemetry", True)
     metrics.reading("s.decisions", 9, 7, 3, 4)
+    metrics.kafka_denied("firm-1", "WRITE", "Topic")
     metrics.crash_loop(9, 3, {"s.telemetry": 32}, {"s.telemetry": 53})
     finding = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
     period = {"start": 1_000, "end": 2_000, "m": 10.0, "scores": {"limit": (1.5, 5.1)}}

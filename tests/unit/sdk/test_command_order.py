@@ -1,4 +1,4 @@
-"""The order of commands: what a forger with any standing can do, and what nobody can."""
+"""The order of commands: what a forged command with any standing can do, and what it cannot."""
 
 from __future__ import annotations
 
