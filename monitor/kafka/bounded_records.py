@@ -306,8 +306,9 @@ class BoundedRecords:
             self.next_fetch_offset = max(start, reading.at)
         if reading.exhausted:
             self._open_batch = None
-            why, first, last = reading.failure, reading.at, reading.next - 1
-            if why is not None and start <= first <= last:
+            # Reading may begin inside of a batch; what was before is not asked for.
+            why, first, last = reading.failure, max(reading.at, start), reading.next - 1
+            if why is not None and first <= last:
                 rows.append(self.unreadable(self._partition, first, last, self._stamp, self._kind, why))
             self.next_fetch_offset = max(start, reading.next)
         return spent

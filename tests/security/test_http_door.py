@@ -299,21 +299,21 @@ BOMBS = {
 
 
 def test_decompression_bombs_are_refused_cheaply(tmp_path: Path, goal: Goal) -> None:
-    """A bomb costs less than a hundred honest requests, and nothing on the disk."""
+    """A bomb costs less processor time than 500 honest requests, and nothing on the disk."""
 
     async def story() -> tuple[dict[str, int], float, int]:
         async with monitor(tmp_path) as running:
-            began = time.monotonic()
+            began = time.process_time()
             for _ in range(100):
                 await ask(running.port, post(T, STRUCTURED, EVENT))
-            honest = time.monotonic() - began
+            honest = time.process_time() - began
             await stepped(running)
-            before, began = size_of(tmp_path), time.monotonic()
+            before, began = size_of(tmp_path), time.process_time()
             found = {
                 name: (await ask(running.port, post(T, LINES, body, b"Content-Encoding: gzip")))[0]
                 for name, (body, _) in BOMBS.items()
             }
-            return found, (time.monotonic() - began) / honest, size_of(tmp_path) - before
+            return found, (time.process_time() - began) / honest, size_of(tmp_path) - before
 
     found, ratio, grown = asyncio.run(story())
     assert found == {name: status for name, (_, status) in BOMBS.items()}

@@ -111,8 +111,10 @@ def test_no_permit_of_another_key_renews_the_lease(tmp_path: Path, goal: Goal) -
         link.lease_ms = 0  # no permit is sent from here on
         pilot.heartbeat()
         pilot.flush()
-        time.sleep(0.3)  # those that were sent have arrived
-        before = pilot._guard.lease
+        before = None
+        while before != pilot._guard.lease:  # until those that were sent have arrived
+            before = pilot._guard.lease
+            time.sleep(0.5)
         beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
         link.lease_ms = 10**6
         body = encode(link.answer(beat))
