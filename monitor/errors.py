@@ -21,8 +21,10 @@ SandboxMonitorError
     └── LedgerBroken       the ledger cannot be written, or its time would go backwards
 
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
-a replay then uses one process), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`,
-whose verifier imports nothing of this package; the command `ledger` reports them).
+a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
+ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), and CursorBroken,
+CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
+command `ledger` reports them).
 """
 
 from __future__ import annotations

@@ -89,6 +89,18 @@ MONITOR_ALERTS = (
         hold="1m",
     ),
     Alert(
+        "SandboxHttpRefusing",
+        "sandbox-monitor-health",
+        f"sum by (reason) (rate({M}http_refused_total[5m])) > 1",
+        "warning",
+        "An HTTP server refuses more than one request or connection per second ({{ $labels.reason }}): a client is "
+        "broken or hostile, or sends more than its share.",
+        {M + 'http_refused_total{reason="rate"}': "0+120x40"},
+        {M + 'http_refused_total{reason="rate"}': "0+30x40"},
+        ({"reason": "rate"},),
+        hold="5m",
+    ),
+    Alert(
         "SandboxTelemetryLost",
         "sandbox-monitor-health",
         # No `increase`: it is counted when the worker starts, before it is scraped for the first time.

@@ -30,7 +30,7 @@ _EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_
 _succeeded: dict[object, float] = {}
 
 
-class _Closed(Exception):
+class ConnectionClosed(Exception):
     """The other side closed the connection, or a TLS alert ended it."""
 
 
@@ -57,7 +57,7 @@ def require_login(servers: Sequence[str], settings: Mapping[str, Any], *, reauth
             with socket.create_connection((host.strip("[]"), int(port)), TIMEOUT_S) as plain:
                 if known:
                     _Attempt(server, host.strip("[]"), settings).run(plain, reauthenticates)
-        except (OSError, _Closed, struct.error) as error:
+        except (OSError, ConnectionClosed, struct.error) as error:
             problem = error
             continue
         _succeeded.clear()  # one entry is enough: a process logs in to one cluster
@@ -75,17 +75,17 @@ class _Attempt:
         self._user = str(settings.get("sasl_plain_username") or "")
 
     def run(self, plain: socket.socket, reauthenticates: bool) -> None:
-        """Do the handshake on a connected socket. Raises Refused, OSError or _Closed."""
+        """Do the handshake on a connected socket. Raises Refused, OSError or ConnectionClosed."""
         with contextlib.ExitStack() as stack:
             sock = plain if self._context is None else stack.enter_context(self._encrypted(plain, self._context))
             try:
                 _ask(sock, _API_VERSIONS, 0, b"")
-            except _TlsAnswer:
+            except TlsAnswer:
                 raise Refused(
                     f"{self._server} speaks TLS; set SANDBOX_KAFKA_CA to the file of the authority that signed the "
                     "broker's certificate, or give the address of a listener without TLS"
                 ) from None
-            except (ssl.SSLError, ConnectionError, _Closed) as error:
+            except (ssl.SSLError, ConnectionError, ConnectionClosed) as error:
                 self._explain_end(error)
                 raise
             if self._user:
@@ -130,7 +130,7 @@ class _Attempt:
             with socket.create_connection((host.strip("[]"), int(port)), TIMEOUT_S) as plain:
                 _ask(plain, _API_VERSIONS, 0, b"")
                 return True
-        except (OSError, _Closed, _TlsAnswer):
+        except (OSError, ConnectionClosed, TlsAnswer):
             return False
 
     def _explain_end(self, error: Exception) -> None:
@@ -173,7 +173,7 @@ class _Attempt:
         """Ask for the metadata of no topic: a listener that expects a password closes the connection."""
         try:
             _ask(sock, _METADATA, 4, struct.pack(">i?", 0, False))
-        except (ConnectionError, _Closed) as error:
+        except (ConnectionError, ConnectionClosed) as error:
             raise Refused(
                 f"{self._server} asks for a login; set SANDBOX_KAFKA_USER and SANDBOX_KAFKA_PASSWORD_FILE, or give the "
                 "address of a listener for certificates"
@@ -232,21 +232,21 @@ class _Attempt:
         return answer[at + 4 : at + 4 + size], lifetime
 
 
-class _TlsAnswer(Exception):
+class TlsAnswer(Exception):
     """A TLS record came where an answer of Kafka was expected."""
 
 
 def _ask(sock: socket.socket, api: int, version: int, body: bytes) -> bytes:
-    """Send one request, return the body of its answer. Raises OSError, _Closed, _TlsAnswer."""
+    """Send one request, return the body of its answer. Raises OSError, ConnectionClosed, TlsAnswer."""
     sock.settimeout(TIMEOUT_S)
     request = struct.pack(">hhi", api, version, 1) + _string("sandbox-login") + body
     sock.sendall(struct.pack(">i", len(request)) + request)
     head = _read(sock, 4)
     (size,) = struct.unpack(">i", head)
     if head[0] in (_TLS_ALERT, _TLS_HANDSHAKE):
-        raise _TlsAnswer
+        raise TlsAnswer
     if not 4 <= size <= _LARGEST_ANSWER:
-        raise _Closed("the answer is not one of Kafka")
+        raise ConnectionClosed("the answer is not one of Kafka")
     return _read(sock, size)[4:]
 
 
@@ -255,7 +255,7 @@ def _read(sock: socket.socket, size: int) -> bytes:
     while len(found) < size:
         part = sock.recv(size - len(found))
         if not part:
-            raise _Closed("the broker closed the connection")
+            raise ConnectionClosed("the broker closed the connection")
         found += part
     return found
 

@@ -264,4 +264,6 @@ def test_a_firm_appeals_through_the_gateway(secure_broker: SecureBroker, tmp_pat
     compared = command("replay", str(tmp_path / "history"), "--against", str(tmp_path / "decisions"))
     goal("gateway_appeal_differences", compared.exit_code, 0, note=compared.output[-60:].strip())
     assert "Traceback" not in log
-    assert [denial for denial in secure_broker.denials() if denial.user == "gateway"] == []
+    # Other tests try on the same broker what this user may not do, on topics with other prefixes.
+    denied = [denial for denial in secure_broker.denials() if denial.user == "gateway"]
+    assert [denial for denial in denied if denial.name.startswith("gateway")] == []
