@@ -54,8 +54,8 @@ class Fresh:
 
     def claims(self, epoch: int = 1) -> list[Sent]:
         """Claims of every partition, ready to send: readers refuse outputs of an epoch that is not claimed."""
-        claim = msgspec.json.encode(Claim(epoch))
-        return [(self.names.journal, None, claim, (), partition) for partition in range(self.partitions)]
+        claim, headers = msgspec.json.encode(Claim(epoch)), (("type", b"journal"), ("epoch", b"%d" % epoch))
+        return [(self.names.journal, None, claim, headers, partition) for partition in range(self.partitions)]
 
     async def seen(self) -> list[ConsumedOutput]:
         """Every output up to now, without duplicates and records of fenced owners."""

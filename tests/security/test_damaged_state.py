@@ -277,8 +277,12 @@ def test_a_worker_recovers_from_a_damaged_state_on_a_broker(tmp_path: Path, goal
         beat = Emitter("svc/1", hostile).heartbeat(at)
         await fresh.send([(fresh.telemetry, e.subject.encode(), encode(e), [], 0) for e in (death, beat)])
         await until(lambda: reason(other, Reason.HARD_RULE))
-        rejected = {(r.reason, r.pilot) for r in gathered(await fresh.seen()).rejected}
-        assert ("state_unreadable", hostile) in rejected
+
+        async def rejected() -> bool:
+            found = {(r.reason, r.pilot) for r in gathered(await fresh.seen()).rejected}
+            return ("state_unreadable", hostile) in found
+
+        await until(rejected)
 
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log")
     try:
