@@ -55,9 +55,9 @@ demo: install ## a simulated fleet on the embedded runtime, with the board; ARGS
 real: install ## replay the three real data sets; pictures in build/real
 	$(PY) -m monitor real
 
-stack: install ## the real stack on loopback: Kafka, worker, actors, Prometheus, Alertmanager; waits until all is ready
+stack: install ## the real stack on loopback, with logins and TLS (OPEN=1: without): Kafka, worker, actors, Prometheus; waits until all is ready
 	deploy/local/install-test-servers.sh
-	$(PY) deploy/stack.py up
+	$(PY) deploy/stack.py up $(if $(OPEN),--open) $(if $(SECURE),--secure) $(ARGS)
 
 stack-down: ## stops it
 	$(PY) deploy/stack.py down
@@ -69,6 +69,14 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 	$(PY) -m pytest -q -s tests/property/test_sdk_forgery.py tests/property/test_forgery.py | grep -E '^GOAL|failed|error' ; [ $${PIPESTATUS[0]} = 0 ] || status=1; \
 	$(PY) tests/bench/guard.py | grep ^GOAL || status=1; \
 	exit $$status
+
+.PHONY: test-security
+test-security: servers ## what a hostile firm may not do, on real brokers; QUICK=1: fewer attempts; one GOAL line per promise
+	$(if $(QUICK),,FULL=1) $(PY) -m pytest -q $(if $(QUICK),-m "not long") -n 2 $(BY_FILE) tests/security $(ARGS)
+
+.PHONY: fuzz
+fuzz: install ## 1,000,000 random hostile requests to every HTTP server; ARGS="--requests N --seed S --seconds T"
+	$(PY) -m tests.security.http_fuzz $(ARGS)
 
 .PHONY: bench-detection
 bench-detection: install ## measure the detectors by simulation; QUICK=1 within ten minutes; picture in build/bench
@@ -82,8 +90,16 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit
+FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py
 
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)
+
+.PHONY: package audit
+package: install ## the wheel (built twice, compared), its bill of materials (CycloneDX) and SHA256SUMS, in dist/
+	$(PY) deploy/supply/package.py
+
+AUDIT := pip-audit==2.10.1
+audit: install ## known vulnerabilities of the locked libraries; needs PyPI's database, and fails where it cannot ask it
+	$(UV) tool run $(AUDIT) --requirement requirements.lock --require-hashes --disable-pip --strict

@@ -279,6 +279,31 @@ HEALTH = (
         unit="ops",
     ),
     Panel(
+        "How far are the readers of outputs, and how far behind?",
+        "lines",
+        (
+            (f"max by (job, topic, partition) ({M}reader_lag_records)", "{{job}} {{topic}}/{{partition}} behind"),
+            (f"sum by (job, topic) (rate({M}reader_records_total[$__rate_interval]))", "{{job}} {{topic}} per second"),
+        ),
+        help="Notary, actors, second stage.",
+    ),
+    Panel(
+        "Up to which offset are outputs read?",
+        "table",
+        ((f"max by (job, topic, partition) ({M}reader_position)", ""),),
+    ),
+    Panel(
+        "Which records did the monitor not write?",
+        "lines",
+        (
+            (
+                f"sum by (topic, reason) (increase({M}foreign_records_total[$__rate_interval])) > 0",
+                "{{topic}} {{reason}}",
+            ),
+        ),
+        help="Skipped on topics that only the monitor may write.",
+    ),
+    Panel(
         "Do the actors deliver?",
         "lines",
         (

@@ -4,6 +4,9 @@
 `down` stops all in reverse order; `status` prints the state of each. Data, logs and pid files are in var/stack. Worker,
 act and notary are supervised: they are restarted after any end, with growing pauses.
 
+By default the stack is secure: TLS, a user with a login and grants for each process and firm, topics for each firm,
+keys for outputs and admissions. `--open` is without all of that, for trials. A directory keeps its mode and its firms.
+
 Exit codes: 0 all parts run (or are stopped), 1 a part does not run, 2 usage error, 3 a part did not become ready.
 """
 
@@ -18,159 +21,86 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+
+from stack_access import FIRMS, Access, Open, Secure, mode_of, without_login
+from stack_parts import RUNBOOK, Part, parts
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 PORTS = {
     "kafka": 9092,
+    "firms": 9094,
+    "denials": 9467,
+    "gateway": 8322,
     "receiver": 9095,
     "alertmanager": 9093,
     "worker": 9464,
     "act": 9465,
+    "notary-metrics": 9466,
     "notary": 8321,
     "prometheus": 9090,
 }
-RUNBOOK = (DEPLOY / "runbook.md").as_uri()
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0  # for several parts at the same time, on a busy machine
 STOP_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class Part:
-    """One process: its command, its readiness check, and the line printed when it is ready."""
-
-    name: str
-    command: tuple[str, ...]
-    ready: Callable[[], bool]
-    summary: str
-    supervised: bool = False
 
 
 class Stack:
     """The parts, in the order in which they start, with everything they write in `directory`."""
 
-    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+    def __init__(self, directory: Path, ports: dict[str, int], access: Access) -> None:
         self.directory = directory.resolve()
-        self.ports = ports
-        at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-        monitor = (sys.executable, "-m", "monitor")
-        kafka = ("--bootstrap", at["kafka"])
-        data = self.directory
-        self.parts = (
-            Part(
-                "kafka",
-                (
-                    sys.executable,
-                    "-m",
-                    "monitor.testing.broker",
-                    "--dir",
-                    str(data / "kafka"),
-                    "--port",
-                    str(ports["kafka"]),
-                ),
-                self._kafka_ready,
-                f"Kafka             {at['kafka']}",
-            ),
-            Part(
-                "receiver",
-                (
-                    sys.executable,
-                    str(DEPLOY / "local" / "receiver.py"),
-                    str(ports["receiver"]),
-                    str(data / "notified.jsonl"),
-                ),
-                _http(at["receiver"], "/"),
-                f"notifications     {data / 'notified.jsonl'}",
-            ),
-            Part(
-                "alertmanager",
-                (
-                    "prometheus-alertmanager",
-                    f"--config.file={data / 'alertmanager.yaml'}",
-                    f"--storage.path={data / 'alertmanager'}",
-                    f"--web.listen-address={at['alertmanager']}",
-                    "--cluster.listen-address=",
-                    "--log.level=warn",
-                ),
-                _http(at["alertmanager"], "/-/ready"),
-                f"Alertmanager      http://{at['alertmanager']}",
-            ),
-            Part(
-                "worker",
-                (*monitor, "worker", *kafka, "--metrics-port", str(ports["worker"])),
-                _http(at["worker"], "/ready"),
-                f"worker's metrics  http://{at['worker']}/metrics",
-                supervised=True,
-            ),
-            Part(
-                "act",
-                (
-                    *monitor,
-                    "act",
-                    *kafka,
-                    *("--dir", str(data / "act")),
-                    *("--alertmanager", f"http://{at['alertmanager']}"),
-                    *("--json-lines", str(data / "decisions.jsonl")),
-                    *("--runbook-url", RUNBOOK, "--board-url", f"http://{at['notary']}/"),
-                    *("--metrics-port", str(ports["act"])),
-                ),
-                _http(at["act"], "/live"),
-                f"decisions         {data / 'decisions.jsonl'}",
-                supervised=True,
-            ),
-            Part(
-                "notary",
-                (*monitor, "notary", *kafka, "--dir", str(data / "ledger"), "--port", str(ports["notary"])),
-                _http(at["notary"], "/"),
-                f"board             http://{at['notary']}/ (ledger in {data / 'ledger'})",
-                supervised=True,
-            ),
-            Part(
-                "prometheus",
-                (
-                    "prometheus",
-                    f"--config.file={data / 'prometheus.yaml'}",
-                    f"--storage.tsdb.path={data / 'prometheus'}",
-                    f"--web.listen-address={at['prometheus']}",
-                    "--log.level=warn",
-                ),
-                _http(at["prometheus"], "/-/ready"),
-                f"Prometheus        http://{at['prometheus']}",
-            ),
-        )
+        self.ports, self.access = ports, access
+        self.parts = parts(self.directory, ports, access)
 
     def up(self) -> int:
         """Start the parts that are not running; on failure stop those that this call started."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        if wrong := self._other_mode():
+            say(f"stack: {wrong}")
+            return 3
+        self.access.prepare()
+        self.parts = parts(self.directory, self.ports, self.access)  # with the keys
         self._configure()
         started: list[Part] = []
-        for part in self.parts:
-            if self.pid(part) is None:
-                if taken(self.ports[part.name]):
-                    return self._abort(
-                        started, f"port {self.ports[part.name]} of {part.name} is taken by another process"
-                    )
-                if part.name == "worker" and (wrong := self._topics()):
-                    return self._abort(started, wrong)
-                say(f"starting {part.name} ...")
-                self._start(part)
-                started.append(part)
-            end = time.monotonic() + READY_SECONDS
-            while not part.ready():
-                if self.pid(part) is None:
-                    return self._abort(started, f"{part.name} ended: {self._tail(part)}")
-                if time.monotonic() > end:
-                    return self._abort(started, f"{part.name} is not ready: {self._tail(part)}")
-                time.sleep(0.1)
+        first = [part.name for part in self.parts].index("worker")  # from here on: what needs topics and logins
+        for group in (self.parts[:first], self.parts[first:]):
+            if group[0].name == "worker" and (wrong := self.access.open_topics()):
+                return self._abort(started, wrong)
+            if wrong := self._start_all(group, started) or self._wait_for(group):
+                return self._abort(started, wrong)
         for part in self.parts:
             print(part.summary)
-        say(f"logs in {self.directory}; `make stack-down` stops all")
+        for line in self.access.summary():
+            print(line)
+        say(f"ready after {time.monotonic() - began:.1f} s; logs in {self.directory}; `make stack-down` stops all")
         return 0
+
+    def _start_all(self, group: Sequence[Part], started: list[Part]) -> str:
+        """Start the parts that are not running. Returns the error message; empty on success."""
+        for part in group:
+            if self.pid(part) is not None:
+                continue
+            if taken(self.ports[part.name]):
+                return f"port {self.ports[part.name]} of {part.name} is taken by another process"
+            say(f"starting {part.name} ...")
+            self._start(part)
+            started.append(part)
+        return ""
+
+    def _wait_for(self, group: Sequence[Part]) -> str:
+        """Wait until the parts are ready. Returns the error message; empty on success."""
+        end = time.monotonic() + READY_SECONDS
+        for part in group:
+            while not part.ready():
+                if self.pid(part) is None:
+                    return f"{part.name} ended: {self._tail(part)}"
+                if time.monotonic() > end:
+                    return f"{part.name} is not ready: {self._tail(part)}"
+                time.sleep(0.1)
+        return ""
 
     def down(self, parts: Sequence[Part] | None = None) -> int:
         """Stop in reverse order: SIGTERM, then SIGKILL after `STOP_SECONDS`."""
@@ -222,7 +152,13 @@ class Stack:
             command = (sys.executable, str(Path(__file__).resolve()), "supervise", "--", *command)
         with self._log(part).open("ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                start_new_session=True,
+                env=without_login(os.environ) | part.environment,
             )
         self._pid_file(part).write_text(json.dumps({"pid": process.pid, "born": born(process.pid)}))
 
@@ -231,31 +167,26 @@ class Stack:
         self.down(started)
         return 3
 
-    def _kafka_ready(self) -> bool:
-        from monitor.testing.broker import answers
-
-        return answers(self.ports["kafka"])
-
-    def _topics(self) -> str:
-        """Create the topics. Returns the error message; empty on success."""
-        command = [
-            sys.executable,
-            "-m",
-            "monitor",
-            "topics",
-            "create",
-            "--bootstrap",
-            f"127.0.0.1:{self.ports['kafka']}",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-        return "" if done.returncode == 0 else f"topics: {done.stdout}{done.stderr}"
+    def _other_mode(self) -> str:
+        """Why the directory cannot be used in this mode; empty where it can."""
+        file = self.directory / "mode"
+        before = file.read_text().strip() if file.exists() else ""
+        if not before and (self.directory / "kafka" / "data").exists():
+            before = "open"  # a stack of before there was a choice
+        if before not in ("", self.access.mode):
+            return f"{self.directory} holds a {before} stack; remove it, give another --dir, or start with --{before}"
+        file.write_text(f"{self.access.mode}\n")
+        return ""
 
     def _configure(self) -> None:
         """Write the shipped configuration with the ports of this stack."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
-        for part, port in (("worker", 9464), ("act", 9465)):
+        scraped = (("worker", 9464), ("act", 9465), ("notary-metrics", 9466), ("denials", 9467))
+        for part, port in scraped:
             prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
+        if not self.access.secure:  # nothing is denied
+            prometheus = prometheus[: prometheus.index("  - job_name: sandbox-denials")]
         prometheus = prometheus.replace("127.0.0.1:9093", f"127.0.0.1:{self.ports['alertmanager']}")
         rules = self.directory / "rules.yaml"
         board = f"http://127.0.0.1:{self.ports['notary']}/"
@@ -326,17 +257,6 @@ def taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _http(address: str, path: str) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=2):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
-
-    return ready
-
-
 def say(text: str) -> None:
     """Print to stderr."""
     print(text, file=sys.stderr, flush=True)
@@ -349,6 +269,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="stack", description="the real stack on loopback, without Docker")
     parser.add_argument("word", choices=["up", "down", "status"])
     parser.add_argument("--dir", type=Path, default=ROOT / "var" / "stack", help="data, logs and pid files")
+    parser.add_argument("--open", action="store_true", help="without logins and encryption: trials only")
+    parser.add_argument("--secure", action="store_true", help="with logins, TLS and grants (the default)")
+    parser.add_argument("--firm", action="append", default=[], help=f"a firm; repeatable (default: {', '.join(FIRMS)})")
     parser.add_argument("--port", action="append", default=[], metavar="PART=PORT", help=f"other than {PORTS}")
     arguments = parser.parse_args()
     ports = dict(PORTS)
@@ -357,7 +280,11 @@ def main() -> int:
         if name not in PORTS or not number.isdigit():
             parser.error(f"--port {pair}: write PART=PORT with a part of {', '.join(PORTS)}")
         ports[name] = int(number)
-    stack = Stack(arguments.dir, ports)
+    if arguments.open and arguments.secure:
+        parser.error("--open and --secure exclude each other")
+    opened = arguments.open or (arguments.word != "up" and mode_of(arguments.dir) == "open")
+    access = Open(arguments.dir, ports) if opened else Secure(arguments.dir, ports, arguments.firm or FIRMS)
+    stack = Stack(arguments.dir, ports, access)
     done: int = getattr(stack, arguments.word)()
     return done
 

@@ -11,6 +11,8 @@ from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 NEEDS_EXTRA = "this installation holds the SDK only; install the monitor: pip install 'sandbox-monitor[monitor]'"
 try:
     import click
+
+    from monitor.cli.terminal import echo
 except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
@@ -29,6 +31,8 @@ COMMANDS = {
     "accept": ("monitor.cli.control", "accept a new level of an indicator; its baseline is learnt again"),
     "shelve": ("monitor.cli.control", "shelve a finding for a few hours; never a halt"),
     "drill": ("monitor.cli.control", "test a halt of a pilot and measure the time to acknowledge"),
+    "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
+    "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
     "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
@@ -39,7 +43,7 @@ COMMANDS = {
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
-    "topics": ("monitor.cli.topics", "create or check the Kafka topics"),
+    "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }
 
@@ -81,18 +85,18 @@ def main() -> None:
     try:
         cli()
     except NotDeterministic as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(4)
     except TryAgain as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(3)
     except SandboxMonitorError as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if (error.name or "monitor").split(".")[0] in ("monitor", "detectors"):
             raise
-        click.echo(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}", err=True)
+        echo(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}", err=True)
         sys.exit(1)
 
 

@@ -66,10 +66,16 @@ the pilot's telemetry was rejected and which findings are active.
 of the pilot's newest release; a service works only if the firm has resumed from that one, whatever command came after
 it. `ground` is what a halt rests on.
 
-**Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header
-`signature`: `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and
-the record's value. The key id is the first 16 hex digits of the SHA-256 of the public key. By HTTP the header is
-`Sandbox-Signature`.
+**Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` and `telemetry` carry
+the header `signature`: `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`,
+`telemetry`), a line feed and the record's value. The key id is the first 16 hex digits of the SHA-256 of the public
+key. By HTTP the header is `Sandbox-Signature`. Where the charter names keys of the firm, every record of telemetry must
+be signed by one of them, or by a reporter that the charter names (incidents and complaints only); others are rejected
+as `forged`. `signed-by` has the public key of a command or permit (HTTP: `Sandbox-Signed-By`).
+
+A monitor with a key signs all that it writes to Kafka: the header `output-signature` covers one line and then key and
+value. The line is `sandbox-monitor/2`, `type`, `topic/partition`, `epoch`, `number`, and the bytes of key and value
+(`-` without one), separated by spaces, and a line feed. `number` rises with each record of one epoch in a partition.
 
 Times inside the monitor's own records (`at`, `start`, `end`, `received`) are milliseconds since 1970-01-01T00:00Z. The
 embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/control`.

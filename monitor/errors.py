@@ -21,8 +21,10 @@ SandboxMonitorError
     └── LedgerBroken       the ledger cannot be written, or its time would go backwards
 
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
-a replay then uses one process), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`,
-whose verifier imports nothing of this package; the command `ledger` reports them).
+a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
+ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), and CursorBroken,
+CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
+command `ledger` reports them).
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class ControlRefused(SetAside):
 
 
 class Forged(SetAside):
-    """The author of a record is not proved. `reason` is a `monitor.model.refusals.Forgery`."""
+    """The author of a record or a request is not proved. `reason` is a `monitor.model.refusals.Forgery`, or a
+    `monitor.kafka.firm_requests.RequestRefusal`."""
 
     def __init__(self, field: str, reason: StrEnum, detail: str = "") -> None:
         super().__init__(field, reason, detail)
@@ -81,7 +84,12 @@ class TryAgain(SandboxMonitorError):
 
 
 class Unavailable(TryAgain):
-    """An address does not answer, or answers with a transient error."""
+    """An address does not answer, or answers with a transient error. `retry_after`: seconds that it asks to wait, 0.0
+    where it does not."""
+
+    def __init__(self, *args: object, retry_after: float = 0.0) -> None:
+        super().__init__(*args)
+        self.retry_after = retry_after
 
 
 class Lapsed(TryAgain):

@@ -1,20 +1,20 @@
 #!/bin/bash
 # Obeys halts without the SDK: needs kcat, jq and openssl. monitor/sdk/WITHOUT-SDK.md explains each step.
-# usage: obey.sh BROKER PILOT SOURCE DIR 'command that starts the service' 'command that stops it'
+# usage: [FIRM=firm-1, if it has separate topics] obey.sh BROKER PILOT SOURCE DIR 'starts the service' 'stops it'
 set -uo pipefail
 broker=$1 pilot=$2 source=$3/$(date +%s)-$$ dir=$4 start=$5 stop=$6 prefix=${PREFIX:-sandbox} every=${EVERY:-2}
 standing=$(cat "$dir/standing" 2>/dev/null || echo 0) halt=false up=false sequence=0 nonce=none sent=0 until=0
-. "$(dirname "$0")/signatures.sh"; stand() { bash -c "$stop"; up=false; }
+firm=${FIRM:+.$FIRM}; . "$(dirname "$0")/signatures.sh"; stand() { bash -c "$stop"; up=false; }
 now() { cut -d. -f1 /proc/uptime; } # CLOCK_BOOTTIME in seconds: includes sleep and cannot be set
 listen() { # kind, offset: prints each committed record of our pilot, endlessly; kcat ends without a broker
-    while kill -0 $$ && sleep 1; do kcat -quCJ -b "$broker" -t "$prefix.${1}s" -o "$2" -X isolation.level=read_committed |
+    while kill -0 $$ && sleep 1; do kcat -quCJ -b "$broker" -t "$prefix.${1}s$firm" -o "$2" -X isolation.level=read_committed |
         jq -r --unbuffered --arg kind "$1" --arg pilot "$pilot" 'select(.key == $pilot and .payload) | "\($kind) \(tojson)"'; done
 }
 send() { # type, data: one event
     printf '{"specversion":"1.0","id":"%s-%d","source":"%s","sequence":"%020d","type":"sandbox.%s","subject":"%s",' \
         "$source" $((++sequence)) "$source" $sequence "$1" "$pilot" >"$dir/event"
     printf '"time":"%s","data":%s}' "$(date -u +%FT%TZ)" "$2" >>"$dir/event"
-    timeout 3 kcat -qP -b "$broker" -t "$prefix.telemetry" -k "$pilot" -X acks=all -X partitioner=murmur2_random \
+    timeout 3 kcat -qP -b "$broker" -t "$prefix.telemetry$firm" -k "$pilot" -X acks=all -X partitioner=murmur2_random \
         -H content-type=application/cloudevents+json -H "signature=$(signature telemetry "$dir/event")" "$dir/event"
 }
 stand && trap 'stand; trap - TERM; kill 0' EXIT # what an earlier start left running

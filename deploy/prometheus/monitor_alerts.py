@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alert import JOB, Alert, M
 
+FORGED = "not_signed|unknown_key|bad_signature|replayed|epoch_not_claimed"
+
 MONITOR_ALERTS = (
     Alert(
         "SandboxLeaseShort",
@@ -17,6 +19,17 @@ MONITOR_ALERTS = (
         hold="5m",
     ),
     Alert(
+        "SandboxPilotSetAside",
+        "sandbox-monitor-health",
+        f"sum by (partition) ({M}pilots_set_aside) > 0",
+        "critical",
+        "The stored state of pilots of partition {{ $labels.partition }} cannot be read: they are not "
+        "monitored until they are admitted again.",
+        {M + 'pilots_set_aside{partition="3"}': "1x30"},
+        {M + 'pilots_set_aside{partition="3"}': "0x30"},
+        ({"partition": "3"},),
+    ),
+    Alert(
         "SandboxOpenMode",
         "sandbox-monitor-health",
         f"max({M}open_mode) == 1",
@@ -25,6 +38,67 @@ MONITOR_ALERTS = (
         "pilot. Not for supervised pilots.",
         {M + "open_mode": "1x30"},
         {M + "open_mode": "0x30"},
+    ),
+    Alert(
+        "SandboxKafkaDenied",
+        "sandbox-monitor-health",
+        # No `increase`: a user's first denial is the first sample of its series.
+        f"sum by (principal) ({M}kafka_denied_total) > "
+        f"(sum by (principal) ({M}kafka_denied_total offset 15m) or 0 * sum by (principal) ({M}kafka_denied_total))",
+        "warning",
+        "Kafka denied operations of the user {{ $labels.principal }} in the last 15 minutes: a wrong login, a missing "
+        "grant, or an attempt to reach what belongs to others.",
+        {M + 'kafka_denied_total{principal="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
+        {M + 'kafka_denied_total{principal="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
+        ({"principal": "firm-1"},),
+    ),
+    Alert(
+        "SandboxOutputsForged",
+        "sandbox-monitor-health",
+        f'sum by (topic, reason) (increase({M}foreign_records_total{{reason=~"{FORGED}"}}[15m])) > 0',
+        "critical",
+        "Records of {{ $labels.topic }} are not the monitor's, or its workers sign with a key that is not trusted here "
+        "({{ $labels.reason }}). They were skipped.",
+        {M + 'foreign_records_total{topic="sandbox.decisions",reason="not_signed"}': "0x10 1x20"},
+        {
+            M + 'foreign_records_total{topic="sandbox.decisions",reason="not_signed"}': "3x40",
+            M + 'foreign_records_total{topic="sandbox.decisions",reason="unreadable"}': "0+9x40",
+        },
+        ({"topic": "sandbox.decisions", "reason": "not_signed"},),
+        at="15m",
+    ),
+    Alert(
+        "SandboxSharedTopics",
+        "sandbox-monitor-health",
+        f"max({M}shared_topics) == 1",
+        "info",
+        "Shared topics: all firms share the topics of telemetry, commands and permits, so that each can read the halts "
+        "and sources of the others. Not for supervised pilots.",
+        {M + "shared_topics": "1x30"},
+        {M + "shared_topics": "0x30"},
+    ),
+    Alert(
+        "SandboxParticipantWithoutTopics",
+        "sandbox-monitor-health",
+        f"max({M}participants_without_topics) > 0",
+        "warning",
+        "Commands and permits of some firms go to the shared topics, because their separate topics are missing or have "
+        "wrong settings. Their services may not receive a halt.",
+        {M + "participants_without_topics": "1x30"},
+        {M + "participants_without_topics": "0x30"},
+        hold="1m",
+    ),
+    Alert(
+        "SandboxHttpRefusing",
+        "sandbox-monitor-health",
+        f"sum by (reason) (rate({M}http_refused_total[5m])) > 1",
+        "warning",
+        "An HTTP server refuses more than one request or connection per second ({{ $labels.reason }}): a client is "
+        "broken or hostile, or sends more than its share.",
+        {M + 'http_refused_total{reason="rate"}': "0+120x40"},
+        {M + 'http_refused_total{reason="rate"}': "0+30x40"},
+        ({"reason": "rate"},),
+        hold="5m",
     ),
     Alert(
         "SandboxTelemetryLost",
@@ -192,7 +266,7 @@ MONITOR_ALERTS = (
     Alert(
         "SandboxMonitorDown",
         "sandbox-absent",
-        f'up{{job=~"{JOB}|sandbox-act"}} == 0',
+        f'up{{job=~"{JOB}|sandbox-act|sandbox-notary|sandbox-pool"}} == 0',
         "critical",
         "{{ $labels.job }} at {{ $labels.instance }} does not answer scrapes.",
         {f'up{{job="{JOB}",instance="a:1"}}': "1x10 0x20"},

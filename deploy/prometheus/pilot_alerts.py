@@ -73,8 +73,7 @@ PILOT_ALERTS = (
         f' or (sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0'
         f" unless sum(increase({M}pilot_forged_total[10m])) > 0)",
         "critical",
-        "Missing or wrong signature on an act, acknowledgement or heartbeat "
-        "(pilot: {{ $labels.pilot }}). It had no effect.",
+        "Missing or wrong signature on an act or on telemetry (pilot: {{ $labels.pilot }}). It had no effect.",
         {M + 'rejected_total{reason="forged"}': "0x10 1x20", f"{M}pilot_forged_total{WHO}": "0x10 1x20"},
         {M + 'rejected_total{reason="forged"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
         (PILOT,),

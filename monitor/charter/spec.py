@@ -10,7 +10,7 @@ import hashlib
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
@@ -29,12 +29,22 @@ Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of
-    its services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own
-    acts."""
+    its services: where there is one, every record of telemetry must be signed with one of them, and so must the firm's
+    own acts."""
 
     id: Id
     name: str = ""
     keys: tuple[str, ...] = ()
+
+
+class Reporter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody other than the firm who may report incidents and complaints about the pilot, such as a hospital or a
+    regulator. `keys` are public keys (`ed25519:<base64>`); each record must be signed with one of them. Only needed
+    where the participant has keys: without these everybody's telemetry is accepted."""
+
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    keys: Annotated[tuple[str, ...], Meta(min_length=1, max_length=4)]
+    name: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
@@ -243,6 +253,9 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     drills: Drills = Drills()
     exit: Exit = Exit()
     evaluation: tuple[Trial, ...] = ()
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
+    identifiers: Literal["pseudonyms"] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -282,6 +295,8 @@ def canonical_charter(charter: Charter) -> bytes:
             del spec["baseline"]
         if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
             del spec["exposure"]["complete"]
+    if not whole.get("reporters"):
+        whole.pop("reporters", None)
     if not whole["participant"]["keys"]:
         del whole["participant"]["keys"]
     for authority in whole["authorities"]:
@@ -294,6 +309,14 @@ def canonical_charter(charter: Charter) -> bytes:
 def charter_hash(charter: Charter) -> str:
     """SHA-256 of the canonical form, 64 hex digits: what both sides sign at admission."""
     return hashlib.sha256(canonical_charter(charter)).hexdigest()
+
+
+def hash_of(charter: Charter) -> str | None:
+    """`charter_hash`, or `None` for a charter that canonical JSON cannot hold: none that comes into force."""
+    try:
+        return charter_hash(charter)
+    except (ValueError, OverflowError, RecursionError):
+        return None
 
 
 def alpha_share(charter: Charter, indicator: IndicatorSpec, restart: int = 1) -> float:

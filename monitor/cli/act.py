@@ -11,9 +11,13 @@ import click
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.errors import Refused
-from monitor.kafka.act_service import run_actors, serve_metrics
+from monitor.kafka.act_service import DecisionSource, run_actors
 from monitor.kafka.topics import TopicNames
+from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
 
 
@@ -57,28 +61,26 @@ def _build(name: str, address: str) -> AnyActor:
 @actor_options
 @runbook_url
 @board_url
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
-@click.option(
-    "--metrics-host",
-    default="127.0.0.1",
-    show_default=True,
-    help="address on which they are served; they have no login",
-)
+@trust_option
+@metrics_options
 def act(
     bootstrap: str,
     prefix: str,
     directory: Path,
     runbook: str,
     board: str,
+    trusted: tuple[str, ...],
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     **addresses: str | None,
 ) -> None:
     """Deliver decisions to actors until SIGTERM or Ctrl-C. Run one for each set of addresses.
 
     It reads the decisions log from its start and skips what --dir records as delivered: at least once, with idempotent
     effects. With an empty --dir, alerts begin with the present state; older ones are not sent. During an outage of the
-    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, 2 usage error.
+    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, or the workers do not sign with a
+    trusted key, 2 usage error.
     """
     metrics = Metrics(actors=ACTORS)
     actors = {name: _build(name, address) for name, address in addresses.items() if address}
@@ -89,8 +91,7 @@ def act(
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
-    if metrics_port is not None:
-        port = serve_metrics(metrics, metrics_host, metrics_port)
-        click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
-    click.echo(f"act: {', '.join(actors)}", err=True)
-    run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
+    echo(f"act: {', '.join(actors)}", err=True)
+    source = DecisionSource(bootstrap, TopicNames(prefix), Trusted(trusted) if trusted else None)
+    run_actors(source, deliver, metrics, lambda line: echo(line, err=True))

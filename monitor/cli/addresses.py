@@ -35,3 +35,11 @@ class _KafkaServers(click.ParamType):
 
 HTTP_URL = _HttpUrl()
 KAFKA_SERVERS = _KafkaServers()
+
+host_names = click.option(
+    "--host-name",
+    "host_names",
+    multiple=True,
+    help="name under which this server may be reached, besides loopback names and its own address; repeatable",
+)
+"""The option `--host-name` of every command with an HTTP server."""

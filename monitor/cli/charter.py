@@ -15,6 +15,7 @@ from rich.table import Table
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
 from monitor.cli.charter_show import show
+from monitor.cli.terminal import echo
 from monitor.cli.week import week
 from monitor.compile.lint import HALTING, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
@@ -50,10 +51,10 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
     for path, reading in readings:
         if as_json:
-            click.echo(msgspec.json.encode(_summary(path, reading)))
+            echo(msgspec.json.encode(_summary(path, reading)))
             continue
         for found in reading.found:
-            click.echo(str(found), err=True)
+            echo(str(found), err=True)
         if reading.charter is not None and not reading.errors:
             _print(path, reading.charter)
     if any(reading.errors for _, reading in readings):
@@ -68,7 +69,7 @@ def hash_(file: Path) -> None:
     SHA-256 of the canonical form: every field, sorted. Comments, order and formatting of the YAML do not matter. Exit
     code 1 when FILE is not valid.
     """
-    click.echo(charter_hash(load_charter(file)))
+    echo(charter_hash(load_charter(file)))
 
 
 @charter.command()
@@ -91,7 +92,7 @@ def alpha(file: Path, restart: int) -> None:
             bar = 1 / (now * (1 - spec.baseline.doubt)) if spec.baseline else 1 / now
             names = [f"{spec.name}/{segment}" for segment in spec.segments] or [spec.name]
             shares += [AlphaShare(name, now, bar, spent) for name in names]
-    click.echo(report(shares, made.alpha))
+    echo(report(shares, made.alpha))
 
 
 @charter.command()
@@ -103,7 +104,7 @@ def new(template: str) -> None:
     Example:
       sandbox-monitor charter new consumer_finance > charter.yaml
     """
-    click.echo(resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
+    echo(resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
 
 
 charter.add_command(week)
@@ -128,18 +129,16 @@ def _summary(path: Path, reading: LoadedCharter) -> dict[str, object]:
 
 
 def _print(path: Path, made: Charter) -> None:
-    click.echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
+    echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
     if left := placeholders(made):
-        click.echo(f"still to fill in before `admit` or `serve`: {', '.join(left)}", err=True)
+        echo(f"still to fill in before `admit` or `serve`: {', '.join(left)}", err=True)
     shares = alpha_shares(made)
     if not shares:
-        click.echo("   no limit spends alpha")
+        echo("   no limit spends alpha")
         return
     table = Table("indicator", "segment", "alpha", "threshold", box=None, pad_edge=True)
     for share in shares:
         table.add_row(share.indicator, share.segment or "-", f"{share.alpha:.3g}", f"{share.bar:,.0f}")
     Console(highlight=False, soft_wrap=True).print(table)
     spent = sum(spec.weight for spec in made.indicators)
-    click.echo(
-        f"   alpha {made.alpha:g}, of which {1 - spent:.0%} is unassigned; the first restart gets 61 % of each share"
-    )
+    echo(f"   alpha {made.alpha:g}, of which {1 - spent:.0%} is unassigned; the first restart gets 61 % of each share")

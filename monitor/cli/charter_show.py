@@ -10,8 +10,11 @@ import click
 import msgspec
 
 from monitor.charter.spec import canonical_charter
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.compile.dump import charter_yaml
 from monitor.errors import Refused
+from monitor.model.signing import Trusted
 from monitor.projections.charter_record import Version
 from monitor.projections.formats import stamp
 
@@ -30,11 +33,21 @@ _VERSIONS = msgspec.json.Decoder(list[Version]).decode
     help="directory of an embedded monitor (running or not), instead of --to",
 )
 @click.option("--json", "as_json", is_flag=True, help="the canonical JSON whose SHA-256 is the hash, on one line")
-def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path | None, as_json: bool) -> None:
+@trust_option
+def show(
+    pilot: str,
+    version: int | None,
+    to: str,
+    prefix: str,
+    directory: Path | None,
+    as_json: bool,
+    trusted: tuple[str, ...],
+) -> None:
     """Print the charter of PILOT that is in force: YAML on stdout, which `charter check` reads back to the same hash.
 
-    On stderr: all versions that came into force, with time, author, act, and the hash that ledger entries carry from
-    then on. Refused admissions and amendments are not listed.
+    Over Kafka only what a --trust-key signed counts, where one is given. On stderr: all versions that came into force,
+    with time, author, act, and the hash that ledger entries carry from then on. Refused admissions and amendments are
+    not listed.
 
     \b
     Example:
@@ -47,20 +60,20 @@ def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path 
       2  usage error
       3  the server is unavailable
     """
-    found = asyncio.run(_stored(directory, pilot)) if directory else _asked(to, prefix, pilot)
+    found = asyncio.run(_stored(directory, pilot)) if directory else _asked(to, prefix, pilot, trusted)
     if not found:
         where = str(directory) if directory else to
         raise click.ClickException(
             f"no pilot {pilot} was admitted at {where}: check the name (the board lists all pilots)"
         )
     for one in found:
-        click.echo(_line(one, last=one is found[-1]), err=True)
+        echo(_line(one, last=one is found[-1]), err=True)
     chosen = [one for one in found if version is None or one.version == version]
     if not chosen:
         there = ", ".join(str(one.version) for one in found)
         raise click.ClickException(f"version {version} of {pilot} never came into force; versions in force: {there}")
     charter = chosen[-1].charter
-    click.echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
+    echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
 
 
 def _line(one: Version, last: bool) -> str:
@@ -85,7 +98,7 @@ async def _stored(directory: Path, pilot: str) -> list[Version]:
         await store.close()
 
 
-def _asked(to: str, prefix: str, pilot: str) -> list[Version]:
+def _asked(to: str, prefix: str, pilot: str, trusted: tuple[str, ...]) -> list[Version]:
     from monitor.sdk.http_link import HttpLink
     from monitor.sdk.transports import open_link
 
@@ -103,4 +116,4 @@ def _asked(to: str, prefix: str, pilot: str) -> list[Version]:
     from monitor.kafka.charter_versions import kafka_versions
 
     servers = ",".join(kafka_servers(to.removeprefix("kafka://").rstrip("/")))
-    return asyncio.run(kafka_versions(servers, prefix, pilot))
+    return asyncio.run(kafka_versions(servers, prefix, pilot, Trusted(trusted) if trusted else None))

@@ -33,7 +33,10 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.control import read_state, send_act
+from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
@@ -76,7 +79,10 @@ def act_options(command: F) -> F:
     """Options of every act: server, author, key, waiting, validity and id."""
     for option in (
         click.option(
-            "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
+            "--to",
+            default="kafka://127.0.0.1:9092",
+            show_default=True,
+            help="kafka://host:port, http://host:port, or the https:// address of the gateway for firms",
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names"),
         click.option(
@@ -123,7 +129,7 @@ def act_options(command: F) -> F:
         ),
     ):
         command = option(command)
-    return command
+    return trust_option(command, expose=False)  # type: ignore[return-value]
 
 
 def fresh() -> str:
@@ -139,27 +145,37 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
-        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
+        answer = send_act(
+            to,
+            act.pilot,
+            act.id,
+            body,
+            signature,
+            wait=wait,
+            prefix=prefix,
+            identity=_identity(act.author),
+            trusted=trusted_here(),
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
-    click.echo(f"{kind} {act.pilot} {act.id}")
+    echo(f"{kind} {act.pilot} {act.id}")
     if answer is not None and answer.repeated and not _in_force(answer.rejected):
-        click.echo("repeated: an act with this id was decided before; this copy has no effect")
+        echo("repeated: an act with this id was decided before; this copy has no effect")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
         moved = (
             f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
         )
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-        click.echo(
+        echo(
             f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of "
             f"{taken.pilot}, {signed}"
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
         if _in_force(refused):
-            click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
+            echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
             return
         if refused.reason == RejectionReason.REPEATED.value:
             raise click.ClickException(
@@ -169,7 +185,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
     else:
         waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
-        click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
+        echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
 
 
 def _in_force(refused: Rejected | None) -> bool:
@@ -177,10 +193,16 @@ def _in_force(refused: Rejected | None) -> bool:
     return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
-def seen(to: str, prefix: str, pilot: str) -> KnownState | None:
+def _identity(author: str) -> FirmIdentity | None:
+    """Who signs the requests to a gateway: the author with `--key`."""
+    key: Path | None = click.get_current_context().meta.get(KEY)
+    return None if key is None else FirmIdentity.of(author, key)
+
+
+def seen(to: str, prefix: str, pilot: str, author: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
-        return read_state(to, pilot, prefix=prefix)
+        return read_state(to, pilot, prefix=prefix, identity=_identity(author), trusted=trusted_here())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 
@@ -190,7 +212,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     meta = click.get_current_context().meta
     standing: int | None = meta.get(STANDING)
     if standing is None:
-        known = seen(to, prefix, act.pilot)
+        known = seen(to, prefix, act.pilot, act.author)
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
@@ -308,10 +330,10 @@ def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 
     Afterwards the firm decides when its service resumes. The statistics restart with the next share of alpha.
     """
-    known = seen(to, prefix, pilot)
+    known = seen(to, prefix, pilot, author)
     if known is not None and known.level == "halt":
         stop = known.stop or "state unknown (too long ago)"
-        click.echo(f"halt of {pilot}: {stop}", err=True)
+        echo(f"halt of {pilot}: {stop}", err=True)
         if known.stop != "verified" and not reason and sys.stdin.isatty():
             reason = click.prompt("reason for ending a halt whose stop is not verified", err=True)
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
@@ -371,3 +393,25 @@ def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
     (`exit_pending`).
     """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="as for the acts")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+@click.option("--author", default="", help="the firm by its participant.id, for a gateway")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
+    expose_value=False,
+    help="key file of the firm, for a gateway",
+)
+def standing(pilot: str, to: str, prefix: str, author: str) -> None:
+    """Print the standing (number of the last entry), the level and, under a halt, the state of the stop of a pilot, as
+    JSON. Exit codes: 0 printed, 1 the pilot is not known or not yours, 2 usage error, 3 the server is unavailable.
+    """
+    known = seen(to, prefix, pilot, author)
+    if known is None:
+        raise click.ClickException(f"no entry of {pilot} was found")
+    echo(msgspec.json.encode(known).decode())

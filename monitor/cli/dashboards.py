@@ -15,6 +15,7 @@ import monitor
 from monitor.access.address import http_address
 from monitor.act.grafana import TOKEN_VARIABLE, Grafana
 from monitor.cli.addresses import HTTP_URL
+from monitor.cli.terminal import echo
 
 TAG = "sandbox-monitor"
 
@@ -60,11 +61,11 @@ def build(directory: Path, check: bool) -> None:
     for name, made in module.build().items():
         path, text = directory / name, module.text(made)
         if check and (not path.exists() or path.read_text() != text):
-            click.echo(f"{path} is not what build.py builds", err=True)
+            echo(f"{path} is not what build.py builds", err=True)
             different = True
         elif not check:
             path.write_text(text)
-        click.echo(str(path))
+        echo(str(path))
     if different:
         raise SystemExit(1)
 
@@ -93,6 +94,6 @@ def push(directory: Path, url: str, token: str, message: str, as_json: bool) -> 
             raise click.ClickException(f"Grafana holds something else as {dashboard['uid']}")
         sent.append(dashboard["uid"])
         address = http_address(url).url + where
-        click.echo(json.dumps({"uid": dashboard["uid"], "url": address}) if as_json else address)
+        echo(json.dumps({"uid": dashboard["uid"], "url": address}) if as_json else address)
     for uid in set(sent) - set(grafana.search(TAG)):
         raise click.ClickException(f"Grafana does not find {uid} by its tag {TAG}")

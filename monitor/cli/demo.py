@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from monitor.cli.terminal import echo
 from monitor.clock import wall_ms
 from monitor.embedded.ingress import BATCH
 from monitor.embedded.monitor import Monitor
@@ -131,8 +132,8 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
     monitor = Monitor(directory, port=port, charters=charters, watchers=[show.take])
 
     def started() -> None:
-        click.echo(f"board {monitor.address}")
-        click.echo(
+        echo(f"board {monitor.address}")
+        echo(
             f"{pilots} simulated pilots in real time. Their charters have periods of {period / 1000:g} s instead of "
             f"hours or "
             "months; nothing else is faster than in reality. Ctrl-C ends it.",
@@ -189,8 +190,13 @@ def _obeyed(obedience: SimulatedService, show: Show) -> list[Envelope]:
 async def _post(session: aiohttp.ClientSession, monitor: Monitor, events: list[Envelope], show: Show) -> None:
     for first in range(0, len(events), 100):
         batch = events[first : first + 100]
-        async with session.post(f"{monitor.address}v1/telemetry", data=msgspec.json.encode(batch)) as answer:
-            answer.raise_for_status()
+        body = msgspec.json.encode(batch)
+        while True:
+            async with session.post(f"{monitor.address}v1/telemetry", data=body) as answer:
+                if answer.status != 429:
+                    answer.raise_for_status()
+                    break
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
         show.sent += len(batch)
 
 
@@ -200,7 +206,7 @@ async def _progress(monitor: Monitor, show: Show) -> None:
     if not console.is_terminal:
         while True:
             await asyncio.sleep(5)
-            click.echo(show.line(monitor.events), err=True)
+            echo(show.line(monitor.events), err=True)
     with Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
         if sys.stdout.isatty():  # both streams on one screen: print above the live line
             show.say = lambda line: console.print(Text(line), soft_wrap=True)
@@ -214,7 +220,7 @@ async def _progress(monitor: Monitor, show: Show) -> None:
 
 def _sum_up(monitor: Monitor, show: Show) -> None:
     ledgers = monitor.notary.heads
-    click.echo(f"events {show.sent} sent, {monitor.events} stepped; decisions {show.decisions}; pilots {show.counts()}")
-    click.echo(f"ledgers {len(ledgers)} with {sum(head.size for head in ledgers.values())} entries")
+    echo(f"events {show.sent} sent, {monitor.events} stepped; decisions {show.decisions}; pilots {show.counts()}")
+    echo(f"ledgers {len(ledgers)} with {sum(head.size for head in ledgers.values())} entries")
     halt = "-" if show.first_halt is None else f"{show.first_halt:.1f} s after the command"
-    click.echo(f"first halt {halt}")
+    echo(f"first halt {halt}")

@@ -7,15 +7,19 @@ import heapq
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
+from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
-from monitor.engine.history import EndLine, Header, JournalLine, encode
-from monitor.engine.history_of import PilotSelection
+from monitor.engine.history import Header
+from monitor.engine.history_export import HistoryExport, header_of
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
@@ -23,20 +27,9 @@ from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
+from monitor.model.signing import Trusted
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
-
-NEVER = (
-    "outputs: `replay` makes them again",
-    "the key of the digests of rejected bytes: digests differ, reasons do not",
-)
-OF_PILOTS = (
-    "records, acts and events of other pilots; events of theirs in a shared record stand as null",
-    "time entries that no result of these pilots depends on",
-    "host names of workers, names of other participants",
-    "what the partition says as a whole (`closed` among the evidence)",
-)
-AFTER = "records received after the last journal entry: their order is not fixed yet"
 
 
 @click.command()
@@ -59,6 +52,21 @@ AFTER = "records received after the last journal entry: their order is not fixed
 @click.option(
     "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, such as that of one participant"
 )
+@trust_option
+@click.option(
+    "--to", metavar="URL", default="", help="https:// address of the gateway for firms; needs --pilot, --author, --key"
+)
+@click.option("--author", default="", help="with --to: the firm by its participant.id")
+@click.option(
+    "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="with --to: key file of the firm"
+)
+@click.option(
+    "--what",
+    type=click.Choice(["history", "decisions", "rejected"]),
+    default="history",
+    show_default=True,
+    help="with --to: the history, or the decisions or rejections of the pilot as JSON lines",
+)
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def export(
     directory: Path | None,
@@ -67,6 +75,11 @@ def export(
     pilots: tuple[str, ...],
     plain: bool,
     topic: str,
+    trusted: tuple[str, ...],
+    to: str,
+    author: str,
+    key: Path | None,
+    what: str,
     quiet: bool,
 ) -> None:
     """Write the input of a monitor to stdout, so that both sides can replay it.
@@ -80,7 +93,11 @@ def export(
     With --telemetry: events alone, one CloudEvent per line with its time of reception as `recordedtime`. No acts, no
     journal; invalid records are left out and counted. For testing a charter on past data, not for an appeal.
 
-    The monitor may be running; the export ends where the journal ended when it began.
+    With --to: a firm asks the gateway of the authority; the request is signed with its key, and each export is of one
+    pilot. `--what decisions` is what `replay --against` compares with.
+
+    On Kafka, journal entries that no --trust-key signed are left out, where one is given: the workers leave them out
+    too. The monitor may be running; the export ends where the journal ended when it began.
 
     \b
     Examples:
@@ -99,85 +116,88 @@ def export(
     if topic and not plain:
         raise click.UsageError("--topic needs --telemetry; a history contains every topic that was read")
     pulse = Pulse(quiet)
-    if plain:
+    if to:
+        if directory is not None or plain or len(pilots) != 1 or not author or key is None:
+            raise click.UsageError("--to needs one --pilot, --author and --key, and neither --dir nor --telemetry")
+        _from_gateway(to, FirmIdentity.of(author, key), pilots[0], what, pulse)
+    elif plain:
         asyncio.run(
             _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
         )
     else:
-        asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
+        keys = Trusted(trusted) if trusted else None
+        asyncio.run(_histories(directory, (bootstrap, prefix, keys), frozenset(pilots), pulse))
+
+
+# ---- from a gateway
+
+
+def _from_gateway(to: str, identity: FirmIdentity, pilot: str, what: str, pulse: Pulse) -> None:
+    name = {"history": "export"}.get(what, what)
+    out, size = sys.stdout.buffer, 0
+    try:
+        link = GatewayLink(to, identity)
+        for part in link.stream(f"/v1/{name}/{quote(pilot, safe='')}"):
+            out.write(part)
+            size += len(part)
+            pulse.beat(_sized, size)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+    out.flush()
+    pulse.end()
+    echo(f"{what} of {pilot}: {size:,} bytes", err=True)
 
 
 # ---- the history
 
 
-async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
-    records = 0
+async def _histories(
+    directory: Path | None, logs: tuple[str, str, Trusted | None], pilots: frozenset[str], pulse: Pulse
+) -> None:
+    (bootstrap, prefix, trusted), records = logs, 0
     if directory is not None:
         store = history_source.opened(directory)
         try:
-            header = _header("embedded", 0, pilots, keyed=False, control_topic="control")
+            header = header_of("embedded", 0, pilots, keyed=False, control_topic="control")
             records = await _history(header, await history_source.ordered(store), pulse)
         finally:
             await store.close()
     else:
         names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with PartitionHistory(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition, trusted) as log:
                 missing = await log.missing()
-                header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
+                header = header_of("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
                     lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
-                    click.echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
+                    echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
                 records += await _history(header, await log.ordered(), pulse)
     if pilots and not records:
         raise Refused(f"no record of {', '.join(sorted(pilots))} is in the logs of this monitor")
 
 
-def _header(
-    runtime: str,
-    partition: int,
-    pilots: frozenset[str],
-    *,
-    keyed: bool,
-    control_topic: str,
-    missing: dict[str, int] | None = None,
-) -> Header:
-    return Header(
-        runtime=runtime,
-        partition=partition,
-        pilots=tuple(sorted(pilots)),
-        keyed=keyed,
-        control_topic=control_topic,
-        missing=missing or {},
-        not_contained=(*NEVER, AFTER, *(OF_PILOTS if pilots else ())),
-    )
-
-
 async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     """Write one partition. Returns its number of records."""
-    out, records, received = sys.stdout.buffer, 0, 0
-    chosen = PilotSelection(frozenset(header.pilots)) if header.pilots else None
-    out.write(encode(header))
-    async for line in ordered.lines():
-        received = max(received, line.received)
-        for kept in (line,) if chosen is None else chosen.feed(line):
-            records += not isinstance(kept, JournalLine)
-            out.write(encode(kept))
-        pulse.beat(_reached, received, records)
-    for kept in () if chosen is None else chosen.rest():
-        out.write(encode(kept))
-    out.write(encode(EndLine(next=ordered.next if chosen is None else {}, records=records, received=received)))
+    out, made = sys.stdout.buffer, HistoryExport(header, ordered)
+    async for line in made.lines():
+        out.write(line)
+        pulse.beat(_reached, made.received, made.records)
     out.flush()
     pulse.end()
-    click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
+    echo(f"partition {header.partition}: {made.records:,} records up to {stamp(made.received)}", err=True)
+    chosen = made.selection
     if chosen is not None and chosen.redacted:
-        click.echo(
+        echo(
             f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
             f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
             err=True,
         )
-    return records
+    return made.records
+
+
+def _sized(size: int) -> str:
+    return f"export: {size:,} bytes"
 
 
 def _reached(received: int, written: int) -> str:
@@ -198,7 +218,7 @@ async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots:
         pulse.beat(_reached, record.received, written)
     out.flush()
     pulse.end()
-    click.echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
+    echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
 
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:

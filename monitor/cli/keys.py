@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.terminal import echo
 from monitor.files.key_file import new_key, read_key
 from monitor.model.signing import Trusted
 
@@ -13,6 +14,12 @@ from monitor.model.signing import Trusted
 @click.group()
 def keys() -> None:
     """Signing keys (Ed25519). Keep the key file secret; give others the public key that `show` prints.
+
+    To replace the key of the workers without losing a record: 1. make a new key; 2. give its public key to everyone who
+    trusts the old one (readers and workers: --trust-key; services: trust=), together with the old one, and restart;
+    3. start the workers with the new --key-file and the old public key as --trust-key; 4. after the next checkpoint of
+    every partition take the old key away from services. Readers that start with an empty directory read old records and
+    need the old key for as long as those are kept.
 
     Exit codes: 0 done, 1 the file exists already (`new`), or is missing or unreadable (`show`).
     """
@@ -23,20 +30,20 @@ def keys() -> None:
 def new(file: Path) -> None:
     """Create a key in FILE, readable by its owner only, and print its public key. An existing file is never
     overwritten."""
-    click.echo(new_key(file).public)
+    echo(new_key(file).public)
 
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def show(file: Path) -> None:
     """Print the public key of FILE."""
-    click.echo(read_key(file).public)
+    echo(read_key(file).public)
 
 
-def checked(keys: tuple[str, ...]) -> tuple[str, ...]:
+def checked(keys: tuple[str, ...], option: str) -> tuple[str, ...]:
     """Return the keys. Raises BadParameter when one is not a public key."""
     try:
         Trusted(keys)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--admit-key") from error
+        raise click.BadParameter(str(error), param_hint=option) from error
     return keys

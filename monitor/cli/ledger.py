@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
+from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
@@ -20,6 +21,7 @@ from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_ent
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
+from monitor.notary.not_entered import problems as not_entered
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
@@ -45,7 +47,8 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 
     The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
     above 1 is sound, and stderr says so: it was started when earlier decisions were no longer in the log. In a
-    directory, cursor.json must not know more entries than the ledgers hold.
+    directory, cursor.json must not know more entries than the ledgers hold, and not-entered.jsonl no decision behind
+    the end of its ledger.
 
     Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
     missing, a root not found, or a disclosed text that does not match its commitment.
@@ -58,7 +61,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
     except Damage as damage:
         _say(str(damage))
         sys.exit(1)
-    cursor, sizes = verifier.cursor_of(path), dict[str, int]()
+    cursor, sizes, last = verifier.cursor_of(path), dict[str, int](), dict[str, int]()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
@@ -80,12 +83,15 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
             else:
                 missing -= sound.found.keys()
                 shown += sound.shown
-                sizes[sound.model] = sound.entries
+                sizes[sound.model], last[sound.model] = sound.entries, sound.last or 0
                 _print(sound, as_json)
             done += file.stat().st_size
     for problem in [] if bad else too_short(cursor, sizes):
         bad += 1
         _say(f"{path}: {problem}; {FIX.format(directory=path)}")
+    for problem in not_entered(path, last) if path.is_dir() and not bad else []:
+        bad += 1
+        _say(problem)
     for root in sorted(missing):
         bad += 1
         _say(f"no ledger here had the root {root}")
@@ -120,7 +126,7 @@ def show(file: Path, as_json: bool) -> None:
             verifier.check_disclosure(file, entry, known)
             texts = {plaintext.field: plaintext.text for plaintext in known}
             for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
-                click.echo(text)
+                echo(text)
     except (Damage, CommitmentMismatch, PlaintextBroken) as damage:
         _say(str(damage))
         sys.exit(1)
@@ -139,7 +145,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
     except PlaintextBroken as error:
         raise click.ClickException(str(error)) from error
     for text in texts:
-        click.echo(line(text))
+        echo(line(text))
     if not texts:
         raise click.ClickException(
             "no plaintexts of these entries are stored next to this ledger, or you may not read them"
@@ -164,7 +170,7 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from error
     if not erased:
         raise click.ClickException(f"no plaintexts of entry {entry} are stored next to this ledger")
-    click.echo(f"erased: {erased} {'text' if erased == 1 else 'texts'} of entry {entry}")
+    echo(f"erased: {erased} {'text' if erased == 1 else 'texts'} of entry {entry}")
 
 
 @ledger.command()
@@ -208,9 +214,9 @@ def _disclosed(path: Path) -> list[Plaintext]:
 def _print(sound: verifier.Verified, as_json: bool) -> None:
     if as_json:
         fields = sound._asdict() | {"file": str(sound.file)}
-        click.echo(json.dumps(fields, sort_keys=True))
+        echo(json.dumps(fields, sort_keys=True))
     else:
-        click.echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
     for root, size in sound.found.items():
         _say(
             f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "
@@ -267,4 +273,4 @@ def _clear(value: object) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    echo(text, err=True)

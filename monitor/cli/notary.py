@@ -7,9 +7,14 @@ from pathlib import Path
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.console.owner_liveness import SILENT_MS
 from monitor.kafka.notary_service import NotarySettings, run_notary
 from monitor.kafka.topics import TopicNames
+from monitor.model.signing import Trusted
+from monitor.projections.metrics import Metrics
 
 
 @click.command()
@@ -41,13 +46,28 @@ from monitor.kafka.topics import TopicNames
     type=click.FloatRange(11),
     help="seconds without a write by a partition's worker until the board reports it",
 )
-def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, silent_after: float) -> None:
+@trust_option
+@metrics_options
+def notary(
+    bootstrap: str,
+    prefix: str,
+    directory: Path,
+    port: int,
+    host: str,
+    silent_after: float,
+    trusted: tuple[str, ...],
+    metrics_port: int | None,
+    metrics_host: str,
+    host_names: tuple[str, ...],
+) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
     It resumes from the position that is stored with the ledger; a decision that is read twice is recorded once. A
     command is recorded with the decision that implies it, so the ledger depends on the decisions log only. During an
-    outage of the broker it retries. Exit codes: 0 stopped by a signal, 1 the log or the ledger is damaged, incomplete
-    or older than the other (the message names the fix), 2 usage error.
+    outage of the broker it retries. A record that is no decision of the monitor is skipped, counted and shown on the
+    board; with --trust-key also one that no trusted key signed. Exit codes: 0 stopped by a signal, 1 the log or the
+    ledger is damaged, incomplete or older than the other, or the workers do not sign with a trusted key (the message
+    names the fix), 2 usage error.
     """
     settings = NotarySettings(
         bootstrap=bootstrap,
@@ -55,6 +75,10 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, s
         directory=directory,
         host=host,
         port=port,
+        host_names=host_names,
+        trusted=Trusted(trusted) if trusted else None,
         silent_ms=round(silent_after * 1000),
     )
-    run_notary(settings, lambda line: click.echo(line, err=True))
+    metrics = Metrics()
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
+    run_notary(settings, lambda line: echo(line, err=True), metrics)

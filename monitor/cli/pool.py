@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.kafka.pool_service import serve_pool
+from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
+from monitor.files.key_file import read_key
+from monitor.kafka.pool_service import PoolKeys, serve_pool
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.model.periods import parse_span
 from monitor.model.records import Outputs
+from monitor.projections.metrics import Metrics
 from monitor.projections.wording import sentence
 
 
@@ -29,7 +37,24 @@ from monitor.projections.wording import sentence
     show_default=True,
     help="how long after its end a period waits for evidence of the other partitions",
 )
-def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="key that signs its outputs (`sandbox-monitor keys new`)",
+)
+@trust_option
+@metrics_options
+def pool(
+    bootstrap: str,
+    prefix: str,
+    replication: int,
+    wait: str,
+    key_file: Path | None,
+    trusted: tuple[str, ...],
+    metrics_port: int | None,
+    metrics_host: str,
+    host_names: tuple[str, ...],
+) -> None:
     """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. Run one per deployment.
 
     For each period it compares the events of all pilots that share a vendor with the sum of their limits, and emits
@@ -41,16 +66,20 @@ def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
         wait_ms = parse_span(wait).after(0)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from error
+    metrics = Metrics()
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     serve_pool(
         bootstrap,
         prefix,
         replication=replication,
         wait_ms=wait_ms,
         on_outputs=_say,
-        started=lambda: click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
+        reports=ReaderReports(metrics),
+        keys=PoolKeys(trusted, read_key(key_file) if key_file else None),
+        started=lambda: echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
     )
 
 
 def _say(outputs: Outputs) -> None:
     for decision in outputs.decisions:
-        click.echo(f"{decision.pilot} {sentence(decision)}")
+        echo(f"{decision.pilot} {sentence(decision)}")

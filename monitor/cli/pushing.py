@@ -8,6 +8,7 @@ import click
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import BOARD_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE, Links, checked
+from monitor.cli.terminal import echo
 from monitor.projections.metrics import Metrics
 
 runbook_url = click.option(
@@ -35,7 +36,7 @@ def alert_links(runbook: str, board: str) -> Links:
     """The links of alerts. Raises Refused when one is not absolute."""
     links = Links(checked(runbook, "--runbook-url"), checked(board, "--board-url") if board else "")
     if runbook == RUNBOOK:
-        click.echo(f"alerts link to {RUNBOOK}, a placeholder; set --runbook-url", err=True)
+        echo(f"alerts link to {RUNBOOK}, a placeholder; set --runbook-url", err=True)
     return links
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 import monitor
+from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.console.report import Story, collect_stories, level_change, reason_sentence, report
 from monitor.console.svg.picture import picture
@@ -109,7 +110,7 @@ def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
         for case in every:
             story, text, verdicts = play(case)
             progress.advance(task, len(case.events))
-            click.echo("\n".join(text))
+            echo("\n".join(text))
             told_lines += verdicts
             stories.setdefault(case.group, []).append(story)
             svg = picture(story.title, story.evidence, story.decisions, story.charter)
@@ -117,8 +118,8 @@ def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
     for group, found in stories.items():
         page = report(_TITLES[group][0], found, (), _TITLES[group][1])
         (out / f"{group}.html").write_text(page, encoding="utf-8")
-        click.echo(f"page: {out / f'{group}.html'}", err=True)
-    click.echo("\n".join(told_lines))
+        echo(f"page: {out / f'{group}.html'}", err=True)
+    echo("\n".join(told_lines))
 
 
 def cases(data: Path) -> list[Case]:
@@ -182,8 +183,8 @@ def play(case: Case) -> tuple[Story, list[str], list[str]]:
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
     text = [
-        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} "
-        f"rejected)"
+        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, "
+        f"{sum(r.count for r in rejected):,} rejected)"
     ]
     for d in story.decisions:
         text.append(f"  {day(d.at)}  {level_change(d)}: {reason_sentence(d, charter)}")
@@ -286,4 +287,4 @@ def _export(every: Iterable[Case], target: Path) -> None:
         (folder / "charter.yaml").write_bytes(case.charter.read_bytes())
         with (folder / "events.jsonl").open("wb") as file:
             file.writelines(write_lines(case.events))
-        click.echo(f"sandbox-monitor replay {folder}/charter.yaml {folder}/events.jsonl")
+        echo(f"sandbox-monitor replay {folder}/charter.yaml {folder}/events.jsonl")

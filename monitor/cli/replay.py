@@ -15,6 +15,7 @@ from rich.progress import Progress, TextColumn
 from monitor.charter.spec import Charter
 from monitor.cli.replay_output import Printer
 from monitor.cli.replay_shards import MOST, Divided, ShardOfFile, processes_for
+from monitor.cli.terminal import echo
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.console.collector import Collector
@@ -143,7 +144,7 @@ def replay(
         stories = collector.stories()
         lead = f"{events.name} replayed. " + " ".join(f"{line[0].upper()}{line[1:]}." for line in run.assumptions)
         out.write_text(report(f"Replay of {events.name}", stories, collector.rejected, lead), encoding="utf-8")
-        click.echo(f"report: {out}", err=True)
+        echo(f"report: {out}", err=True)
     if comparison is not None and not comparison.same:
         sys.exit(1)
 
@@ -362,4 +363,4 @@ def _compare_results(first: dict[str, str], again: Iterable[Outputs]) -> None:
             raise NotDeterministic(
                 f"the decisions of {pilot} differ between two replays of the same input; report this"
             )
-    click.echo("replayed twice with the same result", err=True)
+    echo("replayed twice with the same result", err=True)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
+from monitor.cli.terminal import echo
 from monitor.console.alpha import alpha_words
 from monitor.console.report import level_change, reason_sentence
 from monitor.model.records import Decision, Evidence, Outputs, Rejected, digest
@@ -43,12 +43,12 @@ class Printer:
         if self._json:
             self._line(replay={"file": self._run.path.name, "kind": self._run.kind, "assumes": self._run.assumptions})
         for words in self._run.assumptions:
-            click.echo(f"replay: {words}", err=True)
+            echo(f"replay: {words}", err=True)
 
     def take(self, out: Outputs) -> None:
         """Print one step."""
         for rejected in out.rejected:
-            self._counts["rejected"] += 1
+            self._counts["rejected"] += rejected.count
             self._rejected(rejected)
         for decision in out.decisions:
             self._counts["decisions"] += 1
@@ -73,7 +73,7 @@ class Printer:
                     self._compared(found, f"{stamp(found.at)}  {found.pilot}  {found.kind} {found.reason}")
         self._runs.update(self._run.runs)
         for name in sorted(self._run.charters.keys() - self._runs.keys()):
-            click.echo(f"{name}: never admitted: its admission is after the last event", err=True)
+            echo(f"{name}: never admitted: its admission is after the last event", err=True)
         summary: dict[str, Any] = {**self._counts, "events": self._run.events, "until": self._run.received}
         if self._comparison is not None:
             summary |= {
@@ -103,7 +103,7 @@ class Printer:
         if found is not None:
             self._compared(found, words)
         elif not self._json:
-            click.echo(words)
+            echo(words)
         self._remember(found)
 
     def _remember(self, found: Compared | None) -> None:
@@ -114,9 +114,9 @@ class Printer:
         if self._json:
             self._line(compared=found)
             return
-        click.echo(f"{VERDICTS[found.verdict]:<13}{words}")
+        echo(f"{VERDICTS[found.verdict]:<13}{words}")
         for one in found.differences:
-            click.echo(f"{'':<13}{_difference(one)}")
+            echo(f"{'':<13}{_difference(one)}")
 
     def _rejected(self, r: Rejected) -> None:
         line = r.offset + 1
@@ -125,28 +125,29 @@ class Printer:
             return
         where = f"line {line}" if self._run.kind == "events" else f"{r.topic}/{r.partition}/{r.offset}"
         detail = f" ({r.detail})" if r.detail else ""
-        click.echo(f"{where} rejected: {r.field or 'record'}: {r.reason}{detail}")
+        events = f"; {r.count:,} events of it" if r.count > 1 else ""
+        echo(f"{where} rejected: {r.field or 'record'}: {r.reason}{detail}{events}")
 
     def _alphas(self) -> None:
         for name, charter in sorted(self._run.charters.items()):
             uses = alpha_use(charter, self._runs.get(name, AlphaRuns()))
-            click.echo(f"{name}: {alpha_words(uses, charter.alpha)}")
+            echo(f"{name}: {alpha_words(uses, charter.alpha)}")
 
     def _verdict(self, comparison: Comparison) -> None:
         c = comparison.counts
-        click.echo(
+        echo(
             f"against the record: {c['same']} same, {c['different']} different, {c['not_recorded']} not recorded, "
             f"{c['not_replayed']} not replayed; {c['later']} recorded after the end of this file",
             err=True,
         )
         skipped = [f"{name} of {count} ({_why_skipped(name)})" for name, count in sorted(self._skipped.items())]
-        click.echo(f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}", err=True)
+        echo(f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}", err=True)
         if comparison.other_pilots:
-            click.echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
+            echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
 
     @staticmethod
     def _line(**fields: Any) -> None:
-        click.echo(msgspec.json.encode(fields))
+        echo(msgspec.json.encode(fields))
 
 
 def _why_skipped(name: str) -> str:

@@ -14,10 +14,11 @@ from rich.progress import Progress
 from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter.spec import Charter
-from monitor.cli.addresses import HTTP_URL
+from monitor.cli.addresses import HTTP_URL, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
@@ -66,6 +67,7 @@ from monitor.embedded.run import run_until_stopped
 @click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
+@host_names
 def serve(
     directory: Path,
     port: int,
@@ -77,6 +79,7 @@ def serve(
     source: str | None,
     admitters: tuple[str, ...],
     checkpoint: float,
+    host_names: tuple[str, ...],
 ) -> None:
     """Run the monitor in this process: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
@@ -97,24 +100,21 @@ def serve(
         port=port,
         charters=[_filled_in(path) for path in charters],
         actors=actors,
-        admitters=checked(admitters),
+        admitters=checked(admitters, "--admit-key"),
         checkpoint_every_ms=round(checkpoint * 1000),
+        host_names=host_names,
     )
 
     def started() -> None:
-        click.echo(f"board {monitor.address}")
+        echo(f"board {monitor.address}")
         if monitor.open_mode:
-            click.echo(
-                "open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True
-            )
-        click.echo(
-            f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
-        )
+            echo("open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True)
+        echo(f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True)
 
     async def reading() -> None:
         assert source is not None
         lines = await _read(monitor, source)
-        click.echo(f"read {lines} lines of {source}", err=True)
+        echo(f"read {lines} lines of {source}", err=True)
 
     asyncio.run(run_until_stopped(monitor, started, reading if source else None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable
@@ -11,18 +12,25 @@ from typing import Protocol
 
 import click
 import msgspec
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from monitor.access.address import kafka_servers
 from monitor.charter.control import Admission
+from monitor.cli.terminal import echo
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
 from monitor.clock import wall_ms
 from monitor.engine.replay import event_line
+from monitor.files.key_file import read_key
+from monitor.kafka.topics import TopicNames, create_topics, participant_topics, partition_count
 from monitor.model.events import Envelope
+from monitor.model.signing import Signer
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
+from monitor.state.acts_once import validity
 
 WEEK = 168  # hours
 DAY_MS = 86_400_000
@@ -63,6 +71,16 @@ JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
     "--pack", type=click.IntRange(1, 1000), default=100, show_default=True, help="events per record or request"
 )
 @click.option("--admit", is_flag=True, help="admit the pilots first (file: a directory TARGET.charters)")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="key file that signs the admissions, where the monitor has --admit-key",
+)
+@click.option(
+    "--each",
+    is_flag=True,
+    help="Kafka: create separate topics for each firm of the fleet first [default: use what exists]",
+)
 @click.option("--topic-prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option("--prefix", default="pilot-", show_default=True, help="prefix of the pilot ids")
 @click.option("--json", "as_json", is_flag=True, help="print what was sent and the true scenario of each pilot as JSON")
@@ -80,6 +98,8 @@ def simulate(
     rate: float | None,
     pack: int,
     admit: bool,
+    key: Path | None,
+    each: bool,
     topic_prefix: str,
     prefix: str,
     as_json: bool,
@@ -92,6 +112,8 @@ def simulate(
     live = (to != "file" and rate is None) if live is None else live
     if live and (to == "file" or rate is not None):
         raise click.UsageError("--live goes with --to kafka or http, and without --rate")
+    if each and to != "kafka":
+        raise click.UsageError("--each goes with --to kafka")
     period = period or ("2s" if live else "1h")
     try:
         fleet = Fleet(
@@ -106,8 +128,10 @@ def simulate(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if each:
+        _create_firm_topics(target, topic_prefix, fleet)
     began = time.monotonic()
-    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack)) as sink:
+    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack, fleet, key)) as sink:
         if admit:
             admissions = list(fleet.admissions())
             judged = sink.judged([admission.pilot for admission in admissions])
@@ -120,13 +144,28 @@ def simulate(
         progress.update(bar, completed=hours)
     seconds = time.monotonic() - began
     if as_json:
-        click.echo(msgspec.json.encode({"events": sent, "seconds": seconds, "truth": list(fleet.truths())}).decode())
+        echo(msgspec.json.encode({"events": sent, "seconds": seconds, "truth": list(fleet.truths())}).decode())
     else:
-        click.echo(
-            f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True
-        )
+        echo(f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True)
         for truth in fleet.truths():
-            click.echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+            echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+
+
+def _firms(fleet: Fleet) -> dict[str, str]:
+    """The participant of each pilot."""
+    return {pilot: fleet.charter_for(pilot).participant.id for pilot in fleet.pilots}
+
+
+def _create_firm_topics(target: str, prefix: str, fleet: Fleet) -> None:
+    """Create the topics of all firms of the fleet that do not exist. Raises `Unavailable`, `LogBroken`."""
+    servers = ",".join(kafka_servers(target.removeprefix("kafka://")))
+    names = TopicNames(prefix, tuple(sorted(set(_firms(fleet).values()))))
+
+    async def create() -> None:
+        count = await partition_count(servers, names.control)
+        await create_topics(servers, participant_topics(names, count, 1))
+
+    asyncio.run(create())
 
 
 def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
@@ -202,8 +241,8 @@ class Sink(Protocol):
 class Packed:
     """Packs `pack` events of a pilot per record and sends them to Kafka or HTTP; buffers at most 100 packs."""
 
-    def __init__(self, bulk: Bulk, pack: int) -> None:
-        self._bulk, self._pack = bulk, pack
+    def __init__(self, bulk: Bulk, pack: int, admitter: Signer | None = None) -> None:
+        self._bulk, self._pack, self._admitter = bulk, pack, admitter
         self._held: dict[str, list[Envelope]] = {}
         self._count = 0
 
@@ -215,8 +254,12 @@ class Packed:
         return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
-        """See `Sink.admit`: a control record."""
-        self._bulk.control(admission.pilot, msgspec.json.encode(admission))
+        """See `Sink.admit`: a control record, signed where there is a key."""
+        if self._admitter is None:
+            self._bulk.control(admission.pilot, msgspec.json.encode(admission))
+            return
+        body = msgspec.json.encode(structs.replace(admission, **validity(0, wall_ms())))
+        self._bulk.control(admission.pilot, body, self._admitter.sign("control", body))
 
     def put(self, received: int, event: Envelope) -> None:
         """See `Sink.put`."""
@@ -287,7 +330,7 @@ def _pruned(value: object) -> object:
     return [_pruned(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _open(to: str, target: str, topic_prefix: str, pack: int) -> Sink:
+def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet, key: Path | None) -> Sink:
     if to == "file":
         try:
             return Lines(Path(target))
@@ -297,6 +340,7 @@ def _open(to: str, target: str, topic_prefix: str, pack: int) -> Sink:
     if not address.startswith(to):
         raise click.UsageError(f"{target} is no address for --to {to}")
     try:
-        return Packed(open_bulk(address, prefix=topic_prefix), pack)
+        bulk = open_bulk(address, prefix=topic_prefix, participant_of=_firms(fleet).__getitem__)
+        return Packed(bulk, pack, read_key(key) if key else None)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -8,6 +8,7 @@ import click
 
 from detectors.hours import HOUR, HourOfWeek
 from monitor.charter.time_zones import names, near, zone
+from monitor.cli.terminal import echo
 from monitor.engine.replay import TOPIC, read_lines
 from monitor.errors import SandboxMonitorError
 from monitor.model.events import Heartbeat, instant, millis
@@ -48,11 +49,11 @@ def week(events: Path, pilot: str, name: str, of: str) -> None:
         )
     profile = HourOfWeek.from_event_times([at + zone(name).offset(at) for at in moments] if name else moments)
     rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
-    click.echo("week: [\n  " + ",\n  ".join(rows) + "]")
+    echo("week: [\n  " + ",\n  ".join(rows) + "]")
     if name:
-        click.echo(f"zone: {name}")
+        echo(f"zone: {name}")
     weeks = (max(moments) - min(moments)) / (168 * HOUR)
-    click.echo(f"{len(moments):,} events in {weeks:.1f} weeks", err=True)
+    echo(f"{len(moments):,} events in {weeks:.1f} weeks", err=True)
 
 
 def _moments(record: Record, pilot: str, of: str) -> list[float]:

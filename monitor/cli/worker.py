@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.addresses import KAFKA_SERVERS, host_names
 from monitor.cli.keys import checked
+from monitor.cli.terminal import echo
 from monitor.engine.failpoint import from_environment
 from monitor.files.key_file import read_key
+from monitor.kafka.record_skips import parse_place
 from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.topics import TopicNames
 from monitor.kafka.worker_service import Endpoint, serve_worker
 
 
@@ -24,10 +27,13 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
 )
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
+@click.option("--participant", "participants", multiple=True, help="a participant with separate topics; repeatable")
+@click.option("--each", is_flag=True, help="topics for each participant; new ones are found while running")
 @click.option(
-    "--participant", "participants", multiple=True, help="a participant with a separate telemetry topic; repeatable"
+    "--also-shared",
+    is_flag=True,
+    help="while firms move to separate topics: read the shared telemetry topic too, write commands and permits to both",
 )
-@click.option("--each", is_flag=True, help="one telemetry topic per participant; new ones are found while running")
 @click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another partition count")
 @click.option(
     "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer replicas"
@@ -51,6 +57,7 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     show_default=True,
     help="address on which they are served; they have no login",
 )
+@host_names
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -59,7 +66,13 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
 @click.option(
     "--key-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="key that signs commands and permits (`sandbox-monitor keys new`); the same file for all workers",
+    help="key that signs all outputs (`sandbox-monitor keys new`); the same file for all workers",
+)
+@click.option(
+    "--trust-key",
+    "trusted",
+    multiple=True,
+    help="public key (ed25519:...) of other workers, now or before, besides --key-file; repeatable, to replace a key",
 )
 @click.option(
     "--admit-key",
@@ -72,6 +85,14 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     is_flag=True,
     help="skip telemetry that Kafka deleted before it was read, record the loss and flag its pilots; for one start",
 )
+@click.option(
+    "--skip",
+    "skip",
+    multiple=True,
+    metavar="TOPIC/PARTITION/OFFSET",
+    help="skip a telemetry record at which the worker ends each time: recorded, with a finding for its pilot; for one "
+    "start; repeatable. Also a record of the journal that no version can read. Never acts (control)",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -79,6 +100,7 @@ def worker(
     prefix: str,
     participants: tuple[str, ...],
     each: bool,
+    also_shared: bool,
     partition_count: int | None,
     replication: int,
     instance: str,
@@ -87,10 +109,13 @@ def worker(
     stall: float,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     secret_file: Path | None,
     key_file: Path | None,
+    trusted: tuple[str, ...],
     admitters: tuple[str, ...],
     skip_lost: bool,
+    skip: tuple[str, ...],
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: it recovers its share of partitions, steps their records, writes the outputs.
@@ -100,35 +125,58 @@ def worker(
     """
     if each and participants:
         raise click.UsageError("--each finds the participants by their topics; leave out --participant")
+    if also_shared and not (each or participants):
+        raise click.UsageError("--also-shared goes with --each or --participant; without them all topics are shared")
+    if trusted and key_file is None:
+        raise click.UsageError("--trust-key says whose records recovery believes besides its own; give --key-file too")
     settings = WorkerSettings(
         bootstrap=bootstrap,
         group=group,
         prefix=prefix,
         participants=participants,
         per_participant=each,
+        also_shared=also_shared,
+        replication=replication,
         instance=instance,
         session_timeout=session_timeout,
         checkpoint_every_ms=int(checkpoint_every * 1000),
         stall=stall,
         secret=secret_file.read_bytes() if secret_file else b"",
         signer=read_key(key_file) if key_file else None,
-        admitters=checked(admitters),
+        trusted=checked(trusted, "--trust-key"),
+        admitters=checked(admitters, "--admit-key"),
         skip_lost=skip_lost,
+        skip=_places(skip, prefix),
     )
     if not admitters:
         _say("open mode: anybody who may write to control may admit pilots; give --admit-key to name who may")
     if key_file is None:
-        _say("commands and permits are not signed; give --key-file so that services can tell them from forged ones")
+        _say("outputs are not signed; give --key-file so that services and readers can tell them from forged ones")
     serve_worker(
         settings,
         partitions=partition_count,
-        replication=replication,
-        metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port),
+        metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port, host_names),
         loglevel=loglevel,
         say=_say,
         failpoint=from_environment(),
     )
 
 
+def _places(given: tuple[str, ...], prefix: str) -> frozenset[str]:
+    """The records to skip. Raises BadParameter for what is no record of telemetry or of the journal."""
+    names = TopicNames(prefix)
+    for text in given:
+        try:
+            topic = parse_place(text).topic
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--skip") from error
+        if topic == names.control:
+            raise click.BadParameter(f"{topic} holds acts of people, which are never skipped", param_hint="--skip")
+        telemetry = topic == names.shared_telemetry or topic.startswith(f"{names.shared_telemetry}.")
+        if not telemetry and topic != names.journal:
+            raise click.BadParameter(f"{topic} is no telemetry topic, nor {names.journal}", param_hint="--skip")
+    return frozenset(given)
+
+
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    echo(line, err=True)

@@ -10,12 +10,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from monitor.client.gateway import FirmIdentity, GatewayLink, is_gateway
 from monitor.client.kafka import OutcomeReader, OutcomeRecord, send_control
 from monitor.errors import Unavailable
 from monitor.model.records import Decision, Rejected
+from monitor.model.signing import Trusted
 from monitor.projections.known_state import KnownState, known_of
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
+from monitor.sdk.link import Link
 from monitor.sdk.transports import open_link
 from monitor.validate.rejections import RejectionReason
 
@@ -41,20 +44,29 @@ _REJECTED = msgspec.json.Decoder(Rejected)
 
 
 def read_state(
-    to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
+    to: str,
+    pilot: str,
+    *,
+    prefix: str = "sandbox",
+    wait: float = 10.0,
+    options: Mapping[str, Any] | None = None,
+    identity: FirmIdentity | None = None,
+    trusted: Trusted | None = None,
 ) -> KnownState | None:
-    """Return the recorded state of a pilot, None where no decision about it exists.
+    """Return the recorded state of a pilot, None where no decision about it exists. On Kafka, with `trusted` keys,
+    decisions that none of them signed do not count.
 
     Over HTTP the monitor responds; on Kafka `decisions` is read backwards for at most `wait` seconds. Raises
-    `Unavailable` or `Refused` when it cannot be read, ValueError when `to` is not an address.
+    `Unavailable` or `Refused` when it cannot be read, ValueError when `to` is not an address. With `identity` the
+    request is signed, where a gateway answers.
     """
-    link = open_link(to, prefix=prefix, options=options)
+    link = _link(to, prefix, options, identity)
     try:
         if isinstance(link, HttpLink):
             raw = link.get(f"/v1/standing/{quote(pilot, safe='')}")
             return _KNOWN.decode(raw) if raw else None
         assert isinstance(link, KafkaLink)
-        with OutcomeReader(link, [pilot]) as reader:
+        with OutcomeReader(link, [pilot], trusted) as reader:
             return _search_back(reader, pilot, time.monotonic() + wait)
     finally:
         link.close()
@@ -82,34 +94,48 @@ def send_act(
     wait: float = 0.0,
     prefix: str = "sandbox",
     options: Mapping[str, Any] | None = None,
+    identity: FirmIdentity | None = None,
+    trusted: Trusted | None = None,
 ) -> Outcome | None:
-    """Send the act with the id `name`; it is durable when this returns.
+    """Send the act with the id `name`; it is durable when this returns. `trusted` as for `read_state`.
 
     Returns its outcome if there is one within `wait` seconds, else None. Raises `Unavailable` or `Refused` when it may
-    not be durable, ValueError when `to` is not an address.
+    not be durable, ValueError when `to` is not an address. With `identity` the request is signed, where a gateway
+    answers.
     """
-    link = open_link(to, prefix=prefix, options=options)
+    link = _link(to, prefix, options, identity)
     try:
         if isinstance(link, HttpLink):
             return _over_http(link, pilot, name, body, signature, wait)
         assert isinstance(link, KafkaLink)
-        return _over_kafka(link, pilot, name, body, signature, wait)
+        return _over_kafka(link, pilot, name, (body, signature), (wait, trusted))
     finally:
         link.close()
+
+
+def _link(to: str, prefix: str, options: Mapping[str, Any] | None, identity: FirmIdentity | None) -> Link:
+    if identity is not None and is_gateway(to):
+        return GatewayLink(to, identity)
+    return open_link(to, prefix=prefix, options=options)
 
 
 def _over_http(link: HttpLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Outcome | None:
     accepted = msgspec.json.decode(link.post("/v1/control", body, "application/json", signature))
     path = f"/v1/acts/{quote(pilot, safe='')}?id={quote(name, safe='')}&offset={accepted['first']}&wait={wait:g}"
+    if "partition" in accepted:
+        path += f"&partition={accepted['partition']}"
     raw = link.get(path, wait) if wait > 0 else None
     return _OUTCOME.decode(raw) if raw else None
 
 
-def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Outcome | None:
+def _over_kafka(
+    link: KafkaLink, pilot: str, name: str, act: tuple[bytes, str], how: tuple[float, Trusted | None]
+) -> Outcome | None:
+    (body, signature), (wait, trusted) = act, how
     if wait <= 0:
         send_control(link, pilot, body, signature)
         return None
-    with OutcomeReader(link, [pilot]) as reader:
+    with OutcomeReader(link, [pilot], trusted) as reader:
         position = send_control(link, pilot, body, signature)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:

@@ -6,14 +6,16 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
+from msgspec import structs
 
-from monitor.errors import Unavailable
-from monitor.model.signing import HEADER
+from monitor.errors import Forged, Unavailable
+from monitor.model.output_records import OutputRejection, judge_output
+from monitor.model.signing import HEADER, Trusted, signed_output
 from monitor.sdk.kafka_link import HEADERS, REQUEST_TIMEOUT_S, KafkaLink, partition_of
 
 LOOKBACK = 10_000  # records per topic that are read to find the outcome of an earlier act
@@ -47,11 +49,13 @@ def send_control(link: KafkaLink, pilot: str, body: bytes, signature: str = "") 
 class OutcomeReader:
     """Reads decisions and rejections of some pilots, starting at the end of both topics: the outcome of acts.
 
+    Records that are no outputs of the monitor are left out; with `trusted` keys also those that none of them signed.
     A context manager. The constructor and every method block on the network and raise `Unavailable`.
     """
 
-    def __init__(self, link: KafkaLink, pilots: Iterable[str]) -> None:
+    def __init__(self, link: KafkaLink, pilots: Iterable[str], trusted: Trusted | None = None) -> None:
         self._link = link
+        self._trusted = trusted
         self._pilots = {pilot.encode() for pilot in pilots}
         self._consumer = link.consumer()
         self.control = f"{link.prefix}.control"
@@ -144,8 +148,16 @@ class OutcomeReader:
             OutcomeRecord(at.topic.rpartition(".")[2], record.key.decode(), record.value)
             for at, batch in batches.items()
             for record in batch
-            if record.key in self._pilots and record.value is not None
+            if record.key in self._pilots and record.value is not None and self._believed(record)
         ]
+
+    def _believed(self, record: Any) -> bool:
+        if isinstance(judge_output(record.topic, record.key, record.value, record.headers), OutputRejection):
+            return False
+        try:
+            return self._trusted is None or bool(signed_output(self._trusted, record).key)
+        except Forged:
+            return False
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,15 +171,30 @@ class OutcomeReader:
 
 
 class KafkaBulk:
-    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, in order per partition (idempotent producer)."""
+    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, in order per partition (idempotent producer).
 
-    def __init__(self, link: KafkaLink) -> None:
+    `participant_of` names the participant of a pilot, whose separate telemetry topic is used where it exists.
+    """
+
+    def __init__(self, link: KafkaLink, participant_of: Callable[[str], str] | None = None) -> None:
         self.link = link
+        self._participant_of = participant_of
+        self._links: dict[str, KafkaLink] = {}  # by participant: only for the names of their topics
         self._in_flight: deque[Any] = deque()
 
-    def telemetry(self, pilot: str, body: bytes) -> None:
+    def telemetry(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.telemetry`. Blocks while `IN_FLIGHT` records are not acknowledged."""
-        self._send(self.link.telemetry, pilot, body, HEADERS)
+        headers = [*HEADERS, (HEADER, signature.encode())] if signature else HEADERS
+        self._send(self._link_of(pilot).telemetry, pilot, body, headers)
+
+    def _link_of(self, pilot: str) -> KafkaLink:
+        participant = self._participant_of(pilot) if self._participant_of else ""
+        if not participant:
+            return self.link
+        if participant not in self._links:
+            topics = structs.replace(self.link.topics, participant=participant)
+            self._links[participant] = KafkaLink(self.link.servers, topics, self.link.options)
+        return self._links[participant]
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`. Blocks while `IN_FLIGHT` records are not acknowledged."""

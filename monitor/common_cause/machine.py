@@ -11,7 +11,8 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from detectors.e_detector import EDetector
 from detectors.explain import explain
 from monitor.errors import LogBroken, SetAside
 from monitor.model.epochs import EpochFilter
+from monitor.model.output_records import OutputRejection, judge_output
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
 VERSION = 1
@@ -31,10 +33,7 @@ FEWEST = 2  # pilots; one alone shows no common cause
 ARL0 = 87_600.0  # average run length to a false alarm, in periods: ten years of hours
 MOST = 200_000  # stored periods; beyond it the oldest are evaluated without waiting
 
-_decoders: dict[bytes, Callable[[bytes], Evidence | Closed]] = {
-    b"evidence": msgspec.json.Decoder(Evidence).decode,
-    b"closed": msgspec.json.Decoder(Closed).decode,
-}
+SKIPS_KEPT = 1_000  # skipped records that wait to be reported
 
 
 class Group(NamedTuple):
@@ -78,6 +77,7 @@ class CommonCauseMachine:
         self.dirty: set[str] = set()
         self.events = 0
         self.late = 0  # periods that arrived after their evaluation
+        self.skipped: deque[tuple[str, int, OutputRejection]] = deque(maxlen=SKIPS_KEPT)  # for reports; no result of it
         self._wait = wait_ms
         self._progress: dict[str, PartitionProgress] = {}
         self._kept: dict[tuple[str, str, str, int], Evidence] = {}
@@ -120,26 +120,40 @@ class CommonCauseMachine:
         self._kept = {_key(e): e for e in state.kept}
         self._detectors = dict(state.detectors)
 
+    @property
+    def unreadable(self) -> Collection[str]:
+        """None: the state is one snapshot, without which there is nothing to continue."""
+        return ()
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Change nothing: this stage has no pilots."""
+        return Outputs()
+
     # ---- the three inputs
 
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """`telemetry` as a generator whose result are the outputs."""
+        yield
+        return self.telemetry(topic, records)
+
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
-        """Keep the periods of one partition of `evidence`. Raises LogBroken for what the monitor cannot have
-        written."""
+        """Keep the periods of one partition of `evidence`, `<topic>/<partition>`. What is no evidence of the monitor is
+        skipped, and stands in `skipped`."""
         progress = self._progress.setdefault(topic, PartitionProgress())
         for record in records:
-            headers = dict(record.headers)
-            try:
-                epoch, value = int(headers["epoch"]), _decode(headers, record.value)
-            except (KeyError, ValueError, msgspec.MsgspecError) as error:
-                raise LogBroken(f"{topic}/{record.offset} is no evidence of the monitor: {error!r}") from error
+            found = judge_output(topic.rpartition("/")[0], record.key, record.value, record.headers)
+            if isinstance(found, OutputRejection):
+                self.skipped.append((topic, record.offset, found))
+                continue
+            value = found.value
             epochs = EpochFilter(progress.epoch)
-            if not epochs.accepts(epoch):
+            if not epochs.accepts(found.epoch):
                 continue
             progress.epoch = epochs.highest
             self.events += 1
             if isinstance(value, Closed):
                 progress.through = max(progress.through, value.through)
-            elif _pooled(value):
+            elif isinstance(value, Evidence) and _pooled(value):
                 if value.end <= self._evaluated:
                     self.late += 1
                 else:
@@ -150,7 +164,7 @@ class CommonCauseMachine:
         """Refuse: the second stage takes no acts."""
         raise SetAside("control", "no_control", "the second stage takes no acts")
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""
         return Outputs()
 
@@ -219,10 +233,6 @@ class CommonCauseMachine:
 
     def _closed(self) -> int:
         return min((h.through for h in self._progress.values()), default=0)
-
-
-def _decode(headers: dict[str, bytes], value: bytes | None) -> Evidence | Closed:
-    return _decoders[headers["type"]](value or b"")
 
 
 def _pooled(e: Evidence) -> bool:

@@ -145,6 +145,7 @@ def _people(charter: Charter) -> Iterator[Problem]:
             read_public(text)
         except ValueError as error:
             yield _error(f"participant.keys[{number}]", *str(error).split("; ", 1))
+    yield from _reporters(charter)
     with_keys = {name for authority in charter.authorities for name in authority.keys}
     people = {name for authority in charter.authorities for name in (*authority.approvers, *authority.officers)}
     if with_keys and people - with_keys:
@@ -160,6 +161,30 @@ def _people(charter: Charter) -> Iterator[Problem]:
             "authorities",
             "fewer than two approvers are listed, so no halt of this pilot can be lifted",
             "list two different people in `approvers`",
+        )
+
+
+def _reporters(charter: Charter) -> Iterator[Problem]:
+    """Each reporter has a separate id and separate keys; reporters are needed only where the firm has keys."""
+    firm = set(map(_raw, charter.participant.keys))
+    owners: dict[bytes, str] = {}
+    yield from _twice((reporter.id for reporter in charter.reporters or ()), "reporters", ".id")
+    for index, reporter in enumerate(charter.reporters or ()):
+        for number, text in enumerate(reporter.keys):
+            at, key = f"reporters[{index}].keys[{number}]", _raw(text)
+            try:
+                read_public(text)
+            except ValueError as error:
+                yield _error(at, *str(error).split("; ", 1))
+            if key in firm:
+                yield _error(at, "the key is one of the firm's keys", "give each reporter a separate key")
+            elif owners.setdefault(key, reporter.id) != reporter.id:
+                yield _error(at, f"{owners[key]!r} has the same key", "give each reporter a separate key")
+    if charter.reporters and not firm:
+        yield _warning(
+            "reporters",
+            "the firm has no key, so anybody may send telemetry, and these keys are not asked for",
+            "add participant.keys",
         )
 
 

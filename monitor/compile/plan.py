@@ -142,7 +142,12 @@ class Plan:
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
+        self.signed = bool(self.firm)  # whether telemetry must be signed
+        reporters = charter.reporters or ()
+        self.reporters = {key: one.id for one in reporters for key in Trusted(one.keys).ids}
+        self.senders = Trusted([*charter.participant.keys, *(key for one in reporters for key in one.keys)])
         self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
+        self.pseudonyms = charter.identifiers == "pseudonyms"
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
@@ -157,6 +162,9 @@ class Plan:
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
+        labels = {"", "users", *(indicator.unit or "" for indicator in self.indicators)}
+        # Texts of events that the charter itself lists; under `identifiers: pseudonyms` others may be personal.
+        self.listed = labels.union(self.models, *(indicator.segments for indicator in self.indicators))
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from detectors.base import Detector
 from monitor.charter.spec import Charter
@@ -75,8 +75,9 @@ def open_periods(indicator: CompiledIndicator) -> int:
 
 def parts_of(charter: Charter) -> list[tuple[int, str]]:
     """The bytes of each field of a charter, the largest first."""
-    fields = ((len(msgspec.msgpack.encode(getattr(charter, name))), name) for name in charter.__struct_fields__)
-    return sorted(fields, reverse=True)
+    fields = {name: getattr(charter, name) for name in charter.__struct_fields__}
+    given = {name: value for name, value in fields.items() if value is not UNSET}
+    return sorted([(len(msgspec.msgpack.encode(value)), name) for name, value in given.items()], reverse=True)
 
 
 def _charter(plan: Plan) -> int:

@@ -13,6 +13,12 @@ def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
         "through": board.through,
         "worker": {"last_heard": board.liveness.last_seen, "silent_partitions": board.liveness.silent(now)},
         "open_mode": board.open_mode,
+        "notices": {
+            "skipped_records": list(board.notices.skipped.values()),
+            "crash_loops": list(board.notices.crash_loops.values()),
+            "not_in_ledger": board.notices.not_entered,
+            "shared_topics": board.notices.shared_topics,
+        },
         "pilots": [_pilot(board, view) for view in board.fleet()],
     }
 

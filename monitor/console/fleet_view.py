@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from monitor.charter.spec import Charter, charter_hash
+from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import AlphaRuns, used_of
@@ -73,7 +74,7 @@ class FleetView:
     Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the
     last `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A repeated record
     changes nothing. `ledger` returns size and root of a pilot's ledger. `liveness` is when the owner of each partition
-    was last seen; the caller updates it.
+    was last seen, and `notices` what the operator must see; the caller updates both.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class FleetView:
     ) -> None:
         self.pilots: dict[str, PilotView] = {}
         self.liveness = OwnerLiveness()
+        self.notices = Notices()
         self.ledger = ledger
         self.through: int | None = None
         self.open_mode = False  # set by the embedded monitor; not known on Kafka

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
 from monitor.console.fleet_view import FleetView, PilotView
+from monitor.console.notices import CrashLoop, SkippedRecords
 from monitor.model.records import Level, Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.open_commands import OpenCommand
@@ -18,6 +20,10 @@ COMMAND_STATES = {
     "contradicted": "the service acknowledged, but is still active",
     "overdue": "not acknowledged, or no data since, for longer than the charter allows",
 }
+_SHARED_TOPICS = (
+    '<p class="note" role="note"><b>Shared topics.</b> Every firm can read the halts and sources of all firms. '
+    "For trials only: give each firm separate topics (runbook, SandboxSharedTopics).</p>"
+)
 NONE = '<span class="none">–</span>'
 
 
@@ -44,8 +50,58 @@ def page(title: str, body: str, kind: str) -> str:
 
 
 def banners(board: FleetView, now: int) -> str:
-    """What a reader must know before anything else: partitions without a worker at `now` (ms), and open mode."""
-    return _no_worker(board, now) + _open_mode(board)
+    """What a reader must know before anything else: partitions without a worker at `now` (ms), workers that crash again
+    and again, ledgers that are incomplete, foreign records, and open mode."""
+    notices = board.notices
+    return (
+        _no_worker(board, now)
+        + "".join(_crash_loop(loop) for _, loop in sorted(notices.crash_loops.items()))
+        + _not_in_ledger(notices.not_entered)
+        + _skipped(list(notices.skipped.values()))
+        + _open_mode(board)
+        + (_SHARED_TOPICS if notices.shared_topics else "")
+    )
+
+
+def _crash_loop(loop: CrashLoop) -> str:
+    where = ", ".join(f"{topic} offset {offset}" for topic, offset in sorted(loop.positions.items()))
+    text = f"; the next records are those at {where}" if where else ""
+    way = "The worker's log names the cause; the runbook (SandboxWorkerCrashLoop) how to skip a record."
+    if loop.deleted:
+        text += "; " + ", ".join(
+            f"{topic} offsets {loop.positions[topic]} to {first - 1} were deleted unread"
+            for topic, first in sorted(loop.deleted.items())
+        )
+        way = "Restore them, or start the worker once with --skip-lost (runbook, SandboxTelemetryDeleted)."
+    return (
+        f'<p class="alarm" role="alert"><b>■ The worker of partition {loop.partition} ends again and again.</b> '
+        f"{loop.claims} starts in a row made no step{escape(text)}. No decisions are taken about its pilots meanwhile. "
+        f"{way}</p>"
+    )
+
+
+def _not_in_ledger(pilots: dict[str, int]) -> str:
+    if not pilots:
+        return ""
+    names = ", ".join(escape(pilot) for pilot in sorted(pilots)[:5]) + (" and more" if len(pilots) > 5 else "")
+    return (
+        f'<p class="alarm" role="alert"><b>■ {count(sum(pilots.values()), "decision")} not in the ledger</b> of '
+        f"{count(len(pilots), 'pilot')}: {names}. They do not follow the last entry, so a decision is missing before "
+        "them, or they were not written by the monitor. See the runbook (SandboxLedgerIncomplete).</p>"
+    )
+
+
+def _skipped(rows: Sequence[SkippedRecords]) -> str:
+    """A note for records that are no output of the monitor; empty without them."""
+    if not rows:
+        return ""
+    last = max(rows, key=lambda row: row.records)
+    return (
+        f'<p class="note" role="note"><b>{count(sum(row.records for row in rows), "foreign record")} skipped</b> on '
+        f"{escape(', '.join(sorted({row.topic for row in rows})))}: no output of the monitor ({escape(last.reason)}, "
+        f"last at {escape(last.topic)}/{last.partition} offset {last.offset}). They change nothing here, but somebody "
+        "else may write to these topics. See the runbook (SandboxForeignRecords).</p>"
+    )
 
 
 def _no_worker(board: FleetView, now: int) -> str:

@@ -201,12 +201,13 @@ def nearness(e: Evidence) -> float:
 
 def _rejected(rejected: Sequence[Rejected]) -> str:
     rows = "".join(
-        f'<tr><td class="n">{r.offset + 1}</td><td>{escape(r.field)}</td>'
+        f'<tr><td class="n">{r.offset + 1}</td><td class="n">{r.count:,}</td><td>{escape(r.field)}</td>'
         f"<td>{escape(r.reason)}</td><td>{escape(r.detail)}</td></tr>"
         for r in rejected
     )
     return (
         '<section><h2>Rejected lines</h2><div class="tablewrap"><table><thead><tr><th scope="col" class="n">Line</th>'
-        '<th scope="col">Field</th><th scope="col">Reason</th><th scope="col">Detail</th></tr></thead>'
+        '<th scope="col" class="n">Events</th><th scope="col">Field</th><th scope="col">Reason</th>'
+        '<th scope="col">Detail</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )

@@ -19,7 +19,7 @@ from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.decide import ladder
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
-from monitor.model.records import Decision, Finding, Level, Outputs, Reason, command_of, digest
+from monitor.model.records import Command, Decision, Finding, Level, Outputs, Permit, Reason, command_of, digest
 from monitor.state.acts_once import may_forget_ids
 from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import PilotState
@@ -175,8 +175,16 @@ class DecisionContext:
                 retransmission=first_transmission(command, self.at),
                 lifted=command.lifted,
             )
-            self.out.commands.append(command)
+            self.emit(command)
         pilot.standing = standing
+
+    def emit(self, output: Command | Permit) -> None:
+        """Emit a command or a permit, for the pilot's participant."""
+        if isinstance(output, Command):
+            self.out.commands.append(output)
+        else:
+            self.out.permits.append(output)
+        self.out.participants[self.pilot.id] = self.pilot.charter.participant.id
 
     def finding(
         self,

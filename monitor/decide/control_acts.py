@@ -26,6 +26,7 @@ from monitor.decide import authority, ladder
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
 from monitor.model.periods import parse_span
@@ -105,6 +106,8 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
+    if isinstance(act, Amendment):
+        bound_stale_rules(context)
     exit_once_stopped(context)
 
 

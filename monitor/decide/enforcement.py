@@ -67,7 +67,7 @@ def grant_permit(context: DecisionContext, event: Heartbeat) -> None:
     standing, plan = context.pilot.standing, context.plan
     if standing.halted or standing.halt_state.kind == "full_stop" or (plan.strict and "unknown" in standing.active):
         return
-    context.out.permits.append(
+    context.emit(
         Permit(
             pilot=context.pilot.id,
             nonce=event.data.nonce,
@@ -100,7 +100,7 @@ def resend(context: DecisionContext) -> None:
     retransmission = context.pilot.standing.retransmission
     assert retransmission is not None
     command = structs.replace(retransmission.command, epoch=context.epoch, again=retransmission.attempts + 1)
-    context.out.commands.append(command)
+    context.emit(command)
     context.pilot.standing = structs.replace(context.pilot.standing, retransmission=retransmission.resent(context.at))
 
 

@@ -15,6 +15,7 @@ from monitor.model.events import (
     event_type,
     millis,
 )
+from monitor.model.pseudonyms import is_id, shown
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.incidents import IncidentReport, breaks
 from monitor.state.observed import Observed
@@ -24,14 +25,16 @@ UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # key
 WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
 
 
-def decide(context: DecisionContext, event: Envelope, observed: Observed) -> bool:
-    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set
-    again."""
+def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_reporter: bool = False) -> bool:
+    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set again.
+
+    `by_reporter`: the firm did not send the event, so it proves nothing about the model that the service uses.
+    """
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
-    if model and model != pilot.model:
+    if model and model != pilot.model and not by_reporter:
         pilot.model = model
-    if not plan.any_model and model not in plan.models:
+    if not plan.any_model and model not in plan.models and not by_reporter:
         check_model(context, event, model)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
@@ -60,7 +63,7 @@ def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
     levels = [Level[rule.level.upper()] for rule in context.plan.charter.hard_rules if rule.unregistered_model]
     level = max(levels, default=Level.WATCH)
     if model:
-        finding = Finding(rule=name, detail=model)
+        finding = Finding(rule=name, detail=model if is_id(model) else shown(model))
         context.raise_finding(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
         return
     finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")

@@ -21,6 +21,7 @@ from monitor.model.refusals import Refusal
 from monitor.state.halt_state import stop_state
 from monitor.state.standing import Active, Lifting, Shelf, Standing, Stays
 
+LISTED = 16  # keys of active findings that the text of a refusal lists, at most
 APPROVALS = 16  # remembered at most; two are needed, and a charter may name any number of approvers
 
 
@@ -169,7 +170,8 @@ def shelve(s: Standing, key: str, until: int, at: int) -> Transition:
     """
     active = s.active.get(key)
     if active is None:
-        there = ", ".join(sorted(s.active)) or "none"
+        more = f" and {len(s.active) - LISTED} more" if len(s.active) > LISTED else ""
+        there = (", ".join(sorted(s.active)[:LISTED]) or "none") + more
         raise ControlRefused("finding", Refusal.NOT_ACTIVE, f"there is no active finding {key!r}; active: {there}")
     if s.halted or active.level == Level.HALT or key.startswith("halt/"):
         raise ControlRefused("finding", Refusal.NEVER_A_HALT, "a halt is not shelved; it is lifted by a release")

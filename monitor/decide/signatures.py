@@ -1,5 +1,5 @@
-"""Signatures of acts and of signed events: verified with the keys that the charter or the deployment registers.
-Pure."""
+"""Signatures of acts: verified with the keys that the charter or the deployment registers. Those of telemetry are
+verified in `monitor/decide/senders.py`. Pure."""
 
 from __future__ import annotations
 
@@ -12,23 +12,11 @@ from monitor.model.events import CommandAcknowledged, Heartbeat
 from monitor.model.records import Record
 from monitor.model.refusals import Forgery
 from monitor.model.signing import HEADER, Proved, Trusted
-from monitor.validate.rejections import RejectionReason
 
 SIGNED_EVENTS = (
     CommandAcknowledged,
     Heartbeat,
-)  # signed by the service where the charter registers its key
-
-
-def forged(plan: Plan | None, record: Record) -> tuple[RejectionReason, str] | None:
-    """The rejection (reason, field) of a record of a signed event: the charter registers keys of the firm, and none of
-    them signed it. `None` when it is accepted."""
-    if plan is not None and plan.firm:
-        try:
-            plan.firm.verify("telemetry", record.value or b"", _signature(record))
-        except Forged:
-            return RejectionReason.FORGED, "signature"
-    return None
+)  # the only events that had to be signed under the first rules (`monitor.model.records.Claim`)
 
 
 def signed_by(
@@ -39,7 +27,7 @@ def signed_by(
     `admitters`, if the deployment has any, sign admissions, and amendments and withdrawals in place of an author with a
     key in the charter in force; in open mode they may, but need not.
     """
-    text, body = _signature(record), record.value or b""
+    text, body = signature_of(record), record.value or b""
     if admitters and isinstance(act, Admission | Amendment | Withdrawal):
         try:
             return Proved(admitters.verify("control", body, text), True)
@@ -66,5 +54,6 @@ def signed_by(
     return Proved()
 
 
-def _signature(record: Record) -> str:
-    return dict(record.headers).get(HEADER, b"").decode("latin-1")
+def signature_of(record: Record) -> str:
+    """The signature in the header of a record, "" without one."""
+    return (dict(record.headers).get(HEADER) or b"").decode("latin-1")

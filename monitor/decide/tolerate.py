@@ -14,7 +14,7 @@ from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
 from monitor.decide import ladder
 from monitor.decide.context import DecisionContext
-from monitor.decide.ladder import Move, Transition
+from monitor.decide.ladder import LISTED, Move, Transition
 from monitor.errors import ControlRefused
 from monitor.model.events import instant
 from monitor.model.records import Finding, Level, Reason
@@ -23,7 +23,6 @@ from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
 
 LIMIT_DETECTOR = "limit_e_process"  # the only detector whose crossings are tolerated
-LISTED = 16  # keys of active findings that the text of a refusal lists, at most
 
 
 def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:

@@ -16,7 +16,8 @@ from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
 from monitor.state.pilot import PilotState, Stream, shared_tuple
-from monitor.state.sequences import conflicted_since, forget_gaps, gaps_by_source, gaps_since
+from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
+from monitor.state.timers import GAP_WAIT_MS
 from monitor.state.uncounted import UNCOUNTED_KEY
 
 HOUR_MS = 3_600_000
@@ -27,6 +28,7 @@ SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many chara
 def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
     pilot = context.pilot
+    gaps: dict[int, bool] = {}  # by start of a period: it takes a look at every source, and segments share it
     for segment in indicator.segments:
         stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
@@ -34,8 +36,12 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         opened = stream.open.pop(index, None) or OpenPeriod()
         # A halted service owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or conflicted_since(pilot, start)
-        gap = gap or (indicator.by_source and exposure_unknown(pilot, start, end))
+        if (gap := gaps.get(start)) is None:
+            gap = gaps[start] = (
+                gaps_since(pilot, start) > 0
+                or conflicted_since(pilot, start)
+                or (indicator.by_source and exposure_unknown(pilot, start, end))
+            )
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -249,6 +255,18 @@ def _gaps(context: DecisionContext, indicator: CompiledIndicator) -> None:
         context.mark_quiet(TELEMETRY_LOST_KEY, Finding(rule="telemetry", detail="nothing more was lost"))
     if indicator is context.plan.slowest and not conflicted_since(context.pilot, start):
         context.mark_quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
+
+
+def report_gap(context: DecisionContext) -> None:
+    """A gap was noticed a while ago: what is still missing of it is a finding now, not only when a period closes. Then
+    wait for the next gap."""
+    pilot, since = context.pilot, context.pilot.gap
+    assert since is not None
+    through = context.at - GAP_WAIT_MS  # later ones may still be filled
+    if gap_noticed_after(pilot, since - 1) in range(since, through + 1):
+        level = Level[context.plan.charter.responses.sequence_gap.upper()]
+        context.raise_finding("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, context, since))
+    pilot.gap = gap_noticed_after(pilot, through)
 
 
 def _gap(context: DecisionContext, start: int) -> Finding:

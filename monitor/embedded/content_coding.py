@@ -10,6 +10,7 @@ from aiohttp import web
 from monitor.charter.values import escaped
 
 GZIP, DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
+MEMBERS = 64  # of one gzip body: each costs a copy of what follows it
 _WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
 
 
@@ -33,6 +34,8 @@ def decoded(coding: str, body: bytes, largest: int) -> bytes:
     size = 0
     try:
         while body:  # a gzip file may have several members
+            if len(parts) == MEMBERS:
+                raise web.HTTPBadRequest(text=f"the body has more than {MEMBERS} {name} members; send one")
             member = zlib.decompressobj(window)
             parts.append(member.decompress(body, largest - size + 1))
             size += len(parts[-1])

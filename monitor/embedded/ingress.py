@@ -4,6 +4,8 @@ A 202 is sent after the append is durable, never before. Events are not validate
 stored, and the machine rejects it with position, field and reason. Only what cannot be stored is refused: too large
 (413), of an unknown content type (415), empty (400).
 
+What one request, one client and the backlog may hold is bounded: 413 and 429 (`monitor/http_server`, `backlog.py`).
+
 There is no authentication: it listens on the loopback interface for the processes of one machine. Requests that name
 another host are refused, so that a web page cannot reach it by DNS rebinding; as no cross-origin response is ever
 allowed, browsers refuse everything but simple forms.
@@ -12,22 +14,25 @@ allowed, browsers refuse everything but simple forms.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from msgspec import structs
 
 from monitor.charter.values import escaped
+from monitor.embedded.backlog import Backlog
 from monitor.embedded.content_coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.http_server.bell import Bell, PilotBells, waited
+from monitor.http_server.guards import TooMany, retry_after
+from monitor.http_server.queries import json_response, number
+from monitor.http_server.refusals import HttpRefusal
+from monitor.http_server.server import HttpServer
 from monitor.model.records import Decision
-from monitor.model.signing import HEADER, HTTP_HEADER, SignedKind, Signer
+from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
 
@@ -37,12 +42,17 @@ BATCH = "application/cloudevents-batch+json"
 LINES = "application/x-ndjson"
 LARGEST = 8 * 1024 * 1024
 """Bytes of one request's body, after decompression. One record of it may have `validate.MAX_BYTES`."""
+FEW_LINES, LINE_BYTES = 100, 64
+"""A body of JSON lines may have FEW_LINES lines, and one more for each LINE_BYTES bytes: an event has at least twice as
+many. Each line is a record, and costs some 500 bytes on the disk when it is rejected."""
 LONGEST_WAIT = 60.0
 """Seconds that a long poll may ask for."""
 NUMBER = "Sandbox-Number"
 """Header of a command or permit: its number among all outputs. A resent one has a new number."""
 NONCES = 32
 """Nonces that one request may ask for."""
+ACTS = 2_000
+"""Acts that may wait for the machine."""
 RECENT = 256
 """How many of the newest permits of a pilot are searched for a nonce; more than it has concurrent workers."""
 RESTORE_SECONDS = 5.0
@@ -50,7 +60,6 @@ RESTORE_SECONDS = 5.0
 PAGE = 1_000
 """Decisions or rejections in one response."""
 
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 _EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -83,32 +92,6 @@ _NAMED = msgspec.json.Decoder(_Named)
 _STANDING = msgspec.json.Decoder(_Standing)
 
 
-class Bell:
-    """Notifies all waiters. A notification between two waits is not lost if the caller took `ticket` before it read."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    @property
-    def ticket(self) -> asyncio.Event:
-        """The event to wait for; set at the next `ring`."""
-        return self._event
-
-    def ring(self) -> None:
-        """Wake all waiters."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-
-async def waited(ticket: asyncio.Event, seconds: float) -> bool:
-    """Wait for a ticket of a `Bell`. Returns False after `seconds` without a notification."""
-    try:
-        await asyncio.wait_for(ticket.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
 def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes) -> tuple[list[Incoming], int | None]:
     """The records of a request body, and the number of events (`None`: unknown, the batch is not valid JSON).
 
@@ -129,7 +112,11 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
             events = None
         return [Incoming(body, headers=_typed(BATCH))], events
     if media == LINES:
-        lines = [line for line in body.splitlines() if line.strip()]
+        if body.count(b"\n") > FEW_LINES + len(body) // LINE_BYTES:
+            raise web.HTTPBadRequest(
+                text=f"more than {FEW_LINES} lines that average less than {LINE_BYTES} bytes; send one event per line"
+            )
+        lines = [line.removesuffix(b"\r") for line in body.split(b"\n") if line.strip()]
         return [Incoming(line, headers=_typed(STRUCTURED)) for line in lines], len(lines)
     if "ce-specversion" in headers:
         # The Kafka binding's names: `ce_` instead of HTTP's `ce-`, so that HTTP and Kafka give the machine the same
@@ -152,20 +139,6 @@ def _typed(media: str) -> tuple[tuple[str, bytes], ...]:
     return (("content-type", media.encode()),)
 
 
-def _answered_already(record: logging.LogRecord) -> bool:
-    """False for input that is not HTTP: aiohttp answers 400 and would log a traceback for each such request."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError | ConnectionError)
-
-
-def http_log() -> logging.Logger:
-    """The logger of aiohttp's server, without errors of senders."""
-    log = logging.getLogger("monitor.embedded.http")
-    if _answered_already not in log.filters:
-        log.addFilter(_answered_already)
-    return log
-
-
 class Ingress:
     """Routes over one store. `arrived` rings when something was appended, `emitted` when outputs were written."""
 
@@ -177,17 +150,22 @@ class Ingress:
         emitted: Bell,
         exposition: Callable[[], bytes],
         signer: Signer | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         self.ready = False
         self.restored = asyncio.Event()  # set when the counters are restored after a start
         self.events = 0  # acknowledged since the start
         self._signer = signer
+        self.backlog = backlog or Backlog()
+        self.acts = Backlog(events=ACTS)
+        self.polls = PilotBells()  # rung with the pilots of new commands and permits
         self._store, self._arrived, self._emitted, self._exposition = store, arrived, emitted, exposition
 
-    def app(self) -> web.Application:
-        """The application; the routes of the board may be added to it."""
-        app = web.Application(client_max_size=LARGEST, middlewares=[_plain_errors, _loopback_only])
-        app.add_routes(
+    def join(self, server: HttpServer) -> None:
+        """Add the routes to a server."""
+        self._guards = server.guards
+        server.app.middlewares.append(_store_errors)
+        server.app.add_routes(
             [
                 web.post("/v1/telemetry", self._telemetry),
                 web.post("/v1/control", self._control),
@@ -203,7 +181,6 @@ class Ingress:
                 web.get("/ready", self._is_ready),
             ]
         )
-        return app
 
     def _opened(self) -> None:
         """Refuse requests before the first `time` entry: until then lateness cannot be determined."""
@@ -214,12 +191,12 @@ class Ingress:
         self._opened()
         headers = {name.lower(): value for name, value in request.headers.items()}
         media = request.content_type if "content-type" in headers else ""
-        records, events = unpack(media, request.charset, headers, await _body(request))
+        records, events = unpack(media, request.charset, headers, await self._body(request))
         signature = headers.get(HTTP_HEADER.lower())
         # It covers the whole body, which is one record.
         if signature is not None and len(records) == 1:
             records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, _bytes(signature))))]
-        kept = await self._store.feed(records)
+        kept = await self._stored(self.backlog, records, events or 1, self._store.feed)
         self.events += events or 0
         return self._accepted(kept, events)
 
@@ -227,24 +204,51 @@ class Ingress:
         self._opened()
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send one control record as application/json")
-        body = await _body(request)
+        body = await self._body(request)
         if not body.strip():
             raise web.HTTPBadRequest(text="the body is empty")
         signature = request.headers.get(HTTP_HEADER)
         headers = () if signature is None else ((HEADER, _bytes(signature)),)
-        return self._accepted(await self._store.feed_control([Incoming(body, headers=headers)]), None)
+        acts = [Incoming(body, headers=headers)]
+        return self._accepted(await self._stored(self.acts, acts, 1, self._store.feed_control), None)
+
+    async def _body(self, request: web.Request) -> bytes:
+        """The decoded body, at most LARGEST bytes; charged to the client."""
+        raw = await self._guards.body(request, LARGEST)
+        body = decoded(request.headers.get("Content-Encoding", ""), raw, LARGEST)
+        self._guards.charge(request, size=len(body) - len(raw))
+        return body
+
+    async def _stored(
+        self,
+        backlog: Backlog,
+        records: list[Incoming],
+        events: int,
+        append: Callable[[list[Incoming]], Awaitable[Kept]],
+    ) -> Kept:
+        """Append within the bound of the backlog. Raises `TooMany` (429) beyond it."""
+        size = sum(len(record.value or b"") for record in records)
+        if wait := backlog.reserve(events, size):
+            raise TooMany("the monitor has a backlog; retry later", wait, HttpRefusal.BACKLOG)
+        try:
+            kept = await append(records)
+        except BaseException:
+            backlog.released(events, size)
+            raise
+        backlog.appended(kept.next, events, size)
+        return kept
 
     def _accepted(self, kept: Kept, events: int | None) -> web.Response:
         self._arrived.ring()
         answer = {"records": kept.next - kept.first, "first": kept.first, "next": kept.next, "received": kept.received}
         if events is not None:
             answer["events"] = events
-        return _json(answer, 202)
+        return json_response(answer, 202)
 
     def _standing(self, kind: Output) -> Handler:
         async def latest(request: web.Request) -> web.Response:
-            pilot, after = request.match_info["pilot"], _number(request, "after", -1)
-            seen, left = _number(request, "seen", 0), min(_number(request, "wait", 0.0), LONGEST_WAIT)
+            pilot, after = request.match_info["pilot"], number(request, "after", -1)
+            seen, left = number(request, "seen", 0), min(number(request, "wait", 0.0), LONGEST_WAIT)
             nonces = set(request.query.getall("nonce", [])[:NONCES])
             if kind == "permits" and not nonces:  # the newest permit may answer another machine
                 raise web.HTTPBadRequest(text="name the nonce of your heartbeat: ?nonce=...")
@@ -256,27 +260,30 @@ class Ingress:
 
             until = asyncio.get_running_loop().time() + left
             while True:
-                ticket = self._emitted.ticket
-                number, raw = await find(pilot)
-                if raw and (_STANDING.decode(raw).standing > after or 0 < seen < number):
+                ticket = self.polls.ticket(pilot)
+                seq, raw = await find(pilot)
+                if raw and (_STANDING.decode(raw).standing > after or 0 < seen < seq):
                     answer = web.Response(body=raw, content_type="application/json")
-                    answer.headers[NUMBER] = str(number)
+                    answer.headers[NUMBER] = str(seq)
                     if self._signer is not None:
                         name: SignedKind = "command" if kind == "commands" else "permit"
                         answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
+                        answer.headers[HTTP_KEY_HEADER] = self._signer.public
                     return answer
                 left = until - asyncio.get_running_loop().time()
                 if left <= 0 or not await waited(ticket, left):
-                    return web.Response(status=204, headers={NUMBER: str(number)})
+                    return web.Response(status=204, headers={NUMBER: str(seq)})
 
         return latest
 
     async def _act(self, request: web.Request) -> web.Response:
         """The outcome of the act with this `id` at this `offset` of control; for a copy, the outcome of the first
         one."""
-        pilot, offset = request.match_info["pilot"], _number(request, "offset", -1)
+        pilot, offset = request.match_info["pilot"], number(request, "offset", -1)
         name = request.query.get("id", "")
-        until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
+        if offset >= (await self._store.ends())[1]:  # nothing to wait for
+            return web.Response(status=204)
+        until = asyncio.get_running_loop().time() + min(number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
             ticket = self._emitted.ticket
             if 0 <= offset < await self._store.judged():
@@ -284,11 +291,11 @@ class Ingress:
                 mine = refused.pop(offset, None)
                 if mine is None:
                     taken = await self._taken(pilot, name)
-                    return _json(taken) if taken else web.Response(status=204)
+                    return json_response(taken) if taken else web.Response(status=204)
                 if _PLACED.decode(mine).reason != RejectionReason.REPEATED.value:
-                    return _json({"rejected": msgspec.Raw(mine)})
+                    return json_response({"rejected": msgspec.Raw(mine)})
                 first = await self._taken(pilot, name) or await self._first(name, refused)
-                return _json({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
+                return json_response({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await waited(ticket, left):
                 return web.Response(status=204)
@@ -297,7 +304,7 @@ class Ingress:
         """Standing, level and halt state of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
-        return web.Response(status=204) if known is None else _json(known)
+        return web.Response(status=204) if known is None else json_response(known)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
         """The newest refusals of acts of a pilot, and of acts without a pilot, by the offset of the act."""
@@ -326,8 +333,8 @@ class Ingress:
 
     def _listed(self, kind: Output) -> Handler:
         async def page(request: web.Request) -> web.Response:
-            after = _number(request, "after", 0)
-            limit = min(max(_number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
+            after = number(request, "after", 0)
+            limit = min(max(number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
             rows = await self._store.outputs(kind, after, limit)
             # `seq` is the first field, so that a reader knows where to resume; the rest is the record as written.
             lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
@@ -345,19 +352,10 @@ class Ingress:
         )
 
     async def _live(self, _request: web.Request) -> web.Response:
-        return _json({"live": True})
+        return json_response({"live": True})
 
     async def _is_ready(self, _request: web.Request) -> web.Response:
-        return _json({"ready": self.ready}, 200 if self.ready else 503)
-
-
-async def _body(request: web.Request) -> bytes:
-    """The decoded body, at most LARGEST bytes. Raises web.HTTPBadRequest when it is incomplete."""
-    try:
-        raw = await request.read()
-    except (ConnectionError, ClientError, HttpProcessingError) as error:
-        raise web.HTTPBadRequest(text=f"the body is incomplete: {error}; retry") from None
-    return decoded(request.headers.get("Content-Encoding", ""), raw, LARGEST)
+        return json_response({"ready": self.ready}, 200 if self.ready else 503)
 
 
 def _named(act: bytes) -> str:
@@ -368,52 +366,12 @@ def _named(act: bytes) -> str:
         return ""
 
 
-N = TypeVar("N", int, float)
-
-
-def _number(request: web.Request, name: str, default: N) -> N:
-    """A number of the query, of the type of `default`."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    try:
-        number = type(default)(text)
-    except ValueError:
-        number = None
-    # NaN, and numbers that SQLite cannot hold, are refused.
-    if number is None or not abs(number) < 1 << 62:
-        raise web.HTTPBadRequest(text=f"{name}={text[:40]} is not a valid number")
-    return number
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
-
-
 @web.middleware
-async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if name not in _LOOPBACK:
-        raise web.HTTPForbidden(text=f"host {name} is not a loopback address")
-    return await handler(request)
-
-
-@web.middleware
-async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors as JSON: {"error": problem and fix}."""
+async def _store_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """503 when the disk fails."""
     try:
         return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        most = f"a record has at most {MAX_BYTES} bytes, a body of JSON lines at most {LARGEST}"
-        return _json({"error": f"{most}; send it in parts"}, 413)
-    except (web.HTTPClientError, web.HTTPServiceUnavailable) as refused:
-        answer = _json({"error": refused.text}, refused.status)
-        if "Retry-After" in refused.headers:
-            answer.headers["Retry-After"] = refused.headers["Retry-After"]
-        return answer
-    except UnicodeEncodeError:  # bytes of the path, the query or a header that are not UTF-8
-        return _json({"error": "the request is not UTF-8; percent-encode it as UTF-8"}, 400)
     except sqlite3.Error as error:
-        answer = _json({"error": f"the store cannot accept it now: {error}; retry"}, 503)
-        answer.headers["Retry-After"] = "5"
-        return answer
+        raise web.HTTPServiceUnavailable(
+            text=f"the store cannot accept it now: {error}; retry", headers=retry_after(5)
+        ) from error

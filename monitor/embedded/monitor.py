@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from aiohttp import web
 
 from monitor.act import ACTORS
 from monitor.act.deliver import Deliver
@@ -31,11 +30,11 @@ from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
-from monitor.embedded.ingress import Bell, Ingress, http_log, waited
+from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
-from monitor.embedded.store import Incoming, Store
+from monitor.embedded.store import TOPIC, Incoming, Store
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LedgerBroken, LogBroken, Refused
@@ -43,6 +42,9 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
+from monitor.http_server.bell import Bell, waited
+from monitor.http_server.limits import ServerLimits
+from monitor.http_server.server import HttpServer
 from monitor.logs import EventLogger
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
@@ -55,6 +57,7 @@ log = EventLogger(__name__)
 HOST = "127.0.0.1"
 TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine takes more than 30 s for an outage
 TIME_APART_MS = 20  # and at most this often, however close the timers are
+LIMITS = ServerLimits(connections=2_048, connections_per_client=1_536)  # three connections for each pilot of an SDK
 IDLE_S = 1.0  # the longest wait between two reads of the clock
 _decision = msgspec.json.Decoder(Decision).decode
 
@@ -103,7 +106,7 @@ class Monitor:
 
     `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. `actors` get
     every decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs
-    in order from the first one, like metrics and board.
+    in order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`.
     """
 
     def __init__(
@@ -118,8 +121,11 @@ class Monitor:
         clock: Callable[[], int] = wall_ms,
         checkpoint_every_ms: int = 5_000,
         failpoint: Callable[[str], None] = lambda name: None,
+        limits: ServerLimits = LIMITS,
+        host_names: Sequence[str] = (),
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
+        self._limits, self._host_names = limits, host_names
         self.metrics = Metrics(actors=ACTORS)
         self.events = 0  # stepped since the start
         self.arrived, self.emitted = Bell(), Bell()
@@ -157,8 +163,8 @@ class Monitor:
                 partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
             ),
             checkpoint_every_ms=checkpoint_every_ms,
-            on_outputs=lambda outputs: self.emitted.ring(),
-            on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
+            on_outputs=self._emit,
+            on_checkpoint=self._checkpointed,
             failpoint=failpoint,
         )
         self.ingress = Ingress(
@@ -168,7 +174,7 @@ class Monitor:
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
-        self._web: web.AppRunner | None = None
+        self._web: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._stopped = threading.Event()
@@ -191,6 +197,7 @@ class Monitor:
         await self._one_history()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
+        self.metrics.set_aside(0, self.runner.machine.aside)
         self._learn()
         await self._telemetry()
         if self.runner.replaying:
@@ -235,7 +242,7 @@ class Monitor:
         self._stopping = True
         self.ingress.ready = False
         if self._web is not None:
-            await self._web.cleanup()
+            await self._web.stop()
         self.arrived.ring()
         self.emitted.ring()
         self._stopped.set()
@@ -249,21 +256,19 @@ class Monitor:
             self.notary.close()
             self._directory_lock.release()
 
+    def _checkpointed(self) -> None:
+        """State was written now."""
+        self.metrics.checkpointed(0, self.clock())
+        self.metrics.set_aside(0, self.runner.machine.aside)
+
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _listen(self) -> None:
-        app = self.ingress.app()
-        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
-        # The ingress decodes content codings itself: aiohttp answers a broken one with 500.
-        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
-        await self._web.setup()
-        site = web.TCPSite(self._web, HOST, self.port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise Refused(f"port {self.port} on {HOST} cannot be used: {error.strerror}; choose another") from error
-        self.port = self._web.addresses[0][1]
+        self._web = HttpServer("embedded", limits=self._limits, names=self._host_names, count=self.metrics.http_refused)
+        self.ingress.join(self._web)
+        self._web.app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
+        self.port = await self._web.start(HOST, self.port)
 
     # ---- read and step
 
@@ -312,7 +317,10 @@ class Monitor:
         await self.runner.telemetry(topic, records)
         events = self.runner.machine.events - before
         self.events += events
-        self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
+        took = asyncio.get_running_loop().time() - began
+        self.metrics.stepped(took, events)
+        if topic == TOPIC:
+            self.ingress.backlog.stepped(self.runner.next_telemetry.get(topic, 0), took)
         self.metrics.uncounted(self.runner.machine.drain_uncounted())
         # A backlog may take longer than the time between two `time` entries.
         self.board.liveness.mark_alive(0, self.clock())
@@ -325,8 +333,15 @@ class Monitor:
         if start >= end:
             return False
         await self.runner.control(await self._log.control(start, end))
+        self.ingress.acts.stepped(self.runner.next_control)
         self._learn()
         return True
+
+    def _emit(self, outputs: Outputs) -> None:
+        """Outputs are committed: wake those who wait for them."""
+        self.emitted.ring()
+        self.ingress.polls.ring({command.pilot for command in outputs.commands})
+        self.ingress.polls.ring({permit.pilot for permit in outputs.permits})
 
     def _learn(self) -> None:
         """Pass the charters in force to board, actors and metrics."""

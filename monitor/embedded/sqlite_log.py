@@ -16,7 +16,7 @@ from monitor.embedded.store import Store, tick
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Evidence, JournalEntry, Outputs, Position, Record
+from monitor.model.records import RULES, Claim, Evidence, JournalEntry, Outputs, Position, Record
 
 T = TypeVar("T")
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
@@ -51,7 +51,7 @@ class SqliteLog:
             epoch, through, watermark = db.execute("SELECT epoch, through, watermark FROM owner").fetchone()
             epoch += 1
             db.execute("UPDATE owner SET epoch = ?", (epoch,))
-            claim = Claim(epoch, self._owner, self._admitters, open_mode=self._open_mode)
+            claim = Claim(epoch, self._owner, self._admitters, open_mode=self._open_mode, rules=RULES)
             _append(db, claim, self._store.clock())
             at = Position() if watermark is None else _POSITIONS.decode(watermark)
             return Recovery(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from monitor.charter.control import Admission, Amendment, ControlBase, Release
 from monitor.charter.spec import charter_hash
 from monitor.decide import authority
@@ -11,6 +13,7 @@ from monitor.decide.control_acts import admit, apply_act
 from monitor.decide.enforcement import stop_tracking
 from monitor.decide.ladder import Move
 from monitor.decide.signatures import signed_by
+from monitor.engine.aside import PilotsAside
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
@@ -27,11 +30,13 @@ class ControlActs:
     def __init__(
         self,
         partition: Partition,
+        aside: PilotsAside,
         catch_up: Callable[[PilotState, int, Outputs], int],
         admitters: Trusted | None,
         open_mode: bool | None,
     ) -> None:
         self._partition = partition
+        self._aside = aside
         self._catch_up = catch_up
         self.trust(admitters, open_mode)
 
@@ -50,6 +55,7 @@ class ControlActs:
         elif isinstance(act, Admission):
             self._admit(act, record.received, signer, out)
         else:
+            self._aside.refuse(act.pilot)
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
 
     def _apply(self, pilot: PilotState, act: ControlBase, received: int, signer: Proved, out: Outputs) -> None:
@@ -82,12 +88,20 @@ class ControlActs:
 
     def _admit(self, act: Admission, received: int, signer: Proved, out: Outputs) -> None:
         partition = self._partition
+        if act.pilot in self._aside.unreadable:  # until the journal has that it is set aside
+            self._aside.refuse(act.pilot)
+        lost = self._aside.standing_of(act)
         pilot = partition.pilots[act.pilot] = admit(act, received, signer, self._open)
+        if lost is not None:
+            pilot.standing = structs.replace(pilot.standing, counter=lost)
         partition.hot.use(pilot)
         partition.changed.add(pilot.id)
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
-        partition.context(pilot, received, f"control:{act.id}", out, signer.key).record(move, version, act.author)
+        context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
+        context.record(move, version, act.author)
+        if lost is not None:
+            self._aside.admitted(context)
         firm = act.author == act.charter.participant.id
         acts_once.remember_act(pilot.acts, act, signer, firm, pilot.standing.counter)
         partition.arm(pilot)

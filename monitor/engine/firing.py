@@ -14,7 +14,7 @@ from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.ladder import Move, unshelve
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
-from monitor.detect.periods import close, raise_silence
+from monitor.detect.periods import close, raise_silence, report_gap
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
 from monitor.model.records import Finding, Level, Outputs, Reason
@@ -53,6 +53,10 @@ def _drill(context: DecisionContext, name: str, service: bool) -> None:
             begin_drill(context, full_stop=False)
 
 
+def _gap(context: DecisionContext, name: str, service: bool) -> None:
+    report_gap(context)
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -71,6 +75,7 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "unshelve": _unshelve,
     "drill": _drill,
     "unknown": _unknown_too_long,
+    "gap": _gap,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
 WAITING = ("silence", "overdue", "drill", "rectify")

@@ -19,7 +19,7 @@ from msgspec import Struct
 from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
 from monitor.model.lenient import without_bom
-from monitor.model.records import JournalEntry, Record
+from monitor.model.records import JournalEntry, Record, UnreadableRecords
 
 FORMAT = "sandbox-history/1"
 
@@ -75,6 +75,20 @@ class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
     value: Bytes = None
 
 
+class UnreadableTelemetryLine(TelemetryLine, frozen=True, kw_only=True, tag="unreadable_telemetry"):
+    """Telemetry records up to offset `last` that stand in the log and cannot be read, and the `reason`."""
+
+    last: int
+    reason: str
+
+
+class UnreadableControlLine(ControlLine, frozen=True, kw_only=True, tag="unreadable_control"):
+    """Control records up to offset `last` that stand in the log and cannot be read, and the `reason`."""
+
+    last: int
+    reason: str
+
+
 class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
     """A journal entry. `unbroken`: entries between the one before and this one are left out, and no two of them were
     further apart than the machine tolerates (`monitor.engine.machine.GAP_MS`)."""
@@ -92,7 +106,7 @@ class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     received: int
 
 
-HistoryLine: TypeAlias = TelemetryLine | ControlLine | JournalLine
+HistoryLine: TypeAlias = TelemetryLine | ControlLine | UnreadableTelemetryLine | UnreadableControlLine | JournalLine
 
 _line = msgspec.json.Decoder(HistoryLine | EndLine)
 _header = msgspec.json.Decoder(Header)
@@ -103,6 +117,10 @@ _CUT = "a part of the history ends without its last line: the file was cut short
 
 def telemetry_line(topic: str, record: Record, left_out: tuple[int, ...] = ()) -> TelemetryLine:
     """A telemetry record as a line."""
+    if isinstance(record, UnreadableRecords):
+        return UnreadableTelemetryLine(
+            offset=record.offset, received=record.received, topic=topic, last=record.last, reason=record.reason
+        )
     return TelemetryLine(
         offset=record.offset,
         received=record.received,
@@ -116,6 +134,10 @@ def telemetry_line(topic: str, record: Record, left_out: tuple[int, ...] = ()) -
 
 def control_line(record: Record) -> ControlLine:
     """A control record as a line."""
+    if isinstance(record, UnreadableRecords):
+        return UnreadableControlLine(
+            offset=record.offset, received=record.received, last=record.last, reason=record.reason
+        )
     return ControlLine(
         offset=record.offset,
         received=record.received,
@@ -132,6 +154,8 @@ def journal_line(row: Journalled, unbroken: bool = False) -> JournalLine:
 
 def record_of(line: TelemetryLine | ControlLine) -> Record:
     """The record of a line, byte for byte as the log had it. Raises HistoryBroken for invalid base64."""
+    if isinstance(line, (UnreadableTelemetryLine, UnreadableControlLine)):
+        return UnreadableRecords(line.offset, line.received, None, None, last=line.last, reason=line.reason)
     headers = tuple((name, _unpack(value) or b"") for name, value in line.headers)
     return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from monitor.charter.control import Admission, Control
 from monitor.engine.history import ControlLine, HistoryLine, JournalLine, TelemetryLine, record_of, telemetry_line
@@ -24,7 +24,7 @@ class PilotSelection:
     `pilots`.
 
     `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
-    signature is of the whole bytes, so a replay rejects their heartbeats and acknowledgements as forged.
+    signature is of the whole bytes, so a replay rejects their events as forged.
     """
 
     def __init__(self, pilots: frozenset[str]) -> None:
@@ -56,14 +56,22 @@ class PilotSelection:
             self._owners = entry.owners
             yield from self._times.flush()
             # Host names and the names of other firms are confidential.
-            yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
+            kept = Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode, rules=entry.rules)
+            yield structs.replace(line, entry=kept)
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         elif isinstance(entry, Skipped):
             firms = {self._firms.get(pilot) for pilot in self.pilots}
-            lost = {topic: gone for topic, gone in entry.lost.items() if self._owners.get(topic) in (None, *firms)}
+            skipped = entry.keys or {}
+            lost = {
+                topic: gone
+                for topic, gone in entry.lost.items()
+                if self._owners.get(topic) in (None, *firms) and skipped.get(topic, "") in ("", *self.pilots)
+            }
+            keys = {topic: key for topic, key in skipped.items() if topic in lost}
             yield from self._times.flush()
-            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost))
+            aside = tuple(pilot for pilot in entry.aside if pilot in self.pilots)
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, aside or UNSET, keys or UNSET))
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 

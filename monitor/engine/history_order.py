@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from monitor.engine.history import HistoryLine, control_line, journal_line, telemetry_line
 from monitor.engine.log import Journalled
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Position, Record
+from monitor.model.records import Claim, Position, Record, Skipped
 
 Records = AsyncIterator[Record]
 
@@ -81,6 +81,10 @@ class MergedHistory:
                         yield telemetry_line(topic, record)
                 async for record in self._control.up_to(entry.control_next):
                     yield control_line(record)
+            if isinstance(entry, Skipped):
+                for topic, (_, kept) in sorted(entry.lost.items()):
+                    async for _ in self._topic(topic).up_to(kept):
+                        pass  # the log may hold records that the owner never stepped
             yield journal_line(row)
         for topic, stop in sorted(self._through.telemetry.items()) if self._through else ():
             async for record in self._topic(topic).up_to(stop):

@@ -96,5 +96,7 @@ class HistoryReplay:
         elif isinstance(entry, TimeRead):
             return self._machine.time(line.received, unbroken=line.unbroken)
         elif isinstance(entry, Skipped):
-            return self._machine.lost(entry.lost)
+            out = self._machine.lost(entry.lost, entry.keys or {})
+            out.extend(self._machine.set_aside(entry.aside))
+            return out
         return Outputs()  # a `control` entry only orders control: its records stand before it

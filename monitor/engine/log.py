@@ -30,7 +30,8 @@ class Recovery(Struct, frozen=True):
     written, `None` when nothing was ever emitted; it may be past `watermark`, as outputs are written more often than
     state. `snapshots` maps each pilot to the checkpointed bytes of its state, and the key "" to the state of the
     partition. `journal` holds the entries from the watermark on, this claim included; void entries (of a lower epoch
-    after a higher claim) are left out.
+    after a higher claim) are left out. `fruitless` is how many owners in a row before this one wrote no entry after
+    their claim: they ended before they made a step.
     """
 
     epoch: int
@@ -38,6 +39,7 @@ class Recovery(Struct, frozen=True):
     through: Position | None
     snapshots: dict[str, bytes]
     journal: tuple[Journalled, ...]
+    fruitless: int = 0
 
 
 class Checkpoint(Struct, frozen=True):

@@ -14,7 +14,7 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -22,29 +22,32 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.signatures import SIGNED_EVENTS, forged
+from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
+from monitor.engine.aside import PilotsAside
 from monitor.engine.batched import BatchStepper
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
-from monitor.errors import ControlRefused, Forged
+from monitor.errors import ControlRefused, Forged, LogBroken
+from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
-from monitor.model.refusals import Refusal
+from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
+from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
-from monitor.state.sequences import accept_sequence
-from monitor.state.snapshots import restore
-from monitor.state.timers import NEVER
+from monitor.state.sequences import Arrival, accept_sequence
+from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
 
@@ -56,16 +59,18 @@ _REJECTIONS: dict[str, RejectionReason] = {
     Refusal.ALREADY_ADMITTED: RejectionReason.CONFLICT,
 }
 
+NO_KEYS: Mapping[str, str] = {}
+
 
 class Machine:
     """The state machine of one partition.
 
     `journalled` is False only for replays of logs without a journal: they behave as if a `time` were read at each due
-    time, so the monitor was never unavailable. `secret` keys the digests of rejected input. `owner_of` returns the
-    participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a record without a key is
-    rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end them in place of an
-    officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to control admit; the
-    record says whether it was signed.
+    time, so the monitor was never unavailable, and they list every rejection. `secret` keys the digests of rejected
+    input. `owner_of` returns the participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a
+    record without a key is rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end
+    them in place of an officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to
+    control admit; the record says whether it was signed.
 
     `resident` is how many pilots are kept as objects, `hot` how many of these with unpacked detectors; outputs depend
     on neither. `events` counts the valid events that were stepped, `fast_path_events` those of them that were taken
@@ -102,9 +107,11 @@ class Machine:
         self.dirty = self._partition.changed
         self._timers = TimerFiring(self._partition, evidence=evidence, skips_empty_periods=self.skips_empty_periods)
         self._outages = Outages(self._partition)
-        self._acts = ControlActs(self._partition, self._catch_up, admitters, open_mode)
-        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret)
-        self._batched = BatchStepper(self._partition, self._single, self._catch_up)
+        self._aside = PilotsAside(self._partition)
+        self._acts = ControlActs(self._partition, self._aside, self._catch_up, admitters, open_mode)
+        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
+        self._senders = Senders()
+        self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
         self._journalled = journalled
         self._secret = secret
@@ -119,50 +126,74 @@ class Machine:
         # Validate what depends on the pilot; bytes, schema and times are validated in `monitor/validate/parse.py`.
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
-            return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
-        if (rejection := _not_accepted(pilot, event, record, owner)) is not None:
+            return EventRejection(self._aside.why(event.subject), "subject")
+        sender = self._senders.sender(pilot.plan, record, event) if pilot.plan.signed else ANYBODY
+        if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
+        field = ""
+        if pilot.plan.pseudonyms:
+            field, event = not_a_pseudonym(event), without_names(pilot.plan, event)
+        assert isinstance(sender, Sender)
+        if sender.key:
+            event = sender.named(event)
+        by_reporter = bool(sender.reporter)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
         # Accept the sequence number: an event counts once.
-        arrival = accept_sequence(pilot, event, at)
+        arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
+        if pilot.gap is not None:
+            self._wait_for_gap(pilot, pilot.gap)
         if arrival != "new":
-            return self._contested(pilot, event, arrival == "conflict", out)
+            return self._contested(pilot, event, arrival, out, by_reporter)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
+        if field:
+            rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
+            if not isinstance(event, TAKE_EFFECT):
+                return rejection
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
-        observed = observe(context, event)
+        observed = observe(context, event, by_reporter=by_reporter)
         # Detect: the counts meet the detectors.
         detect(context, observed)
         # Decide: rules for single events, the command in force, the next permit.
-        rearm = decide(context, event, observed)
+        rearm = decide(context, event, observed, by_reporter=by_reporter)
         if (most := open_allowance(pilot.plan)) is not None:
             shed(context, most)
         # Record: the context has put each move and its command on `out` as it was decided.
         if rearm or context.recorded:
             partition.settle(context)
             partition.arm(pilot)
-        return None
+        return rejection
 
-    def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
-        """Reject an event for its sequence number; reports of harm in it still take effect.
+    def _wait_for_gap(self, pilot: PilotState, noticed: int) -> None:
+        """Set the timer of a gap that was `noticed` then (ms)."""
+        if noticed + GAP_WAIT_MS < pilot.due:
+            self._partition.arm(pilot)
+
+    def _contested(
+        self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs, by_reporter: bool
+    ) -> EventRejection:
+        """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
 
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
-        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
+        name = shown(event.id) if pilot.plan.pseudonyms else event.id
+        cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
-        observe_contested(context, event, conflict)
+        observe_contested(context, event, arrival, by_reporter)
         if context.recorded:
             self._partition.settle(context)
             self._partition.arm(pilot)
+        if arrival == "older_key":
+            return _forged(Forgery.OLDER_KEY)
         return EventRejection(
-            RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
+            RejectionReason.SOURCE_CONFLICT if arrival == "conflict" else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
         )
 
     def _catch_up(self, pilot: PilotState, received: int, out: Outputs) -> int:
@@ -182,12 +213,25 @@ class Machine:
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Step telemetry records of one topic in offset order."""
+        steps = self.telemetry_steps(topic, records)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                out: Outputs = done.value
+                return out
+
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """The same in steps; the outputs are the generator's result. Between two steps records of another topic may be
+        stepped, and nothing else: no act, no time, no snapshot. Results do not depend on where it pauses, as no pilot
+        has events on two topics."""
         stretch = TopicBatch(topic, self._owner_of(topic))
         if self.fast_path:
-            out = self._batched.records(records, stretch)
+            out = yield from self._batched.steps(records, stretch)
         else:
             self._single.records(records, stretch)
-            out = stretch.outputs()
+            out = self._single.outputs(stretch)
+        self._senders.forget()
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
@@ -225,17 +269,38 @@ class Machine:
         if 0 < step <= GAP_MS:
             self._outages.end(now, out)
         state.last_time = max(state.last_time, now)
+        out.rejected.extend(state.rates.released(now))
         if fired and (through := self._partition.closed_until()) > state.closed:
             state.closed = through  # the second stage waits for it
             out.evidence.append(Closed(partition=self._partition.number, through=through))
         return out
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped."""
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NO_KEYS) -> Outputs:
+        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped, or
+        an operator skipped the last of them (`keys`, see `Skipped`)."""
         out = Outputs()
         for topic, (first, kept) in sorted(lost.items()):
-            self._outages.lost(topic, first, kept, self._owner_of(topic), out)
+            owner = self._owner_of(topic)
+            if topic in keys:
+                self._outages.skipped(topic, kept - 1, keys[topic], owner, out)
+            else:
+                self._outages.lost(topic, first, kept, owner, out)
         return out
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """Pilots whose snapshot is damaged, and that are not set aside yet: `set_aside` is to be called."""
+        return frozenset(self._aside.unreadable)
+
+    @property
+    def aside(self) -> int:
+        """How many pilots are set aside, or are to be."""
+        return len(self._aside.unreadable) + len(self._partition.state.aside)
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Continue without these pilots: nothing of them counts, no act but an admission is accepted, and what they may
+        do stays as it was commanded. See `monitor/engine/aside.py`."""
+        return self._aside.set_aside(pilots)
 
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
@@ -243,13 +308,16 @@ class Machine:
         self.epoch = claim.epoch
         self._acts.trust(Trusted(claim.admitters) if claim.admitters else None, claim.open_mode)
         self._owner_of = claim.owners.get
+        self._senders.rules = claim.rules or 1
 
     # ---- state in and out
 
     @property
     def notify_at(self) -> int | None:
-        """When a timer is due (ms); a `time` later than that fires it. A lower bound: no timer is due earlier."""
-        return self._partition.notify_at
+        """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
+        is due earlier."""
+        due = (self._partition.notify_at, self._partition.state.rates.due())
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def partition(self) -> int:
@@ -293,16 +361,20 @@ class Machine:
         return states
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
-        """Continue from snapshots. Raises LogBroken when one cannot be read."""
+        """Continue from snapshots. A pilot whose snapshot is damaged is `unreadable`. Raises LogBroken when the state
+        of the partition is, when too many are, or when another version of this code wrote them."""
         for name, raw in snapshots.items():
-            if name:
-                pilot, _ = restore(raw)
+            if not name:
+                try:
+                    self._partition.state = msgspec.msgpack.decode(raw, type=PartitionState)
+                except msgspec.MsgspecError as error:
+                    raise LogBroken(f"the state of the partition cannot be read: {error}") from error
+                self._aside.restored()
+            elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)
                 self._partition.arm(pilot)
                 self.pilots.evict_excess()
-            else:
-                self._partition.state = msgspec.msgpack.decode(raw, type=PartitionState)
 
     def drain_uncounted(self) -> dict[str, int]:
         """Return how many events no indicator counted, by kind (`UNCOUNTED`), since the last call."""
@@ -316,15 +388,19 @@ class Machine:
         out.rejected.append(reject(reason, refused.field, f"{refused.reason}: {refused.detail}", pilot=pilot))
 
 
-def _not_accepted(pilot: PilotState, event: Event, record: Record, owner: str | None) -> EventRejection | None:
-    """Why no event of this record is accepted for the pilot."""
-    if isinstance(event, SIGNED_EVENTS) and (why := forged(pilot.plan, record)) is not None:
-        return EventRejection(*why)
+def _not_accepted(pilot: PilotState, sender: Sender | Forgery, owner: str | None) -> EventRejection | None:
+    """Why no event of this sender is accepted for the pilot."""
+    if isinstance(sender, Forgery):
+        return _forged(sender)
     if owner is not None and owner != pilot.charter.participant.id:
         return EventRejection(RejectionReason.NOT_YOURS, "subject")
     if pilot.exited:
         return EventRejection(RejectionReason.AFTER_EXIT, "subject")
     return None
+
+
+def _forged(why: Forgery) -> EventRejection:
+    return EventRejection(RejectionReason.FORGED, "signature", f"{why.value}: {FORGERIES[why]}")
 
 
 def _not_applicable(pilot: PilotState, event: Event) -> EventRejection | None:

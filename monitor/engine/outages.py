@@ -6,13 +6,16 @@ goes on as it should.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import structs
 
 from monitor.decide.context import DecisionContext
 from monitor.detect.periods import TELEMETRY_LOST_KEY
 from monitor.engine.partition import Partition
-from monitor.model.records import Finding, Level, Outputs, Reason
+from monitor.model.records import Finding, Level, Outputs, Reason, Rejected
 from monitor.state.pilot import PilotState
+from monitor.validate.rejections import SENTENCES, RejectionReason
 
 FLAG = "monitor"
 
@@ -58,12 +61,37 @@ class Outages:
         topic. No time passes."""
         where = f"{topic}/{self._partition.number} offsets {first} to {kept - 1}"
         finding = Finding(rule="telemetry", observed=float(kept - first), detail=where)
-        for name in sorted(self._partition.pilots):
+        self._find_lost(sorted(self._partition.pilots), owner, finding, f"lost:{topic}@{first}-{kept}", out)
+
+    def skipped(self, topic: str, offset: int, key: str, owner: str | None, out: Outputs) -> None:
+        """An operator skipped one record of a telemetry topic, which ended the worker each time it was stepped: it is
+        rejected, and the pilot of its `key`, or without one every pilot that may have sent it, gets a finding and is
+        flagged. `owner` as in `lost`. No time passes."""
+        where = f"{topic}/{self._partition.number} offset {offset} (skipped by an operator)"
+        finding = Finding(rule="telemetry", observed=1.0, detail=where)
+        reason = RejectionReason.SKIPPED
+        out.rejected.append(
+            Rejected(
+                topic=topic,
+                partition=self._partition.number,
+                offset=offset,
+                field="",
+                reason=reason.value,
+                detail=SENTENCES[reason],
+                pilot=key,
+            )
+        )
+        pilots = self._partition.pilots
+        names = ([key] if key in pilots else []) if key else sorted(pilots)
+        self._find_lost(names, owner, finding, f"skipped:{topic}@{offset}", out)
+
+    def _find_lost(self, names: Sequence[str], owner: str | None, finding: Finding, cause: str, out: Outputs) -> None:
+        for name in names:
             pilot = self._partition.pilots[name]
             if pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
                 continue
             self._partition.changed.add(name)
-            context = self._partition.context(pilot, pilot.received, f"lost:{topic}@{first}-{kept}", out)
+            context = self._partition.context(pilot, pilot.received, cause, out)
             context.flag(FLAG, Reason.MONITOR_GAP, finding)
             if pilot.plan.slowest is not None:  # its quiet periods clear the finding
                 level = Level[pilot.charter.responses.sequence_gap.upper()]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
+import msgspec
 from msgspec import Struct, structs
 
 from monitor.decide.context import DecisionContext
@@ -16,17 +17,21 @@ from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
+from monitor.state.rejection_rate import RejectionRates
 from monitor.state.timers import NEVER, next_closing, next_timer
 
+MOST_ASIDE = 256  # pilots of a partition that may be set aside: if more are damaged, the store is
 STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
 
 
 class PartitionState(Struct, array_like=True):
-    """State of the partition that belongs to no pilot: the last `time` (ms), and up to where every period is closed
-    (ms)."""
+    """State of the partition that belongs to no pilot: the last `time` (ms), up to where every period is closed (ms),
+    the `rates` at which rejections are written, and the pilots that are set `aside`."""
 
     last_time: int = 0
     closed: int = 0
+    rates: RejectionRates = msgspec.field(default_factory=RejectionRates)
+    aside: list[str] = []
 
 
 class Partition:
@@ -89,7 +94,7 @@ class Partition:
         """When the first timer is due (ms), `None` without one. A lower bound: no timer is due earlier."""
         while self._queue:
             due, name = self._queue[0]
-            if self._due[name] == due:
+            if self._due.get(name) == due:
                 return due
             heappop(self._queue)
         return None
@@ -108,6 +113,15 @@ class Partition:
     def closed_until(self) -> int:
         """Up to where (ms) every period of the partition is closed."""
         return min(self._closed.values(), default=0)
+
+    def drop(self, name: str) -> None:
+        """Continue without a pilot."""
+        if name in self.pilots:
+            del self.pilots[name]
+            self.hot.evicted(name)
+        self._due.pop(name, None)
+        self._closed.pop(name, None)
+        self.changed.discard(name)
 
     @property
     def queued_timers(self) -> int:

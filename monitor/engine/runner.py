@@ -9,8 +9,10 @@ unknown - a write that failed may have been written -, so the process must exit 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
+
+from msgspec import UNSET
 
 from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
@@ -23,7 +25,9 @@ from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason,
 logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
+WRITE_OUTPUTS = 250  # outputs of one transaction while telemetry is stepped in turns: some 15 ms
 END = 1 << 62
+NONE: Mapping[str, str] = {}
 
 
 class StateMachine(Protocol):
@@ -46,14 +50,25 @@ class StateMachine(Protocol):
         """Step records of one topic. Between two journal entries no result may depend on how topics were
         interleaved."""
 
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """The same in steps, between which records of another topic may be stepped."""
+
     def control(self, record: Record) -> Outputs:
         """Step one control record."""
 
     def time(self, now: int) -> Outputs:
         """Step to a journalled time (ms)."""
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept."""
+    @property
+    def unreadable(self) -> Collection[str]:
+        """Pilots whose snapshot could not be read, and that are not set aside yet."""
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Continue without these pilots until they are admitted again."""
+
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
+        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept. Of the topics
+        in `keys`, an operator skipped the last record of the range: see `Skipped`."""
 
 
 if TYPE_CHECKING:
@@ -98,8 +113,10 @@ class Runner(Generic[M]):
         self._through: Position | None = None
         self._journal = 0
         self._advanced = False
+        self._turns = 0  # calls of `telemetry_in_turns` that have not ended
         self.machine = machine(log.partition, 0)
         self.epoch = 0
+        self.fruitless = 0  # owners in a row before this one that made no step
         self.next_telemetry: dict[str, int] = {}
         self.next_control = 0
 
@@ -127,7 +144,7 @@ class Runner(Generic[M]):
         Raises Fenced or LogBroken.
         """
         found: Recovery = await self._log.claim()
-        self.epoch = found.epoch
+        self.epoch, self.fruitless = found.epoch, found.fruitless
         self.machine = self._make(self._log.partition, found.epoch)
         self._restore(found.snapshots)
         self._through = found.through
@@ -173,10 +190,10 @@ class Runner(Generic[M]):
             if not read:
                 break
             records.extend(read)
-            self.next_control = read[-1].offset + 1
+            self.next_control = read[-1].next
         self.next_control = max(self.next_control, entry.control_next)
         if isinstance(entry, Skipped):
-            await self._step_lost(records, row, entry.lost)
+            await self._step_skipped(records, row, entry)
         elif isinstance(entry, ControlRead):
             await self._step_control(records, row)
         else:
@@ -189,6 +206,38 @@ class Runner(Generic[M]):
         await self._step_telemetry(topic, records)
         await self._checkpoint_if_due()
 
+    async def telemetry_in_turns(self, topic: str, records: Sequence[Record]) -> AsyncIterator[None]:
+        """The same, giving way after each step and after each write of at most `WRITE_OUTPUTS` outputs: another topic
+        may be stepped then. Nothing is journalled and no checkpoint is written before it ends; abandon it only with the
+        partition. Up to its last write the position stays before `records`: after a crash all of them are stepped
+        again, and outputs that were written already are emitted with the same ids."""
+        start = self.next_telemetry.get(topic, 0)
+        through = self._through.telemetry.get(topic, 0) if self._through else 0
+        if start < through or (records and records[0].offset < start):
+            await self.telemetry(topic, records)
+            return
+        if not records:
+            return
+        self._turns += 1
+        steps = self.machine.telemetry_steps(topic, records)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                outputs: Outputs = done.value
+                break
+            yield
+        outputs.newest_permits()
+        *first, last = outputs.in_parts(WRITE_OUTPUTS)
+        for part in first:
+            await self._write(part)
+            yield
+        self._turns -= 1
+        self.next_telemetry[topic] = records[-1].next
+        self._advanced = True
+        await self._write(last)
+        await self._checkpoint_if_due()
+
     async def control(self, records: Sequence[Record]) -> None:
         """Journal that control is read up to the last of `records`, then step them. Never while `replaying`, and only
         when the telemetry that stood in the log when they were read has been stepped: an owner whose state was lost
@@ -197,8 +246,9 @@ class Runner(Generic[M]):
         if not records:
             return
         self._refuse_while_replaying("control")
+        await self._set_aside_unreadable()
         self._failpoint("before_append")
-        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
+        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].next)
         # The order of control and telemetry must be durable before any output depends on it: a later owner then
         # steps the same records in the same order, and so emits the same bytes.
         row = await self._log.append(entry)
@@ -210,6 +260,7 @@ class Runner(Generic[M]):
     async def time(self) -> None:
         """Journal the time and step to it. Only when telemetry has been read to its end, never while `replaying`."""
         self._refuse_while_replaying("time")
+        await self._set_aside_unreadable()
         self._failpoint("before_append")
         # `now` is the log-append time, so it is durable before timers fire; a clock that was read here could not be
         # replayed.
@@ -218,10 +269,15 @@ class Runner(Generic[M]):
         await self._step_time([], row)
         await self._checkpoint_if_due()
 
-    async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and continue
-        after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
-        `next_telemetry`.
+    @property
+    def written(self) -> dict[str, int]:
+        """The offset of each telemetry topic below which outputs are written: an earlier owner stepped so far."""
+        return {} if self._through is None else dict(self._through.telemetry)
+
+    async def skip(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NONE) -> None:
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, or skipped by
+        an operator (`keys`, see `Skipped`), and continue after them: recovery and replay do the same. Only right after
+        `recover`, where each first lost offset is `next_telemetry`.
 
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
         again.
@@ -229,14 +285,30 @@ class Runner(Generic[M]):
         self._refuse_while_replaying("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
             raise ValueError("what is skipped must begin where telemetry is to be read next")
-        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost, keys=dict(keys) or UNSET)
         row = await self._log.append(entry)
         self._failpoint("after_append")
-        await self._step_lost([], row, lost)
+        await self._step_skipped([], row, entry)
+        await self.checkpoint()
+
+    async def _set_aside_unreadable(self) -> None:
+        """Journal the pilots whose state cannot be read, and continue without them: a replay does the same. Never while
+        `replaying`. The checkpoint keeps later owners from doing it again."""
+        pilots = tuple(sorted(self.machine.unreadable))
+        if not pilots:
+            return
+        logger.error("pilot.set_aside", stage="record", partition=self._log.partition, pilots=" ".join(pilots))
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, {}, pilots)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        await self._step_skipped([], row, entry)
         await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """Write the states that changed and the watermark now. Returns once they are durable."""
+        """Write the states that changed and the watermark now. Returns once they are durable. Raises LogBroken while
+        telemetry is stepped in turns."""
+        if self._turns:
+            raise LogBroken("a checkpoint was asked for while telemetry is stepped in turns")
         await self._write(Outputs(), force=True)
 
     # ---- what the three inputs share
@@ -252,12 +324,12 @@ class Runner(Generic[M]):
             cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
             self.machine.telemetry(topic, records[:cut])
             records, done = records[cut:], records[:cut]
-            self.next_telemetry[topic] = done[-1].offset + 1 if done else start
+            self.next_telemetry[topic] = done[-1].next if done else start
             self._advanced = True
             if not records:
                 return
         outputs = self.machine.telemetry(topic, records)
-        self.next_telemetry[topic] = records[-1].offset + 1
+        self.next_telemetry[topic] = records[-1].next
         self._advanced = True
         await self._write(outputs)
 
@@ -274,13 +346,15 @@ class Runner(Generic[M]):
         outputs.extend(self.machine.time(row.received))
         await self._after_entry(outputs, row)
 
-    async def _step_lost(self, records: Sequence[Record], row: Journalled, lost: dict[str, tuple[int, int]]) -> None:
+    async def _step_skipped(self, records: Sequence[Record], row: Journalled, entry: Skipped) -> None:
         outputs = Outputs()
         for record in records:
             outputs.extend(self.machine.control(record))
-        for topic, (_, kept) in lost.items():
+        for topic, (_, kept) in entry.lost.items():
             self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
-        outputs.extend(self.machine.lost(lost))
+        outputs.extend(self.machine.lost(entry.lost, entry.keys or {}))
+        if entry.aside:
+            outputs.extend(self.machine.set_aside(entry.aside))
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
@@ -315,7 +389,7 @@ class Runner(Generic[M]):
             return
         outputs.newest_permits()
         began = self._clock()
-        due = force or (not self.replaying and self._pace.due(began))
+        due = force or (not self._turns and not self.replaying and self._pace.due(began))
         self._failpoint("before_checkpoint" if due else "before_write")
         checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
         # Record before act: actors, services and callbacks see outputs only once they are durable, together with the
@@ -335,7 +409,7 @@ class Runner(Generic[M]):
             self._on_outputs(outputs)
 
     async def _checkpoint_if_due(self) -> None:
-        if self._advanced and not self.replaying and self._pace.due(self._clock()):
+        if self._advanced and not self._turns and not self.replaying and self._pace.due(self._clock()):
             await self._write(Outputs(), force=True)
 
     def _furthest(self) -> Position:
@@ -352,5 +426,7 @@ class Runner(Generic[M]):
         return journal >= old.journal and all(telemetry.get(t, 0) >= at for t, at in old.telemetry.items())
 
     def _refuse_while_replaying(self, what: str) -> None:
+        if self._turns:
+            raise LogBroken(f"{what} was offered while telemetry is stepped in turns")
         if self.replaying:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")

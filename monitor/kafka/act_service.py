@@ -11,15 +11,22 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec import Struct
+
 from monitor.act import Deliver
 from monitor.clock import wall_ms
 from monitor.errors import Unavailable
-from monitor.kafka import health
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
+from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
+from monitor.logs import EventLogger
 from monitor.model.records import Decision, Reason
-from monitor.projections.metrics import CONTENT_TYPE, Metrics
+from monitor.model.signing import Trusted
+from monitor.projections.metrics import Metrics
+
+logger = EventLogger(__name__)
 
 RETRY_S = 2.0
 CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labels
@@ -27,31 +34,30 @@ CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labe
 Say = Callable[[str], None]
 
 
-def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
-    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one.
+class DecisionSource(Struct, frozen=True):
+    """Where decisions are read; `trusted` are keys of workers, None: any writer of decisions is believed."""
 
-    Returns the port. Raises Refused."""
-    pages: dict[str, health.Page] = {
-        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
-        "/live": health.page(lambda: True, "live"),
-    }
-    return health.serve(port, pages, host)
+    bootstrap: str
+    names: TopicNames
+    trusted: Trusted | None = None
 
 
-def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+def run_actors(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: Say) -> None:
     """Deliver decisions until SIGTERM or SIGINT; waits through outages of the broker. Raises LogBroken."""
-    asyncio.run(_serve(bootstrap, names, deliver, metrics, say))
+    asyncio.run(_serve(source, deliver, metrics, say))
 
 
-async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+async def _serve(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+    bootstrap, names = source.bootstrap, source.names
     over = threading.Event()
-    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
+    reports = ReaderReports(metrics)
+    thread = threading.Thread(target=deliver_until, args=(deliver, over, reports), name="deliver")
     charters_read = asyncio.Event()  # set each time that the end of control is reached
     charters = asyncio.create_task(
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
     )
-    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, charters_read, say))
-    beating = asyncio.create_task(_heartbeat(metrics))
+    trust = OutputTrust(bootstrap, names, source.trusted)
+    reading = asyncio.create_task(_read(source, deliver, charters_read, reports, trust))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
     thread.start()
@@ -60,21 +66,47 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
     except asyncio.CancelledError:
         say("act: ended")
     finally:
-        beating.cancel()
         charters.cancel()
+        await trust.close()
         over.set()
         await asyncio.to_thread(thread.join)
 
 
-async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, say: Say) -> None:
+def deliver_until(deliver: Deliver, over: threading.Event, reports: ReaderReports) -> None:
+    """Deliver until `over` is set. A decision at which delivering fails is left out, logged and counted: a thread that
+    ended would deliver no other one, and nothing would show it."""
+    while not over.is_set():
+        try:
+            deliver.run(wall_ms, over.wait, over.is_set)
+        except Exception as error:
+            logger.error("deliver.failed", stage="act", exc_info=True)
+            reports.failed(error)
+            over.wait(RETRY_S)
+
+
+async def _read(
+    source: DecisionSource, deliver: Deliver, charters_read: asyncio.Event, reports: ReaderReports, trust: OutputTrust
+) -> None:
     """Feed the log as it stood at the start, then what follows. First waits for charters, at most CHARTERS_S."""
     positions: dict[tuple[str, int], ReadPosition] = {}
     with suppress(TimeoutError):
         await asyncio.wait_for(charters_read.wait(), CHARTERS_S)
-    history = True
+    history, checked = True, False
+    topics = [source.names.decisions]
     while True:
         try:
-            async for seen in read_outputs(bootstrap, [topic], positions, client_id="sandbox-act", follow=not history):
+            if not checked:
+                await trust.require_signing()
+                checked = True
+            async for seen in read_outputs(
+                source.bootstrap,
+                topics,
+                positions,
+                client_id="sandbox-act",
+                follow=not history,
+                reports=reports,
+                trust=trust,
+            ):
                 positions[(seen.topic, seen.partition)] = seen.position
                 if isinstance(seen.value, Decision):
                     if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
@@ -84,7 +116,7 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asy
                 deliver.caught_up()
             history = False
         except Unavailable as error:
-            say(f"act: {error}; trying again")
+            reports.failed(error)
             await asyncio.sleep(RETRY_S)
 
 
@@ -96,9 +128,3 @@ async def _wait_for_charter(deliver: Deliver, decision: Decision, charters_read:
             while not deliver.knows(decision):
                 charters_read.clear()
                 await charters_read.wait()
-
-
-async def _heartbeat(metrics: Metrics) -> None:
-    while True:
-        metrics.heartbeat(wall_ms())
-        await asyncio.sleep(1)

@@ -10,19 +10,17 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import faust
+from msgspec import structs
 
 from monitor import logs
 from monitor.access.kafka_login import access
-from monitor.errors import SandboxMonitorError
 from monitor.kafka import faust_hooks
+from monitor.kafka.participants import ParticipantDiscovery
 from monitor.kafka.settings import WorkerSettings
-from monitor.kafka.topics import TopicNames, check_topics, participants_of, partition_count, require_topics, topics
+from monitor.kafka.topics import partition_count, require_topics, topics
 from monitor.kafka.worker import PartitionWorkers
-from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 from monitor.projections.metrics import Metrics
-
-logger = EventLogger(__name__)
 
 
 class WorkerApp(faust_hooks.PartitionedApp):
@@ -39,25 +37,13 @@ class WorkerApp(faust_hooks.PartitionedApp):
         await super().on_start()
 
     async def _discover_participants(self) -> None:
-        """Subscribe to telemetry topics of new participants, for ever. A topic whose settings are wrong is not read;
-        the log names the fix."""
-        s, known, reported = self.settings, self.settings.participants, ""
-        count = await partition_count(s.bootstrap, s.names.control)
+        """Subscribe to telemetry topics of new participants, and write to topics of theirs, for ever."""
+        s = self.settings
+        partitions = await partition_count(s.bootstrap, s.names.control)
+        discovery = ParticipantDiscovery(s, self.workers.ownership, partitions)
         while True:
             await asyncio.sleep(s.discover_every)
-            try:
-                found, wrong = await usable_participants(s, count)
-            except SandboxMonitorError as error:  # an outage of the broker is the watchdog's to judge
-                logger.info("participants.lookup_failed", error=error)
-                continue
-            if wrong != reported:
-                reported = wrong
-                if wrong:
-                    logger.error("participants.topics_refused", stage="validate", detail=wrong)
-            if added := sorted(set(found) - set(known)):
-                logger.warning("participants.found", participants=",".join(added))
-                known = tuple(sorted({*known, *found}))
-                self.workers.ownership.add_participants(known)
+            if await discovery.look():
                 await self.consumer.subscribe(self.workers.topics)
 
     async def on_stop(self) -> None:
@@ -107,22 +93,12 @@ def build_worker(
     return app
 
 
-async def usable_participants(settings: WorkerSettings, partitions: int) -> tuple[tuple[str, ...], str]:
-    """Participants whose telemetry topics have the required settings, and what is wrong with the others.
-
-    Raises `Unavailable`."""
-    found = await participants_of(settings.bootstrap, settings.prefix)
-    wanted = topics(TopicNames(settings.prefix, found, per_participant=True), partitions, 1)[: len(found)]
-    wrong = await check_topics(settings.bootstrap, wanted)
-    bad = {m.topic for m in wrong}
-    good = tuple(p for p, topic in zip(found, wanted, strict=True) if topic.name not in bad)
-    return good, "\n".join(f"  {m}" for m in wrong)
-
-
 async def require_worker_topics(settings: WorkerSettings, partitions: int | None, replication: int = 1) -> int:
-    """Check all topics of a worker; returns the partition count. Raises `LogBroken`, `Unavailable`."""
+    """Check all topics of a worker; returns the partition count. With `per_participant`, topics of single participants
+    are judged by `find_participants`. Raises `LogBroken`, `Unavailable`."""
     count = partitions or await partition_count(settings.bootstrap, settings.names.control)
-    await require_topics(settings.bootstrap, topics(settings.names, count, replication))
+    names = structs.replace(settings.names, participants=()) if settings.per_participant else settings.names
+    await require_topics(settings.bootstrap, topics(names, count, replication))
     return count
 
 

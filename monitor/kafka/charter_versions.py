@@ -5,26 +5,36 @@ from __future__ import annotations
 from monitor.charter.control import ControlBase
 from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames, partition_count
 from monitor.model.records import Decision, Rejected
+from monitor.model.signing import Trusted
 from monitor.projections.charter_record import CAUSES, Version, versions
 from monitor.validate.parse import validate_control
 
 
-async def kafka_versions(bootstrap: str, prefix: str, pilot: str) -> list[Version]:
+async def kafka_versions(bootstrap: str, prefix: str, pilot: str, trusted: Trusted | None = None) -> list[Version]:
     """The charters that came into force for a pilot, the present one last; empty when it was never admitted.
 
-    Reads `control` and `decisions` from the first record kept to the end: seconds per million decisions.
+    With `trusted` keys only decisions that one of them signed count. Reads `control` and `decisions` from the first
+    record kept to the end: seconds per million decisions.
     Raises Unavailable, LogBroken.
     """
     names = TopicNames(prefix)
     acts = [act for act in await _acts(bootstrap, names) if act.pilot == pilot]
     decisions: list[Decision] = []
     if acts:
-        async for seen in read_outputs(bootstrap, [names.decisions], follow=False, client_id="sandbox-charter"):
-            value = seen.value
-            if isinstance(value, Decision) and value.pilot == pilot and value.reason in CAUSES:
-                decisions.append(value)
+        trust = OutputTrust(bootstrap, names, trusted)
+        try:
+            await trust.require_signing()
+            async for seen in read_outputs(
+                bootstrap, [names.decisions], follow=False, client_id="sandbox-charter", trust=trust
+            ):
+                value = seen.value
+                if isinstance(value, Decision) and value.pilot == pilot and value.reason in CAUSES:
+                    decisions.append(value)
+        finally:
+            await trust.close()
     return versions(pilot, acts, decisions)
 
 

@@ -20,6 +20,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 LENGTH = slice(8, 12)  # number of bytes that follow it
 MAGIC = 16
 SUMMED = 21  # the checksum covers the batch from here on
+_OLD_ATTRIBUTES = 17  # of a batch before Kafka 0.11
 HEAD = 61  # bytes before the first record
 
 # Without its compiled extension the package is much slower than aiokafka.
@@ -38,6 +39,11 @@ class ChecksummedBatch:
         self._data = data
         self._inner = DefaultRecordBatch(data)
 
+    @property
+    def data(self) -> memoryview:
+        """The whole batch, its header included."""
+        return self._data
+
     def validate_crc(self) -> bool:
         """Whether the batch arrived as its producer wrote it."""
         if not FAST:
@@ -49,6 +55,22 @@ class ChecksummedBatch:
 
     def __next__(self) -> Any:
         return next(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class OldBatch:
+    """A batch of a format before Kafka 0.11: aiokafka's. `compressed`: its records are compressed."""
+
+    max_timestamp = timestamp_type = 0  # each record has a time, or none
+
+    def __init__(self, data: bytes) -> None:
+        self._inner = _AiokafkaRecords(data).next_batch()
+        self.compressed = bool(data[_OLD_ATTRIBUTES] & 0x07)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._inner)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -76,7 +98,7 @@ class FetchedBatches:
         if part is None:
             return None
         if len(part) > MAGIC and part[MAGIC] < 2:
-            batch = _AiokafkaRecords(bytes(part)).next_batch()
+            batch: OldBatch | ChecksummedBatch = OldBatch(bytes(part))
         elif len(part) < HEAD:
             raise CorruptRecordException(f"a batch of {len(part)} bytes is less than its head")
         else:

@@ -6,17 +6,16 @@ the logs in the order of the journal, without Kafka or a clock, and returns the 
 
 from __future__ import annotations
 
-import msgspec
 from aiokafka import TopicPartition
 from msgspec import Struct
 
 from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
-from monitor.errors import LogBroken
+from monitor.kafka.journal_records import journal_entry
 from monitor.kafka.partition_reader import PartitionReader, high_waters, to_records
 from monitor.kafka.topics import TopicNames
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
+from monitor.model.records import Claim, Outputs, Record, Skipped, TimeRead
 
 
 class PartitionDump(Struct, frozen=True):
@@ -36,19 +35,22 @@ async def dump_partition(bootstrap: str, names: TopicNames, partition: int) -> P
     await reader.start()
     try:
         found: dict[str, list[Record]] = {}
+        journal: list[Journalled] = []
         for topic in wanted:
             at, _ = await reader.bounds(topic, partition)
             records = found[topic] = []
             while at < ends[TopicPartition(topic, partition)]:
                 raw, at = await reader.chunk(topic, partition, at, ends[TopicPartition(topic, partition)])
                 records += to_records(raw)
+                if topic == names.journal:
+                    journal += [entry for r in raw if (entry := journal_entry(r)) is not None]
     finally:
         await reader.stop()
     return PartitionDump(
         partition,
         {topic: found[topic] for topic in names.telemetry},
         found[names.control],
-        [_entry(record) for record in found[names.journal]],
+        journal,
     )
 
 
@@ -76,7 +78,8 @@ def replay_dump(logs: PartitionDump, machine: Machine) -> Outputs:
         if isinstance(entry, Skipped):
             for topic, (_, kept) in entry.lost.items():
                 telemetry[topic].up_to(kept)  # a copy may hold records that the worker never read
-            out.extend(machine.lost(entry.lost))
+            out.extend(machine.lost(entry.lost, entry.keys or {}))
+            out.extend(machine.set_aside(entry.aside))
         if isinstance(entry, TimeRead):  # only a `time` entry advances time
             out.extend(machine.time(row.received))
     for topic, cursor in telemetry.items():
@@ -95,9 +98,3 @@ class _Cursor:
         while self._at < len(self._rows) and (offset is None or self._rows[self._at].offset < offset):
             self._at += 1
         return self._rows[start : self._at]
-
-
-def _entry(record: Record) -> Journalled:
-    if record.value is None:
-        raise LogBroken(f"journal entry {record.offset} has no value")
-    return Journalled(record.offset, record.received, msgspec.json.decode(record.value, type=JournalEntry))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import aiokafka
@@ -23,13 +23,16 @@ from faust.transport.drivers import aiokafka as driver
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Stop
-from monitor.kafka import crc32c, zero_copy
+from monitor.kafka import bounded_records, zero_copy
+from monitor.kafka.bounded_records import Maker
 from monitor.kafka.partition_reader import LOG_APPEND_TIME
 from monitor.kafka.private_hooks import HOOKS as HOOKS
 from monitor.kafka.private_hooks import PINNED as PINNED
 from monitor.kafka.private_hooks import check_versions as check_versions
 from monitor.kafka.topics import LARGE
-from monitor.model.records import Record
+from monitor.kafka.turns import SLICE_BYTES
+from monitor.kafka.unpacking import UnreadableReason
+from monitor.model.records import Record, UnreadableRecords
 
 # While the broker still writes the marker of the last transaction, beginning the next one fails and is retried.
 # aiokafka waits 20 ms before that; the marker takes one or two.
@@ -56,10 +59,11 @@ class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer with `PatientFetcher`, whose batches are checked by the processor and received without copies."""
 
     async def start(self) -> None:
-        crc32c.use()
+        bounded_records.use()
         zero_copy.use(self)
         await super().start()
         self._fetcher.__class__ = PatientFetcher
+        self._fetcher._prefetch_backoff = 0.0  # topics are fetched while records of others wait to be taken
 
 
 class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
@@ -75,25 +79,45 @@ class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
         return super()._get_actions_per_node(assignment)
 
 
-def as_record(partition: TopicPartition, raw: Any) -> Record:
-    """A fetched record as `Record`. Raises `LogBroken` for one without log-append time."""
-    if raw.timestamp_type != LOG_APPEND_TIME:
-        raise LogBroken(
-            f"{partition.topic}/{partition.partition}/{raw.offset} has no log-append time; "
-            f"fix: set message.timestamp.type=LogAppendTime on {partition.topic}"
-        )
-    return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
-
-
-class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
-    """Fetched results until they are taken; their records are made as `Record`.
+def records_of(tp: TopicPartition, stamp: int, kind: int) -> Maker:
+    """Makes the records of a batch as `Record`, each of which raises `LogBroken` without log-append time.
 
     aiokafka's own record has eleven fields and is tracked by the garbage collector: a microsecond more for each.
     """
 
+    def make(offset: int, raw: Any) -> Record:
+        return Record(offset, stamp, raw.key, raw.value, tuple(raw.headers))
+
+    def refuse(offset: int, raw: Any) -> Record:
+        raise _without_stamp(tp, offset)
+
+    return make if kind == LOG_APPEND_TIME else refuse
+
+
+def unreadable_records(
+    tp: TopicPartition, first: int, last: int, stamp: int, kind: int, reason: UnreadableReason
+) -> UnreadableRecords:
+    """What stands for records of a batch that cannot be read. Raises `LogBroken` without log-append time."""
+    if kind != LOG_APPEND_TIME:
+        raise _without_stamp(tp, first)
+    return UnreadableRecords(first, stamp, None, None, last=last, reason=reason.value)
+
+
+def _without_stamp(tp: TopicPartition, offset: int) -> LogBroken:
+    return LogBroken(
+        f"{tp.topic}/{tp.partition}/{offset} has no log-append time; "
+        f"fix: set message.timestamp.type=LogAppendTime on {tp.topic}"
+    )
+
+
+class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
+    """Fetched results until they are taken; their records are made as `Record`."""
+
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
         if isinstance(result, fetcher.FetchResult):
-            result._partition_records._consumer_record = as_record
+            records = result._partition_records
+            records.maker_of, records.unreadable = records_of, unreadable_records
+            records.portion_bytes = SLICE_BYTES
         super().__setitem__(partition, result)
 
 
@@ -124,13 +148,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             **access(),
         )
 
-    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *arguments: Any, **more: Any) -> Any:
+    without: frozenset[tuple[str, int]] = frozenset()  # what the next call leaves in place
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[Any],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
         held = consumer._fetcher._records
         if not isinstance(held, PrefetchedRecords):
             consumer._fetcher._records = PrefetchedRecords()
             for partition, result in held.items():
                 consumer._fetcher._records[partition] = result
-        return await super()._fetch_records(consumer, *arguments, **more)
+        wanted = {tp for tp in active_partitions if tp not in self.without}
+        if not wanted:  # which would mean all of them
+            await asyncio.sleep(timeout or 0)
+            return {}
+        return await super()._fetch_records(consumer, wanted, timeout, max_records)
 
 
 class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
@@ -187,8 +223,11 @@ class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
         """See `GroupConsumer`."""
         return bool(self.flow_active)
 
-    async def records(self, timeout: float) -> dict[tuple[str, int], list[Record]]:
+    async def records(
+        self, timeout: float, without: Collection[tuple[str, int]] = ()
+    ) -> dict[tuple[str, int], list[Record]]:
         """See `GroupConsumer`. Waits while the flow is stopped."""
+        self._thread.without = frozenset(without)
         fetched, _ = await self._wait_next_records(timeout)
         return {(tp.topic, tp.partition): list(rows) for tp, rows in (fetched or {}).items()}
 

@@ -1,17 +1,18 @@
-"""Serves `/metrics`, `/live` and `/ready` from a separate thread.
+"""The pages `/metrics`, `/live` and `/ready` of a service, served from a separate thread.
 
 Live: the watchdog has a recent proof of progress. Ready: the partitions assigned to this worker are recovered.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 
-from monitor.errors import Refused
+from monitor.http_server.in_thread import Page, serve_pages
+from monitor.projections.metrics import CONTENT_TYPE, Metrics
 
-Page = Callable[[], tuple[int, str, bytes]]  # status, media type, body
+__all__ = ["Page", "page", "serve", "serve_metrics"]
+
+serve = serve_pages
 
 
 def page(good: Callable[[], bool], word: str) -> Page:
@@ -24,29 +25,13 @@ def page(good: Callable[[], bool], word: str) -> Page:
     return answer
 
 
-def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
-    """Serve GET on these paths until the process ends; port 0 picks a free one. Returns the port.
+def serve_metrics(metrics: Metrics, host: str, port: int, host_names: Sequence[str] = ()) -> int:
+    """Serve `/metrics` and `/live` of a reader until the process ends; port 0 picks a free one. `host_names`: see
+    `HttpServer`.
 
-    Raises Refused when host and port cannot be listened on.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = pages.get(self.path.partition("?")[0])
-            status, kind, body = found() if found else (404, "text/plain; charset=utf-8", b"not found\n")
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the overridden name)
-            """Does nothing: health checks are too frequent to log."""
-
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        raise Refused(f"{host}:{port} cannot be listened on: {error.strerror}; choose another") from error
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    return int(server.server_address[1])
+    Returns the port. Raises Refused."""
+    pages: dict[str, Page] = {
+        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
+        "/live": page(lambda: True, "live"),
+    }
+    return serve(port, pages, host, names=host_names, count=metrics.http_refused)

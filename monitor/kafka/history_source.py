@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-import msgspec
-
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.kafka import state_keys
 from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.topics import TopicNames, partition_count
-from monitor.model.records import JournalEntry, Position, Record
-
-_entry = msgspec.json.Decoder(JournalEntry)
+from monitor.model.records import Position, Record
+from monitor.model.signing import Trusted
 
 
 class PartitionHistory:
     """Use as `async with`. Each log has a separate reader, which continues from its last position. Raises what
-    `PartitionReader` raises."""
+    `PartitionReader` raises.
 
-    def __init__(self, bootstrap: str, names: TopicNames, partition: int) -> None:
+    With `trusted` keys, journal entries that none of them signed are left out, as the worker leaves them out.
+    """
+
+    def __init__(self, bootstrap: str, names: TopicNames, partition: int, trusted: Trusted | None = None) -> None:
         self.names, self.partition = names, partition
+        self._trust = RecoveryTrust(trusted, names.journal, partition)
         self._bootstrap = bootstrap
         self._readers: list[PartitionReader] = []
 
@@ -34,6 +36,7 @@ class PartitionHistory:
 
     async def ordered(self) -> MergedHistory:
         """The partition up to the present end of its journal."""
+        await self._trust.begin(await self._reader())
         through = await self._through()  # before the end of the journal is read: a later `through` is never smaller
         return MergedHistory(self._journal(), self._read_topic(self.names.control), self._read_topic, through)
 
@@ -61,7 +64,7 @@ class PartitionHistory:
         live = state_keys.LiveKeys()
         reader = await self._reader()
         async for raw in reader.all(self.names.state, self.partition):
-            if state_keys.parse(raw.key)[0] == state_keys.THROUGH:
+            if self._trust.state(raw) and state_keys.parse(raw.key)[0] == state_keys.THROUGH:
                 live.feed(raw.key, raw.value)
         raw = live.values.get((state_keys.THROUGH, ""))
         return None if raw is None else state_keys.decode_position(raw)
@@ -69,7 +72,8 @@ class PartitionHistory:
     async def _journal(self) -> AsyncIterator[Journalled]:
         reader = await self._reader()
         async for raw in reader.all(self.names.journal, self.partition):
-            yield Journalled(raw.offset, raw.timestamp, _entry.decode(raw.value))
+            for entry in self._trust.journal(raw):
+                yield entry
 
     async def _read_topic(self, topic: str) -> AsyncIterator[Record]:
         reader = await self._reader()

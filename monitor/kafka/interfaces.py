@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from monitor.engine.log import Log
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.topics import TopicNames
-from monitor.model.records import Record
+from monitor.model.records import Command, Record
 
 TopicPartitionName = tuple[str, int]
 
@@ -27,8 +28,11 @@ class GroupConsumer(Protocol):
     def flowing(self) -> bool:
         """Whether records may be stepped: False from the start of a rebalance until recovery has ended."""
 
-    async def records(self, timeout: float) -> dict[TopicPartitionName, list[Record]]:
-        """The next records by topic and partition, each list in offset order; empty after about `timeout` s."""
+    async def records(
+        self, timeout: float, without: Collection[TopicPartitionName] = ()
+    ) -> dict[TopicPartitionName, list[Record]]:
+        """The next records by topic and partition, each list in offset order and of bounded size; empty after about
+        `timeout` s. Records of `without` wait."""
 
     async def position_of(self, name: TopicPartitionName) -> int:
         """Offset of the next record that `records` will return: moves past holes, unlike the last record's offset."""
@@ -43,12 +47,21 @@ class PartitionLog(Log, Protocol):
     names: TopicNames
     moves: int
     """Reads and writes that succeeded: the watchdog compares it."""
+    routes: OutputRoutes
+    """Where commands and permits are written; the logs of a worker share it."""
+
+    @property
+    def rerouting(self) -> bool:
+        """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """Write commands in force (participant, command) to the topics that they are missing in."""
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked now."""
 
-    async def first(self, topic: str) -> int:
-        """The first offset that is kept of a topic."""
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """The first offset that is kept of each topic, asked at once: there may be hundreds."""
 
     def clock(self) -> int:
         """Now by the clock that stamps the journal (ms)."""

@@ -10,36 +10,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
+from msgspec import structs
 
 from monitor.access.kafka_login import access
 from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
-from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.kafka.journal_records import fruitless_claims
+from monitor.kafka.output_lines import Line, OutputLines
+from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
+from monitor.kafka.output_signer import OutputSigner
+from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, learn_topics, to_records
+from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, SignedKind
+from monitor.model.records import (
+    RULES,
+    Claim,
+    Command,
+    JournalEntry,
+    Outputs,
+    OwnerStart,
+    Position,
+    Record,
+    Skipped,
+)
+from monitor.model.signing import OutputKind
 
-JSON = b"application/json"
 NO_EPOCH = 0
-
-_journal_decode = msgspec.json.Decoder(JournalEntry).decode
-_Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
+REROUTED = 1_000  # commands in force that share a transaction
 
 
 class KafkaLog:
     """One partition of all topics. Call `claim` first; after any exception, only `close`.
 
     `generation` is the consumer group's, so that epochs rise with it too. `failpoint` is for tests that kill owners.
+    `on_foreign` is called with topic, partition and offset of each record of journal and state that no owner
+    can have written; it is skipped.
     """
 
     def __init__(
@@ -49,21 +64,48 @@ class KafkaLog:
         *,
         generation: int = 0,
         failpoint: Callable[[str], None] = lambda name: None,
+        on_foreign: Callable[[str, int, int], None] = lambda topic, partition, offset: None,
     ) -> None:
         self.partition = partition
         self.names = settings.names
         self.transactional_id = f"{settings.group}-{partition}"
-        self.epoch = NO_EPOCH
         self.moves = 0  # reads and writes that succeeded: the watchdog compares it
+        self.epoch = NO_EPOCH
+        self._lines = OutputLines(self.names, OutputRoutes(settings.names), OutputSigner(settings.signer, partition))
+        self._trust = RecoveryTrust(
+            settings.trust, self.names.journal, partition, ignored=settings.skip, on_foreign=on_foreign
+        )
         self._settings = settings
         self._generation = generation
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
+        self._written = Written()  # where the command in force of each pilot has been written
         self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
         self._failed: Stop | None = None
+
+    @property
+    def routes(self) -> OutputRoutes:
+        """See `PartitionLog.routes`."""
+        return self._lines.routes
+
+    @routes.setter
+    def routes(self, routes: OutputRoutes) -> None:
+        self._lines.routes = routes
+
+    @property
+    def untrusted(self) -> dict[str, int]:
+        """How many records of each topic recovery skipped because no trusted key signed them."""
+        return dict(self._trust.skipped)
+
+    def output_topics(self) -> list[str]:
+        """Every topic that an owner writes to and that exists."""
+        names = self.names
+        own = [of(name) for name in self.routes.routing.own for of in (names.commands_of, names.permits_of)]
+        shared = [names.decisions, names.evidence, names.rejected, names.commands, names.permits]
+        return [names.journal, names.state, *shared, *own]
 
     async def claim(self) -> Recovery:
         """See `monitor.engine.log.Log.claim`. Raises Unavailable, LogBroken, Fenced."""
@@ -76,28 +118,33 @@ class KafkaLog:
         await self._reader.start()
         # Fence before the first read: nothing that an older owner writes can follow what is read below.
         self._producer = await self._fence()
+        await learn_topics(self._producer.client, self.output_topics())
         self._failpoint("fenced")
+        await self._trust.begin(self._reader)
         async for raw in self._reader.all(self.names.state, self.partition):
-            self._live.feed(raw.key, raw.value)
+            if self._trust.state(raw) and not self._live.feed(raw.key, raw.value):
+                self._trust.foreign(raw)
         self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
         raw_through = self._live.values.get((state_keys.THROUGH, ""))
         through = None if raw_through is None else state_keys.decode_position(raw_through)
-        await self._check_kept(watermark.position, through, entries)
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
-        owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
-        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
+        owners = {self.names.telemetry_of(name): name for name in self.names.participants}
+        claim = await self.append(await self._claim_entry(owners, _furthest(watermark.position, through)))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
         # Entries that an older owner appended between the first read and the claim: they precede the claim, so they
         # count.
         async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
-            entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
+            entries += self._trust.journal(raw)
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        # After the claim, so that an owner that cannot go on here leaves a trace of its start.
+        await self._check_kept(watermark.position, through, entries)
+        await self._read_written()
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -106,6 +153,7 @@ class KafkaLog:
             through=through,
             snapshots=snapshots,
             journal=tuple(self._valid(entries, watermark.in_force)),
+            fruitless=fruitless_claims([*self._trust.before, *entries]) - 1,
         )
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
@@ -122,8 +170,7 @@ class KafkaLog:
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
         before = wall_ms()
-        line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
-        (ack,) = await self._transact([line])
+        (ack,) = await self._transact([self._line("journal", self.names.journal, None, msgspec.json.encode(entry))])
         if ack.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
@@ -133,22 +180,41 @@ class KafkaLog:
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
         """See `monitor.engine.log.Log.write`: one transaction."""
-        lines = [*self._outputs(outputs), *self._through(through), *self._checkpoint(checkpoint)]
+        lines = [*self._lines.outputs(outputs, self.epoch), *self._through(through), *self._checkpoint(checkpoint)]
         if not lines:
             return
-        await self._transact(lines)
-        for topic, raw, value, _ in lines:
-            if topic == self.names.state and raw is not None:
-                self._live.feed(raw, value)
+        await self._commit(lines)
+
+    @property
+    def rerouting(self) -> bool:
+        """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
+        return self._written != Written.under(self.routes.routing)
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
+        was done in the last transaction of it."""
+        routing = self.routes.routing
+        await learn_topics(self._started()[0].client, self.output_topics())
+        lines: list[Line] = []
+        for participant, command in commands:
+            missing = self._written.missing(participant, routing)
+            lines += self._lines.command(command, self.routes.commands_in(participant, missing), self.epoch)
+            if len(lines) >= REROUTED:
+                await self._transact(lines)
+                lines = []
+        written = Written.under(routing)
+        await self._commit([*lines, *self._state(state_keys.WRITTEN, "", state_keys.encode(written))])
+        self._written = written
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
         async with asyncio.timeout(self._settings.timeout):
             return await self._started()[1].ends(topics, self.partition)
 
-    async def first(self, topic: str) -> int:
-        """The first offset that is kept of a topic."""
-        return (await self._started()[1].bounds(topic, self.partition))[0]
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """See `PartitionLog.firsts`."""
+        async with asyncio.timeout(self._settings.timeout):
+            return await self._started()[1].firsts(topics, self.partition)
 
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
@@ -195,7 +261,7 @@ class KafkaLog:
             raise Fenced(f"partition {self.partition} is not claimed, or released")
         return self._producer, self._reader
 
-    async def _transact(self, lines: Sequence[_Line]) -> list[RecordMetadata]:
+    async def _transact(self, lines: Sequence[Line]) -> list[RecordMetadata]:
         """Write all lines in one transaction, in order; returns their acknowledgements once it is committed.
 
         Raises Fenced when another owner has claimed the partition: nothing of the transaction will ever be read. Raises
@@ -237,6 +303,13 @@ class KafkaLog:
         self.moves += 1
         return list(acks)
 
+    async def _commit(self, lines: Sequence[Line]) -> None:
+        """Write all lines in one transaction, and remember the state keys among them. Raises as `_transact`."""
+        await self._transact(lines)
+        for topic, raw, value, _ in lines:
+            if topic == self.names.state and raw is not None:
+                self._live.feed(raw, value)
+
     async def _cause(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
         """The error of a producer that accepts no more lines: the first lines carry it."""
         done, _ = await asyncio.wait(sent, timeout=self._settings.timeout) if sent else (set(), set())
@@ -245,6 +318,17 @@ class KafkaLog:
             return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
         return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
 
+    async def _claim_entry(self, owners: dict[str, str], reached: dict[str, int]) -> Claim:
+        start = OwnerStart(reached, self._settings.process)
+        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES, start=start)
+        if self._settings.signer is None:
+            return claim
+        # Every older owner is fenced: what is written after these ends without a signature is not the monitor's.
+        unsigned = self._trust.signed_from
+        if unsigned is None:
+            unsigned = await self._started()[1].ends(self.output_topics(), self.partition)
+        return structs.replace(claim, signed_from=unsigned)
+
     def _watermark(self) -> state_keys.Watermark:
         raw = self._live.values.get((state_keys.WATERMARK, ""))
         return state_keys.Watermark(Position(), NO_EPOCH) if raw is None else state_keys.decode_watermark(raw)
@@ -252,9 +336,12 @@ class KafkaLog:
     def _snapshots(self, watermark: Position) -> dict[str, bytes]:
         found, values = {}, self._live.values
         for kind, pilot in [name for name in values if name[0] == state_keys.SNAPSHOT]:
-            snapshot = state_keys.decode_snapshot(
-                values.pop((kind, pilot))
-            )  # one at a time, so that memory never holds all of them twice
+            raw = values.pop((kind, pilot))  # one at a time, so that memory never holds all of them twice
+            try:
+                snapshot = state_keys.decode_snapshot(raw)
+            except (LogBroken, msgspec.MsgspecError):
+                found[pilot] = b""  # the machine sets this pilot aside
+                continue
             if snapshot.position.journal > watermark.journal:
                 raise LogBroken(
                     f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"
@@ -267,10 +354,9 @@ class KafkaLog:
         first, _ = await reader.bounds(self.names.journal, self.partition)
         if first > start:
             raise LogBroken(f"{self.names.journal}/{self.partition} begins at {first}, but {start} is needed")
-        entries = [
-            Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value))
-            async for raw in reader.all(self.names.journal, self.partition, start)
-        ]
+        entries: list[Journalled] = []
+        async for raw in reader.all(self.names.journal, self.partition, await self._trust.warm_up(reader, start)):
+            entries += self._trust.journal(raw)
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
 
     async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
@@ -320,46 +406,38 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
-    def _headers(self, what: str) -> list[tuple[str, bytes]]:
-        return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
+    async def _read_written(self) -> None:
+        """Restore where commands in force have been written. What this owner does not write falls behind from now on,
+        which is noted before anything else is written. An empty topic holds no commands: it was deleted and created
+        again since."""
+        raw = self._live.values.get((state_keys.WRITTEN, ""))
+        noted = Written() if raw is None else decode_written(raw)
+        since = noted.since(self.routes.routing)
+        if since != noted:
+            await self._commit(list(self._state(state_keys.WRITTEN, "", state_keys.encode(since))))
+        topics = {self.names.commands_of(p): p for p in since.own}
+        ends = await self.ends(list(topics)) if topics else {}
+        self._written = since.besides(topics[topic] for topic, end in ends.items() if end == 0)
 
-    def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
-        return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
+    def _line(self, kind: OutputKind, topic: str, key: bytes | None, value: bytes | None) -> Line:
+        return self._lines.line(kind, topic, self.epoch, key, value)
 
-    def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
-        encode, names = msgspec.json.encode, self.names
-        for rejected in outputs.rejected:
-            yield names.rejected, rejected.pilot.encode() or None, encode(rejected), self._headers("rejected")
-        for decision in outputs.decisions:
-            yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
-        for command in outputs.commands:
-            raw = encode(command)
-            yield names.commands, command.pilot.encode(), raw, self._headers("command") + self._signed("command", raw)
-        for permit in outputs.permits:
-            raw = encode(permit)
-            yield names.permits, permit.pilot.encode(), raw, self._headers("permit") + self._signed("permit", raw)
-        for item in outputs.evidence:
-            if isinstance(item, Closed):
-                yield names.evidence, None, encode(item), self._headers("closed")
-            else:
-                yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
-
-    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
+    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[Line]:
         """A value under this epoch's key, with tombstones for the keys of other epochs; `None`: tombstones only."""
         state, live = self.names.state, self._live
         if value is None:
             for raw in live.alive(kind, pilot):
-                yield state, raw, None, []
+                yield self._line("state", state, raw, None)
             return
-        yield state, state_keys.key(kind, self.epoch, pilot), value, []
+        yield self._line("state", state, state_keys.key(kind, self.epoch, pilot), value)
         for raw in live.others(kind, self.epoch, pilot):
-            yield state, raw, None, []
+            yield self._line("state", state, raw, None)
 
-    def _through(self, through: Position | None) -> Iterator[_Line]:
+    def _through(self, through: Position | None) -> Iterator[Line]:
         if through is not None:
             yield from self._state(state_keys.THROUGH, "", state_keys.encode(through))
 
-    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[_Line]:
+    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[Line]:
         if checkpoint is None:
             return
         at = checkpoint.watermark
@@ -369,3 +447,10 @@ class KafkaLog:
         yield from self._state(
             state_keys.WATERMARK, "", state_keys.encode(state_keys.Watermark(at, self._in_force(at.journal)))
         )
+
+
+def _furthest(watermark: Position, through: Position | None) -> dict[str, int]:
+    """The next offset of each telemetry topic whose outputs are not written yet."""
+    written = {} if through is None else through.telemetry
+    topics = sorted(watermark.telemetry.keys() | written.keys())
+    return {topic: max(watermark.telemetry.get(topic, 0), written.get(topic, 0)) for topic in topics}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
+from monitor.kafka.careful_start import CarefulStart
 from monitor.kafka.control_gate import ControlGate
 from monitor.kafka.interfaces import PartitionLog
 from monitor.kafka.time_journal import TimeJournal
@@ -15,6 +16,7 @@ class OwnedPartition:
     def __init__(
         self, log: PartitionLog, runner: Runner[Machine], generation: int, gate: ControlGate, time: TimeJournal
     ) -> None:
+        self.careful = CarefulStart(runner.fruitless)
         self.log = log
         self.runner = runner
         self.generation = generation

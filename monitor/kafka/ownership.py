@@ -14,17 +14,21 @@ from msgspec import structs
 
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.kafka.careful_start import FRUITLESS
 from monitor.kafka.control_gate import ControlGate
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TopicPartitionName
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
+from monitor.kafka.record_skips import skip_records
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.time_journal import TimeJournal
 from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 
 logger = EventLogger(__name__)
+UNREAD_WITHIN_S = 5.0  # for the end of a topic that may not exist
 
 OpenLog = Callable[[WorkerSettings, int, int], PartitionLog]
 """Makes the log of one partition, not yet claimed, from settings, partition and the group's generation."""
@@ -51,6 +55,7 @@ class PartitionOwnership:
         self._on_outputs = on_outputs
         self._host = host
         self._failpoint = failpoint
+        self.routes = OutputRoutes(settings.names, settings.unrouted)
         self._releases = 0  # rises at each release, also under a recovery that is still running
         self.owned: dict[int, OwnedPartition] = {}
         self.logs: list[PartitionLog] = []  # of partitions that are owned or being recovered
@@ -63,7 +68,7 @@ class PartitionOwnership:
         """What the worker subscribes to."""
         return {*self._settings.names.telemetry, self._settings.names.control}
 
-    def add_participants(self, participants: tuple[str, ...]) -> None:
+    def set_participants(self, participants: tuple[str, ...]) -> None:
         """From the next assignment on, these have telemetry topics; the caller subscribes again."""
         self._settings = structs.replace(self._settings, participants=participants)
 
@@ -159,6 +164,7 @@ class PartitionOwnership:
     async def _recover(self, partition: int, generation: int) -> OwnedPartition:
         s, host = self._settings, self._host
         log = self._open_log(s, partition, generation)
+        log.routes = self.routes
         self.logs.append(log)
         runner = Runner(
             log,
@@ -172,6 +178,16 @@ class PartitionOwnership:
         )
         began = host.monotonic()
         await runner.recover()
+        if runner.fruitless >= FRUITLESS:
+            logger.error(
+                "partition.crash_loop",
+                stage="record",
+                partition=partition,
+                starts=runner.fruitless,
+                next=runner.next_telemetry,
+                detail="so many workers in a row ended here before they made a step; records are stepped in small "
+                "batches until their place is known (runbook, SandboxWorkerCrashLoop)",
+            )
         self._metrics.check_leases(runner.machine, 2 * (s.session_timeout + host.monotonic() - began))
         gate = ControlGate(runner.control, s.max_pending_control)
         time = TimeJournal(
@@ -186,12 +202,13 @@ class PartitionOwnership:
     async def _start_positions(self, owned: OwnedPartition) -> dict[TopicPartitionName, int]:
         """Return where to read each topic from. With `skip_lost`, telemetry that was deleted unread is skipped and the
         loss recorded. Raises LogBroken without it, or when acts were deleted."""
+        await skip_records(owned, self._settings.skip, self._settings.batch)
         lost: dict[str, tuple[int, int]] = {}
         log, runner = owned.log, owned.runner
-        for topic in sorted(self.topics):
+        firsts = await log.firsts(sorted(self.topics))
+        for topic, first in firsts.items():
             control = topic == log.names.control
             at = runner.next_control if control else runner.next_telemetry.get(topic, 0)
-            first = await log.first(topic)
             if 0 < at < first:
                 if control or not self._settings.skip_lost:
                     raise LogBroken(_deleted(topic, owned.partition, at, first, control))
@@ -208,7 +225,28 @@ class PartitionOwnership:
                     last=first - 1,
                 )
             await runner.skip(lost)
+        await self._report_unread_shared(owned)
         return {(topic, owned.partition): at for topic, at in owned.delivered.items()}
+
+    async def _report_unread_shared(self, owned: OwnedPartition) -> None:
+        """Log when the shared telemetry topic was read before, is no longer, and holds more. Does not raise."""
+        shared = owned.log.names.shared_telemetry
+        at = owned.runner.next_telemetry.get(shared)
+        if shared in self.topics or at is None:
+            return
+        with contextlib.suppress(Exception):  # the topic may be gone
+            async with asyncio.timeout(UNREAD_WITHIN_S):
+                end = (await owned.log.ends([shared]))[shared]
+            if end > at:
+                logger.error(
+                    "telemetry.shared_topic_not_read",
+                    stage="observe",
+                    topic=shared,
+                    partition=owned.partition,
+                    offsets=end - at,
+                    detail="nothing that is sent there is judged; fix: start the workers with --also-shared until "
+                    "`sandbox-monitor topics migrate` reports no unread records",
+                )
 
 
 def _deleted(topic: str, partition: int, at: int, first: int, control: bool) -> str:

@@ -27,6 +27,7 @@ class PartitionMetrics:
         """Seed the series of every pilot: a halted one must not vanish from view with a restart."""
         metrics = self._metrics
         metrics.owns(owned.partition, owned.runner.epoch)
+        metrics.set_aside(owned.partition, owned.runner.machine.aside)
         for pilot in owned.runner.machine.pilots.values():
             standing = pilot.standing
             first = standing.active.get(standing.first_out)
@@ -75,6 +76,7 @@ class PartitionMetrics:
         if owned is not None:
             pilots = owned.runner.machine.pilots
             self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
+            self._metrics.set_aside(partition, owned.runner.machine.aside)
 
     def observe(self, outputs: Outputs, partitions: Iterable[OwnedPartition]) -> None:
         """Count outputs; a charter that came into force gives its pilot new labels."""
@@ -98,6 +100,10 @@ class PartitionMetrics:
     def lagging(self, topic: str, partition: int, records: int) -> None:
         """So many records of this partition are not yet read."""
         self._metrics.lagging(topic, partition, records)
+
+    def without_topics(self, participants: int) -> None:
+        """So many participants have no usable separate topics, though others have."""
+        self._metrics.without_topics(participants)
 
     def heartbeat(self) -> None:
         """The worker's loop runs."""

@@ -11,15 +11,24 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from msgspec import Struct, structs
 
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust, epoch_of
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
 from monitor.logs import EventLogger
-from monitor.model.records import Outputs, Record
+from monitor.model.output_records import OutputRejection
+from monitor.model.records import Outputs, Record, UnreadableRecords
+from monitor.model.signing import Signer, Trusted
 
 logger = EventLogger(__name__)
 
@@ -39,24 +48,57 @@ def pool_topics(prefix: str, replication: int) -> list[Topic]:
     return [topic for topic in topics(names, 1, replication) if topic.name in used]
 
 
+class PoolKeys(Struct, frozen=True):
+    """`trusted`: public keys of the workers; empty: any writer of evidence is believed. `signer` signs what the second
+    stage writes."""
+
+    trusted: tuple[str, ...] = ()
+    signer: Signer | None = None
+
+
 class PoolLog(KafkaLog):
-    """A log whose telemetry topics are partitions of `evidence`, named `<topic>/<partition>`."""
+    """A log whose telemetry topics are partitions of `evidence`, named `<topic>/<partition>`.
+
+    Evidence that `trust` refuses keeps its place and loses its value, so that the machine skips it; `refused` has the
+    reasons by topic and offset.
+    """
+
+    def __init__(self, settings: LogSettings, trust: OutputTrust) -> None:
+        super().__init__(settings, 0)
+        self.refused: dict[str, dict[int, OutputRejection]] = {}
+        self._run = trust.run()
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
         """See `monitor.engine.log.Log.telemetry`. Evidence carries its writer's time; order is by offset alone."""
         name, _, partition = topic.rpartition("/")
         records, _ = await self._started()[1].chunk(name, int(partition), start, stop)
         self.moves += 1
-        return [Record(r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in records]
+        await self._run.look({TopicPartition(name, int(partition)): records})
+        return [self._believed(topic, r) for r in records]
+
+    def _believed(self, topic: str, record: Any) -> Record:
+        if isinstance(record, UnreadableRange):
+            return UnreadableRecords(
+                record.offset, record.timestamp, None, None, last=record.last, reason=record.reason.value
+            )
+        refused = self._run.accept(record, epoch_of(record))
+        if refused is not None:
+            self.refused.setdefault(topic, {})[record.offset] = refused
+        value = record.value if refused is None else None
+        return Record(record.offset, record.timestamp, record.key, value, tuple(record.headers))
 
     async def control(self, start: int, stop: int) -> Sequence[Record]:
         """Returns nothing: the second stage has no control topic."""
         return ()
 
-    async def first_of(self, topic: str) -> int:
-        """The first offset that is kept of a partition of `evidence`."""
+    def output_topics(self) -> list[str]:
+        """The second stage emits decisions only."""
+        return [self.names.journal, self.names.state, self.names.decisions]
+
+    async def bounds_of(self, topic: str) -> tuple[int, int]:
+        """The first offset that is kept of a partition of `evidence`, and the one after its last committed record."""
         name, _, partition = topic.rpartition("/")
-        return (await self._started()[1].bounds(name, int(partition)))[0]
+        return await self._started()[1].bounds(name, int(partition))
 
 
 def serve_pool(
@@ -67,6 +109,8 @@ def serve_pool(
     wait_ms: int,
     on_outputs: Callable[[Outputs], None],
     started: Callable[[], None] = lambda: None,
+    reports: ReaderReports | None = None,
+    keys: PoolKeys | None = None,
 ) -> None:
     """Create its topics, then run until SIGTERM or SIGINT. `started` is called once the topics are as required.
 
@@ -81,7 +125,15 @@ def serve_pool(
         await create_topics(bootstrap, wanted)
         await require_topics(bootstrap, wanted)
         started()
-        await run_pool(bootstrap, prefix, wait_ms=wait_ms, on_outputs=on_outputs, ending=over.is_set)
+        await run_pool(
+            bootstrap,
+            prefix,
+            wait_ms=wait_ms,
+            on_outputs=on_outputs,
+            ending=over.is_set,
+            reports=reports,
+            keys=keys,
+        )
 
     asyncio.run(serve())
 
@@ -94,16 +146,22 @@ async def run_pool(
     on_outputs: Callable[[Outputs], None] = lambda outputs: None,
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
+    reports: ReaderReports | None = None,
+    keys: PoolKeys | None = None,
 ) -> CommonCauseMachine:
     """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
-    from the log. Polls every `every` s while idle.
+    from the log. Polls every `every` s while idle. With `keys` it believes signed evidence only, and signs.
 
     Raises Fenced, LogBroken, Unavailable.
     """
-    evidence = TopicNames(prefix).evidence
+    evidence, reports = TopicNames(prefix).evidence, reports or ReaderReports()
+    reports.watch(evidence)
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
-    log = PoolLog(LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix), 0)
+    keys = keys or PoolKeys()
+    settings = LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix, signer=keys.signer)
+    trust = OutputTrust(bootstrap, TopicNames(prefix), Trusted(keys.trusted) if keys.trusted else None)
+    log = PoolLog(structs.replace(settings, trusted=keys.trusted), trust)
     runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
@@ -111,13 +169,15 @@ async def run_pool(
         on_outputs=on_outputs,
     )
     try:
+        await trust.require_signing()
         await runner.recover()
         logger.info("common_cause.claimed", stage="record", epoch=runner.epoch)
         timed = 0
         while not ending():
             moved = False
             for part in parts:
-                moved |= await _read(log, runner, part)
+                moved |= await _read(log, runner, part, reports)
+            reports.progress()
             due = runner.notify_at
             now = log.clock()
             if (
@@ -134,14 +194,23 @@ async def run_pool(
         return runner.machine
     finally:
         await log.close()
+        await trust.close()
 
 
-async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str) -> bool:
+async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str, reports: ReaderReports) -> bool:
     """Step what is new in one partition, a bounded number of records at a time; returns whether there was anything."""
-    at, first = runner.next_telemetry.get(part, 0), await log.first_of(part)
+    at, (first, end) = runner.next_telemetry.get(part, 0), await log.bounds_of(part)
     if 0 < at < first:
         raise LogBroken(f"{part} begins at {first}, but {at} is needed")
     records = await log.telemetry(part, max(at, first), END)
     if records:
         await runner.telemetry(part, records)
+    topic, _, partition = part.rpartition("/")
+    skipped = runner.machine.skipped
+    reasons = {offset: reason for name, offset, reason in skipped if name == part} | log.refused.pop(part, {})
+    skipped.clear()
+    for offset, reason in sorted(reasons.items()):
+        reports.skipped(topic, int(partition), offset, reason)
+    at = max(runner.next_telemetry.get(part, 0), first)
+    reports.read(topic, int(partition), at, max(0, end - at) if records else 0, len(records))
     return bool(records)

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiokafka
 import faust
+import kafka.admin
 from aiokafka import client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.producer import sender
@@ -41,6 +42,7 @@ _OWN_CONSUMER = "faust: a setting for the consumer class of a transport"
 _OWN_LOOP = "faust: a public hook that receives fetched lists instead of the built-in drain"
 _RECORD_FACTORY = "aiokafka: a `record_factory` argument of AIOKafkaConsumer"
 _BATCH_READER = "aiokafka: a pluggable checksum function, or the processor's instruction in its C extension"
+_PORTIONS = "aiokafka: a limit for what a batch may unpack to, and for the bytes of one `getmany`"
 _RECEIVE_BUFFER = "aiokafka: responses received with BufferedProtocol instead of StreamReader"
 _RANGE = "faust: a setting for the assignor, and isolation level per consumer"
 
@@ -111,11 +113,20 @@ HOOKS: tuple[Hook, ...] = (
         "the longest wait of the next fetch",
         "aiokafka: `fetch_max_wait_ms` as a callable, asked for each fetch",
     ),
+    Hook(
+        fetcher.Fetcher,
+        "_prefetch_backoff",
+        "no topic waits until records of another are taken",
+        "aiokafka: a `prefetch_backoff_ms` argument of AIOKafkaConsumer",
+    ),
     Hook(fetcher.Fetcher, "_records", "whether fetched records wait; the mapping they wait in", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_partition_records", "the records of a fetch, whose factory is set", _RECORD_FACTORY),
-    Hook(fetcher.FetchResult, "getall", "what takes them; read for its use of the factory", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_consumer_record", "makes a record of five fields, not eleven", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_unpack_records", "asks for the checksum of each batch first", _BATCH_READER),
+    Hook(fetcher.FetchResult, "_topic_partition", "whose records they are", _PORTIONS),
+    Hook(fetcher.FetchResult, "_update_position", "moves past what was taken", _PORTIONS),
+    Hook(fetcher.FetchResult, "getall", "takes a portion of bounded size", _PORTIONS),
+    Hook(fetcher, "FetchResult", "replaced, so that records are taken in portions", _PORTIONS),
+    Hook(fetcher, "PartitionRecords", "replaced, so that what a batch unpacks to is bounded", _PORTIONS),
+    Hook(fetcher.PartitionRecords, "_unpack_records", "what the replacement does as well", _PORTIONS),
     Hook(fetcher, "MemoryRecords", "replaced, so that each batch is checked by the processor", _BATCH_READER),
     Hook(DefaultRecordBatch, "validate_crc", "replaced by the processor's instruction", _BATCH_READER),
     Hook(
@@ -124,8 +135,19 @@ HOOKS: tuple[Hook, ...] = (
         "a transaction may begin 2 ms after the last one instead of 20",
         "aiokafka: a `transaction_backoff_ms` argument of AIOKafkaProducer",
     ),
+    Hook(
+        kafka.admin.KafkaAdminClient,
+        "_manager",
+        "sends requests about quotas, as the methods of the client do",
+        "kafka-python: `alter_client_quotas` and `describe_client_quotas` of KafkaAdminClient",
+    ),
     # aiokafka: responses to fetches are received where they stay.
-    Hook(aiokafka.AIOKafkaConsumer, "_client", "its class is replaced by `ZeroCopyClient`", _RECEIVE_BUFFER),
+    Hook(
+        aiokafka.AIOKafkaConsumer,
+        "_client",
+        "its class is replaced by `ZeroCopyClient`; it learns many topics in one request",
+        _RECEIVE_BUFFER,
+    ),
     Hook(client.AIOKafkaClient, "_get_conn", "each connection for fetches gets a `FrameReceiver`", _RECEIVE_BUFFER),
     Hook(conn.AIOKafkaConnection, "_writer", "its transport gets our protocol", _RECEIVE_BUFFER),
     Hook(conn.AIOKafkaConnection, "_requests", "the request that a response answers", _RECEIVE_BUFFER),

@@ -7,14 +7,19 @@ crash between the two would leave either both values or none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Struct
 
+from monitor.kafka.output_routes import decode_written
+from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.records import Position
 
 SNAPSHOT = "snapshot"
 WATERMARK = "!watermark"
 THROUGH = "!through"
+WRITTEN = "!written"
 
 
 class Snapshot(Struct, array_like=True, frozen=True):
@@ -37,6 +42,14 @@ decode_watermark = msgspec.msgpack.Decoder(Watermark).decode
 decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
+DECODERS: dict[str, Callable[[bytes], object]] = {
+    SNAPSHOT: decode_snapshot,
+    WATERMARK: decode_watermark,
+    THROUGH: decode_position,
+    WRITTEN: decode_written,
+}
+
+
 def key(kind: str, epoch: int, pilot: str = "") -> bytes:
     """The bytes of a state key.
 
@@ -52,10 +65,11 @@ def parse(raw: bytes) -> tuple[str, int, str]:
     >>> parse(b'snapshot/7/pilot/a')
     ('snapshot', 7, 'pilot/a')
     """
-    kind, epoch, pilot = raw.decode().split("/", 2)
-    if kind not in (SNAPSHOT, WATERMARK, THROUGH):
+    kind, number, pilot = raw.decode().split("/", 2)
+    epoch = int(number) if len(number) <= 16 else -1
+    if kind not in DECODERS or not 0 <= epoch <= HIGHEST_EPOCH or key(kind, epoch, pilot) != raw:
         raise ValueError(f"not a state key: {raw!r}")
-    return kind, int(epoch), pilot
+    return kind, epoch, pilot
 
 
 class LiveKeys:
@@ -73,9 +87,15 @@ class LiveKeys:
         self._keep_values = True
         self.highest = 0
 
-    def feed(self, raw: bytes, value: bytes | None) -> None:
-        """Take one record, in log order; `None` is a tombstone."""
-        kind, epoch, pilot = parse(raw)
+    def feed(self, raw: bytes | None, value: bytes | None) -> bool:
+        """Take one record, in log order; a value of `None` is a tombstone. Returns False, and changes nothing, for a
+        record that no owner can have written: its key or its value cannot be read."""
+        try:
+            kind, epoch, pilot = parse(raw or b"")
+            if value is not None:
+                DECODERS[kind](value)
+        except (ValueError, msgspec.MsgspecError):
+            return False
         name = kind, pilot
         self.highest = max(self.highest, epoch)
         epochs = self._epochs.get(name, ())
@@ -90,6 +110,7 @@ class LiveKeys:
         else:
             self._epochs.pop(name, None)
             self.values.pop(name, None)
+        return True
 
     def drop_values(self) -> None:
         """Forget all values; from now on only keys are remembered."""

@@ -49,11 +49,18 @@ class TimeJournal:
         at = self._runner.notify_at
         return None if at is None else (at - self._now_ms()) / 1000
 
+    @property
+    def due(self) -> bool:
+        """Whether an entry is due: one was not written for `every` seconds, or a timer is overdue."""
+        wait = self.wait()
+        every = TIMER_EVERY_S if wait is not None and wait <= 0 else self._every
+        return self._monotonic() - self._written_at >= every
+
     async def write_if_due(self, progress: TelemetryProgress, active: Callable[[], bool]) -> bool:
         """Append an entry if one is due, telemetry is read to its end and `active()`; returns whether it was."""
         now, timer = self._now_ms(), self._runner.notify_at
         overdue = now - timer if timer is not None and now >= timer else None
-        if self._monotonic() - self._written_at < (self._every if overdue is None else TIMER_EVERY_S):
+        if not self.due:
             self._asked = None
             return False
         if not await self._read_to_end(progress) or not active():

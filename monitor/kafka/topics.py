@@ -17,31 +17,60 @@ from msgspec import Struct
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
+from monitor.kafka.login import require_login
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
 FOREVER = "-1"
+# How long rejections are kept, in each partition: firms cause them, so what they take is bounded. The numbers of
+# rejections are in the metrics, and what was rejected stays in its own log; 30 days are longer than any appeal needs to
+# find out why an event did not count.
+REJECTED_MS = str(30 * 24 * 3600 * 1000)
+REJECTED_BYTES = str(1024**3)
+ANY = "*"  # at the end of a topic's name: every topic that begins like this; no topic's name can contain it
 VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
 
 class TopicNames(Struct, frozen=True):
-    """Topic names under one prefix. With `participants`: one telemetry topic each. Without: one topic for all, or none
-    yet where `per_participant` says that each participant has a separate one.
+    """Topic names under one prefix. With `participants`: one topic each for telemetry, commands and permits. Without:
+    one telemetry topic for all, or none yet where `per_participant` says that each participant has a separate one.
+    `also_shared`: the telemetry topic for all is read too, during a migration.
 
     >>> TopicNames("sandbox").decisions
     'sandbox.decisions'
     >>> TopicNames("sandbox", ("acme", "bolt")).telemetry
     ('sandbox.telemetry.acme', 'sandbox.telemetry.bolt')
+    >>> TopicNames("sandbox").commands_of("acme")
+    'sandbox.commands.acme'
     """
 
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
     per_participant: bool = False
+    also_shared: bool = False
 
     @property
     def telemetry(self) -> tuple[str, ...]:
-        """Every telemetry topic, in order."""
-        base = f"{self.prefix}.telemetry"
-        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.per_participant else (base,))
+        """Every telemetry topic that is read, in order."""
+        own = tuple(self.telemetry_of(name) for name in self.participants)
+        shared = self.also_shared or not (own or self.per_participant)
+        return (self.shared_telemetry, *own) if shared else own
+
+    @property
+    def shared_telemetry(self) -> str:
+        """The telemetry topic for all participants, whether it is used or not."""
+        return f"{self.prefix}.telemetry"
+
+    def telemetry_of(self, participant: str) -> str:
+        """The telemetry topic of one participant."""
+        return f"{self.prefix}.telemetry.{participant}"
+
+    def commands_of(self, participant: str) -> str:
+        """The commands to services of one participant."""
+        return f"{self.prefix}.commands.{participant}"
+
+    def permits_of(self, participant: str) -> str:
+        """The permits for services of one participant."""
+        return f"{self.prefix}.permits.{participant}"
 
     @property
     def control(self) -> str:
@@ -65,13 +94,24 @@ class TopicNames(Struct, frozen=True):
 
     @property
     def commands(self) -> str:
-        """Commands to services."""
+        """Commands to services of participants without separate topics."""
         return f"{self.prefix}.commands"
 
     @property
     def permits(self) -> str:
-        """Leases under which services may run."""
+        """Permits (leases under which services may run) for participants without separate topics."""
         return f"{self.prefix}.permits"
+
+    @property
+    def every_commands(self) -> tuple[str, str]:
+        """Commands of all participants, for `existing_partitions`: the shared topic, and the topics of participants,
+        those to come included."""
+        return self.commands, self.commands_of(ANY)
+
+    @property
+    def every_permits(self) -> tuple[str, str]:
+        """Permits of all participants, as `every_commands`."""
+        return self.permits, self.permits_of(ANY)
 
     @property
     def evidence(self) -> str:
@@ -85,12 +125,19 @@ class TopicNames(Struct, frozen=True):
 
 
 class Topic(Struct, frozen=True):
-    """One topic as required. `settings` are topic-level Kafka settings, name to value."""
+    """One topic as required. `settings` are topic-level Kafka settings, name to value; `flags` those of
+    `sandbox-monitor topics create` that make it."""
 
     name: str
     partitions: int
     replication: int
     settings: dict[str, str]
+    flags: str = ""
+
+    def create_command(self, bootstrap: str) -> str:
+        """The command that creates it."""
+        counts = f"--partitions {self.partitions} --replication {self.replication}"
+        return f"sandbox-monitor topics create --bootstrap {bootstrap} {counts}{self.flags}"
 
 
 class TopicMismatch(Struct, frozen=True):
@@ -106,24 +153,56 @@ class TopicMismatch(Struct, frozen=True):
 
 def topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
     """Every topic of a deployment. All have the same partition count: a pilot has one partition number in all."""
-    # With three replicas, one may fail and an acknowledged record is still on two machines.
-    safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
-    kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
-    stamped = {**kept, "message.timestamp.type": "LogAppendTime"}
-    compacted = {**safe, "cleanup.policy": "compact"}
-    large = {"max.message.bytes": str(LARGE)}
-    wanted = {name: {**stamped, **large} for name in names.telemetry}
+    return [*_shared_topics(names, partitions, replication), *participant_topics(names, partitions, replication)]
+
+
+def participant_topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
+    """The topics of the participants alone."""
+    kinds = _Settings(replication)
+    found = []
+    for name in names.participants:
+        flags = f"{_prefix_flag(names.prefix)} --participant {name}"
+        found += [
+            Topic(names.telemetry_of(name), partitions, replication, kinds.telemetry, flags),
+            Topic(names.commands_of(name), partitions, replication, kinds.compacted, flags),
+            Topic(names.permits_of(name), partitions, replication, kinds.compacted, flags),
+        ]
+    return found
+
+
+def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
+    kinds = _Settings(replication)
+    wanted = {names.shared_telemetry: kinds.telemetry} if names.shared_telemetry in names.telemetry else {}
     wanted |= {
-        names.control: {**stamped, **large},
-        names.journal: stamped,
-        names.state: {**compacted, **large},
-        names.decisions: kept,
-        names.commands: compacted,
-        names.permits: compacted,
-        names.evidence: kept,
-        names.rejected: kept,
+        names.control: kinds.telemetry,
+        names.journal: kinds.stamped,
+        names.state: {**kinds.compacted, **kinds.large},
+        names.decisions: kinds.kept,
+        names.commands: kinds.compacted,
+        names.permits: kinds.compacted,
+        names.evidence: kinds.kept,
+        names.rejected: kinds.limited,
     }
-    return [Topic(name, partitions, replication, settings) for name, settings in wanted.items()]
+    flags = _prefix_flag(names.prefix)
+    return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]
+
+
+class _Settings:
+    """The topic-level settings of each kind of topic."""
+
+    def __init__(self, replication: int) -> None:
+        # With three replicas, one may fail and an acknowledged record is still on two machines.
+        safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
+        self.large = {"max.message.bytes": str(LARGE)}
+        self.kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+        self.limited = {**self.kept, "retention.ms": REJECTED_MS, "retention.bytes": REJECTED_BYTES}
+        self.stamped = {**self.kept, "message.timestamp.type": "LogAppendTime"}
+        self.compacted = {**safe, "cleanup.policy": "compact"}
+        self.telemetry = {**self.stamped, **self.large}
+
+
+def _prefix_flag(prefix: str) -> str:
+    return "" if prefix == TopicNames().prefix else f" --prefix {prefix}"
 
 
 async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
@@ -168,9 +247,7 @@ async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[TopicMis
     async with _Admin(bootstrap) as admin:
         there = set(await admin.list_topics())
         found: list[TopicMismatch] = [
-            TopicMismatch(t.name, "does not exist", f"sandbox-monitor topics create --bootstrap {bootstrap}")
-            for t in wanted
-            if t.name not in there
+            TopicMismatch(t.name, "does not exist", t.create_command(bootstrap)) for t in wanted if t.name not in there
         ]
         present = [t for t in wanted if t.name in there]
         if not present:
@@ -192,18 +269,44 @@ async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
 
 async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
     """Participants with a separate telemetry topic, sorted. Raises `Unavailable` when no broker answers."""
-    start = f"{prefix}.telemetry."
+    start = TopicNames(prefix).telemetry_of("")
     async with _Admin(bootstrap) as admin:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 
 
+async def limited_retention(bootstrap: str, names: TopicNames) -> dict[str, bool]:
+    """Every telemetry topic of the prefix, and whether Kafka may delete its records by time or by size.
+
+    Raises `Unavailable` when no broker answers, `LogBroken` when the settings may not be read.
+    """
+    shared = names.shared_telemetry
+    async with _Admin(bootstrap) as admin:
+        there = sorted(t for t in await admin.list_topics() if t == shared or t.startswith(f"{shared}."))
+        settings = await _settings(admin, there) if there else {}
+    kinds = ("retention.ms", "retention.bytes")
+    return {topic: any(found.get(kind, FOREVER) != FOREVER for kind in kinds) for topic, found in settings.items()}
+
+
+async def existing_partitions(bootstrap: str, wanted: Sequence[str]) -> dict[str, int]:
+    """Number of partitions of each wanted topic; a name that ends in `ANY` stands for all topics that begin with the
+    rest of it, of which there may be none. Raises `LogBroken` when a named topic does not exist, `Unavailable`."""
+    async with _Admin(bootstrap) as admin:
+        there = set(await admin.list_topics())
+        names: set[str] = set()
+        for name in wanted:
+            if name.endswith(ANY):
+                names |= {topic for topic in there if topic.startswith(name.removesuffix(ANY))}
+            elif name not in there:
+                raise LogBroken(f"{name} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
+            else:
+                names.add(name)
+        described = await admin.describe_topics(sorted(names)) if names else []
+        return {d["topic"]: len(d["partitions"]) for d in described if d["partitions"]}
+
+
 async def partition_count(bootstrap: str, topic: str) -> int:
     """Number of partitions of an existing topic. Raises `LogBroken` when it does not exist."""
-    async with _Admin(bootstrap) as admin:
-        if topic not in await admin.list_topics():
-            raise LogBroken(f"{topic} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
-        described = await admin.describe_topics([topic])
-        return len(described[0]["partitions"])
+    return (await existing_partitions(bootstrap, [topic]))[topic]
 
 
 def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> list[TopicMismatch]:
@@ -233,7 +336,10 @@ def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[T
 
 
 def _enough(key: str, actual: str | None, wanted: str) -> bool:
-    """Sizes and replica minima may be larger than required; all else must be equal."""
+    """Sizes and replica minima may be larger than required, and a limited retention may be any; all else must be
+    equal."""
+    if key.startswith("retention.") and wanted != FOREVER:
+        return True
     if key in ("max.message.bytes", "min.insync.replicas") and actual is not None:
         return int(actual) >= int(wanted)
     return actual == wanted
@@ -251,13 +357,15 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
 
 
 class _Admin:
-    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers."""
+    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers, Refused when it does not
+    take the login."""
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
+        await require_login(self._bootstrap)
         try:
             await self._admin.start()
         except KafkaConnectionError as error:

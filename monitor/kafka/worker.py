@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from monitor.clock import wall_ms
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TelemetryProgress, TopicPartitionName
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.output_routes import commands_in_force
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import OpenLog, PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
+from monitor.kafka.turns import Turns
 from monitor.kafka.watchdog import Watchdog
 from monitor.logs import EventLogger
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
@@ -59,11 +64,12 @@ class PartitionWorkers:
         self._idle = asyncio.Event()
         self._idle.set()
         self._hinted_at = 0.0
+        self._turns = Turns(host.monotonic)
         self.left = False  # an orderly stop has written everything
         self.ownership = PartitionOwnership(
             settings,
             consumer,
-            open_log or _open_log(failpoint),
+            open_log or _open_log(failpoint, ReaderReports(metrics, progress=False)),
             metrics=self._metrics,
             on_outputs=on_outputs,
             host=host,
@@ -89,6 +95,11 @@ class PartitionWorkers:
     def ready(self) -> bool:
         """Whether an assignment has been recovered and is being worked on."""
         return self.ownership.claimed and not self.ownership.leaving and not self.ownership.partial
+
+    @property
+    def delivering(self) -> bool:
+        """Whether telemetry is being stepped in turns."""
+        return bool(self._turns.open)
 
     @property
     def quiet_for(self) -> float:
@@ -121,6 +132,7 @@ class PartitionWorkers:
         if self.ownership.owned:
             self._failpoint("revoking")
         self.ownership.claimed = False  # a worker that is assigned nothing again makes no progress
+        await self._turns.drop()
         await self.ownership.release()
 
     async def leave(self) -> None:
@@ -128,6 +140,7 @@ class PartitionWorkers:
         self.ownership.leaving = True
         try:  # heartbeats continue meanwhile, so that a slow batch does not cost the partitions
             await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
+            await asyncio.wait_for(self._turns.finish(), self._settings.write_timeout)
             self._failpoint("leaving")
             await self.ownership.checkpoint()
         except Exception as error:
@@ -140,7 +153,7 @@ class PartitionWorkers:
         """Fetch and step until `ending()`. A cancellation lets the fetched records be stepped first, then is raised."""
         while not ending():
             try:
-                fetched = await consumer.records(self._poll_timeout())
+                fetched = await consumer.records(self._poll_timeout(), without=self._turns.waiting(self._due()))
             except asyncio.CancelledError:
                 if self.ownership.leaving:  # Faust's fetcher takes it for a crash when a stop cancels it in a rebalance
                     return
@@ -161,7 +174,7 @@ class PartitionWorkers:
             finally:
                 if not task.done():
                     await asyncio.wait([task])
-            if fetched:
+            if fetched and not self._turns.open:
                 await asyncio.sleep(began + LINGER_S - self._host.monotonic())
 
     # ---- one round
@@ -175,7 +188,10 @@ class PartitionWorkers:
             self._idle.set()
 
     def _poll_timeout(self) -> float:
-        """Seconds to wait for records: until the next timer is due, within bounds; very short while control waits."""
+        """Seconds to wait for records: none while telemetry is being delivered; else until the next timer is due,
+        within bounds; very short while control waits."""
+        if self._turns.open:
+            return 0.0
         partitions = self.ownership.owned.values()
         if any(owned.gate.waiting for owned in partitions):
             return CONTROL_POLL_S
@@ -183,14 +199,26 @@ class PartitionWorkers:
         return min(LONGEST_POLL_S, max(SHORTEST_POLL_S, min(waits, default=LONGEST_POLL_S)))
 
     async def _step(self, consumer: GroupConsumer, fetched: dict[TopicPartitionName, list[Record]]) -> None:
-        """Telemetry first, then the control that waited for it, then time."""
+        """Telemetry first, each topic in its turn; then, in partitions where no telemetry is being delivered, the
+        control that waited for it, then time."""
         ownership = self.ownership
         for (topic, partition), records in fetched.items():
             owned = ownership.owned.get(partition)
-            if owned is not None and records and consumer.flowing:
-                await self._deliver_from_gap(consumer, owned, topic, records)
+            if owned is None or not records or not consumer.flowing:
+                continue
+            delivery = self._deliver_from_gap(consumer, owned, topic, records)
+            if topic == owned.log.names.control:
+                async for _ in delivery:
+                    pass
+            else:
+                self._turns.begin((topic, partition), delivery)
+        await self._turns.round()
         for owned in list(ownership.owned.values()):
+            if self._turns.in_partition(owned.partition):
+                continue
             if ownership.active(consumer, owned) and not owned.runner.replaying:
+                if owned.log.rerouting:
+                    await owned.log.reroute(commands_in_force(owned.runner.machine))
                 await self._step_control_and_time(consumer, owned)
         self._metrics.heartbeat()
         if self._host.monotonic() - self._hinted_at >= HINT_EVERY_S:
@@ -208,13 +236,14 @@ class PartitionWorkers:
             control = owned.log.names.control
             fetched = await consumer.position_of((control, owned.partition))
             records = await gate.read_overflow(owned.log.control, owned.delivered[control], fetched)
-            await self._deliver(consumer, owned, control, records)
+            async for _ in self._deliver(consumer, owned, control, records):
+                pass
         await owned.time.write_if_due(progress, active)
 
     async def _deliver_from_gap(
         self, consumer: GroupConsumer, owned: OwnedPartition, topic: str, records: list[Record]
-    ) -> None:
-        """Deliver one fetched list; offsets between it and the list before are read from the log first.
+    ) -> AsyncGenerator[None, None]:
+        """Deliver one fetched list, giving way; offsets between it and the list before are read from the log first.
 
         They are either a hole that the log left (nothing is read) or a list that was lost around a rebalance.
         """
@@ -223,27 +252,58 @@ class PartitionWorkers:
             missing = list(await owned.log.telemetry(topic, at, records[0].offset))
             if not missing:
                 break
-            at = missing[-1].offset + 1
-            await self._deliver(consumer, owned, topic, missing)
-        await self._deliver(consumer, owned, topic, records)
+            at = missing[-1].next
+            async for _ in self._deliver(consumer, owned, topic, missing):
+                yield
+        async for _ in self._deliver(consumer, owned, topic, records):
+            yield
 
-    async def _deliver(self, consumer: GroupConsumer, owned: OwnedPartition, topic: str, records: list[Record]) -> None:
-        """Step telemetry in batches; give control to the gate. Stops where the partition is no longer active."""
-        for start in range(0, len(records), self._settings.batch):
+    async def _deliver(
+        self, consumer: GroupConsumer, owned: OwnedPartition, topic: str, records: list[Record]
+    ) -> AsyncGenerator[None, None]:
+        """Step telemetry in batches, giving way; give control to the gate. Stops before a batch where the partition is
+        no longer active, and within one where it is no longer owned."""
+        start = 0
+        while start < len(records):
             if not self.ownership.active(consumer, owned):
                 return
-            batch = records[start : start + self._settings.batch]
+            batch = records[start : start + owned.careful.batch(topic, self._settings.batch)]
+            start += len(batch)
             if topic == owned.log.names.control:
                 if not owned.gate.hold(batch):
                     return
             else:
-                before, events = self._host.monotonic(), owned.runner.machine.events
-                await owned.runner.telemetry(topic, batch)
-                self._metrics.stepped(owned, self._host.monotonic() - before, owned.runner.machine.events - events)
-            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].offset + 1)
+                machine, spent, events = owned.runner.machine, 0.0, 0
+                before, counted = self._host.monotonic(), machine.events
+                async for _ in self._stepped(owned, topic, batch):
+                    spent += self._host.monotonic() - before
+                    events += machine.events - counted
+                    yield
+                    if not (self.ownership.owns(owned) and consumer.flowing):
+                        return
+                    before, counted = self._host.monotonic(), machine.events
+                spent += self._host.monotonic() - before
+                self._metrics.stepped(owned, spent, events + machine.events - counted)
+            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].next)
+
+    async def _stepped(self, owned: OwnedPartition, topic: str, batch: list[Record]) -> AsyncGenerator[None, None]:
+        """Step a batch, giving way. In a careful start as a whole: the checkpoint after it needs the whole."""
+        if not owned.careful.active:
+            async for _ in owned.runner.telemetry_in_turns(topic, batch):
+                yield
+            return
+        await owned.runner.telemetry(topic, batch)
+        owned.careful.stepped(topic, len(batch))
+        if not owned.runner.replaying:
+            await owned.runner.checkpoint()
+
+    def _due(self) -> list[int]:
+        """Partitions in which acts or time wait for the end of all deliveries."""
+        return [owned.partition for owned in self.ownership.owned.values() if owned.gate.waiting or owned.time.due]
 
     async def _commit_hints(self, consumer: GroupConsumer) -> None:
         self._hinted_at = self._host.monotonic()
+        self._metrics.without_topics(len(self.ownership.routes.without_topics))
         for owned in list(self.ownership.owned.values()):
             if self.ownership.active(consumer, owned):
                 await consumer.commit_hint({(topic, owned.partition): at for topic, at in owned.delivered.items()})
@@ -254,10 +314,16 @@ class PartitionWorkers:
         return self._others is None or await self._others.active()
 
 
-def _open_log(failpoint: Callable[[str], None]) -> OpenLog:
-    process = f"{os.uname().nodename}/{os.getpid()}"
+def _open_log(failpoint: Callable[[str], None], reports: ReaderReports) -> OpenLog:
+    owner = f"{os.uname().nodename}/{os.getpid()}"
+    process = f"{owner}/{wall_ms()}"  # in a container, name and number are the same at each start
+
+    def on_foreign(topic: str, partition: int, offset: int) -> None:
+        reports.skipped(topic, partition, offset, OutputRejection.FOREIGN)
 
     def open_log(settings: WorkerSettings, partition: int, generation: int) -> PartitionLog:
-        return KafkaLog(settings.log(process), partition, generation=generation, failpoint=failpoint)
+        return KafkaLog(
+            settings.log(owner, process), partition, generation=generation, failpoint=failpoint, on_foreign=on_foreign
+        )
 
     return open_log

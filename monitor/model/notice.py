@@ -10,6 +10,7 @@ from msgspec import Struct
 NEWEST = 3  # rejections with their details
 FINDINGS = 16  # keys of active findings, at most
 CHARACTERS = 160  # of each text
+LARGEST_COUNT = 10**18  # a count is capped at it
 
 
 class Rejection(Struct, frozen=True, array_like=True, gc=False):
@@ -29,10 +30,11 @@ class Rejections(Struct, frozen=True, array_like=True, gc=False):
     by_reason: dict[str, int] = {}
     newest: tuple[Rejection, ...] = ()
 
-    def after(self, received: int, field: str, reason: str, detail: str) -> Rejections:
-        """The counts with one more rejection."""
+    def after(self, received: int, field: str, reason: str, detail: str, count: int = 1) -> Rejections:
+        """The counts with one more rejection, of `count` events."""
         more = Rejection(received, field[:CHARACTERS], reason, detail[:CHARACTERS])
-        return Rejections({**self.by_reason, reason: self.by_reason.get(reason, 0) + 1}, (*self.newest, more)[-NEWEST:])
+        by_reason = {**self.by_reason, reason: min(LARGEST_COUNT, self.by_reason.get(reason, 0) + count)}
+        return Rejections(by_reason, (*self.newest, more)[-NEWEST:])
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):

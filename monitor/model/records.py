@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.notice import Notice
@@ -79,6 +79,7 @@ class Reason(StrEnum):
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor was down
     HEARD_AGAIN = "heard_again"  # unknown ended
     STATE_LIMIT = "state_limit"  # the pilot's state reached its bound, and open periods were dropped
+    STATE_LOST = "state_lost"  # its stored state could not be read; admitted again, halted until a release
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
 
@@ -103,13 +104,49 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def next(self) -> int:
+        """The offset after it."""
+        return self.offset + 1
+
+
+class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
+    """The records from `offset` to `last` of one batch, which cannot be read: `reason` is `too_large` (the batch
+    unpacks to more than is read) or `unreadable_batch`. It has neither key nor value."""
+
+    last: int
+    reason: str
+
+    @property
+    def next(self) -> int:
+        """The offset after the last of them."""
+        return self.last + 1
+
+
+RULES = 2  # the rules of this code; see `Claim`
+
+
+class OwnerStart(Struct, frozen=True):
+    """Where an owner goes on (the next offset of each telemetry topic whose outputs are not written yet), and the start
+    of its process. Nothing that is decided depends on them."""
+
+    next: dict[str, int] = {}
+    process: str = ""
+
 
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
-    ownership alike. Claims written before these fields existed have none of them.
+    ownership alike. `start` tells from outside whether owners end again and again, and where. Claims written before
+    these fields existed have none of them.
+
+    `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
+    that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
+    `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
+    record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
+    decides as the owner did.
     """
 
     epoch: int
@@ -117,6 +154,9 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    signed_from: dict[str, int] | UnsetType = UNSET
+    rules: int | UnsetType = UNSET  # left out of older claims
+    start: OwnerStart | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
@@ -137,21 +177,40 @@ class TimeRead(Struct, frozen=True, tag="time"):
 
 
 class Skipped(Struct, frozen=True, tag="skipped"):
-    """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which
-    continues behind it. `lost` gives for each topic the first offset lost and the first that is kept; else as
-    `TimeRead`, though no time passes."""
+    """Journal: the owner continues without something. `lost`: the log had deleted telemetry that was not read yet, and
+    the owner was started with `--skip-lost`; for each topic the first offset lost and the first that is kept. `pilots`:
+    the stored state of these cannot be read, so they are set aside until they are admitted again. Else as `TimeRead`,
+    though no time passes.
+
+    `keys` names the topics of `lost` of which nothing was deleted: an operator skipped one record that ended the worker
+    each time it was stepped (`--skip`), the last one of the range. Its value is the key of that record, "" where it has
+    none.
+    """
 
     epoch: int
     telemetry_next: dict[str, int]
     control_next: int
     lost: dict[str, tuple[int, int]]
+    pilots: tuple[str, ...] | UnsetType = UNSET  # left out of older entries
+    keys: dict[str, str] | UnsetType = UNSET
+
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """The pilots that are set aside."""
+        return () if isinstance(self.pilots, UnsetType) else self.pilots
 
 
 JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes."""
+    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes.
+
+    The events of one record that were rejected for one reason are one of these: `count` says how many, `places` where
+    in the record the first of them stand (empty in records of older versions). One that sums up several reasons
+    (`several_reasons`, `rate_limited`) counts them in `by_reason`; of `rate_limited`, `through` is the `id` of the last
+    one that it stands for.
+    """
 
     topic: str
     partition: int
@@ -163,6 +222,15 @@ class Rejected(Struct, frozen=True, kw_only=True):
     pilot: str = ""
     received: int = 0
     digest: str = ""
+    count: int = 1
+    places: tuple[int, ...] = ()
+    through: str = ""
+    by_reason: dict[str, int] = {}
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many events were rejected, by reason."""
+        return self.by_reason or {self.reason: self.count}
 
     @property
     def id(self) -> str:
@@ -366,7 +434,7 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
     alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
-    `UNCOUNTED`)."""
+    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -374,6 +442,7 @@ class Outputs(Struct):
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
     uncounted: dict[str, int] = {}
+    participants: dict[str, str] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append the outputs of a later step."""
@@ -382,6 +451,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.participants.update(more.participants)
         for kind, events in more.uncounted.items():
             self.uncount(kind, events)
 
@@ -393,6 +463,18 @@ class Outputs(Struct):
         """Keep only the last permit of each source, in order: an older one grants no more."""
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
+
+    def in_parts(self, most: int) -> list[Outputs]:
+        """The same outputs in the order in which they are written, in parts of at most `most`; at least one part."""
+        fields = ("rejected", "decisions", "commands", "permits", "evidence")
+        rows = [(field, value) for field in fields for value in getattr(self, field)]
+        if len(rows) <= most:
+            return [self]
+        parts = [Outputs() for _ in range(0, len(rows), most)]
+        for number, (field, value) in enumerate(rows):
+            getattr(parts[number // most], field).append(value)
+        parts[-1].uncounted = self.uncounted
+        return parts
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)

@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     ALREADY_ADMITTED = "already_admitted"
     AFTER_EXIT = "after_exit"
     EXIT_PENDING = "exit_pending"
+    STATE_UNREADABLE = "state_unreadable"
     HALTED = "halted"
     NOT_HALTED = "not_halted"
     HALT_STANDS = "halt_stands"
@@ -65,6 +66,25 @@ class Forgery(StrEnum):
     BAD_SIGNATURE = "bad_signature"  # the signature is not one of these bytes
     NO_KEY = "no_key"  # the charter registers keys, but none for the author
     KEY_OF_THE_FIRM = "key_of_the_firm"  # the participant's key signed in the name of somebody else
+    KEY_OF_A_REPORTER = "key_of_a_reporter"  # a reporter's key signed an event that only the firm may send
+    ATTRIBUTES_NOT_SIGNED = "attributes_not_signed"  # binary mode: the headers with the attributes are not signed
+    OLDER_KEY = "older_key"  # signed with a key that this source had before its present one
+
+
+FORGERIES: dict[Forgery, str] = {
+    Forgery.NOT_SIGNED: "The charter names keys, and the record has no header `signature`; sign every record.",
+    Forgery.UNKNOWN_KEY: "It is signed with a key that the charter in force does not name.",
+    Forgery.BAD_SIGNATURE: "The signature is not one of these bytes; sign the value exactly as it is sent.",
+    Forgery.NO_KEY: "The charter names keys, but none for this author.",
+    Forgery.KEY_OF_THE_FIRM: "The firm's key signed in the name of somebody else.",
+    Forgery.KEY_OF_A_REPORTER: "A reporter may send incidents and complaints only.",
+    Forgery.ATTRIBUTES_NOT_SIGNED: (
+        "In binary mode the attributes are in headers, which the signature does not cover; send structured JSON."
+    ),
+    Forgery.OLDER_KEY: (
+        "The source has sent events signed with a newer key of the firm; a source cannot return to an earlier key."
+    ),
+}
 
 
 REFUSALS: dict[Refusal, str] = {
@@ -84,6 +104,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.ALREADY_ADMITTED: "The pilot is admitted under another charter, or was admitted by another author.",
     Refusal.AFTER_EXIT: "The pilot has left the sandbox.",
     Refusal.EXIT_PENDING: "The exit is on record already; it takes effect once the stop is verified.",
+    Refusal.STATE_UNREADABLE: "The stored state of the pilot cannot be read; only a new admission is accepted.",
     Refusal.HALTED: "A halt stands.",
     Refusal.NOT_HALTED: "There is no halt.",
     Refusal.HALT_STANDS: "While a halt stands, nothing changes who may release it or on which conditions.",

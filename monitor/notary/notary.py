@@ -9,7 +9,7 @@ durable before its entry is.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitor.errors import LedgerBroken
@@ -21,11 +21,15 @@ from monitor.notary.commitment import Plaintext, PlaintextBroken
 from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.entries import by_a_person, entry_of, in_order
+from monitor.notary.follows import Follows
 from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import Head, ModelFile, file_name
 
 _log = EventLogger(__name__)
+
+SetAside = Callable[[Decision, str], None]
+"""Takes a decision that is not entered, and why."""
 
 
 class Notary:
@@ -76,6 +80,11 @@ class Notary:
         """Size and tree head of every model file, by pilot. Only durable entries count. Thread-safe."""
         return dict(self._heads)
 
+    @property
+    def last_standings(self) -> dict[str, int]:
+        """The standing of the last decision of every pilot that has one. Thread-safe."""
+        return {pilot: file.standings.last or 0 for pilot, file in list(self._files.items())}
+
     def head(self, pilot: str) -> Head | None:
         """Size and tree head of one pilot's model file, `None` when it has no entry. Thread-safe."""
         return self._heads.get(pilot)
@@ -100,17 +109,24 @@ class Notary:
         *,
         partition: int = 0,
         position: Mapping[str, int] | None = None,
+        set_aside: SetAside | None = None,
     ) -> int:
         """Record the outputs of one partition, in its order. Returns how many entries are new; all are durable then.
 
         Costs one fsync per pilot among the new records (two for a pilot's first record), as many again for each pilot
         with text written by people, and two more when a `position` is given. The position is saved after the entries:
         a crash in between makes the reader send them again, and repeats are dropped. Raises LedgerBroken.
+
+        `set_aside` is called for each decision that its ledger cannot hold or that does not follow the last one there,
+        with the reason in words: it is not entered, nor are its commands. Without it such a decision is an error.
         """
         if self._failed:
             raise LedgerBroken(f"the notary stopped at an earlier error: {self._failed}")
         try:
-            fresh, texts = self._fresh(in_order(list(decisions), list(commands)), partition)
+            records = in_order(list(decisions), list(commands))
+            if set_aside is not None:
+                records = self._without_misfits(records, set_aside)
+            fresh, texts = self._fresh(records, partition)
             for pilot, entries in fresh.items():
                 # Before the entry: an entry without its plaintext would be a repeat, and never get it afterwards.
                 if pilot in texts:
@@ -135,6 +151,25 @@ class Notary:
             os.close(self._lock)
             self._lock = -1
         self._failed = self._failed or "closed"
+
+    def _without_misfits(self, records: Sequence[Decision | Command], set_aside: SetAside) -> list[Decision | Command]:
+        """The records that can be appended in this order; each other decision goes to `set_aside`."""
+        kept: list[Decision | Command] = []
+        left_out: set[str] = set()
+        follows = Follows(lambda pilot: file.standings if (file := self._files.get(pilot)) else None)
+        for record in records:
+            if isinstance(record, Command):
+                if record.decision not in left_out:
+                    kept.append(record)
+                continue
+            file = self._files.get(record.pilot)
+            why = "" if file and record.id in file.ids else follows.take(record)
+            if why:
+                left_out.add(record.id)
+                set_aside(record, why)
+            else:
+                kept.append(record)
+        return kept
 
     def _fresh(
         self, records: Sequence[Decision | Command], partition: int

@@ -11,6 +11,7 @@ from monitor.files.durable import Disk, RealDisk
 from monitor.files.side_file import move_aside
 from monitor.notary.cursor import NAME, empty
 from monitor.notary.format import LedgerReader, read_index
+from monitor.notary.not_entered import NAME as NOT_ENTERED
 from monitor.notary.ownership import own
 from monitor.notary.verify import cursor_of, verify
 
@@ -40,6 +41,8 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
                 yield f"{index}: its ledger is missing and will be rebuilt; moved to {move_aside(index, OLD)}"
         if (directory / NAME).exists():
             yield f"{directory / NAME}: moved to {move_aside(directory / NAME, OLD)}"
+        if (directory / NOT_ENTERED).exists():
+            yield f"{directory / NOT_ENTERED}: moved to {move_aside(directory / NOT_ENTERED, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())
         yield "the next start reads the decisions log from its beginning; verify the ledgers afterwards"
     finally:

@@ -182,6 +182,12 @@ def _checked(
         yield item.leaf, entry
 
 
+def _print(text: object, *, err: bool = False) -> None:
+    """Print one line without control characters: names in a ledger come from others."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    print(line, file=sys.stderr if err else sys.stdout)
+
+
 def main(arguments: list[str]) -> int:
     """Verify each path; one line per sound ledger on stdout, damage on stderr. Returns 0 sound, 1 damage, 2 usage."""
     texts: list[Plaintext] = []
@@ -190,17 +196,17 @@ def main(arguments: list[str]) -> int:
         try:
             texts = [text for text in lines(disclosed, disclosed.read_bytes()) if text.salt]
         except (PlaintextBroken, OSError) as error:
-            print(error, file=sys.stderr)
+            _print(error, err=True)
             return 1
     if not arguments or arguments[0].startswith("-"):
-        print("usage: python -m monitor.notary.verify [--disclosed FILE] PATH...", file=sys.stderr)
+        _print("usage: python -m monitor.notary.verify [--disclosed FILE] PATH...", err=True)
         return 2
     bad, shown = 0, 0
     for argument in arguments:
         try:
             files = ledgers(Path(argument))
         except Damage as damage:
-            print(damage, file=sys.stderr)
+            _print(damage, err=True)
             bad += 1
             continue
         cursor, sizes = cursor_of(Path(argument)), dict[str, int]()
@@ -209,17 +215,17 @@ def main(arguments: list[str]) -> int:
                 sound = verify(file, disclosed=texts)
                 shown += sound.shown
                 sizes[sound.model] = sound.entries
-                print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+                _print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
                 for remark in sound.remarks:
-                    print(remark, file=sys.stderr)
+                    _print(remark, err=True)
             except (Damage, CommitmentMismatch) as damage:
-                print(damage, file=sys.stderr)
+                _print(damage, err=True)
                 bad += 1
         for problem in [] if bad else too_short(cursor, sizes):
-            print(f"{argument}: {problem}", file=sys.stderr)
+            _print(f"{argument}: {problem}", err=True)
             bad += 1
     if texts and not bad:
-        print(f"{shown} of {len(texts)} disclosed texts match their commitments", file=sys.stderr)
+        _print(f"{shown} of {len(texts)} disclosed texts match their commitments", err=True)
         bad += shown != len(texts)
     return 1 if bad else 0
 

@@ -35,11 +35,12 @@ LINK = (Heartbeat, CommandAcknowledged)  # events about the service and its comm
 COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
-def observe(context: DecisionContext, event: Envelope) -> Observed:
-    """Count one new event. Returns what the next stages have to look at."""
+def observe(context: DecisionContext, event: Envelope, *, by_reporter: bool = False) -> Observed:
+    """Count one new event. Returns what the next stages have to look at. `by_reporter`: the firm did not send it, so it
+    ends no silence of the firm."""
     kind, plan, pilot = type(event), context.plan, context.pilot
     ended: tuple[CompiledIndicator, ...] = ()
-    for indicator in plan.silences.get(kind, ()):
+    for indicator in () if by_reporter else plan.silences.get(kind, ()):
         pilot.heard[indicator.name] = context.at
         if f"{indicator.name}/" in pilot.standing.unknown:
             ended = (*ended, indicator)

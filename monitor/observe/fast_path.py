@@ -149,12 +149,13 @@ class FastPath:
             bool(unknown) and any(f"{name}/" in unknown for name in self._pilot_plan.silences)
         )
 
-    def take(self, batch: EventBatch, received: Sequence[int], out: Outputs) -> bool:
+    def take(self, batch: EventBatch, received: Sequence[int], out: Outputs, key: int) -> bool:
         """Take a batch if all its events are ordinary, else none of it. `received`: when each was received (ms, never
-        falling). Returns whether it was taken; if not, nothing has changed but spellings of labels in the batch."""
+        falling); `key`: that of the firm that signed all of them (0: none had to). Returns whether it was taken; if
+        not, nothing has changed but spellings of labels in the batch."""
         began, at = received[0], received[-1]
         source = self._pilot.sources.get(short(batch.source))
-        if source is None or batch.first != source.high + 1 or self.idle:
+        if source is None or batch.first != source.high + 1 or source.key != key or self.idle:
             return False
         frame = self._open_frame(batch.oldest)
         if frame is None or batch.newest >= frame.end or not self._received_in_one_period(began, at):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Amendment, ControlBase
-from monitor.charter.spec import Charter, charter_hash
+from monitor.charter.spec import Charter, hash_of
 from monitor.model.records import Decision, Reason
 
 CAUSES = (Reason.ADMITTED, Reason.AMENDED)
@@ -40,7 +40,9 @@ def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decisi
     for act in acts:
         if isinstance(act, Admission | Amendment) and act.pilot == pilot:
             charter = structs.replace(act.charter, pilot=pilot)
-            asked[act.id, charter_hash(charter)] = charter
+            digest = hash_of(charter)
+            if digest is not None:
+                asked[act.id, digest] = charter
     found: dict[int, Version] = {}
     for decision in decisions:
         act_id = decision.cause.removeprefix("control:")

@@ -80,7 +80,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "pilot_forged_total",
         "counter",
-        "Acts and signed events of the pilot with a missing or wrong signature.",
+        "Acts and events of the pilot with a missing or wrong signature.",
         *_PILOT,
     ),
     _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
@@ -96,6 +96,11 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("dropped_total", "counter", "Values dropped from the metrics, by cause.", "why"),
     # record
     _spec("recorded_total", "counter", "Entries appended to the ledger."),
+    _spec(
+        "ledger_incomplete",
+        "gauge",
+        "Ledgers that end before a decision that was read and could not be entered.",
+    ),
     # act
     _spec("commands_total", "counter", "Commands sent to services, without retransmissions.", "action"),
     _spec("commands_again_total", "counter", "Retransmissions of unacknowledged commands.", "action"),
@@ -118,6 +123,37 @@ CATALOGUE: tuple[Spec, ...] = (
         "Seconds by which the target's clock is ahead of ours (0: within 2 s).",
         "actor",
     ),
+    # readers of outputs: notary, actors, second stage
+    _spec(
+        "foreign_records_total",
+        "counter",
+        "Records that the monitor did not write on a topic that only it may write; skipped, by topic and reason.",
+        "topic",
+        "reason",
+    ),
+    _spec("reader_records_total", "counter", "Records of an output topic that were read.", "topic"),
+    _spec("reader_position", "gauge", "Next offset that is read of an output topic.", "topic", "partition"),
+    _spec("reader_lag_records", "gauge", "Records of an output topic not yet read.", "topic", "partition"),
+    _spec("reader_failures_total", "counter", "Failures of reading outputs, each followed by another attempt."),
+    # the owners of partitions, seen from the notary
+    _spec(
+        "worker_crash_loop",
+        "gauge",
+        "Starts in a row without a step, while workers end again and again; topic and offset of the next record.",
+        "partition",
+        "topic",
+        "offset",
+    ),
+    _spec(
+        "telemetry_deleted",
+        "gauge",
+        "1 while a worker cannot go on because the log deleted the offsets first to last before they were read.",
+        "topic",
+        "partition",
+        "first",
+        "last",
+    ),
+    _spec("telemetry_retention_limited", "gauge", "1 while the log may delete records of the topic, else 0.", "topic"),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last made progress, wall clock."),
@@ -128,6 +164,17 @@ CATALOGUE: tuple[Spec, ...] = (
         "open_mode",
         "gauge",
         "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
+    ),
+    _spec(
+        "shared_topics",
+        "gauge",
+        "1 while all participants share the topics of telemetry, commands and permits, so that each can read the halts "
+        "of the others; else 0.",
+    ),
+    _spec(
+        "participants_without_topics",
+        "gauge",
+        "Participants whose commands and permits go to the shared topics, as their own are missing or unusable.",
     ),
     _spec(
         "leases_short",
@@ -142,6 +189,16 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec("pilots_set_aside", "gauge", "Pilots of the partition whose stored state cannot be read.", "partition"),
+    _spec(
+        "kafka_denied_total",
+        "counter",
+        "Operations that the brokers' authorizer denied, by principal, operation and kind of resource.",
+        "principal",
+        "operation",
+        "resource",
+    ),
+    _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
         "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"

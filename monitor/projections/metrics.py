@@ -28,6 +28,8 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.charter.spec import Charter
+from monitor.http_server.refusals import HttpRefusal
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
@@ -93,6 +95,8 @@ class Metrics:
             self._of["uncounted_total"].labels(word)
         for word in ("other", *rejections):
             self._of["rejected_total"].labels(self._rejection(str(word)))
+        for refusal in HttpRefusal:
+            self._of["http_refused_total"].labels(refusal.value)
         self._of["build_info"].labels(__version__).set(1)
 
     # -- outputs of the machine
@@ -170,9 +174,10 @@ class Metrics:
         return reason
 
     def _observe_rejected(self, rejected: Rejected) -> None:
-        self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
-        if rejected.reason == RejectionReason.FORGED:
-            self._pilots.add_forged(rejected.pilot)
+        for reason, events in rejected.reasons.items():
+            self._of["rejected_total"].labels(self._rejection(reason)).inc(events)
+            if reason == RejectionReason.FORGED:
+                self._pilots.add_forged(rejected.pilot, events)
 
     def _observe_command(self, command: Command) -> None:
         self._pilots.add_attempt(command)
@@ -214,6 +219,22 @@ class Metrics:
         """Whether no admitter key is configured."""
         self._of["open_mode"].set(int(on))
 
+    def shared_topics(self, on: bool) -> None:
+        """Whether participants share the topics of telemetry, commands and permits."""
+        self._of["shared_topics"].set(int(on))
+
+    def without_topics(self, participants: int) -> None:
+        """Set the number of participants without usable separate topics."""
+        self._of["participants_without_topics"].set(participants)
+
+    def kafka_denied(self, user: str, operation: str, resource: str) -> None:
+        """Count an operation that the brokers' authorizer denied."""
+        self._of["kafka_denied_total"].labels(user, operation, resource).inc()
+
+    def http_refused(self, reason: str) -> None:
+        """An HTTP server refused a request or a connection for a reason of `HttpRefusal`."""
+        self._of["http_refused_total"].labels(reason).inc()
+
     def short_leases(self, partition: int, pilots: int) -> None:
         """Set the number of pilots whose services may stop when one worker crashes."""
         self._of["leases_short"].labels(str(partition)).set(pilots)
@@ -221,6 +242,10 @@ class Metrics:
     def checkpointed(self, partition: int, now_ms: int) -> None:
         """The partition's state was saved at `now_ms` (wall clock)."""
         self._of["checkpoint_timestamp_seconds"].labels(str(partition)).set(now_ms / 1000)
+
+    def set_aside(self, partition: int, pilots: int) -> None:
+        """So many pilots of the partition are set aside: their stored state cannot be read."""
+        self._of["pilots_set_aside"].labels(str(partition)).set(pilots)
 
     def held(self, partition: int, resident: int, evicted: int) -> None:
         """Set the number of resident and of evicted pilots of the partition."""
@@ -233,6 +258,7 @@ class Metrics:
         for name in (
             "partition_epoch",
             "leases_short",
+            "pilots_set_aside",
             "checkpoint_timestamp_seconds",
             "closed_through_timestamp_seconds",
         ):
@@ -255,6 +281,51 @@ class Metrics:
     def recorded(self, entries: int = 1) -> None:
         """The notary appended `entries` entries."""
         self._of["recorded_total"].inc(entries)
+
+    def crash_loop(self, partition: int, starts: int, positions: Mapping[str, int], deleted: Mapping[str, int]) -> None:
+        """So many workers in a row ended in this partition before they made a step; the next records are those at
+        `positions`. Of the topics in `deleted` the log begins only there."""
+        self.crash_loop_ended(partition)
+        for topic, offset in positions.items() or {"": 0}.items():
+            self._of["worker_crash_loop"].labels(str(partition), topic, str(offset)).set(starts)
+            if topic in deleted:
+                labels = (topic, str(partition), str(offset), str(deleted[topic] - 1))
+                self._of["telemetry_deleted"].labels(*labels).set(1)
+
+    def crash_loop_ended(self, partition: int) -> None:
+        """The partition has a worker that makes steps."""
+        for name in ("worker_crash_loop", "telemetry_deleted"):
+            self._of[name].remove_by_labels({"partition": str(partition)})
+
+    def limited_retention(self, topic: str, limited: bool) -> None:
+        """Whether the log may delete records of a telemetry topic, by time or by size."""
+        self._of["telemetry_retention_limited"].labels(topic).set(int(limited))
+
+    def incomplete_ledgers(self, ledgers: int) -> None:
+        """Set the number of ledgers that end before a decision that could not be entered."""
+        self._of["ledger_incomplete"].set(ledgers)
+
+    # -- readers of outputs
+
+    def reads(self, topic: str) -> None:
+        """This process reads the output topic: its skips are counted from zero."""
+        self._of["reader_records_total"].labels(topic)
+        for reason in OutputRejection:
+            self._of["foreign_records_total"].labels(topic, reason.value)
+
+    def skipped_output(self, topic: str, reason: OutputRejection) -> None:
+        """A record of the topic is no output of the monitor, and was skipped."""
+        self._of["foreign_records_total"].labels(topic, reason.value).inc()
+
+    def reading(self, topic: str, partition: int, position: int, lag: int, records: int) -> None:
+        """`records` of the partition were read up to `position`, and `lag` more are there."""
+        self._of["reader_records_total"].labels(topic).inc(records)
+        self._of["reader_position"].labels(topic, str(partition)).set(position)
+        self._of["reader_lag_records"].labels(topic, str(partition)).set(lag)
+
+    def reading_failed(self) -> None:
+        """Reading outputs failed, and is tried again."""
+        self._of["reader_failures_total"].inc()
 
     # -- out
 

@@ -121,11 +121,11 @@ class PilotSeries:
         if slot is not None and self._finite(evidence.k, evidence.m) and (slot.end is None or evidence.end >= slot.end):
             slot.end, slot.k, slot.m = evidence.end, evidence.k, evidence.m
 
-    def add_forged(self, pilot: str) -> None:
-        """Count a record of a pilot whose signature is missing or wrong."""
+    def add_forged(self, pilot: str, records: int = 1) -> None:
+        """Count records of a pilot whose signature is missing or wrong."""
         known = self._pilots.get(pilot)
         if known is not None:
-            known.forged += 1
+            known.forged += records
 
     def seed(
         self,

@@ -30,8 +30,9 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "State unknown for longer than the charter allows",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1; events with equal numbers differ",
+    Reason.STATE_LOST: "Stored state could not be read; admitted again, halted until a release",
     Reason.TELEMETRY_LOST: "Telemetry deleted before the monitor read it; events of this pilot may be lost",
-    Reason.STATE_LIMIT: "Too many open periods; the oldest were dropped without evaluation, amend the charter",
+    Reason.STATE_LIMIT: "State at its bound; the oldest parts were dropped without evaluation, amend the charter",
     Reason.LATE_SHARE: "Too many events arrive after their period has closed",
     Reason.EXPOSURE_CAP: "Exposure above the cap of the charter",
     Reason.OUTSIDE_CYCLE: "Used outside the trial period of the charter",
@@ -192,7 +193,8 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason in SINGLE:
         return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
     if reason is Reason.STATE_LIMIT and finding.observed is not None and finding.expected is not None:
-        return f"{figure(finding.observed)} periods open, at most {figure(finding.expected)} kept"
+        what = "findings of removed rules" if finding.rule == "rules" else "periods open"
+        return f"{figure(finding.observed)} {what}, at most {figure(finding.expected)} kept"
     parts = []
     if finding.observed is not None and finding.expected is not None and _has_comparison(decision):
         parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
@@ -265,6 +267,7 @@ def _has_comparison(decision: Decision) -> bool:
         Reason.SEQUENCE_GAP,
         Reason.SOURCE_CONFLICT,
         Reason.TELEMETRY_LOST,
+        Reason.STATE_LOST,
     )
 
 

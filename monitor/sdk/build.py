@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.model.event_ids import malformed_id
 from monitor.model.events import Envelope, Harm, Severity, event_type
 from monitor.model.records import digest
 from monitor.sdk.refusals import ArgumentError
@@ -27,6 +28,10 @@ FIXES = {
     "subject": "the pilot's id, 1 to 200 characters",
     "source": "1 to 200 characters",
 }
+ID_FIX = (
+    "an id has letters, digits and signs of ASCII, no blanks and no @; give Pilot a `key`, and it sends pseudonyms of "
+    "your ids, or write ids that lead to no person"
+)
 COUNTS = "a whole number from 0 to 1000000000"
 
 
@@ -58,12 +63,15 @@ def build(
         "data": data,
     }
     try:
-        return msgspec.convert(raw, kind)
+        event = msgspec.convert(raw, kind)
     except (msgspec.ValidationError, OverflowError) as error:
         message, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").rsplit(".", 1)[-1] or "event"
         fix = FIXES.get(field) or (COUNTS if "Expected `int`" in message else "1 to 200 characters")
         raise BadEvent(field, ArgumentError.NOT_ACCEPTED, f"{message}; {fix}") from None
+    if field := malformed_id(event):
+        raise BadEvent(field.removeprefix("data."), ArgumentError.NOT_ACCEPTED, ID_FIX)
+    return event
 
 
 def _check_times(when: datetime, filed: object, now: datetime) -> None:

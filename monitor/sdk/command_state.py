@@ -20,13 +20,17 @@ class CommandState(Struct, frozen=True):
     `known` is False until all commands that existed at the start were read. `command` has the highest standing.
     `lifted` is the decision of the newest release, from which the firm must have resumed before work begins; "" when
     there was none. `release` is the command of that release if it was received itself: a later command may be the only
-    one that the service receives, and then names the release in its own `lifted`.
+    one that the service receives, and then names the release in its own `lifted`. `proved` is the highest standing of a
+    command that a trusted key signed, and `decided` when `command` was decided (ms), as far as that is believed: see
+    `command_order.py`.
     """
 
     known: bool = False
     command: Command | None = None
     release: Command | None = None
     lifted: str = ""
+    proved: int = 0
+    decided: int = 0
 
     @property
     def number(self) -> int:
@@ -40,8 +44,10 @@ class CommandState(Struct, frozen=True):
 
     def after(self, command: Command) -> CommandState:
         """Return the state after `command`; unchanged for a command that is not newer."""
-        if command.standing <= self.number:
-            return self
+        return self if command.standing <= self.number else self.moved(command, decided=command.at, proved=True)
+
+    def moved(self, command: Command, *, decided: int, proved: bool) -> CommandState:
+        """Return the state after a newer command."""
         ends = command.action == "release" or (self.halted and not command.halts and not command.lifted)
         lifted = command.decision if ends else command.lifted or self.lifted
         release = self.release if self.release and self.release.decision == lifted else None
@@ -49,7 +55,8 @@ class CommandState(Struct, frozen=True):
             release = command
         elif command.halts:
             release = None
-        return CommandState(known=self.known, command=command, release=release, lifted=lifted)
+        highest = max(self.proved, command.standing) if proved else self.proved
+        return CommandState(self.known, command, release, lifted, highest, decided)
 
     def to_resume(self, resumed: str) -> bool:
         """Whether the firm has to resume, if `resumed` is the release that it last resumed from

@@ -15,6 +15,7 @@ from monitor.errors import Halted, SandboxMonitorError, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.model.records import Command
+from monitor.sdk.authority import FILE, Authority
 from monitor.sdk.clock import SECOND
 from monitor.sdk.command_state import CommandState
 from monitor.sdk.drain import Drain, Hooks
@@ -22,6 +23,7 @@ from monitor.sdk.feeds import CommandFollower, FeedPoller, LeaseRenewer, NoticeL
 from monitor.sdk.guard import Guard
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.link import Link
+from monitor.sdk.notice_log import NoticeLog
 from monitor.sdk.settings import PilotSettings
 from monitor.sdk.shared_state import (
     CONFIRMED,
@@ -63,7 +65,8 @@ class ControlLoop:
         self._pilot, self._clock = settings.pilot, settings.clock
         self._permits = settings.permits == "required"
         self._acknowledge, self._heartbeat = acknowledge, heartbeat
-        self.verifier = MessageVerifier(settings.pilot, settings.keys, NonceSealer(shared.secret, settings.pilot))
+        authority = Authority(settings.pilot, settings.keys, shared.base / FILE if settings.pins else None)
+        self.verifier = MessageVerifier(settings.pilot, authority, NonceSealer(shared.secret, settings.pilot))
         self.hooks = Hooks()
         self._since, self._began = self._clock(), time.monotonic()
         self._pollers: list[FeedPoller] = []  # threads without which this process cannot lead
@@ -71,6 +74,7 @@ class ControlLoop:
         self._permit_poller: LeaseRenewer | NoticeListener | None = None
         self._writing = threading.Lock()
         self._written: CommandState | None = None
+        self._notices = NoticeLog(self._pilot, shared.notice, time.monotonic)
         self._resumed = ""  # id of the release that the firm last resumed from, as last read
         self._acknowledged = 0  # highest standing that this process has acknowledged
         self._ack_failure_logged = 0  # when (ns)
@@ -186,7 +190,7 @@ class ControlLoop:
             self._permit_poller = renewer
             self._pollers.append(renewer)
         else:  # its failure does not concern the guard
-            self._permit_poller = NoticeListener(permits, self.verifier, self._shared.write_notice)
+            self._permit_poller = NoticeListener(permits, self.verifier, self._noticed)
             self._permit_poller.start()
         for poller in self._pollers:
             poller.start()
@@ -214,6 +218,10 @@ class ControlLoop:
     def _renewed(self, lease: Lease, notice: Notice) -> None:
         self._shared.write_lease(lease)
         self._wake.set()
+        self._noticed(notice)
+
+    def _noticed(self, notice: Notice) -> None:
+        self._notices.heard(notice)
         self._shared.write_notice(notice)
 
     def _publish(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import structs
 
-from monitor.errors import SandboxMonitorError
+from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.sdk.command_state import CommandState
@@ -72,7 +72,9 @@ class FeedPoller:
                     if not self.error:
                         LOG.warning("feed.unavailable", pilot=self._verifier.pilot, feed=self._name, error=error)
                     self.error = str(error)
-                    self._stop.wait(pause)
+                    # Never longer than MAX_BACKOFF_S: a halt may be waiting.
+                    asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+                    self._stop.wait(min(MAX_BACKOFF_S, max(pause, asked)))
                     pause = min(MAX_BACKOFF_S, pause * 2)
                     continue
                 self._take(messages)
@@ -113,14 +115,14 @@ class CommandFollower(FeedPoller):
         """Move to the command with the highest standing among the messages."""
         new = self.state
         for message in messages:
-            command = self._verifier.command(message, new)
-            if command is MessageRejection.REPEATED:
+            after = self._verifier.command(message, new)
+            if after is MessageRejection.REPEATED:
                 self._resent()
-            elif isinstance(command, MessageRejection):
-                if command is not MessageRejection.LOWER_STANDING:
+            elif isinstance(after, MessageRejection):
+                if after is not MessageRejection.LOWER_STANDING:
                     self._invalid = self._invalid or new.command is None
             else:
-                new, self._invalid = new.after(command), False
+                new, self._invalid = after, False
         if self._feed.complete and not new.known:
             if self._invalid:
                 self.error = "the commands contain a message that is not valid, and no valid one"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import http.client
 import threading
 from collections import deque
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
-from monitor.model.signing import HTTP_HEADER
+from monitor.model.signing import HTTP_HEADER, HTTP_KEY_HEADER
 from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
 TIMEOUT_S = 10.0  # for a response, in addition to the time of a long poll
+STREAM_TIMEOUT_S = 120.0  # for each part of a long response
+STREAM_BYTES = 65_536
+MAX_RETRY_AFTER_S = 60
 NUMBER = "Sandbox-Number"
 MAX_WANTED = 8  # newest heartbeats of this process whose permits are requested
 
@@ -35,7 +39,8 @@ class _Connection:
         self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._host, self._port = str(parts.hostname), parts.port or (443 if secure else 80)
         self._open: http.client.HTTPConnection | None = None
-        self.number = ""
+        self.number = self.key = ""
+        self.retry_after = 0.0
 
     def request(
         self,
@@ -45,28 +50,57 @@ class _Connection:
         kind: str = "",
         timeout: float = TIMEOUT_S,
         signature: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, str]:
-        """Return status, body and signature of the response; `number` is then the header of that name, "" without one.
+        """Return status, body and signature of the response; `number` and `key` are then its headers `Sandbox-Number`
+        and `Sandbox-Signed-By`, "" without one, and `retry_after` the seconds that the other side asks to wait.
 
         Blocks for up to `timeout` seconds. Raises `Unavailable` when there is no complete response by then.
         """
-        headers = dict(self._authorization)
+        headers = {**self._authorization, **(more or {})}
         if kind:
             headers["Content-Type"] = kind
         if signature:
             headers[HTTP_HEADER] = signature
         try:
-            if self._open is None:
-                self._open = self._kind(self._host, self._port, timeout=timeout)
-            if self._open.sock is not None:
-                self._open.sock.settimeout(timeout)
-            self._open.request(method, self._base + path, body, headers)
-            response = self._open.getresponse()
-            self.number = response.getheader(NUMBER, "")
+            response = self._asked(method, path, body, headers, timeout)
             return response.status, response.read(), response.getheader(HTTP_HEADER, "")
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unavailable(f"{self._address} does not respond: {error or type(error).__name__}") from error
+
+    def _asked(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
+    ) -> http.client.HTTPResponse:
+        if self._open is None:
+            self._open = self._kind(self._host, self._port, timeout=timeout)
+        if self._open.sock is not None:
+            self._open.sock.settimeout(timeout)
+        self._open.request(method, self._base + path, body, headers)
+        response = self._open.getresponse()
+        self.number = response.getheader(NUMBER, "")
+        self.key = response.getheader(HTTP_KEY_HEADER, "")
+        self.retry_after = _seconds(response.getheader("Retry-After", ""))
+        return response
+
+    def stream(self, path: str, more: Mapping[str, str], timeout: float = STREAM_TIMEOUT_S) -> Iterator[bytes]:
+        """Yield the body of a GET in parts as they come. Raises `Unavailable` when it is not complete, and as
+        `raise_for_status`."""
+        try:
+            response = self._asked("GET", path, None, {**self._authorization, **more}, timeout)
+            if response.status != 200:
+                raise_for_status(f"GET {self._address}{path}", response.status, response.read(), self.retry_after)
+                return
+            while part := response.read(STREAM_BYTES):
+                yield part
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"{self._address} ended early: {error or type(error).__name__}") from error
+        finally:
+            self.close()
+
+    def target(self, path: str) -> str:
+        """The path as it is sent."""
+        return self._base + path
 
     def close(self) -> None:
         if self._open is not None:
@@ -88,18 +122,33 @@ class HttpLink:
 
     def get(self, path: str, wait: float = 0.0) -> bytes:
         """Return the body of a GET, b"" when there is none. `wait` is the time of a long poll (s). Raises as `post`."""
-        status, body, _ = self._connection.request("GET", path, timeout=TIMEOUT_S + wait)
-        raise_for_status(f"GET {self.address}{path}", status, body)
+        more = self.headers("GET", path, None)
+        status, body, _ = self._connection.request("GET", path, timeout=TIMEOUT_S + wait, more=more)
+        raise_for_status(f"GET {self.address}{path}", status, body, self._connection.retry_after)
         return body
 
     def post(self, path: str, body: bytes, kind: str, signature: str = "") -> bytes:
         """Return the body of the response to a POST.
 
-        Raises `Unavailable` on 408, 425, 429 and 5xx and without a response, `Refused` on other statuses than 2xx.
+        Raises `Unavailable` on 408, 425, 429 and 5xx (with the wait that the response asks for) and without a response,
+        `Refused` on other statuses than 2xx.
         """
-        status, response, _ = self._connection.request("POST", path, body, kind, signature=signature)
-        raise_for_status(f"POST {self.address}{path}", status, response)
+        more = self.headers("POST", path, body)
+        status, response, _ = self._connection.request("POST", path, body, kind, signature=signature, more=more)
+        raise_for_status(f"POST {self.address}{path}", status, response, self._connection.retry_after)
         return response
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """Yield the body of a GET in parts as they come. Raises as `get`, and `Unavailable` when it ends early."""
+        yield from self._connection.stream(path, self.headers("GET", path, None))
+
+    def headers(self, method: str, path: str, body: bytes | None) -> dict[str, str]:
+        """Further headers of a request; none here."""
+        return {}
+
+    def target(self, path: str) -> str:
+        """The path as it is sent, with that of the address in front."""
+        return self._connection.target(path)
 
     def feed(self, pilot: str, what: FeedName = "commands") -> HttpFeed | HttpPermits:
         """See `Link.feed`."""
@@ -194,13 +243,20 @@ class HttpPermits:
 def fetch(connection: _Connection, path: str, wait: float) -> list[SignedMessage]:
     """Return the message at `path` as a list of one; [] when there is none. `wait` is the time of a long poll (s)."""
     status, body, signature = connection.request("GET", path, timeout=TIMEOUT_S + wait)
-    raise_for_status(f"GET {path}", status, body)
-    return [SignedMessage(body, signature)] if status == 200 else []
+    raise_for_status(f"GET {path}", status, body, connection.retry_after)
+    return [SignedMessage(body, signature, connection.key)] if status == 200 else []
 
 
-def raise_for_status(request: str, status: int, body: bytes) -> None:
+def raise_for_status(request: str, status: int, body: bytes, retry_after: float = 0.0) -> None:
     """Raise `Unavailable` for a temporary error status, `Refused` for a permanent one."""
     if 200 <= status < 300:
         return
     text = f"{request}: status {status}: {body[:200].decode(errors='replace')}"
-    raise Unavailable(text) if status in (408, 425, 429) or status >= 500 else Refused(text)
+    if status in (408, 425, 429) or status >= 500:
+        raise Unavailable(text, retry_after=retry_after)
+    raise Refused(text)
+
+
+def _seconds(header: str) -> float:
+    """The seconds of a `Retry-After`, at most MAX_RETRY_AFTER_S; 0.0 without one, or for a date."""
+    return float(min(int(header[:9]), MAX_RETRY_AFTER_S)) if header.isascii() and header.isdecimal() else 0.0

@@ -6,20 +6,24 @@ are in the same partition number. No topic is created here.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
+from msgspec import Struct
 
+from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
-from monitor.model.signing import HEADER
+from monitor.model.signing import HEADER, KEY_HEADER
 from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
 REQUEST_TIMEOUT_S = 10.0
+LOOK_S = 5.0  # between two looks for a topic that did not exist when a feed was opened
+TopicUse: TypeAlias = Literal["own", "shared"]
 HEADERS = [("content-type", BATCH.encode())]
 
 
@@ -32,14 +36,42 @@ def partition_of(key: str, partitions: int) -> int:
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
+class LinkTopics(Struct, frozen=True):
+    """Which topics a link uses. `participant`: separate topics are `<prefix>.<what>.<participant>`. `use` "own" or
+    "shared" names the one kind; `None`: its separate ones where they exist, commands and permits from both kinds.
+    `telemetry` replaces the telemetry topic.
+
+    >>> LinkTopics("sandbox", "acme").candidates("commands")
+    ('sandbox.commands.acme', 'sandbox.commands')
+    >>> LinkTopics("sandbox", "acme", use="shared").candidates("commands")
+    ('sandbox.commands',)
+    """
+
+    prefix: str
+    participant: str = ""
+    use: TopicUse | None = None
+    telemetry: str = ""
+
+    def candidates(self, what: Literal["telemetry", "commands", "permits"]) -> tuple[str, ...]:
+        """Topics that may be used, the preferred one first."""
+        if what == "telemetry" and self.telemetry:
+            return (self.telemetry,)
+        shared = f"{self.prefix}.{what}"
+        if not self.participant or self.use == "shared":
+            return (shared,)
+        own = f"{shared}.{self.participant}"
+        return (own,) if self.use == "own" else (own, shared)
+
+
 class KafkaLink:
     """Sends each batch as one record with `acks=all`, one in flight, so that a failure never changes the order."""
 
-    def __init__(self, servers: list[str], *, telemetry: str, prefix: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, servers: list[str], topics: LinkTopics, options: Mapping[str, Any]) -> None:
         self.servers = servers
-        self.prefix = prefix
-        self.telemetry = telemetry
+        self.topics = topics
+        self.prefix = topics.prefix
         self.options = {**access(), **options}
+        self._telemetry: str | None = None
         self._producer: KafkaProducer | None = None
 
     @property
@@ -47,20 +79,34 @@ class KafkaLink:
         """The address, for messages."""
         return f"kafka://{','.join(self.servers)}"
 
-    def require_reachable(self) -> None:
-        """Raise `Unavailable` unless one of the servers accepts a connection.
+    @property
+    def telemetry(self) -> str:
+        """The topic that telemetry is sent to. Chosen once, so that the events of one source stay in order. Raises
+        `Unavailable` when no broker responds, or no such topic exists."""
+        if self._telemetry is None:
+            candidates = self.topics.candidates("telemetry")
+            self._telemetry = candidates[0] if len(candidates) == 1 else self._first_of(candidates)
+        return self._telemetry
 
-        kafka-python itself would retry for seconds and leak sockets when no server accepts one.
+    def _first_of(self, candidates: Sequence[str]) -> str:
+        consumer = self.consumer()
+        try:
+            there = consumer.topics()
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self.where} does not respond: {error!r}") from error
+        finally:
+            consumer.close(autocommit=False, timeout_ms=0)
+        found = next((topic for topic in candidates if topic in there), None)
+        if found is None:
+            raise Unavailable(f"{self.where} has no topic {' or '.join(candidates)}")
+        return found
+
+    def require_reachable(self) -> None:
+        """Raise `Unavailable` unless one of the servers answers, Refused when it does not take the login.
+
+        kafka-python itself would retry for seconds and leak sockets when no server accepts a connection.
         """
-        problem: OSError | None = None
-        for server in self.servers:
-            host, _, port = server.rpartition(":") if ":" in server else (server, "", "9092")
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
-                return
-            except OSError as error:
-                problem = error
-        raise Unavailable(f"{self.where} does not respond: {problem}")
+        require_login(self.servers, self.options, reauthenticates=True)
 
     def producer(self, **more: Any) -> KafkaProducer:
         """Return the producer, created on first use. Raises `Unavailable` when no broker responds."""
@@ -90,12 +136,13 @@ class KafkaLink:
     def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Link.send`."""
         headers = [*HEADERS, (HEADER, signature.encode())] if signature else HEADERS
+        topic = self.telemetry
         try:
-            future = self.producer().send(self.telemetry, body, key=pilot.encode(), headers=headers)
+            future = self.producer().send(topic, body, key=pilot.encode(), headers=headers)
             future.get(timeout=30)
         except KafkaError as error:
             self.close()  # this batch must not be in flight any more when it is retried
-            raise Unavailable(f"{self.where} did not acknowledge a record for {self.telemetry}: {error!r}") from error
+            raise Unavailable(f"{self.where} did not acknowledge a record for {topic}: {error!r}") from error
 
     def consumer(self) -> KafkaConsumer:
         """Return a consumer of committed records without a group. Raises `Unavailable` when no broker responds."""
@@ -132,20 +179,22 @@ class KafkaLink:
 
 
 class KafkaFeed:
-    """The pilot's partition of the compacted topic `<prefix>.commands` (from the beginning) or `.permits` (from now
-    on).
+    """The pilot's partition of the compacted topics of commands (from the beginning) or permits (from now on).
 
-    Reads committed records only.
+    Reads committed records only. Where both the participant's own topic and the shared one may be used, both are read:
+    the highest standing counts, so no command is missed while the monitor moves from one to the other. A topic that is
+    created later is read within `LOOK_S`.
     """
 
     def __init__(self, link: KafkaLink, pilot: str, what: FeedName) -> None:
         self._link = link
         self._pilot = pilot
         self._what = what
-        self._topic = f"{link.prefix}.{what}"
+        self._topics = link.topics.candidates(what)
         self._consumer: KafkaConsumer | None = None
-        self._partition: TopicPartition | None = None
-        self._end = 0
+        self._partitions: list[TopicPartition] = []
+        self._ends: dict[TopicPartition, int] = {}
+        self._looked = 0.0
         self._complete = False
 
     def want(self, nonce: str) -> None:
@@ -153,7 +202,7 @@ class KafkaFeed:
 
     @property
     def complete(self) -> bool:
-        """True once the position has reached the end that the partition had when the feed was opened."""
+        """True once the positions have reached the ends that the partitions had when the feed was opened."""
         return self._complete
 
     def _connect(self) -> KafkaConsumer:
@@ -161,16 +210,10 @@ class KafkaFeed:
             return self._consumer
         consumer = self._link.consumer()
         try:
-            partitions = consumer.partitions_for_topic(self._topic)
-            if not partitions:
-                raise Unavailable(f"{self._link.where} has no topic {self._topic}")
-            self._partition = TopicPartition(self._topic, partition_of(self._pilot, len(partitions)))
-            consumer.assign([self._partition])
-            if self._what == "commands":
-                consumer.seek_to_beginning(self._partition)
-            else:
-                consumer.seek_to_end(self._partition)
-            self._end = consumer.end_offsets([self._partition])[self._partition]
+            self._partitions, self._ends = [], {}
+            self._add(consumer, self._existing(consumer))
+            if not self._partitions:
+                raise Unavailable(f"{self._link.where} has no topic {' or '.join(self._topics)}")
         except (KafkaError, OSError) as error:
             consumer.close(autocommit=False, timeout_ms=0)
             raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
@@ -180,19 +223,52 @@ class KafkaFeed:
         self._consumer = consumer
         return consumer
 
+    def _existing(self, consumer: KafkaConsumer) -> list[TopicPartition]:
+        """The pilot's partition of each topic that exists and is not read yet."""
+        self._looked = time.monotonic()
+        known = {partition.topic for partition in self._partitions}
+        return [
+            TopicPartition(topic, partition_of(self._pilot, len(partitions)))
+            for topic in self._topics
+            if topic not in known and (partitions := consumer.partitions_for_topic(topic))
+        ]
+
+    def _add(self, consumer: KafkaConsumer, new: list[TopicPartition]) -> None:
+        """Read these partitions too; the positions of the others stay."""
+        if not new:
+            return
+        at = {partition: consumer.position(partition) for partition in self._partitions}
+        self._partitions += new
+        consumer.assign(self._partitions)
+        for partition, offset in at.items():
+            consumer.seek(partition, offset)
+        if self._what == "commands":
+            consumer.seek_to_beginning(*new)
+        else:
+            consumer.seek_to_end(*new)
+        self._ends |= consumer.end_offsets(new)
+
+    def _look_for_more(self, consumer: KafkaConsumer) -> None:
+        if len(self._partitions) < len(self._topics) and time.monotonic() - self._looked >= LOOK_S:
+            self._add(consumer, self._existing(consumer))
+
+    def _reached(self, consumer: KafkaConsumer, partition: TopicPartition) -> bool:
+        at = consumer.position(partition, timeout_ms=int(REQUEST_TIMEOUT_S * 1000))
+        return at is not None and at >= self._ends[partition]
+
     def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `Feed.poll`."""
         consumer = self._connect()
         try:
+            self._look_for_more(consumer)
             batches = consumer.poll(timeout_ms=int((wait if self._complete else min(wait, 0.2)) * 1000))
             if not self._complete:
-                at = consumer.position(self._partition, timeout_ms=int(REQUEST_TIMEOUT_S * 1000))
-                self._complete = at is not None and at >= self._end
+                self._complete = all(self._reached(consumer, partition) for partition in self._partitions)
         except (KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
         return [
-            SignedMessage(record.value, _signature(record.headers))
+            SignedMessage(record.value, _header(record.headers, HEADER), _header(record.headers, KEY_HEADER))
             for batch in batches.values()
             for record in batch
             if record.key == self._pilot.encode() and record.value is not None
@@ -205,5 +281,5 @@ class KafkaFeed:
             consumer.close(autocommit=False, timeout_ms=0)
 
 
-def _signature(headers: list[tuple[str, bytes]]) -> str:
-    return next((value.decode(errors="replace") for name, value in headers if name == HEADER and value), "")
+def _header(headers: list[tuple[str, bytes]], wanted: str) -> str:
+    return next((value.decode(errors="replace") for name, value in headers if name == wanted and value), "")

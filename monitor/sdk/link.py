@@ -14,10 +14,12 @@ FeedName: TypeAlias = Literal["commands", "permits"]
 
 
 class SignedMessage(Struct, frozen=True):
-    """A command or permit as received, not verified: its bytes and its detached signature ("" when there was none)."""
+    """A command or permit as received, not verified: its bytes, its detached signature and the public key that it says
+    it is signed with ("" when there was none)."""
 
     body: bytes
     signature: str = ""
+    key: str = ""
 
 
 class Feed(Protocol):

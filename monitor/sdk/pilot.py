@@ -65,12 +65,18 @@ class Pilot:
     | `guard_timeout` | s that a guard waits while the state or a first permit is not known yet |
     | `serving` | returns whether the service works; default: derived from the guard |
     | `topic_prefix`, `telemetry_topic`, `options` | Kafka only; `options` go to kafka-python (security, compression) |
+    | `topics` | Kafka only. "own": topics of the participant (`<prefix>.commands.<participant>` ...). "shared": those
+      of all. Default: its own where they exist, and commands and permits from both |
     | `permits` | "required": no work without a permit. "off": halts are obeyed, an outage of the monitor stops nothing.
       Default: required for the tiers high and critical, which cannot be off; else off |
     | `on_lapse` | the end of a permit refuses work ("stop") or is logged ("shout"). Default: by `tier`; without one
       what the permits state, and stop until they state it. A permit that states stop is always obeyed |
-    | `trust` | public keys of the monitor (`monitor.sdk.verifier.trusted`): only what they signed is accepted |
+    | `trust` | public keys of the monitor (`monitor.sdk.verifier.trusted`): only what they signed is accepted. Default:
+      the first key that signs is pinned in `spool_dir`; required for the tiers high and critical. "none": no key is
+      checked, for trials |
     | `key` | private key of the service (a file of `sandbox-monitor keys new`); signs what is sent |
+    | `pseudonyms` | ids of complaints, incidents and decisions are sent as HMACs of what you pass, made with a key that
+      is derived from `key`; an id that is a UUID, a ULID or a digest is sent as it is. Default: with `key` |
     | `drain_s` | s that running work may go on after a halt |
     | `clock` | ns, sleep included; for tests |
 
@@ -98,18 +104,27 @@ class Pilot:
         serving: Callable[[], bool] | None = None,
         topic_prefix: str = "sandbox",
         telemetry_topic: str = "",
+        topics: Literal["own", "shared"] | None = None,
         options: Mapping[str, Any] | None = None,
         tier: Tier | None = None,
         permits: Literal["required", "off"] | None = None,
         on_lapse: OnLapse | None = None,
         trust: Trust = None,
         key: str | Path | Signer | None = None,
+        pseudonyms: bool | None = None,
         drain_s: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
         link = to
         if isinstance(to, str):
-            link = open_link(to, prefix=topic_prefix, telemetry=telemetry_topic, options=options)
+            link = open_link(
+                to,
+                prefix=topic_prefix,
+                telemetry=telemetry_topic,
+                participant=participant,
+                topics=topics,
+                options=options,
+            )
         settings = PilotSettings(
             pilot=pilot,
             participant=participant,
@@ -127,7 +142,9 @@ class Pilot:
             permits=permits_of(permits, tier),
             on_lapse=on_lapse,
             keys=trusted(trust),
+            pins=trust is None,
             signer=key if isinstance(key, Signer) else read_key(Path(key)) if key else None,
+            pseudonyms=pseudonyms,
             drain_s=drain_s,
             clock=clock or boottime(),
         )

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from monitor.model.event_ids import PERSONAL
 from monitor.model.events import CommandAcknowledged, Envelope, ExposureTallied, Heartbeat, ModelChanged, encode
+from monitor.model.pseudonyms import is_pseudonym, pseudonym
 from monitor.sdk.build import BadEvent, build
 from monitor.sdk.refusals import ArgumentError
 from monitor.sdk.settings import PilotSettings
@@ -41,6 +43,7 @@ class Reporter:
         self._recorded = recorded
         self._nonce = nonce
         self._announced = announced
+        self._pseudonym_key = settings.pseudonym_key
         self._lock = threading.Lock()
         self._block = threading.local()  # of this thread: depth of `together`, position of its last event
         self._closed = False
@@ -64,6 +67,9 @@ class Reporter:
                 # The lease of the permit that answers starts here, before the event is written.
                 data["nonce"] = self._nonce()
                 data["exposure"] = self.counter
+            personal = PERSONAL.get(kind, "")
+            if self._pseudonym_key is not None and isinstance(text := data.get(personal), str) and text:
+                data[personal] = text if is_pseudonym(text) else pseudonym(self._pseudonym_key, text)
             # Every argument is checked before the event is written.
             event: Any = build(kind, source=self._source, pilot=self._pilot, number=self.number + 1, at=at, data=data)
             raw = encode(event)

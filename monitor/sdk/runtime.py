@@ -111,6 +111,7 @@ class Runtime:
     def status(self) -> Status:
         """See `Pilot.status`."""
         loop, lease = self.loop, self.guard.lease
+        authority = loop.verifier.authority if loop else None
         return Status(
             source=self.source,
             waiting_bytes=self.sender.waiting,
@@ -125,6 +126,8 @@ class Runtime:
             leading=loop.leading if loop else False,
             not_recorded=self.reporter.not_recorded,
             notice=self.guard.notice,
+            trust=authority.mode if authority else "open",
+            trusted_keys=authority.key_ids if authority else (),
         )
 
     def flush(self, timeout: float) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from monitor.errors import SandboxMonitorError
+from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.logs import EventLogger
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
@@ -154,7 +154,9 @@ class Sender:
                 if time.monotonic() - logged >= LOG_EVERY_S:
                     logged = time.monotonic()
                     LOG.warning("telemetry.delayed", pilot=self._pilot, waiting_bytes=self.waiting, error=error)
-                self._stop.wait(pause)
+                # A monitor with a backlog says when to try again.
+                asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+                self._stop.wait(max(pause, asked))
                 pause = min(MAX_BACKOFF_S, pause * 2)
             else:
                 self.error = ""

@@ -41,9 +41,16 @@ class PilotSettings(Struct, frozen=True, kw_only=True):
     permits: Permits
     on_lapse: OnLapse | None
     keys: Trusted | None
+    pins: bool  # without keys: trust the first one that signs
     signer: Signer | None
+    pseudonyms: bool | None  # None: with a signer
     drain_s: float
     clock: Clock
+
+    @property
+    def pseudonym_key(self) -> bytes | None:
+        """What ids of complaints, incidents and decisions are made pseudonyms with; None: they are sent as they are."""
+        return None if self.signer is None or self.pseudonyms is False else self.signer.pseudonym_key
 
     @property
     def lapse_policy(self) -> OnLapse | None:
@@ -70,6 +77,8 @@ def check(settings: PilotSettings) -> None:
         if value not in words:
             raise ValueError(f"{name} is {value!r}; give one of {', '.join(word for word in words if word)}")
     tier, permits, on_lapse = settings.tier, settings.permits, settings.on_lapse
+    if settings.pseudonyms and settings.signer is None:
+        raise ValueError("pseudonyms are made with the firm's key: give key=..., a file of `sandbox-monitor keys new`")
     if tier in STOPPING and (permits == "off" or on_lapse == "shout"):
         raise ValueError(
             f"a pilot of tier {tier} stops when its permit lapses: leave out permits='off', on_lapse='shout'"
@@ -82,5 +91,11 @@ def check(settings: PilotSettings) -> None:
         value = getattr(settings, name)
         if value < least:
             raise ValueError(f"{name} is {value:g}; give at least {least}")
+    if tier in STOPPING and settings.follow and settings.keys is None and settings.pins:
+        raise ValueError(
+            f"a pilot of tier {tier} needs trust=: the public key of the authority, as it published it "
+            "(`sandbox-monitor keys show`, GET /v1/key of an embedded monitor); for a trial without one give "
+            'trust="none", and anybody who can write or respond there can release the pilot'
+        )
     if not settings.participant:
         raise ValueError("participant is empty; give the firm's id as in the charter")

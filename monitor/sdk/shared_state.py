@@ -47,7 +47,7 @@ class SharedState:
 
     def __init__(self, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._base = base
+        self.base = base
         self._lead: int | None = None
         self._written_notice: Notice | None = None
         gate = wait_lock(base / "lock")
@@ -88,7 +88,7 @@ class SharedState:
     def lead(self) -> bool:
         """Try to become the leader; return whether this object is. Does not block."""
         if self._lead is None:
-            self._lead = try_lock(self._base / "leader")
+            self._lead = try_lock(self.base / "leader")
         return self._lead is not None
 
     def write_commands(self, state: CommandState) -> None:
@@ -111,10 +111,10 @@ class SharedState:
         raw = msgspec.json.encode(notice)
         if notice == self._written_notice or len(raw) > MAX_NOTICE_BYTES:
             return
-        fresh = self._base / "notice.new"
+        fresh = self.base / "notice.new"
         with contextlib.suppress(OSError):
             fresh.write_bytes(raw)
-            fresh.replace(self._base / "notice")
+            fresh.replace(self.base / "notice")
             self._written_notice = notice
 
     # Readers.
@@ -137,7 +137,7 @@ class SharedState:
     def notice(self) -> Notice | None:
         """The newest notice, also one from before this process started; None when there was none."""
         try:
-            return msgspec.json.decode((self._base / "notice").read_bytes(), type=Notice)
+            return msgspec.json.decode((self.base / "notice").read_bytes(), type=Notice)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
@@ -152,14 +152,14 @@ class SharedState:
     def resume(self, release: str) -> None:
         """Record that the firm resumed from the release with this command id. Durable when this returns: a restarted
         service must not need a second act of the firm. Raises OSError."""
-        replace_file(self._base / "resumed", f"{release}\n".encode())
+        replace_file(self.base / "resumed", f"{release}\n".encode())
 
     @property
     def resumed(self) -> str:
         """Command id of the release that the firm last resumed from; "" when there was none."""
         try:
             # A damaged file names no release, so that the firm resumes again.
-            return (self._base / "resumed").read_bytes().decode(errors="replace").strip()
+            return (self.base / "resumed").read_bytes().decode(errors="replace").strip()
         except (FileNotFoundError, IsADirectoryError):
             return ""
 

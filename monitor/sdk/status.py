@@ -24,6 +24,9 @@ class Status(Struct, frozen=True):
     | `permit_s` | seconds until the newest permit ends, negative afterwards; None before the first one |
     | `lapsed` | a permit is needed and none is valid |
     | `refused` | rejected commands and permits by word of `monitor.sdk.refusals.MessageRejection` |
+    | `trust` | "given": keys given as `trust`; "pinned": the key of the first contact; "open": no key yet, so anybody
+      who can write or respond is believed |
+    | `trusted_keys` | the ids of those keys |
     | `leading` | this process reads commands and permits for all processes of the pilot on this machine |
     | `not_recorded` | reports, heartbeats included, that found no room in the spool |
     | `notice` | the monitor's newest answer about the pilot's telemetry: what it rejected and why, active findings
@@ -44,3 +47,5 @@ class Status(Struct, frozen=True):
     leading: bool
     not_recorded: int
     notice: Notice | None = None
+    trust: Literal["given", "pinned", "open"] = "open"
+    trusted_keys: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from monitor.access.address import http_address, kafka_servers, shown
 from monitor.errors import Refused
@@ -11,13 +11,22 @@ from monitor.sdk.link import Link
 
 
 def open_link(
-    to: str, *, prefix: str = "sandbox", telemetry: str = "", options: Mapping[str, Any] | None = None
+    to: str,
+    *,
+    prefix: str = "sandbox",
+    telemetry: str = "",
+    participant: str = "",
+    topics: Literal["own", "shared"] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Link:
     """Return the link for `kafka://host:port[,host:port]` or `http(s)://host:port`; it connects on first use.
 
-    `telemetry` replaces the topic `<prefix>.telemetry`; `options` go to kafka-python (security settings, compression).
-    Raises ValueError on any other address.
+    `participant` and `topics`: see `monitor.sdk.kafka_link.LinkTopics`; without a participant the topics are the shared
+    ones. `telemetry` replaces the telemetry topic; `options` go to kafka-python (security settings, compression).
+    Raises ValueError on any other address, or value of `topics`.
     """
+    if topics not in (None, "own", "shared"):
+        raise ValueError(f"topics is {topics!r}; give 'own', 'shared' or None")
     try:
         if to.startswith("kafka://"):
             servers = kafka_servers(to.removeprefix("kafka://").rstrip("/"))
@@ -32,6 +41,6 @@ def open_link(
         from monitor.sdk.http_link import HttpLink
 
         return HttpLink(to)
-    from monitor.sdk.kafka_link import KafkaLink
+    from monitor.sdk.kafka_link import KafkaLink, LinkTopics
 
-    return KafkaLink(servers, telemetry=telemetry or f"{prefix}.telemetry", prefix=prefix, options=options or {})
+    return KafkaLink(servers, LinkTopics(prefix, participant, topics, telemetry), options or {})

@@ -49,7 +49,8 @@ class Source(Struct, array_like=True, gc=False):
     """One emitter incarnation: its highest sequence number, the missing ones below it, when it was last `heard` (ms);
     the exposure that it `tallied` since it is known, what its counter stated before that (`offset`; `None` = not known
     yet), its last `statements`, the `latest` time (ms) for which it reported exposure or liveness, whether it `ended`
-    (serves no more); digests of the events `seen` under its last numbers, the `newest` time (ms) of an event."""
+    (serves no more); digests of the events `seen` under its last numbers, the `newest` time (ms) of an event; the `key`
+    that signs it (`monitor.decide.senders.Sender`; 0 = none had to), and the `earlier` ones, oldest first."""
 
     high: int
     missing: Missing = msgspec.field(default_factory=Missing)
@@ -61,6 +62,8 @@ class Source(Struct, array_like=True, gc=False):
     ended: bool = False
     seen: SequenceDigests = msgspec.field(default_factory=SequenceDigests)
     newest: int = 0
+    key: int = 0
+    earlier: tuple[int, ...] = ()
 
 
 class PackedDetectors(Struct, gc=False):
@@ -71,12 +74,16 @@ class PackedDetectors(Struct, gc=False):
 
     def blob(self, place: int) -> bytes:
         """The detectors of one stream. Raises LogBroken when the bytes are not packed detectors."""
+        return self.all()[place]
+
+    def all(self) -> list[bytes]:
+        """The detectors of all streams. Raises LogBroken when the bytes are not packed detectors."""
         if self.blobs is None:
             try:
                 self.blobs = [bytes(raw) for raw in _raws.decode(zlib.decompress(self.packed))]
             except (msgspec.MsgspecError, zlib.error) as error:
                 raise LogBroken(f"the detectors of a state snapshot cannot be read: {error}") from error
-        return self.blobs[place]
+        return self.blobs
 
 
 class Stream(Struct, gc=False):
@@ -123,7 +130,8 @@ class PilotState(Struct, gc=False):
     ids that were reported; `leaving` whether its exit is on record and waits for a verified stop; `acts` what is
     remembered of acts; `lost` how many numbers are missing of sources and gaps that are no longer tracked;
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
-    `uncounted` which labels that count nowhere were reported."""
+    `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
+    still arrive out of order, where events are signed."""
 
     id: str
     charter: Charter
@@ -149,6 +157,7 @@ class PilotState(Struct, gc=False):
     window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
+    gap: int | None = None
 
     @property
     def began(self) -> int:
@@ -162,6 +171,12 @@ class PilotState(Struct, gc=False):
         if isinstance(held, PackedDetectors) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
             return held.packed
         return pack([stream.blob() for stream in streams])
+
+    def detectors_whole(self) -> bool:
+        """Whether packed detectors can be unpacked. Raises LogBroken when they cannot."""
+        packed = [stream.held for stream in self.streams.values() if isinstance(stream.held, PackedDetectors)]
+        count = len(PackedDetectors(packed[0].packed).all()) if packed else 0
+        return count == len(packed)
 
     def pack_detectors(self) -> None:
         """Hold all detectors as bytes until the next use: a twentieth of the memory."""

@@ -33,10 +33,10 @@ from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
 
-VERSION = 6
-READS = (2, 3, 4, 5, 6)
-# The fields that 3, 4 and 6 added stand at the end of each array, so an older snapshot leaves them empty. 5 compresses
-# the charter and the detectors; 6 has ranges of missing numbers.
+VERSION = 7
+READS = (2, 3, 4, 5, 6, 7)
+# The fields that 3, 4, 6 and 7 added stand at the end of each array, so an older snapshot leaves them empty. 5
+# compresses the charter and the detectors; 6 has ranges of missing numbers.
 
 
 class _Kept(Struct, array_like=True, gc=False):
@@ -74,6 +74,7 @@ class _Snapshot(Struct, array_like=True):
     window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
+    gap: int = 0
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -96,7 +97,7 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
             p.model, p.exited, _with_offsets(p.sources), streams, p.heard, [], p.drilled, p.tolerated or 0, [], p.hash,
             p.packed(), p.outage or (0, 0), p.incidents, p.leaving, p.acts, p.lost,
-            p.conflicted or 0, _window_numbers(p.window), p.rejections, labels,
+            p.conflicted or 0, _window_numbers(p.window), p.rejections, labels, p.gap or 0,
         )
     )  # fmt: skip
 
@@ -132,8 +133,29 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         outage=None if s.outage == (0, 0) else s.outage, incidents=s.incidents, leaving=s.leaving,
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
+        gap=s.gap or None,
     )  # fmt: skip
     return pilot, plan
+
+
+def from_another_version(raw: bytes) -> bool:
+    """Whether the bytes begin as a snapshot of a version that this code does not read: they are whole, for another
+    version of it."""
+    head = 3 if raw[:1] == b"\xdc" else 1  # of an array of 16 or more fields, or of fewer
+    return len(raw) > head and raw[:1] >= b"\x90" and raw[head] < 0x80 and raw[head] not in READS
+
+
+def restore_whole(name: str, raw: bytes) -> PilotState | None:
+    """The pilot `name` from bytes that were stored; `None` when they are damaged, in any part. Raises LogBroken when
+    another version of this code wrote them."""
+    try:
+        pilot, _ = restore(raw)
+        whole = pilot.id == name and pilot.detectors_whole()
+    except Exception:  # damaged bytes may pass each check of a type, and fail anywhere in what is built of them
+        if from_another_version(raw):
+            raise
+        return None
+    return pilot if whole else None
 
 
 def _in_order(periods: dict[int, OpenPeriod]) -> dict[int, OpenPeriod]:

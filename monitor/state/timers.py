@@ -13,6 +13,7 @@ from msgspec import structs
 from monitor.compile.plan import Closing
 from monitor.state.pilot import PilotState
 
+GAP_WAIT_MS = 3_000  # in which a missing event may still come: records that were retried arrive out of order
 NEVER = 1 << 62  # ms; a number, as the next due time is compared per event
 Timer: TypeAlias = tuple[int, str, str]  # due (ms), kind, name
 NO_TIMER: Timer = (NEVER, "", "")
@@ -45,6 +46,8 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
         yield pilot.window.due, "rectify", ""
     for name, shelf in pilot.standing.shelved.items():
         yield shelf.until, "unshelve", name
+    if pilot.gap is not None:
+        yield pilot.gap + GAP_WAIT_MS, "gap", ""
     if plan.drill_every is not None:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
 

@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -39,14 +40,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(port: int, timeout: float = 1.0) -> bool:
-    """Whether a broker on this port answers a request (ApiVersions, version 0): an open port alone is too early."""
+def answers(port: int, timeout: float = 1.0, context: ssl.SSLContext | None = None) -> bool:
+    """Whether a broker on this port answers a request (ApiVersions, version 0): an open port alone is too early.
+
+    With a `context` it is asked over TLS.
+    """
     request = struct.pack(">hhih", 18, 0, 1, -1)  # api key, api version, correlation id, no client id
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout) as s:
+        with contextlib.ExitStack() as stack:
+            s = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout))
+            if context is not None:
+                s = stack.enter_context(context.wrap_socket(s, server_hostname="127.0.0.1"))
             s.sendall(struct.pack(">i", len(request)) + request)
-            return len(s.recv(4)) == 4
-    except OSError:
+            answer = s.recv(8)
+            return len(answer) == 8 and struct.unpack(">ii", answer)[1] == 1  # a TLS alert is no answer
+    except OSError:  # ssl.SSLError is one
         return False
 
 
@@ -70,9 +78,9 @@ class KafkaBroker:
         self._settings = settings or {}
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
-        before = self._ports()
-        self.port = port or before[0] or free_port()
-        self.controller_port = controller_port or before[1] or free_port()
+        before = self.configured_ports()
+        self.port = port or before.get("PLAINTEXT") or before.get("FIRMS") or free_port()
+        self.controller_port = controller_port or before.get("CONTROLLER") or free_port()
 
     @property
     def bootstrap(self) -> str:
@@ -109,13 +117,13 @@ class KafkaBroker:
         """
         if self.running:
             return
-        if answers(self.port):
+        if self._answers():
             raise Unavailable(f"something already answers on {self.bootstrap}: stop it, or choose another port")
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self._configure()
         data = self.directory / "data"
         if not (data / "meta.properties").exists():
-            format_storage(config, data, self._settings.get("node.id", "1"))
+            self._format(config, data)
         command = broker_command(config)
         keeper = shutil.which("setpriv")
         if keeper:  # a test run that is killed takes its broker with it
@@ -136,7 +144,7 @@ class KafkaBroker:
     def ready(self, timeout: float = 60.0) -> KafkaBroker:
         """Wait until a launched JVM answers. Raises `Unavailable` when it ends, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while not answers(self.port):
+        while not self._answers():
             if not self.running:
                 raise Unavailable(f"the broker ended while starting, see {self.log}:\n{self.tail()}")
             if time.monotonic() > deadline:
@@ -172,25 +180,34 @@ class KafkaBroker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def _ports(self) -> tuple[int | None, int | None]:
+    def configured_ports(self) -> dict[str, int]:
+        """Ports by listener, of an earlier start in the same directory; empty before the first."""
         config = self.directory / "server.properties"
         found: dict[str, int] = {}
         for line in config.read_text().splitlines() if config.exists() else ():
             key, _, value = line.partition("=")
             if key == "listeners":
                 found = {part.split("://")[0]: int(part.rsplit(":", 1)[1]) for part in value.split(",")}
-        return found.get("PLAINTEXT"), found.get("CONTROLLER")
+        return found
 
-    def _configure(self) -> Path:
-        own = {
+    def _answers(self) -> bool:
+        return answers(self.port)
+
+    def _own_settings(self) -> dict[str, str]:
+        """What depends on this broker's ports and directory."""
+        return {
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": str(self.directory / "data"),
-            **self._settings,
         }
+
+    def _format(self, config: Path, data: Path) -> None:
+        format_storage(config, data, self._settings.get("node.id", "1"))
+
+    def _configure(self) -> Path:
         config = self.directory / "server.properties"
-        lines = "".join(f"{key}={value}\n" for key, value in own.items())
+        lines = "".join(f"{key}={value}\n" for key, value in {**self._own_settings(), **self._settings}.items())
         config.write_text((LOCAL / "broker.properties").read_text() + "\n" + lines)
         return config
 
@@ -235,7 +252,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--controller-port", type=int, default=None, help="port of the controller (default: a free one)"
     )
     given = parser.parse_args(arguments)
-    broker = KafkaBroker(given.dir, given.port, given.controller_port)
+    return run_in_foreground(KafkaBroker(given.dir, given.port, given.controller_port))
+
+
+def run_in_foreground(broker: KafkaBroker) -> int:
+    """Run a broker until SIGTERM or SIGINT, and print when it is ready. Exit code 0 after a signal, 1 when it could not
+    start or ended by itself."""
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -89,7 +89,7 @@ def format_storage(config: Path, data: Path, node_id: str) -> None:
     """
     features = HOME / "prepared" / f"{_version()}-bootstrap.checkpoint"
     if not features.exists():
-        _run_format_tool(config)
+        run_format_tool(config)
         features.parent.mkdir(parents=True, exist_ok=True)
         copy = features.with_suffix(f".{os.getpid()}")  # another process may be making it too
         shutil.copy(data / "bootstrap.checkpoint", copy)
@@ -99,6 +99,21 @@ def format_storage(config: Path, data: Path, node_id: str) -> None:
     shutil.copy(features, data / "bootstrap.checkpoint")
     identity = {"version": "1", "cluster.id": CLUSTER_ID, "node.id": node_id, "directory.id": _directory_id()}
     (data / "meta.properties").write_text("".join(f"{key}={value}\n" for key, value in identity.items()))
+
+
+def run_format_tool(config: Path, scram: Sequence[str] = ()) -> None:
+    """Format the storage that `config` names with Kafka's own tool, with SCRAM users in the tool's notation.
+
+    Raises `Unavailable` when the tool fails.
+    """
+    words = ["format", "-t", CLUSTER_ID, "-c", str(config), *(word for user in scram for word in ("--add-scram", user))]
+    with tempfile.NamedTemporaryFile("w", prefix="kafka-format-") as file:  # mode 0600: passwords stay out of `ps`
+        file.write("".join(f"{word}\n" for word in words))
+        file.flush()
+        command = [*_command("kafka.tools.StorageTool"), f"@{file.name}"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"the broker's storage could not be formatted:\n{done.stdout[-2000:]}")
 
 
 def prepare() -> None:
@@ -129,13 +144,6 @@ def prepare() -> None:
 
 def _command(main: str, options: Sequence[str] = ()) -> list[str]:
     return [java(), *JVM, *options, "-cp", f"{jars()}/*", main]
-
-
-def _run_format_tool(config: Path) -> None:
-    command = [*_command("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(config)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(f"the broker's storage could not be formatted:\n{done.stdout[-2000:]}")
 
 
 def _version() -> str:

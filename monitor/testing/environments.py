@@ -21,8 +21,8 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor.charter.control import Admission, ControlBase
-from monitor.charter.spec import Charter, Drills, Participant, Responses
-from monitor.client.bulk import open_bulk
+from monitor.charter.spec import Charter, Drills, Participant, Reporter, Responses
+from monitor.client.bulk import Bulk, open_bulk
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.files.key_file import own_key
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
@@ -30,6 +30,7 @@ from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
 from monitor.model.records import Decision, Reason
+from monitor.model.signing import HTTP_HEADER
 from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker, free_port
 from monitor.testing.proxy import Proxy
@@ -91,13 +92,18 @@ class RecordedDecisions:
             return row
 
 
-def charters(pilots: int, key: str, responses: Responses, drills: Drills) -> list[Charter]:
-    """Charters of the simulator's calm fleet; the firms' services sign with `key`."""
+def charters(pilots: int, key: str, reporter: str, responses: Responses, drills: Drills) -> list[Charter]:
+    """Charters of the simulator's calm fleet; the firms' services sign with `key`, a hospital that reports incidents
+    and complaints with `reporter`."""
     fleet = Fleet(1, pilots=pilots, scenarios=["calm"], start=time.time_ns() // 1_000_000 - 3_600_000, hours=24)
     given = [fleet.charter_for(pilot) for pilot in fleet.pilots]
     return [
         msgspec.structs.replace(
-            charter, participant=Participant(charter.participant.id, keys=(key,)), responses=responses, drills=drills
+            charter,
+            participant=Participant(charter.participant.id, keys=(key,)),
+            reporters=(Reporter("hospital", keys=(reporter,)),),
+            responses=responses,
+            drills=drills,
         )
         for charter in given
     ]
@@ -130,7 +136,7 @@ class Environment(Protocol):
         """Arguments for the `Pilot` of a service that reaches the monitor through `proxy`."""
 
     def report(self, event: Envelope) -> None:
-        """Send an event from outside the service, not through a proxy; it is durable when this returns."""
+        """Send a report of the hospital, not through a proxy; it is durable when this returns."""
 
     def act(self, act: ControlBase) -> None:
         """Send an act of a regulator."""
@@ -144,7 +150,8 @@ class Embedded:
     def __init__(self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None) -> None:
         self.home, self.port, self.key = home, free_port(), home / "firm.key"
         self.decisions = RecordedDecisions()
-        self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
+        self._hospital = own_key(home / "hospital.key")
+        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
         (home / "charters.json").write_bytes(msgspec.json.encode(self._left))
         self._process: subprocess.Popen[bytes] | None = None
         self._proxies: list[Proxy] = []
@@ -195,19 +202,23 @@ class Embedded:
 
     def report(self, event: Envelope) -> None:
         """See `Environment.report`."""
-        self._post("/v1/telemetry", packed([event]), "application/cloudevents-batch+json")
+        body = packed([event])
+        self._post("/v1/telemetry", body, "application/cloudevents-batch+json", self._hospital.sign("telemetry", body))
 
     def act(self, act: ControlBase) -> None:
         """See `Environment.act`."""
         self._post("/v1/control", msgspec.json.encode(act), "application/json")
 
-    def _post(self, path: str, body: bytes, kind: str) -> None:
-        status, answer = self._ask("POST", path, body, kind)
+    def _post(self, path: str, body: bytes, kind: str, signature: str = "") -> None:
+        headers = {HTTP_HEADER: signature} if signature else {}
+        status, answer = self._ask("POST", path, body, kind, headers)
         if status != 202:
             raise Unavailable(f"POST {path} was answered {status}: {answer[:200]!r}")
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-        return http_request(self.port, method, path, body, kind)
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        return http_request(self.port, method, path, body, kind, headers)
 
     def _watch(self) -> None:
         after, decode = 0, msgspec.json.Decoder(Decision).decode
@@ -223,6 +234,7 @@ class Kafka:
 
     name = "kafka"
     SESSION_S = 6.0  # the minimum that a broker allows by default
+    each = False  # separate topics for each participant
 
     def __init__(
         self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None, workers: int = 1
@@ -238,17 +250,20 @@ class Kafka:
             "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         }
         self.broker = KafkaBroker(home / "kafka", own, inner, settings).start()
-        self.names = TopicNames("halt")
+        self._hospital = own_key(home / "hospital.key")
+        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
+        firms = {charter.pilot: charter.participant.id for charter in self._left} if self.each else {}
+        self._firm_of: Callable[[str], str] = lambda pilot: firms.get(pilot, "")
+        self.names = TopicNames("halt", tuple(sorted(set(firms.values()))))
         self._signer = own_key(home / "authority.key")
         self._over = threading.Event()
         asyncio.run(create_topics(self.broker.bootstrap, topics(self.names, 2, 1)))
         self.workers: list[Worker | None] = [None] * workers
         self._lock = threading.Lock()
-        self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
+        self._bulk = self._open_bulk()
         self.start()
         self._watching = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
         self._watching.start()
-        self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
         for charter in self._left:
             self.act(Admission(id=f"admit-{charter.pilot}", pilot=charter.pilot, author="authority", charter=charter))
         for charter in self._left:
@@ -260,7 +275,7 @@ class Kafka:
             if worker is not None and worker.running:
                 continue
             options = ["--instance", f"w{number}", "--session-timeout", f"{self.SESSION_S:g}"]
-            options += ["--key-file", str(self.home / "authority.key")]
+            options += ["--key-file", str(self.home / "authority.key"), *["--each"] * self.each]
             log = self.home / f"worker-{number}.log"
             self.workers[number] = Worker(self.broker.bootstrap, self.names.prefix, log, *options)
         for worker in self.workers:
@@ -303,7 +318,9 @@ class Kafka:
 
     def report(self, event: Envelope) -> None:
         """See `Environment.report`."""
-        self._send(lambda: self._bulk.telemetry(event.subject, packed([event])))
+        body = packed([event])
+        signature = self._hospital.sign("telemetry", body)
+        self._send(lambda: self._bulk.telemetry(event.subject, body, signature))
 
     def act(self, act: ControlBase) -> None:
         """See `Environment.act`."""
@@ -321,7 +338,11 @@ class Kafka:
                         raise
                     with contextlib.suppress(SandboxMonitorError):
                         self._bulk.close()
-                    self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
+                    self._bulk = self._open_bulk()
+
+    def _open_bulk(self) -> Bulk:
+        to = f"kafka://{self.broker.bootstrap}"
+        return open_bulk(to, prefix=self.names.prefix, participant_of=self._firm_of)
 
     async def _watch(self) -> None:
         following = asyncio.create_task(self._follow())

@@ -17,16 +17,17 @@ stops the flow and makes fetches fail. `FakePartitionLog` is one owner's log. `f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import LogBroken, Stop
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import TopicPartitionName
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.topics import TopicNames
-from monitor.model.records import JournalEntry, Outputs, Position, Record
+from monitor.model.records import Command, JournalEntry, Outputs, Position, Record
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryLog, MemoryStore
 
@@ -127,6 +128,9 @@ class FakePartitionLog:
         self.names = cluster.names
         self.moves = 0
         self.closed = False
+        self.routes = OutputRoutes(cluster.names)
+        self.routed = self.routes.routing
+        self.rerouted: list[tuple[str, Command]] = []
         self.error: BaseException | None = None
         self._cluster = cluster
         self._log = log
@@ -161,15 +165,26 @@ class FakePartitionLog:
         await self._round_trip()
         await self._log.write(outputs, through, checkpoint)
 
+    @property
+    def rerouting(self) -> bool:
+        """See `PartitionLog.rerouting`."""
+        return self.routed != self.routes.routing
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """See `PartitionLog.reroute`; keeps them in `rerouted`."""
+        self._called()
+        self.rerouted += commands
+        self.routed = self.routes.routing
+
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """See `PartitionLog.ends`."""
         self._raise()
         return {topic: self._cluster.end((topic, self.partition)) for topic in topics}
 
-    async def first(self, topic: str) -> int:
-        """See `PartitionLog.first`."""
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """See `PartitionLog.firsts`."""
         self._raise()
-        return self._cluster.first((topic, self.partition))
+        return {topic: self._cluster.first((topic, self.partition)) for topic in topics}
 
     def clock(self) -> int:
         """The cluster's clock (ms)."""
@@ -240,7 +255,9 @@ class FakeConsumer:
         """Whether everything that was appended has been returned."""
         return all(at >= self._cluster.end(name) for name, at in self.positions.items())
 
-    async def records(self, timeout: float) -> dict[TopicPartitionName, list[Record]]:
+    async def records(
+        self, timeout: float, without: Collection[TopicPartitionName] = ()
+    ) -> dict[TopicPartitionName, list[Record]]:
         """See `GroupConsumer.records`."""
         self.polls.append(timeout)
         if self._on_poll is not None:
@@ -251,6 +268,8 @@ class FakeConsumer:
             raise error
         found: dict[TopicPartitionName, list[Record]] = {}
         for name, at in self.positions.items() if self.flowing else ():
+            if name in without:
+                continue
             rows = list(await self._cluster.read(name, max(at, self._cluster.first(name)), self._cluster.end(name)))
             if rows := rows[: self._most]:
                 found[name] = rows

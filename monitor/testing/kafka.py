@@ -16,7 +16,7 @@ from monitor.charter.control import ControlBase
 from monitor.kafka.output_consumer import ConsumedOutput, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
-from monitor.model.records import Outputs
+from monitor.model.records import Claim, Outputs
 from monitor.testing.broker import shared
 
 _numbers = itertools.count()
@@ -52,10 +52,15 @@ class Fresh:
             (self.names.control, act.pilot.encode(), msgspec.json.encode(act), (), partition(act.pilot)) for act in acts
         ]
 
+    def claims(self, epoch: int = 1) -> list[Sent]:
+        """Claims of every partition, ready to send: readers refuse outputs of an epoch that is not claimed."""
+        claim, headers = msgspec.json.encode(Claim(epoch)), (("type", b"journal"), ("epoch", b"%d" % epoch))
+        return [(self.names.journal, None, claim, headers, partition) for partition in range(self.partitions)]
+
     async def seen(self) -> list[ConsumedOutput]:
         """Every output up to now, without duplicates and records of fenced owners."""
         n = self.names
-        every = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
+        every = (n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence)
         return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:

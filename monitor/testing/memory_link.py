@@ -15,7 +15,7 @@ from monitor.errors import Unavailable
 from monitor.model.events import Event, Heartbeat
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
-from monitor.model.signing import Signer
+from monitor.model.signing import SignedKind, Signer
 from monitor.sdk.link import FeedName, SignedMessage
 
 POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
@@ -83,12 +83,16 @@ class MemoryLink:
         if self.standing is None or command.standing > self.standing.standing:
             self.standing = command
         body = msgspec.json.encode(command)
-        self._post.put(SignedMessage(body, self.signer.sign("command", body) if self.signer else ""))
+        self._post.put(self._signed("command", body))
 
     def permit(self, permit: Permit) -> None:
         """Send a permit to the service."""
         body = msgspec.json.encode(permit)
-        self._permits.put(SignedMessage(body, self.signer.sign("permit", body) if self.signer else ""))
+        self._permits.put(self._signed("permit", body))
+
+    def _signed(self, kind: SignedKind, body: bytes) -> SignedMessage:
+        signer = self.signer
+        return SignedMessage(body, signer.sign(kind, body), signer.public) if signer else SignedMessage(body)
 
     def deliver(self, message: SignedMessage, what: FeedName = "commands") -> None:
         """Send any message to the service."""

@@ -14,7 +14,8 @@ import msgspec
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced
-from monitor.model.records import Claim, JournalEntry, Outputs, Position, Record
+from monitor.kafka.journal_records import fruitless_claims
+from monitor.model.records import RULES, Claim, JournalEntry, Outputs, Position, Record
 from monitor.testing.clock import MovingClock
 
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
@@ -172,8 +173,9 @@ class MemoryLog:
     async def claim(self) -> Recovery:
         of = self._of
         self._epoch = of.epoch + 1
-        self._store._append(of, Claim(epoch=self._epoch, owner=self._owner))
-        return Recovery(self._epoch, of.watermark, of.through, dict(of.states), self._valid_journal())
+        self._store._append(of, Claim(epoch=self._epoch, owner=self._owner, rules=RULES))
+        fruitless = fruitless_claims(of.journal) - 1
+        return Recovery(self._epoch, of.watermark, of.through, dict(of.states), self._valid_journal(), fruitless)
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
         return self._of.telemetry[topic].read(start, stop, self._chunk)

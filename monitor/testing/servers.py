@@ -88,11 +88,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def http_request(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+def http_request(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    kind: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
     """Send one request over a new connection to loopback; returns (status, body), status 0 when no server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+        connection.request(method, path, body, ({"Content-Type": kind} if kind else {}) | dict(headers or {}))
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException):

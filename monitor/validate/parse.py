@@ -23,6 +23,7 @@ import numpy
 from msgspec import structs
 
 from monitor.charter.control import Control, ControlBase
+from monitor.model.event_ids import TAKE_EFFECT, ids_well_formed, malformed_id, with_digests
 from monitor.model.events import (
     EVENT_TYPES,
     SEQUENCE_FORM,
@@ -34,7 +35,10 @@ from monitor.model.events import (
     instant,
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
-from monitor.model.records import Record, Rejected
+from monitor.model.pseudonyms import is_id
+from monitor.model.records import Record, Rejected, UnreadableRecords
+from monitor.validate.grouped import RejectedEvents
+from monitor.validate.nesting import BLANK, Elements, split, too_deep
 from monitor.validate.rejections import (
     ACTS,
     ATTRIBUTES,
@@ -44,7 +48,7 @@ from monitor.validate.rejections import (
     RejectionReason,
     broken,
     explain_decode_error,
-    is_utf8,
+    unreadable,
 )
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
@@ -52,7 +56,14 @@ from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
 LONG = 4096  # bytes from which on numpy counts faster, up to 2.5 times
 AHEAD = timedelta(minutes=5)  # how far an event's time may be after its reception: clocks differ
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set shows 1970
-BLANK = b" \t\r\n"  # allowed between the values of a JSON text
+
+
+class Judged(NamedTuple):
+    """The good events of one record, the place of each in the record, and the other events of it."""
+
+    events: list[Event]
+    places: Sequence[int]
+    rejected: RejectedEvents
 
 
 class Validated(NamedTuple):
@@ -64,26 +75,36 @@ class Validated(NamedTuple):
 
 
 def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
-    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it.
+    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it. What
+    takes effect in spite of a malformed id is in both.
 
     A record that cannot be split into events (no value, too large, unbalanced brackets) is one rejection at index 0.
     """
+    events, places, rejected = judge(record)
+    return Validated(events, places, rejected.rejections(topic, partition, secret) if rejected else [])
+
+
+def judge(record: Record) -> Judged:
+    """The same, with rejected events that those of later stages can be added to."""
     mode = mode_of(record)
+    rejected = RejectedEvents(record)
     if record.value and len(record.value) <= MAX_BYTES and mode in ("single", "batch"):
         events = whole(record.value, mode == "batch")
         if events is not None and _numbered(events) and _in_order(events, record):
-            return Validated(events, range(len(events)), [])
-    return _apart(record, mode, Rejecter(record, topic, partition, secret))
+            return Judged(events, range(len(events)), rejected)
+    return _apart(record, mode, rejected)
 
 
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
     """Validate one control record (one JSON object, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
+    if isinstance(record, UnreadableRecords):
+        return reject(*unreadable(record), count=record.next - record.offset)
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
         return reject(found)
-    if _depth(value) > MAX_DEPTH:
+    if too_deep(value):
         return reject(RejectionReason.TOO_DEEP)
     try:
         act: ControlBase = _control.decode(value)
@@ -91,6 +112,8 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
         return reject(*explain_decode_error(error, value, ACTS), pilot=_pilot_of(value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(RejectionReason.KEY_MISMATCH, "pilot", pilot=act.pilot)
+    if not is_id(act.id):
+        return reject(RejectionReason.NOT_AN_ID, "id", pilot=act.pilot)
     return act
 
 
@@ -108,7 +131,8 @@ def whole(value: bytes, batch: bool) -> list[Event] | None:
         events = _events.decode(value) if batch else [_event.decode(value)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return events if len(events) <= MAX_EVENTS and flat(value, len(events)) else None
+    fine = len(events) <= MAX_EVENTS and flat(value, len(events)) and ids_well_formed(value, events)
+    return events if fine else None
 
 
 def flat(value: bytes, events: int) -> bool:
@@ -157,43 +181,58 @@ def latest(received: int) -> datetime:
 # -----------------------------------------------------------------------------------------------------------
 
 
-def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
+def _apart(record: Record, mode: str, rejected: RejectedEvents) -> Judged:
     """Validate each event of a record separately."""
-    value = without_bom(record.value or b"")
-    found = _unreadable(value)
-    if found:
-        return Validated([], [], [reject(found)])
-    if is_utf16(value):
-        return Validated([], [], [reject(RejectionReason.NOT_UTF8, "", UTF16)])
-    if record.value != value:
-        mode = mode_of(structs.replace(record, value=value))
-    if mode == "unknown":
-        return Validated([], [], [reject(RejectionReason.UNKNOWN_CONTENT_TYPE, "content-type")])
-    parts: list[bytes] = [value]
-    if mode == "binary":
-        whole = _structured(record, value)
-        if not isinstance(whole, bytes):
-            return Validated([], [], [reject(*whole)])
-        parts = [whole]
-    elif mode == "batch":
-        split = _split(value) if _ARRAY.match(value) else RejectionReason.NOT_AN_ARRAY
-        if isinstance(split, RejectionReason):
-            return Validated([], [], [reject(split)])
-        parts = split
+    if isinstance(record, UnreadableRecords):
+        rejected.add(*unreadable(record), count=record.next - record.offset)
+        return Judged([], [], rejected)
+    parts = _parts(record, mode)
+    if not isinstance(parts, Elements):
+        rejected.add(*parts)
+        return Judged([], [], rejected)
     bound = latest(record.received)
     key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
     events: list[Event] = []
     places: list[int] = []
-    rejected: list[Rejected] = []
-    for index, part in enumerate(parts):
-        good = _one(part, bound, key)
+    for index, part in enumerate(parts.parts):
+        good = (RejectionReason.TOO_DEEP, "", "") if index in parts.deep else _one(part, bound, key)
         if isinstance(good, Envelope):
+            if field := malformed_id(good):
+                rejected.add(RejectionReason.NOT_AN_ID, field, index=index, pilot=good.subject)
+                if not isinstance(good, TAKE_EFFECT):
+                    continue
+                good = with_digests(good)
             events.append(good)
             places.append(index)
         else:
             pilot = "" if good[0] is RejectionReason.TOO_DEEP else _pilot_of(part, _of_event)
-            rejected.append(reject(*good, index=index, pilot=pilot))
-    return Validated(events, places, rejected)
+            rejected.add(*good, index=index, pilot=pilot)
+    return Judged(events, places, rejected)
+
+
+def _parts(record: Record, mode: str) -> Elements | tuple[RejectionReason, str, str]:
+    """The events of a record as bytes; (reason, field, detail) when it cannot be split into events."""
+    value = without_bom(record.value or b"")
+    if (why := _unreadable(value)) is not None:
+        return why, "", ""
+    if is_utf16(value):
+        return RejectionReason.NOT_UTF8, "", UTF16
+    if record.value != value:
+        mode = mode_of(structs.replace(record, value=value))
+    if mode == "unknown":
+        return RejectionReason.UNKNOWN_CONTENT_TYPE, "content-type", ""
+    if mode == "binary":
+        whole = _structured(record, value)
+        return _alone(whole) if isinstance(whole, bytes) else whole
+    if mode == "batch":
+        found = split(value) if _ARRAY.match(value) else RejectionReason.NOT_AN_ARRAY
+        return (found, "", "") if isinstance(found, RejectionReason) else found
+    return _alone(value)
+
+
+def _alone(event: bytes) -> Elements:
+    """A record of one event."""
+    return Elements([event], frozenset({0} if too_deep(event) else ()))
 
 
 def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
@@ -212,9 +251,7 @@ _strict = msgspec.json.Decoder(reduce(or_, [_strictly(kind) for kind in EVENT_TY
 
 
 def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[RejectionReason, str, str]:
-    """One event, or (reason, field, detail)."""
-    if _depth(part) > MAX_DEPTH:
-        return RejectionReason.TOO_DEEP, "", ""
+    """One event that is not nested too deep, or (reason, field, detail)."""
     try:
         _strict.decode(part)
         event: Event = _event.decode(part)
@@ -266,7 +303,7 @@ def mode_of(record: Record) -> str:
 
 def _structured(record: Record, value: bytes) -> bytes | tuple[RejectionReason, str, str]:
     """A binary-mode record as a structured event."""
-    if _depth(value) > MAX_DEPTH - 1:
+    if too_deep(value, MAX_DEPTH - 1):
         return RejectionReason.TOO_DEEP, "data", ""
     if not _well_formed(value):  # otherwise the value could close `data` and add attributes
         why, field, detail = broken(value)
@@ -281,51 +318,6 @@ def _structured(record: Record, value: bytes) -> bytes | tuple[RejectionReason, 
                 return RejectionReason.NOT_UTF8, attribute, ""
     attributes["data"] = msgspec.Raw(value)
     return msgspec.json.encode(attributes)
-
-
-# An unterminated string extends to the end of the input, so one pass is enough for any bytes.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
-
-
-def _depth(part: bytes) -> int:
-    """How deep arrays and objects nest."""
-    if part.count(b"{") + part.count(b"[") <= MAX_DEPTH // 2:
-        return 0  # too few to exceed the bound
-    depth = deepest = 0
-    for token in _TOKEN.finditer(part):
-        mark = token[0]
-        if mark in (b"{", b"["):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in (b"}", b"]"):
-            depth -= 1
-    return deepest
-
-
-def _split(value: bytes) -> list[bytes] | RejectionReason:
-    """The elements of a JSON array as bytes, not yet decoded; a reason when its brackets do not balance."""
-    parts: list[bytes] = []
-    depth, begin = 0, value.index(b"[") + 1
-    end = -1
-    for token in _TOKEN.finditer(value):
-        mark = token[0]
-        if end >= 0:
-            return RejectionReason.NOT_JSON  # something follows the array
-        if mark in (b"{", b"["):
-            depth += 1
-        elif mark in (b"}", b"]"):
-            depth -= 1
-            if depth == 0:
-                end = token.start()
-        elif mark == b"," and depth == 1:
-            parts.append(value[begin : token.start()])
-            begin = token.end()
-            if len(parts) >= MAX_EVENTS:
-                return RejectionReason.TOO_MANY_EVENTS
-    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(BLANK):
-        return RejectionReason.NOT_JSON if is_utf8(value) else RejectionReason.NOT_UTF8
-    last = value[begin:end]
-    return [*parts, last] if parts or last.strip(BLANK) else []
 
 
 def _well_formed(value: bytes) -> bool:

@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from enum import StrEnum
@@ -17,7 +18,8 @@ import msgspec
 from monitor.charter.control import Control
 from monitor.model.events import EVENT_TYPES, Envelope, Harm, Severity
 from monitor.model.lenient import is_utf16
-from monitor.model.records import Record, Rejected
+from monitor.model.pseudonyms import FORM
+from monitor.model.records import Record, Rejected, UnreadableRecords
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
 MAX_EVENTS = 5_000  # in one record
@@ -29,6 +31,7 @@ class RejectionReason(StrEnum):
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
+    UNREADABLE_BATCH = "unreadable_batch"
     TOO_MANY_EVENTS = "too_many_events"
     TOO_DEEP = "too_deep"
     UNKNOWN_CONTENT_TYPE = "unknown_content_type"
@@ -42,6 +45,8 @@ class RejectionReason(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     WRONG_FORM = "wrong_form"
+    NOT_AN_ID = "not_an_id"
+    NOT_A_PSEUDONYM = "not_a_pseudonym"
     OUT_OF_RANGE = "out_of_range"
     BAD_TIME = "bad_time"
     TIME_IN_FUTURE = "time_in_future"
@@ -59,11 +64,16 @@ class RejectionReason(StrEnum):
     REPEATED = "repeated"
     CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
+    SKIPPED = "skipped"
+    STATE_UNREADABLE = "state_unreadable"
+    SEVERAL_REASONS = "several_reasons"
+    RATE_LIMITED = "rate_limited"
 
 
 SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.EMPTY_VALUE: "The record has no value.",
     RejectionReason.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    RejectionReason.UNREADABLE_BATCH: "The record batch does not have the form that Kafka asks for.",
     RejectionReason.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
     RejectionReason.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
     RejectionReason.UNKNOWN_CONTENT_TYPE: (
@@ -80,6 +90,15 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.MISSING_FIELD: "A required field is missing.",
     RejectionReason.WRONG_TYPE: "The field holds another JSON type than it must.",
     RejectionReason.WRONG_FORM: "The text does not have the form that the field asks for.",
+    RejectionReason.NOT_AN_ID: (
+        "An id holds a character that ids must not hold: write letters, digits and signs such as - _ . : / of ASCII, "
+        "no blanks, no @, no names or addresses. An incident or acknowledgement takes effect all the same, with a "
+        "digest as id."
+    ),
+    RejectionReason.NOT_A_PSEUDONYM: (
+        f"The charter asks for pseudonyms, and the id has not the form of one: {FORM}. An incident or "
+        "acknowledgement takes effect all the same, with a digest as id."
+    ),
     RejectionReason.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
     RejectionReason.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
     RejectionReason.TIME_IN_FUTURE: (
@@ -108,6 +127,19 @@ SENTENCES: dict[RejectionReason, str] = {
         "Another act with this id was judged before, or another charter is in force; this one changes nothing."
     ),
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+    RejectionReason.SKIPPED: (
+        "The monitor's operator skipped the record, because the monitor ended at it each time; it counts nowhere."
+    ),
+    RejectionReason.STATE_UNREADABLE: (
+        "The monitor cannot read the stored state of this pilot, and has set it aside: nothing of it counts until the "
+        "authority admits it again."
+    ),
+    RejectionReason.SEVERAL_REASONS: (
+        "More events of the record were rejected than are listed by reason and field; `by_reason` counts the rest."
+    ),
+    RejectionReason.RATE_LIMITED: (
+        "More was rejected than is listed record by record; `by_reason` counts what came from here to `through`."
+    ),
 }
 
 
@@ -122,26 +154,50 @@ class Rejecter:
         self.digest = ""
 
     def __call__(
-        self, why: RejectionReason, field: str = "", detail: str = "", *, index: int = 0, pilot: str = ""
+        self,
+        why: RejectionReason,
+        field: str = "",
+        detail: str = "",
+        *,
+        pilot: str = "",
+        places: Sequence[int] = (0,),
+        count: int = 1,
+        by_reason: dict[str, int] | None = None,
     ) -> Rejected:
-        """One rejection. `detail` must never repeat a value of the input; without one, the reason's sentence stands."""
+        """One rejection of `count` events, of which the first stand at `places`. `detail` must never repeat a value of
+        the input; without one, the reason's sentence stands."""
         if not self.digest:  # once for a record, however many of its events are bad
             self.digest = blake2b(self.record.value or b"", key=self.secret, digest_size=16).hexdigest()
         return Rejected(
             topic=self.topic,
             partition=self.partition,
             offset=self.record.offset,
-            index=index,
+            index=places[0],
             field=field,
             reason=why.value,
             detail=detail or SENTENCES[why],
-            pilot=pilot or _key_text(self.record.key),
+            pilot=pilot or key_text(self.record.key),
             received=self.record.received,
             digest=self.digest,
+            count=count,
+            places=tuple(places),
+            by_reason=by_reason or {},
         )
 
 
-def _key_text(key: bytes | None) -> str:
+def unreadable(record: UnreadableRecords) -> tuple[RejectionReason, str, str]:
+    """Why the records of a batch cannot be read: (reason, field, detail)."""
+    reason = RejectionReason(record.reason)
+    why = (
+        "the record batch, or one of its records, unpacks to more than is read; send smaller batches"
+        if reason is RejectionReason.TOO_LARGE
+        else "the record batch does not have the form that Kafka asks for"
+    )
+    return reason, "", f"Offsets {record.offset} to {record.last}: {why}."
+
+
+def key_text(key: bytes | None) -> str:
+    """The name of the pilot that a key is; empty when it cannot be one."""
     if key is None or len(key) > 200:
         return ""
     try:
@@ -186,13 +242,15 @@ def broken(part: bytes) -> tuple[RejectionReason, str, str]:
     return RejectionReason.NOT_JSON, "", ""
 
 
-ACTS = [str(act.__struct_config__.tag) for act in get_args(Control)]
+ACTS = tuple([str(act.__struct_config__.tag) for act in get_args(Control)])
 _WORDS: dict[str, Sequence[str]] = {
     "specversion": ["1.0"],
     "data.severity": list(Severity),
     "data.was": list(Severity),
     "data.harm": list(Harm),
 }
+BASE64 = "`data_base64` is not read; send the payload as a JSON object in `data`."
+SHORT_ERROR = 256  # characters of a message of msgspec that is cached; longer ones repeat a value
 UTF16 = "The bytes are UTF-16; save or send them as UTF-8 without a byte order mark."
 _RANGES = {
     "data.share": "Write a share and not a percentage: 0.2 for 20 %, at most 1, at least -10.",
@@ -210,19 +268,28 @@ def _one_of(words: Sequence[str]) -> str:
 
 
 def explain_decode_error(
-    error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)
+    error: Exception, part: bytes, types: tuple[str, ...] = tuple(EVENT_TYPES)
 ) -> tuple[RejectionReason, str, str]:
     """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
     if not isinstance(error, msgspec.ValidationError):
         return broken(part)
     text = str(error)
+    reason, field, detail = (_explained if len(text) <= SHORT_ERROR else _explained.__wrapped__)(text, types)
+    if reason is RejectionReason.MISSING_FIELD and field == "data" and _BASE64.search(part):
+        detail = BASE64
+    return reason, field, detail
+
+
+@functools.lru_cache(maxsize=1024)
+def _explained(text: str, types: tuple[str, ...]) -> tuple[RejectionReason, str, str]:
+    """What a message of msgspec says, apart from what only the bytes can tell."""
     message, found, path = text.rpartition(" - at `$")
     if not found:
         message, path = text, ""
     field = path.rstrip("`").lstrip(".")
     missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
     if missing:
-        return RejectionReason.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), _instead(missing[1], part)
+        return RejectionReason.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), ""
     if not field and message.startswith("Expected `object`"):
         batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
         return RejectionReason.NOT_AN_OBJECT, "", message + batch
@@ -261,10 +328,3 @@ def _typed(field: str, message: str) -> str:
     if field == "sequence" and "got `int`" in message:
         return f'{message}; write it as a text of digits: "00000000000000000001"'
     return next((f"{message}; {fix}" for words, fix in _TYPES if words in message), message)
-
-
-def _instead(name: str, part: bytes) -> str:
-    """What to send in place of what was sent for a field that is missing; empty where the sentence says enough."""
-    if name == "data" and _BASE64.search(part):
-        return "`data_base64` is not read; send the payload as a JSON object in `data`."
-    return ""

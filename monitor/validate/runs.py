@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from monitor.model.event_ids import ids_well_formed
 from monitor.model.events import ComplaintResolved, ComplaintWithdrawn, Envelope, Event
 from monitor.model.records import Record
-from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, validate, whole
+from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, judge, latest, mode_of, whole
 
 MIN_BATCH = 2  # fewer events are not worth a batch
 MAX_RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
@@ -77,7 +78,7 @@ class RecordReader:
         last: Record | None = None
         for record, place in zip(self._records, self._places, strict=True):
             if record is not last:
-                events, places, _ = validate(record, "", 0, secret=b"")
+                events, places, _ = judge(record)
                 known, last = dict(zip(places, events, strict=True)), record
             found.append(known[place])
         return found
@@ -184,7 +185,8 @@ def _lines(values: list[bytes]) -> list[Event] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     short = longest <= SHALLOW_BYTES and b"[" not in joined
-    return events if len(events) == len(values) and (short or flat(joined, len(events))) else None
+    fine = len(events) == len(values) and (short or flat(joined, len(events))) and ids_well_formed(joined, events)
+    return events if fine else None
 
 
 def _packs(records: list[Record]) -> Iterator[EventRun | list[Record]]:

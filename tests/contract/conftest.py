@@ -57,15 +57,21 @@ class KafkaBench:
             await create_topics(self.bootstrap, topics(self.names, 1, 1))
             self.made = True
 
-    async def send(self, topic: str, values: Sequence[bytes], key: bytes | None = b"p", hole: bool = False) -> None:
+    async def send(
+        self,
+        topic: str,
+        values: Sequence[bytes],
+        key: bytes | None = b"p",
+        hole: bool = False,
+        headers: Sequence[tuple[str, bytes]] = (("content-type", b"text/plain"),),
+    ) -> None:
         await self.make()
         name = f"{self.names.prefix}-hole" if hole else None
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, transactional_id=name) as producer:
             if hole:
                 await producer.begin_transaction()
-            headers = [("content-type", b"text/plain")]
             for value in values:
-                await producer.send_and_wait(topic, value, key=key, partition=0, headers=headers)
+                await producer.send_and_wait(topic, value, key=key, partition=0, headers=list(headers))
             if hole:
                 await producer.abort_transaction()
 
@@ -89,12 +95,13 @@ class KafkaBench:
         await self.send(self.names.telemetry[0], [b"never happened"], hole=True)
 
     async def forge(self, entry: JournalEntry) -> None:
-        await self.send(self.names.journal, [msgspec.json.encode(entry)], key=None)
+        headers = (("type", b"journal"), ("epoch", b"%d" % entry.epoch))  # as an owner writes it
+        await self.send(self.names.journal, [msgspec.json.encode(entry)], key=None, headers=headers)
 
     async def outputs(self) -> Outputs:
         seen, n = Outputs(), self.names
         async for item in read_outputs(
-            self.bootstrap, [n.rejected, n.decisions, n.commands, n.permits, n.evidence], follow=False
+            self.bootstrap, [n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence], follow=False
         ):
             match item.value:
                 case Rejected():

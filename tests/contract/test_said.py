@@ -175,6 +175,17 @@ ROWS = [
         Finding(rule="open_periods", observed=65.0, expected=64.0),
         ("dropped without evaluation", "65 periods open, at most 64 kept"),
     ),
+    Row(
+        Reason.STATE_LIMIT,
+        Finding(rule="rules", observed=9.0, expected=8.0),
+        ("dropped without evaluation", "9 findings of removed rules, at most 8 kept"),
+    ),
+    Row(
+        Reason.STATE_LOST,
+        Finding(rule="state_lost", detail="its stored state could not be read"),
+        ("halted until a release", "its stored state could not be read"),
+        "level",
+    ),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by an officer", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(

@@ -31,6 +31,7 @@ async def produce(fresh: Fresh, decisions: list[Decision]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=fresh.bootstrap)
     await producer.start()
     try:
+        await fresh.send(fresh.claims())
         for one in decisions:
             headers = [("type", b"decision"), ("epoch", b"1")]
             await producer.send_and_wait(

@@ -67,6 +67,7 @@ def test_after_an_outage_of_the_broker_a_halt_is_obeyed(broker: KafkaBroker, tmp
         heartbeat_s=0.5,
         pack_ms=5,
         tier="high",
+        trust="none",
     )
     try:
         service.wait("serving", 2, timeout=90)

@@ -108,7 +108,7 @@ def test_a_complaint_about_the_time_after_the_stop_contradicts(environment: Envi
         environment.report(desk.complaint(now, about=before - timedelta(seconds=1)))
         environment.report(desk.complaint(now, about=as_instant(now)))
         _, found = environment.decisions.wait(pilot, Reason.HALT_CONTRADICTED)
-        assert (found.finding.rule, found.finding.detail) == ("complaint", f"desk/{pilot}")
+        assert (found.finding.rule, found.finding.detail) == ("complaint", f"reporter:hospital/desk/{pilot}")
         assert found.standing == verified.standing + 1
         assert at
 

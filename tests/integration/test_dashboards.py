@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from monitor.act import ACTORS
 from monitor.cli.dashboards import dashboards
 from monitor.engine.replay import TimedRecord, replay_charters, timed_records
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs
 from monitor.projections.metric_catalogue import CATALOGUE, series_names
 from monitor.projections.metrics import Metrics
@@ -33,6 +34,7 @@ from monitor.testing.wait import Until
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards"
 BOARDS: dict[str, dict[str, Any]] = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+HALTED = "sandbox_monitor_pilot_level == 3 and on (pilot) sandbox_monitor_alpha_spent_ratio > 0"
 QUERIES = [
     pytest.param(target["expr"], bool(target.get("instant")), id=f"{name}:{panel['title']}{target['refId']}")
     for name, board in BOARDS.items()
@@ -135,8 +137,11 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     metrics, done = Metrics(actors=ACTORS), threading.Event()
 
     def move() -> None:
-        for outputs in simulated():
+        metrics.reads("sandbox.decisions")
+        for turn, outputs in enumerate(simulated()):
             feed(metrics, outputs)
+            metrics.reading("sandbox.decisions", 0, turn, 3, 1)
+            metrics.skipped_output("sandbox.decisions", OutputRejection.UNREADABLE)
             if done.wait(0.002):
                 return
 
@@ -147,10 +152,11 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         directory = tmp_path_factory.mktemp("prometheus")
         with prometheus(directory, {"sandbox-monitor": [f"127.0.0.1:{port}"]}) as server:
             end = time.monotonic() + 30
-            # Two halts stand, and a rate over five seconds is known: the slowest things to appear.
+            # A halt by statistics and one more stand, and a rate over five seconds is known: the slowest to appear.
             while time.monotonic() < end and not (
                 ask(server, "rate(sandbox_monitor_events_total[5s]) > 0", True)
                 and ask(server, "sum(sandbox_monitor_pilot_level == 3) >= 2", True)
+                and ask(server, HALTED, True)
                 and ask(server, "sum(sandbox_monitor_pilot_unknown) >= 1", True)
             ):
                 time.sleep(0.2)
@@ -165,7 +171,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def halted(loaded: Server) -> str:
     """A pilot that the statistics have halted."""
-    found = ask(loaded, "sandbox_monitor_pilot_level == 3 and on (pilot) sandbox_monitor_alpha_spent_ratio > 0", True)
+    found = Until(20.0, every=0.5)(lambda: ask(loaded, HALTED, True))
     return str(found[0]["metric"]["pilot"])
 
 

@@ -65,7 +65,7 @@ def test_what_stands_is_sent_what_is_over_is_not_and_nothing_is_lost_in_an_outag
     release = {"level": Level.NORMAL, "was": Level.HALT, "reason": Reason.RELEASED}
     admission = Admission(id="a", pilot="p-2", author="x", charter=PLAN)
     past = [halted(), halted(2, **release), halted(pilot="p-2", charter=charter_hash(PLAN))]
-    asyncio.run(fresh.send([*fresh.control([admission]), *decided(fresh, *past)]))
+    asyncio.run(fresh.send([*fresh.claims(), *fresh.control([admission]), *decided(fresh, *past)]))
     with Recorder() as people:
         config = tmp_path / "alertmanager.yaml"
         config.write_text(SHIPPED.read_text().replace("http://127.0.0.1:9095", people.url))

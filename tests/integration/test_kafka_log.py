@@ -236,3 +236,70 @@ def test_commands_and_permits_are_signed_over_the_bytes_that_are_written() -> No
             await reader.stop()
 
     asyncio.run(story())
+
+
+def test_commands_in_force_reach_a_new_topic_once_and_the_next_owner_knows() -> None:
+    """A participant gets topics: the command in force is written there under this owner's epoch, the next owner does
+    not repeat it; back to shared topics, the newer command is written there."""
+    fresh = Fresh(participants=("acme",))
+    own, shared = fresh.names.commands_of("acme"), fresh.names.commands
+    each: dict[str, object] = {"participants": ("acme",), "per_participant": True}
+
+    async def numbers(topic: str) -> list[int]:
+        return [msgspec.json.decode(r.value)["standing"] for r in await fresh.raw(topic)]
+
+    async def story() -> None:
+        async with owner(fresh) as log:
+            await log.claim()
+            assert not log.rerouting
+            await log.write(Outputs(commands=[command(1)], participants={"p-1": "acme"}), at(1), None)
+        assert (await numbers(shared), await numbers(own)) == ([1], [])
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            assert log.rerouting
+            await log.reroute([("acme", command(1)), ("bolt", command(5))])
+            assert not log.rerouting
+            await log.write(Outputs(commands=[command(2)], participants={"p-1": "acme"}), at(2), None)
+        assert (await numbers(shared), await numbers(own)) == ([1], [1, 2])
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            assert not log.rerouting
+        async with owner(fresh) as log:
+            await log.claim()
+            assert log.rerouting
+            await log.reroute([("acme", command(2)), ("bolt", command(5))])
+        assert (await numbers(shared), await numbers(own)) == ([1, 2], [1, 2])
+
+    asyncio.run(story())
+
+
+def test_a_topic_that_was_deleted_and_created_again_is_written_again() -> None:
+    """Nothing is in it, whatever was noted; so is one that was not written for a while."""
+    fresh = Fresh(participants=("acme",))
+    each: dict[str, object] = {"participants": ("acme",), "per_participant": True}
+
+    async def story() -> None:
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            await log.reroute([("acme", command(1))])
+            assert not log.rerouting
+        admin = AIOKafkaAdminClient(bootstrap_servers=fresh.bootstrap)
+        await admin.start()
+        await admin.delete_topics([fresh.names.commands_of("acme")])
+        while fresh.names.commands_of("acme") in await admin.list_topics():
+            await asyncio.sleep(0.05)
+        await admin.close()
+        await create_topics(fresh.bootstrap, topics(fresh.names, 1, 1))
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            assert log.rerouting
+            await log.reroute([("acme", command(1))])
+        assert len(await fresh.raw(fresh.names.commands_of("acme"))) == 1
+        async with owner(fresh) as log:  # the commands topic cannot be used for a while: others are written
+            await log.claim()
+            await log.reroute([("acme", command(1))])
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            assert log.rerouting
+
+    asyncio.run(story())

@@ -63,6 +63,7 @@ def test_a_killed_pool_decides_the_same_once() -> None:
     async def go() -> tuple[list[Decision], list[Decision]]:
         for fresh in (broken, whole):
             await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+            await fresh.send(fresh.claims())
         first = start(broken)
         second = start(whole)
         try:
@@ -117,7 +118,7 @@ def test_a_second_instance_fences_the_first() -> None:
         assert not older.done()
         over = asyncio.Event()
         newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
-        await fresh.send(lines(fresh, slice(0, 6)))
+        await fresh.send([*fresh.claims(), *lines(fresh, slice(0, 6))])
         done, _ = await asyncio.wait([older], timeout=90)
         over.set()
         await newer

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kafka
 
 
 def test_created_topics_pass_the_check() -> None:
-    """What `topics create` creates, `topics check` accepts, with one telemetry topic for each participant."""
+    """What `topics create` creates, `topics check` accepts, with separate topics for participants."""
     fresh = Fresh(partitions=2, participants=("acme", "bolt"))
     assert asyncio.run(check_topics(fresh.bootstrap, topics(fresh.names, 2, 1))) == []
 

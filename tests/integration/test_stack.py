@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
+from kafka import KafkaConsumer, TopicPartition
 
+from monitor.access.kafka_login import access
 from monitor.testing.servers import answers, free_port
 from monitor.testing.wait import Until
 
@@ -23,7 +25,9 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
-PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
+OPEN_PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
+PARTS = {"--secure": (*OPEN_PARTS, "denials", "gateway"), "--open": OPEN_PARTS}
+PEOPLE_LINES = {"--secure": 3, "--open": 1}  # how regulator, operator and firm log in; a warning
 until = Until(60.0, every=0.1)
 
 
@@ -33,21 +37,22 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.kafka
 @pytest.mark.servers
-def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["--secure", pytest.param("--open", marks=pytest.mark.long)])
+def test_the_stack_runs_and_stops(tmp_path: Path, mode: str) -> None:
     """After `up` a simulated death is notified as a halt; killed processes restart and duplicate nothing; `down` stops
-    all."""
-    ports = {part: free_port() for part in PARTS}
+    all. Secure by default, with every part under its login."""
+    ports = {part: free_port() for part in (*PARTS[mode], "firms", "notary-metrics")}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
 
     def run(word: str) -> subprocess.CompletedProcess[str]:
-        command = [*stack, word, *where]
-        return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+        command = [*stack, word, *where, *([] if mode == "--secure" else [mode])]
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
     try:
         up = run("up")
         assert up.returncode == 0, up.stderr
-        assert len(up.stdout.splitlines()) == len(PARTS)
+        assert len(up.stdout.splitlines()) == len(PARTS[mode]) + PEOPLE_LINES[mode]
         assert run("status").returncode == 0
         simulate = [
             sys.executable,
@@ -60,7 +65,10 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
             "--admit",
         ]
         simulate += ["--pilots", "1", "--hours", "8", "--period", "1s", "--scenario", "death"]
-        subprocess.run(simulate, check=True, timeout=60, capture_output=True, cwd=ROOT)
+        if mode == "--secure":
+            simulate += ["--key", str(tmp_path / "keys" / "regulator.key")]
+        environment = os.environ | login(tmp_path, "operator")
+        subprocess.run(simulate, check=True, timeout=180, capture_output=True, cwd=ROOT, env=environment)
 
         def halted() -> list[dict[str, Any]]:
             names = [alert for alert in lines(tmp_path / "notified.jsonl") if alert["receiver"] == "on-call"]
@@ -78,7 +86,8 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
             until(lambda address=address: not answers(address), 10)
             until(lambda address=address: answers(address), 60)
         up_query = f"http://127.0.0.1:{ports['prometheus']}/api/v1/query?query=sum(up)"
-        until(lambda: scraped(up_query) == "2", 30)
+        jobs = len(yaml.safe_load((tmp_path / "prometheus.yaml").read_text())["scrape_configs"])
+        until(lambda: scraped(up_query) == str(jobs), 60)
         ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
         assert len(set(ids)) == len(ids)
         until(lambda: ledgered(tmp_path / "ledger") >= set(ids), 20)
@@ -89,11 +98,47 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
         again = run("up")
         assert again.returncode == 0, again.stderr
         assert "starting" not in again.stderr
+        assert not (tmp_path / "kafka" / "authorizer.log").exists()  # no part was denied anything
+        if mode == "--secure":
+            attempt_is_counted(tmp_path, ports)
     finally:
         down = run("down")
     assert down.returncode == 0
     assert run("status").returncode == 1
     assert not [pid for pid in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(pid)]
+
+
+def login(stack: Path, user: str) -> dict[str, str]:
+    """The variables of `env/USER.env`; none in the open stack."""
+    file = stack / "env" / f"{user}.env"
+    words = file.read_text().split() if file.exists() else []
+    return dict(word.split("=", 1) for word in words if word.startswith("SANDBOX_KAFKA_"))
+
+
+def attempt_is_counted(stack: Path, ports: dict[str, int]) -> None:
+    """A firm reads another firm's commands: nothing is read, and the authority sees it."""
+    consumer = KafkaConsumer(bootstrap_servers=f"127.0.0.1:{ports['firms']}", **access(login(stack, "firm-2")))
+    try:
+        consumer.assign([TopicPartition("sandbox.commands.firm-1", 0)])
+        assert consumer.poll(timeout_ms=1_000) == {}
+    finally:
+        consumer.close(autocommit=False)
+    page = f"http://127.0.0.1:{ports['denials']}/metrics"
+
+    def counted() -> bool:
+        with urllib.request.urlopen(page, timeout=5) as answer:
+            return 'resource="Topic",user="firm-2"' in answer.read().decode()
+
+    until(counted)
+
+
+def test_a_directory_keeps_its_mode(tmp_path: Path) -> None:
+    """A secure stack is not started again without logins by a forgotten word, nor the reverse."""
+    (tmp_path / "mode").write_text("secure\n")
+    command = [sys.executable, str(DEPLOY / "stack.py"), "up", "--open", "--dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3
+    assert "holds a secure stack" in done.stderr
 
 
 def ledgered(directory: Path) -> set[str]:

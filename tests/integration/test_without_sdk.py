@@ -76,7 +76,7 @@ class Example:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._command, f"touch {self.serving}", f"rm -f {self.serving}"],
-                env={**os.environ, "PREFIX": "halt", "EVERY": "1"},
+                env={**os.environ, "PREFIX": "halt", "FIRM": "firm-1", "EVERY": "1"},
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
@@ -168,13 +168,19 @@ def obeyed(
         environment.close()
 
 
+class SeparateTopics(Kafka):
+    """Each firm has separate topics."""
+
+    each = True
+
+
 def forge(environment: Kafka, pilot: str) -> None:
     """Send a release with a high standing, signed with an untrusted key."""
     forged = command(10_000, "release", pilot, epoch=9)
     producer = open_bulk(f"kafka://{environment.broker.bootstrap}", prefix="halt")
     body = msgspec.json.encode(forged)
     signature = Signer(b"s" * 32).sign("command", body)
-    producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
+    producer._send("halt.commands.firm-1", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
     producer.flush()
     producer.close()
 
@@ -182,9 +188,9 @@ def forge(environment: Kafka, pilot: str) -> None:
 @pytest.mark.kafka
 @pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
 def test_the_shell_example_obeys_only_its_authority(tmp_path: Path) -> None:
-    """On Kafka, in two partitions, with signed telemetry. A release signed with another key lifts nothing; with its
-    file `halted` removed the command keeps it stopped."""
-    with obeyed(Kafka, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (environment, pilot, example):
+    """On Kafka, in two partitions, through the firm's separate topics, with signed telemetry. A release signed with
+    another key lifts nothing; with its file `halted` removed the command keeps it stopped."""
+    with obeyed(SeparateTopics, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (environment, pilot, example):
         assert isinstance(environment, Kafka)
         now = int(time.time() * 1000)
         environment.report(

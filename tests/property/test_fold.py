@@ -25,16 +25,18 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.charter.spec import Charter, Drills, Window
+from monitor.charter.spec import Charter, Drills, Participant, Reporter, Window
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Severity, encode
 from monitor.model.records import Outputs, Record
+from monitor.model.signing import HEADER, Signer
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 from tests.strength import examples
 
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
+FIRM, SECOND_KEY, DESK = (Signer(bytes([n]) * 32) for n in (1, 2, 3))
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 encoded = msgspec.msgpack.encode
 Step = tuple[str, Any]  # ("telemetry", record), ("control", record) or ("time", ms)
@@ -73,6 +75,10 @@ class Script:
                 tier=tier,
                 responses=msgspec.structs.replace(act.charter.responses, tolerate_first=tier == "limited"),
             )
+            if pilot in self.fleet.pilots[1:3]:
+                keys = Participant(charter.participant.id, keys=(FIRM.public, SECOND_KEY.public))
+                desk = Reporter("desk", keys=(DESK.public,))
+                charter = msgspec.structs.replace(charter, participant=keys, reporters=(desk,))
             self.charters[pilot] = charter
             self.control(self.fleet.start, msgspec.structs.replace(act, charter=charter))
         self.tell()
@@ -125,6 +131,14 @@ class Script:
         for _ in range(count):
             self.send(at, pilot, encode(source.incident(at, severity=Severity.INCIDENT)))
 
+    def signature(self, pilot: str, value: bytes) -> tuple[tuple[str, bytes], ...]:
+        """The header of a record of a pilot with keys: mostly of the firm's key, sometimes of its other key or of a
+        reporter, and sometimes missing."""
+        if pilot not in self.fleet.pilots[1:3]:
+            return ()
+        signer = self.replica.choices([FIRM, SECOND_KEY, DESK, None], [90, 4, 3, 3])[0]
+        return ((HEADER, signer.sign("telemetry", value).encode()),) if signer else ()
+
     def flush(self, at: int, pilot: str) -> None:
         """Send what is pending; sometimes a record is resent, has other content under its numbers, or has no key."""
         run = self.waiting.pop(pilot, [])
@@ -136,7 +150,7 @@ class Script:
             copies.append(value.replace(b'"id":"', b'"id":"other-'))
         for copy in copies:
             key = None if self.rng.random() < 0.01 else pilot.encode()
-            self.step(("telemetry", Record(self.offset, at, key, copy)))
+            self.step(("telemetry", Record(self.offset, at, key, copy, self.signature(pilot, copy))))
             self.offset += 1
 
     def control(self, at: int, act: ControlBase) -> None:

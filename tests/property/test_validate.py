@@ -66,15 +66,16 @@ def test_a_damaged_event_never_raises(event: dict[str, Any], data: st.DataObject
 @given(st.lists(EVENTS | JSON, max_size=8))
 @settings(max_examples=examples(120, 300), deadline=None)
 def test_every_event_of_a_batch_is_accounted_for_and_judged_by_itself(items: list[Any]) -> None:
-    """The indices of events and rejections together are 0 to n-1, and each element gets the result that it gets
+    """The places of events and rejections together are 0 to n-1, and each element gets the result that it gets
     alone."""
     elements = [msgspec.json.encode(item) for item in items]
     events, places, rejected = read(b"[" + b",".join(elements) + b"]")
-    assert sorted([*places, *(r.index for r in rejected)]) == list(range(len(items)))
+    assert sorted([*places, *(place for r in rejected for place in r.places)]) == list(range(len(items)))
+    assert all((r.index, r.count) == (r.places[0], len(r.places)) for r in rejected)
     for place, event in zip(places, events, strict=True):
         assert read(elements[place], (("content-type", b"application/cloudevents+json"),)).events == [event]
-    for one in rejected:
-        alone = read(elements[one.index], (("content-type", b"application/cloudevents+json"),)).rejected
+    for one, place in ((r, place) for r in rejected for place in r.places):
+        alone = read(elements[place], (("content-type", b"application/cloudevents+json"),)).rejected
         assert [(r.field, r.reason, r.pilot) for r in alone] == [(one.field, one.reason, one.pilot)]
 
 

@@ -19,7 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("access", "files", "charter"),
-    ("validate", "indicators"),
+    ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
     ("decide",),
@@ -40,7 +40,8 @@ PURE = {
     "detect", "observe", "projections", "common_cause",
 }  # fmt: skip
 PURE_ENGINE = {
-    f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")
+    f"monitor.engine.{name}"
+    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
@@ -54,16 +55,22 @@ HOMES = {
     "faust": ("monitor/kafka/",),
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
-    "kafka": ("monitor/sdk/kafka_link.py", "monitor/client/kafka.py"),
+    "kafka": (
+        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
+        "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py",
+        "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
+    ),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),
     "requests": ("monitor/act/",),
-    "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/"),
+    "aiohttp": (
+        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+    ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
-    "cryptography": ("monitor/model/signing.py",),
-}
+    "cryptography": ("monitor/model/signing.py", "monitor/access/tls.py", "monitor/testing/certificates.py"),
+}  # fmt: skip
 
 
 @functools.cache

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
 from monitor.kafka.dump import PartitionDump, replay_dump
-from monitor.kafka.output_consumer import Output, identity
+from monitor.kafka.output_consumer import identity
+from monitor.model.output_records import Output
 from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
 
 Guarantee: TypeAlias = Literal["lost", "doubled", "order", "content", "state", "journal", "stuck"]

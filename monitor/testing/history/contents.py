@@ -11,11 +11,13 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from monitor.errors import LogBroken
 from monitor.kafka import state_keys
 from monitor.kafka.dump import dump_partition
-from monitor.kafka.output_consumer import decode
+from monitor.kafka.output_consumer import judged
 from monitor.kafka.partition_reader import PartitionReader, high_waters
 from monitor.kafka.topics import LARGE, Topic, TopicNames, create_topics
+from monitor.model.output_records import JudgedOutput
 from monitor.model.records import Position
 from monitor.testing.history.check import KINDS as OUTPUTS
 from monitor.testing.history.check import Acked, PartitionContents, Written
@@ -24,14 +26,16 @@ from monitor.testing.history.check import Acked, PartitionContents, Written
 async def read_contents(
     bootstrap: str, names: TopicNames, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
 ) -> PartitionContents:
-    """Read one partition. Raises `TimeoutError` when a transaction in it stays open."""
+    """Read one partition. Raises `TimeoutError` when a transaction in it stays open, `LogBroken` for a record that is
+    no output."""
     outputs: dict[str, list[Written]] = {}
     for kind in OUTPUTS:
         outputs[kind] = []
         for row in await raw(bootstrap, getattr(names, kind), partition):
-            if row.value is not None:
-                epoch, value = decode(row)
-                outputs[kind].append(Written(row.offset, epoch, value))
+            found = judged(row)
+            if not isinstance(found, JudgedOutput):
+                raise LogBroken(f"{row.topic}/{row.partition}/{row.offset}: {found}")
+            outputs[kind].append(Written(row.offset, found.epoch, found.value))
     live = state_keys.LiveKeys()
     for row in await raw(bootstrap, names.state, partition):
         live.feed(row.key, row.value)

@@ -23,6 +23,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from monitor.kafka.topics import LARGE
+from monitor.model.signing import Signer
 from monitor.testing.broker import shared
 from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until
@@ -173,6 +174,24 @@ def alone(quick: bool) -> list[str]:
     return [goal("pure-packed", figure, 700, "k/s")]
 
 
+def signatures(quick: bool) -> list[str]:
+    """The pure machine with signatures off and on, in turn: what verifying a record costs, packed and one by one."""
+    signer, goals = Signer(bytes(32)), []
+    for pack, events in ((100, 300_000 if quick else 1_000_000), (1, 20_000 if quick else 100_000)):
+        pairs = [(pure.run(events, pack)[0], pure.run(events, pack, signer=signer)[0]) for _ in range(3)]
+        off, on = min(a for a, _ in pairs), min(b for _, b in pairs)
+        print(
+            f"signatures, {WORDS[pack]}: off {off * 1e6:.2f} us, on {on * 1e6:.2f} us of CPU per event, "
+            f"{(on - off) * pack * 1e6:.0f} us per record",
+            flush=True,
+        )
+        goals.append(goal(f"signed-{WORDS[pack]}", off / on, BOUNDS_SIGNED[pack], "x"))
+    return goals
+
+
+BOUNDS_SIGNED = {100: 0.35, 1: 0.01}  # throughput with signatures on, as a share of that without
+
+
 def against_peers(pack: int, quick: bool) -> list[str]:
     """(a), (b): ours and the others."""
     rates = rounds(pack, 300_000 if quick else 2_000_000, 1 if quick else 3)
@@ -247,6 +266,7 @@ def halves(quick: bool) -> list[str]:
 
 PARTS: dict[str, Callable[[bool], list[str]]] = {
     "pure": alone,
+    "signed": signatures,
     "packed": lambda quick: against_peers(100, quick),
     "single": lambda quick: against_peers(1, quick),
     "latency": delays,

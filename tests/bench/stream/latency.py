@@ -15,7 +15,7 @@ from monitor.charter.control import Admission
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Command
-from monitor.sdk.kafka_link import KafkaLink
+from monitor.sdk.kafka_link import KafkaLink, LinkTopics
 from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
@@ -30,7 +30,7 @@ def run(breaches: int, burst: bool) -> list[float]:
     load = Load(PILOTS + breaches, period_ms=5000, start=int(time.time() * 1000) - 60_000, per_period=1_000_000)
     names = load.pilots[PILOTS:]
     worker = Worker(topics.bootstrap, topics.names.prefix, REPOSITORY / "var" / f"bench-{topics.names.prefix}.log")
-    link = KafkaLink([topics.bootstrap], telemetry=topics.telemetry, prefix=topics.names.prefix, options={})
+    link = KafkaLink([topics.bootstrap], LinkTopics(topics.names.prefix, telemetry=topics.telemetry), {})
     producer = KafkaProducer(bootstrap_servers=[topics.bootstrap], acks="all", linger_ms=0)
     try:
         worker.wait_ready()
@@ -60,7 +60,7 @@ def _admit(topics: Fresh, acts: list[Admission]) -> None:
     asyncio.run(until(admitted, 120))
 
 
-def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str) -> float:
+def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str, partition: int = 0) -> float:
     """Connect as the pilot's service, report a death, wait for the halt; then the rest of the second passes."""
     feed = link.feed(pilot)
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str) -> fl
         )
         raw = encode(death)
         sent = time.perf_counter()
-        producer.send(topic, raw, pilot.encode(), partition=0)
+        producer.send(topic, raw, pilot.encode(), partition=partition)
         while True:
             messages = feed.poll(0, 1.0)
             if any(msgspec.json.decode(message.body, type=Command).halts for message in messages):

@@ -36,11 +36,13 @@ from monitor.compile.load import load_charter
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes as board_routes
 from monitor.embedded.charter_versions import charter_route
-from monitor.embedded.ingress import Bell, Ingress
+from monitor.embedded.ingress import Ingress
 from monitor.embedded.store import Store
 from monitor.engine.machine import Machine
 from monitor.engine.partition import PartitionState
 from monitor.engine.replay import replay_charters, timed_records
+from monitor.http_server.bell import Bell
+from monitor.http_server.server import HttpServer
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
@@ -99,9 +101,10 @@ async def http_application(path: Path) -> web.Application:
     """The embedded monitor's web application over a store at `path`, as its process builds it."""
     store = Store(path)
     try:
-        app = Ingress(store, arrived=Bell(), emitted=Bell(), exposition=bytes).app()
-        app.add_routes([charter_route(store), *board_routes(FleetView())])
-        return app
+        server = HttpServer("embedded")
+        Ingress(store, arrived=Bell(), emitted=Bell(), exposition=bytes).join(server)
+        server.app.add_routes([charter_route(store), *board_routes(FleetView())])
+        return server.app
     finally:
         await store.close()
 

@@ -225,5 +225,5 @@ def kafka_lines() -> list[list[str]]:
     )
     return [
         [topic, repr(key), *(f"{name}: {value.decode()}" for name, value in headers)]
-        for topic, key, _, headers in log._outputs(out)
+        for topic, key, _, headers in log._lines.outputs(out, log.epoch)
     ]

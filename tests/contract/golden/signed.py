@@ -91,7 +91,8 @@ class SignedScript:
             emit.model = ""
             events.append(emit.complaint(self.start + at, segment="south"))
             emit.model = "m1"
-        self.send(at, pilot, b"[" + b",".join(names.encode(event) for event in events) + b"]")
+        value = b"[" + b",".join(names.encode(event) for event in events) + b"]"
+        self.send(at, pilot, value, FIRM if pilot == "signed" else None)
 
     def beat(self, at: int, pilot: str, forged: bool = False) -> None:
         """A heartbeat, signed where the charter asks for it."""

@@ -84,6 +84,8 @@ def _key(field: Any) -> Any:
         return keys(inner[0].cls)
     if field.required:
         return "required"
+    if field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT:
+        return "left out"
     if field.default_factory is not msgspec.NODEFAULT:
         return f"default {msgspec.json.encode(field.default_factory()).decode()}"
     return f"default {msgspec.json.encode(field.default).decode()}"

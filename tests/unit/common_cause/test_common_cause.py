@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from monitor.common_cause.machine import FEWEST, CommonCauseMachine
 from monitor.engine.runner import Runner
-from monitor.errors import LogBroken
 from monitor.model.records import Closed, Decision, Evidence, Outputs, Reason, Record
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
@@ -154,18 +153,29 @@ def test_repeats_and_void_records_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "headers"),
+    ("value", "headers", "reason"),
     [
-        (b"{}", (("type", b"evidence"), ("epoch", b"1"))),
-        (b"\xff", (("type", b"closed"), ("epoch", b"1"))),
-        (b"{}", ()),
-        (b"{}", (("type", b"letter"), ("epoch", b"1"))),
+        (b"{}", (("type", b"evidence"), ("epoch", b"1")), "unreadable"),
+        (b"\xff", (("type", b"closed"), ("epoch", b"1")), "unreadable"),
+        (b"{}", (), "unknown_type"),
+        (b"{}", (("type", b"letter"), ("epoch", b"1")), "unknown_type"),
+        (b"{}", (("type", b"decision"), ("epoch", b"1")), "wrong_topic"),
+        (b'{"partition":0,"through":1}', (("type", b"closed"), ("epoch", b"1" * 99)), "bad_epoch"),
+        (None, (("type", b"closed"), ("epoch", b"1")), "no_value"),
     ],
 )
-def test_what_the_monitor_cannot_have_written_ends_it(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
-    """Evidence is the monitor's own; another record on it is a broken log, not bad input."""
-    with pytest.raises(LogBroken, match="no evidence of the monitor"):
-        CommonCauseMachine().telemetry(PARTS[0], [Record(0, 0, None, value, headers)])
+def test_what_the_monitor_did_not_write_is_skipped(
+    value: bytes | None, headers: tuple[tuple[str, bytes], ...], reason: str
+) -> None:
+    """A foreign record among the evidence changes no result, and is named with its reason."""
+    machine, calm = CommonCauseMachine(), CommonCauseMachine()
+    good = records([period(f"p{n}", 0, 9.0) for n in range(3)])
+    for either in (machine, calm):
+        either.telemetry("evidence/0", good)
+    machine.telemetry("evidence/0", [Record(9, 0, None, value, headers)])
+    assert list(machine.skipped) == [("evidence/0", 9, reason)]
+    assert machine.time(20 * HOUR) == calm.time(20 * HOUR)
+    assert machine.snapshots([""]) == calm.snapshots([""])
 
 
 def test_killed_anywhere_it_says_the_same_once() -> None:

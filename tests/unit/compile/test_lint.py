@@ -17,6 +17,7 @@ from monitor.charter.spec import (
     IndicatorSpec,
     Model,
     Participant,
+    Reporter,
     Responses,
     Window,
 )
@@ -183,6 +184,27 @@ ERRORS: list[tuple[str, Charter, str]] = [
         ),
         "authorities[0].keys.x",
     ),
+    (
+        "the firm's key for a reporter, written in another way",
+        charter(participant=Participant("firm", keys=(KEY,)), reporters=(Reporter("desk", keys=(OTHER, TWIN)),)),
+        "reporters[0].keys[1]",
+    ),
+    (
+        "one key of two reporters",
+        charter(
+            participant=Participant("firm", keys=(OTHER,)),
+            reporters=(Reporter("desk", keys=(KEY,)), Reporter("hospital", keys=(TWIN,))),
+        ),
+        "reporters[1].keys[0]",
+    ),
+    (
+        "two reporters of one name",
+        charter(
+            participant=Participant("firm", keys=(OTHER,)),
+            reporters=(Reporter("desk", keys=(KEY,)), Reporter("desk", keys=(KEY,))),
+        ),
+        "reporters[1].id",
+    ),
     ("a pilot that looks like another one", charter(pilot="zu\u0308rich"), "pilot"),
     (
         "quiet for a century",
@@ -193,6 +215,7 @@ ERRORS: list[tuple[str, Charter, str]] = [
 
 WARNINGS: list[tuple[str, Charter, str]] = [
     ("one approver", charter(rate(), authorities=(Authority(id="a", approvers=("x",)),)), "authorities"),
+    ("reporters where telemetry is not signed", charter(reporters=(Reporter("desk", keys=(KEY,)),)), "reporters"),
     ("one pilot in five halted wrongly", charter(rate(), alpha=0.2), "alpha"),
     ("a critical pilot that nothing halts", charter(handling(), tier="critical"), "tier"),
     ("segments alone", charter(rate(segments=("A",))), "indicators[0].segments"),

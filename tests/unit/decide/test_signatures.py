@@ -128,13 +128,6 @@ def test_signed_events_are_verified_where_the_charter_registers_the_key() -> Non
     assert [d.reason for d in said] == [Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED]
 
 
-def test_other_telemetry_needs_no_signature() -> None:
-    """Who reports a death or a complaint holds no key of the service."""
-    bench = Signed(participant=Participant("firm", keys=(FIRM.public,)))
-    bench.put(bench.admission, None)
-    assert not bench.send(Emitter("desk", "p").complaint(T0), None).rejected
-
-
 def test_a_copy_of_an_act_is_counted_and_does_nothing() -> None:
     """The same record again, signature and all, is on the rejected log."""
     bench = Signed()

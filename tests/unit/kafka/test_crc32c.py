@@ -15,7 +15,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from monitor.kafka import crc32c
+from monitor.kafka import bounded_records, crc32c
+from monitor.kafka.bounded_records import BoundedRecords
 
 NAMES = ("base_offset", "next_offset", "producer_id", "is_control_batch", "is_transactional", "crc", "max_timestamp")
 
@@ -34,7 +35,7 @@ def made(offset: int = 0, *, count: int = 3, codec: int = 0) -> bytes:
 
 def unpacked(data: bytes | memoryview) -> list[tuple[object, ...]]:
     """The records of a fetch, as the worker's fetcher unpacks them."""
-    found = fetcher.PartitionRecords(
+    found = BoundedRecords(
         TopicPartition("t", 0), crc32c.FetchedBatches(data), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     return [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found]
@@ -88,7 +89,7 @@ def test_records_before_a_bad_batch_are_read() -> None:
     """A batch is checked when it is reached, before any of its records is returned."""
     bad = bytearray(made(3))
     bad[-1] ^= 1
-    found = fetcher.PartitionRecords(
+    found = BoundedRecords(
         TopicPartition("t", 0), crc32c.FetchedBatches(made() + bad), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     assert [next(found).offset for _ in range(3)] == [0, 1, 2]
@@ -117,15 +118,27 @@ def test_batches_of_old_formats_are_left_to_aiokafka(magic: int) -> None:
         unpacked(raw[:-1] + b"x")
 
 
+@pytest.mark.parametrize("magic", [0, 1])
+def test_compressed_batches_of_old_formats_are_rejected(magic: int) -> None:
+    """No broker writes them any more, and what they unpack to is not bounded."""
+    builder = LegacyRecordBatchBuilder(magic, 1, 1000)
+    for offset in range(3):
+        builder.append(offset, 5_000, b"p", b"one" * 50)
+    (row,) = BoundedRecords(
+        TopicPartition("t", 0), crc32c.FetchedBatches(bytes(builder.build())), [], 0, None, None, True, 1
+    ).take()
+    assert (row.last, row.reason) == (0, "unreadable_batch")
+
+
 def test_the_fetcher_reads_and_checks_through_the_name_that_is_replaced() -> None:
     """aiokafka splits a fetch with `MemoryRecords` and checks each batch before its first record unless told
     otherwise; the worker does not tell it otherwise."""
-    crc32c.use()
+    bounded_records.use()
     assert fetcher.MemoryRecords is crc32c.FetchedBatches
+    assert fetcher.PartitionRecords is BoundedRecords
     assert "records = MemoryRecords(part_data[-1])" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
-    source = inspect.getsource(fetcher.PartitionRecords._unpack_records)
-    check = source.index("if self._check_crcs and not next_batch.validate_crc():")
-    assert check < source.index("for record in next_batch")
+    assert "partition_records = PartitionRecords(" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "records = res_or_error.getall(max_records)" in inspect.getsource(fetcher.Fetcher.fetched_records)
     assert inspect.signature(fetcher.Fetcher).parameters["check_crcs"].default is True
 
 

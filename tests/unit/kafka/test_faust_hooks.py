@@ -11,12 +11,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 
 from monitor.errors import LogBroken
 from monitor.kafka import faust_hooks
+from monitor.kafka.bounded_records import BoundedRecords
+from monitor.kafka.crc32c import FetchedBatches
 from monitor.kafka.partition_reader import PartitionReader, to_records
 
 
@@ -36,7 +37,7 @@ from monitor.kafka.partition_reader import PartitionReader, to_records
             driver.AIOKafkaConsumerThread._fetch_records,
             ["self", "consumer", "active_partitions", "timeout", "max_records"],
         ),
-        (fetcher.PartitionRecords._consumer_record, ["self", "tp", "record"]),
+        (fetcher.FetchResult.getall, ["self", "max_records"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
@@ -132,7 +133,7 @@ def test_a_fetch_is_received_without_copies_and_checked_by_the_processor() -> No
     """The worker's consumer and the reader of a recovery install both before their first connection."""
     for start in (faust_hooks.FetchConsumer.start, PartitionReader.start):
         source = inspect.getsource(start)
-        assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
+        assert 0 < source.index("bounded_records.use()") < source.index("zero_copy.use(") < source.index(".start()")
 
 
 def test_transactions_follow_one_another_soon() -> None:
@@ -141,15 +142,15 @@ def test_transactions_follow_one_another_soon() -> None:
     assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.TRANSACTION_BACKOFF_S < 0.02
 
 
-def fetched(times: int) -> fetcher.PartitionRecords:
+def fetched(times: int) -> BoundedRecords:
     """Two records as a broker sends them; `times` is their timestamp type."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
     builder.append(0, 5_000, b"p", b"one", [("ce_id", b"1")])
     builder.append(1, 5_001, None, b"two", [])
     raw = builder.build()
     raw[22] |= times << 3  # the attributes
-    records = MemoryRecords(bytes(raw))
-    return fetcher.PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, False, fetcher.READ_COMMITTED)
+    records = FetchedBatches(bytes(raw))
+    return BoundedRecords(TopicPartition("t", 0), records, [], 0, None, None, False, fetcher.READ_COMMITTED)
 
 
 def test_fetched_records_are_made_as_records() -> None:

@@ -64,7 +64,7 @@ def test_a_new_participant_needs_its_topic_assigned_too() -> None:
 
     async def story() -> None:
         s = WorkerStory(participants=("acme",))
-        s.workers.ownership.add_participants(("acme", "bolt"))
+        s.workers.ownership.set_participants(("acme", "bolt"))
         assert "sandbox.telemetry.bolt" in s.workers.topics
         assert await s.workers.claim(s.cluster.all_partitions(), 1) == {}
         assert s.workers.ownership.partial == [0]

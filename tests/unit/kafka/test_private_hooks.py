@@ -111,7 +111,9 @@ def test_each_hook_exists(hook: Hook) -> None:
         assert inspect.getattr_static(hook.owner, hook.name) is not None or hook.name == "BACKOFF_OVERRIDE"
         return
     sources = [
-        inspect.getsource(c) for c in hook.owner.__mro__ if c.__module__.startswith(("aiokafka", "faust", "mode"))
+        inspect.getsource(c)
+        for c in hook.owner.__mro__
+        if c.__module__.startswith(("aiokafka", "faust", "mode", "kafka."))
     ]
     assert any(re.search(rf"self\.{hook.name}\b[^\n=]*= ", source) for source in sources)
 
@@ -120,7 +122,7 @@ def test_each_hook_exists(hook: Hook) -> None:
 def test_each_hook_says_why_and_what_would_retire_it(hook: Hook) -> None:
     """A row names its use, and the library whose change would make it unnecessary."""
     assert len(hook.reason) > 20
-    assert hook.upstream.startswith(("faust: ", "mode: ", "aiokafka: "))
+    assert hook.upstream.startswith(("faust: ", "mode: ", "aiokafka: ", "kafka-python: "))
 
 
 def test_the_installed_versions_are_the_ones_that_were_read() -> None:

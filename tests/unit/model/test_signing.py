@@ -9,7 +9,7 @@ import pytest
 
 from monitor.errors import Forged, Refused
 from monitor.files.key_file import new_key, own_key, read_key
-from monitor.model.signing import Signer, Trusted
+from monitor.model.signing import Place, Signer, Trusted
 
 SIGNER = Signer(bytes(range(32)))
 BODY = b'{"pilot":"p"}'
@@ -58,3 +58,25 @@ def test_what_is_no_public_key_is_refused() -> None:
     """A key must be written as it is shown."""
     with pytest.raises(ValueError, match="no public key"):
         Trusted(["rsa:abc"])
+
+
+def test_an_output_signature_holds_at_its_own_place_only() -> None:
+    """Another kind, topic, partition, epoch, number, key or body: each is refused, and a tombstone is no empty body."""
+    place = Place("decision", "sandbox.decisions", 1, 7, 3)
+    trusted, good = Trusted([SIGNER.public]), SIGNER.sign_output(place, b"p", BODY)
+    assert trusted.verify_output(place, b"p", BODY, good) == SIGNER.key_id
+    moved = [
+        place._replace(kind="evidence"),
+        place._replace(topic="other.decisions"),
+        place._replace(partition=2),
+        place._replace(epoch=8),
+        place._replace(number=4),
+    ]
+    for other in moved:
+        with pytest.raises(Forged, match="bad_signature"):
+            trusted.verify_output(other, b"p", BODY, good)
+    for key, body in ((b"q", BODY), (None, BODY), (b"p" + BODY[:1], BODY[1:]), (b"p", b""), (b"p", None)):
+        with pytest.raises(Forged, match="bad_signature"):
+            trusted.verify_output(place, key, body, good)
+    with pytest.raises(Forged, match="bad_signature"):  # nor is it one for a service
+        trusted.verify("command", BODY, SIGNER.sign_output(place._replace(kind="command"), None, BODY))

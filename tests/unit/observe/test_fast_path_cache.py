@@ -11,7 +11,7 @@ from monitor.errors import LogBroken
 from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
-from monitor.model.records import Record
+from monitor.model.records import Position, Record
 from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 from tests.bench.stream.load import Load
@@ -100,13 +100,17 @@ def test_detectors_that_cannot_be_read_stop_the_process() -> None:
 
 def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
     """After recovery no value is kept, neither read nor written, and older keys are still known."""
+    position = Position()
+    old, new, late, newest = (
+        state_keys.encode(state_keys.Snapshot(position, state)) for state in (b"old", b"new", b"late", b"newest")
+    )
     live = state_keys.LiveKeys()
-    live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
-    live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
-    live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"late")
-    assert live.values == {(state_keys.SNAPSHOT, "p"): b"new"}
+    assert live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), old)
+    assert live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), new)
+    assert live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), late)
+    assert live.values == {(state_keys.SNAPSHOT, "p"): new}
     live.drop_values()
-    live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), b"newest")
+    assert live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), newest)
     assert live.values == {}
     assert live.others(state_keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), None)

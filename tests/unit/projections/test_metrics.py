@@ -84,6 +84,11 @@ def test_names_follow_the_conventions() -> None:
 
 def fill(metrics: Metrics) -> None:
     """One of everything."""
+    metrics.reads("s.decisions")
+    metrics.limited_retention("s.telemetry", True)
+    metrics.reading("s.decisions", 9, 7, 3, 4)
+    metrics.kafka_denied("firm-1", "WRITE", "Topic")
+    metrics.crash_loop(9, 3, {"s.telemetry": 32}, {"s.telemetry": 53})
     finding = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
     period = {"start": 1_000, "end": 2_000, "m": 10.0, "scores": {"limit": (1.5, 5.1)}}
     outputs = Outputs(
@@ -111,6 +116,7 @@ def fill(metrics: Metrics) -> None:
     metrics.lagging("sandbox.telemetry", 0, 4)
     metrics.owns(0, 3)
     metrics.short_leases(0, 1)
+    metrics.set_aside(0, 1)
     metrics.checkpointed(0, 4_000)
     metrics.held(0, 9, 1)
     metrics.acted("alertmanager", "done")

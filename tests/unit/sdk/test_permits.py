@@ -17,6 +17,7 @@ from monitor.halt_ground import Ground
 from monitor.model.events import CommandAcknowledged, Heartbeat
 from monitor.model.notice import Notice
 from monitor.model.records import Permit, Reason
+from monitor.model.signing import Signer
 from monitor.sdk import Pilot
 from monitor.sdk.asgi import problem
 from monitor.sdk.clock import SECOND, boottime
@@ -257,8 +258,8 @@ def test_a_release_alone_holds_over_a_restart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "says_stop", "goes_on"),
     [
-        ({"tier": "critical"}, True, False),
-        ({"tier": "high"}, False, False),  # the tier is stricter
+        ({"tier": "critical", "trust": "none"}, True, False),
+        ({"tier": "high", "trust": "none"}, False, False),  # the tier is stricter
         ({"tier": "limited"}, False, True),
         ({"tier": "minimal"}, True, False),  # the permit is stricter
         ({"on_lapse": "shout"}, False, True),
@@ -289,13 +290,16 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
         ({"heartbeat_s": 0.0}, "heartbeat_s above 0"),
         ({"follow": False}, "follow=True"),
         ({"tier": "huge"}, "tier is 'huge'"),
+        ({"tier": "high"}, 'tier high needs trust=.*keys show.*trust="none"'),
+        ({"tier": "critical"}, "tier critical needs trust="),
         ({"permits": "yes"}, "permits is 'yes'"),
         ({"drain_s": -1.0}, "drain_s is -1"),
     ):
         with pytest.raises(ValueError, match=words):
             make(MemoryLink(), tmp_path, **settings)
-    with Pilot("p-1", participant="f", to=MemoryLink(), spool_dir=tmp_path, tier="high") as pilot:
-        assert pilot.status().permits == "required"
+    for trust in ("none", Signer(bytes(32)).public):
+        with Pilot("p-1", participant="f", to=MemoryLink(), spool_dir=tmp_path, tier="high", trust=trust) as pilot:
+            assert pilot.status().permits == "required"
     with Pilot("p-1", participant="f", to=MemoryLink(), spool_dir=tmp_path, tier="limited") as pilot:
         assert pilot.status().permits == "off"
 

@@ -57,8 +57,8 @@ def test_the_words_of_refusals_are_closed() -> None:
     """Dashboards and services compare these words; they stay as they are."""
     assert [*WorkRefusal] == ["halted", "not_resumed", "lapsed", "unavailable"]
     assert [*MessageRejection] == [
-        "forged", "unreadable", "other_pilot", "lower_standing", "repeated", "other_nonce", "other_standing",
-        "replayed",
+        "forged", "unreadable", "other_pilot", "lower_standing", "standing_jump", "key_changed", "repeated",
+        "other_nonce", "other_standing", "replayed",
     ]  # fmt: skip
     assert [*ArgumentError] == [
         "closed", "wrong_type", "not_accepted", "not_text", "not_finite", "no_offset", "not_a_time", "in_the_future",

@@ -36,12 +36,13 @@ def test_what_never_happened_is_none_in_memory_and_a_number_in_the_bytes() -> No
     for pilot in (machine.pilots["p"], read_again(machine)):
         state, window = pilot.standing.halt_state, pilot.window
         assert (state.due, pilot.tolerated, pilot.outage, pilot.conflicted, pilot.uncounted.last) == (None,) * 5
+        assert pilot.gap is None
         assert (window.opened, window.through, window.due, window.rectified) == (None,) * 4
         assert [source.offset for source in pilot.sources.values()] == [None]
     fields = msgspec.msgpack.decode(snapshot(machine.pilots["p"]))
-    assert None not in [*fields[3][11], *fields[-3]]  # the halt's state, the rectification window
+    assert None not in [*fields[3][11], *fields[-4]]  # the halt's state, the rectification window
     assert fields[8]["s/1"][4] == -1.0
-    assert fields[-1][1] == -1
+    assert fields[-2][1] == -1
 
 
 def test_a_commanded_halt_keeps_its_numbers() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import FOLDERS, LONGEST, cost_rank
 
 TESTS = Path(__file__).parents[2]
-WITH_PROCESSES = {"halt", "consistency", "failure", "integration"}
+WITH_PROCESSES = {"halt", "consistency", "failure", "security", "integration"}
 NO_TESTS = {"bench", "data"}
 
 
@@ -48,9 +48,9 @@ def test_every_folder_is_in_the_fast_suite_or_starts_processes() -> None:
 
 def test_what_draws_fewer_examples_runs_in_full_elsewhere() -> None:
     """Every test file that asks for its strength, and every `long` one, lies in a folder that `make test-long` runs
-    with FULL=1."""
+    with FULL=1, or in that of `make test-security`."""
     (line,) = re.findall(r"^FULL_STRENGTH = (.*)$", (TESTS.parent / "Makefile").read_text(), re.MULTILINE)
-    full = [TESTS.parent / path for path in line.split()]
+    full = [*(TESTS.parent / path for path in line.split()), TESTS / "security"]
     asking = [
         path
         for path in TESTS.rglob("test_*.py")

@@ -295,7 +295,8 @@ def test_a_batch_may_be_empty_or_full_but_not_fuller() -> None:
     assert read(b"[]", headers=BATCH) == ([], range(0), [])
     small = msgspec.json.encode(example("sandbox.gain.reported"))
     assert len(small) * MAX_EVENTS > MAX_BYTES  # so the bound on bytes strikes first for good events
-    assert len(read(b"[" + b",".join([b"0"] * MAX_EVENTS) + b"]").rejected) == MAX_EVENTS
+    (full,) = read(b"[" + b",".join([b"0"] * MAX_EVENTS) + b"]").rejected
+    assert full.count == MAX_EVENTS
     assert [r.reason for r in read(b"[" + b",".join([b"0"] * (MAX_EVENTS + 1)) + b"]").rejected] == ["too_many_events"]
 
 

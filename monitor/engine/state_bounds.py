@@ -1,0 +1,183 @@
+"""The bound in bytes of every part of a pilot's state, of a partition's state and of what is written about them.
+
+One table for each struct that is stored or written: field -> the bytes that it may take in msgpack, or `BY_CHARTER`
+where `monitor/compile/state_size.py` bounds it at admission. Each bound is enforced where the part grows, by what an
+event or act does and never by the time of a snapshot, so that a replay drops the same. `tests/security` grows every
+part on purpose; a field without a bound fails `tests/contract/test_state_bounds.py`. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from monitor.decide.ladder import APPROVALS
+from monitor.decide.stale_rules import STALE_RULES
+from monitor.engine.partition import MOST_ASIDE, PartitionState
+from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
+from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
+from monitor.model.rectification_window import RectificationWindow
+from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
+from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
+from monitor.state.incidents import INCIDENTS, Incidents
+from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
+from monitor.state.pilot import PilotState, Source
+from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.sequences import EARLIER_KEYS
+from monitor.state.standing import Active, Lifting, Shelf, Standing
+from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
+from monitor.validate.rejections import RejectionReason
+
+BY_CHARTER: Final = (
+    0  # part of `CHARTER_BYTES`, which `charter check` and admission enforce for all such parts together
+)
+
+NUMBER = 9  # the longest number
+ARRAY = 5  # the head of the longest array, map or text
+TEXT = 4 * 200 + ARRAY  # a name of 200 characters
+WORD = 40  # a word of a closed list
+ID = 34  # a digest
+GROUND = 6 * (4 * 300 + ARRAY) + 4 * NUMBER + ARRAY
+COMMAND = 2 * TEXT + 4 * ID + GROUND + 12 * WORD
+REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
+ACT = 2 * DIGEST_CHARACTERS + 2
+TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
+STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
+
+RANGE = 3 * NUMBER + 1
+STATEMENT = 2 * NUMBER + 1
+_SOURCE = (8 + EARLIER_KEYS) * NUMBER + 16  # without ranges, statements and digests
+_FEW = FEW_SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(1) + 2 * seen_kept(1))
+_MANY = SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(SOURCES) + 2 * seen_kept(SOURCES))
+
+STANDING: dict[str, int] = {
+    "level": NUMBER,
+    "since": NUMBER,
+    "counter": NUMBER,
+    "halted": 1,
+    "active": STALE_RULES * STALE_KEY,  # all others by the charter
+    "unknown": 4 * (WORD + NUMBER),  # all others by the charter
+    "first_out": 3 * TEXT,
+    "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
+    "restart": NUMBER,
+    "command": ID,
+    "ordered": NUMBER,
+    "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
+    "shelved": STALE_RULES * STALE_KEY,  # all others by the charter
+    "retransmission": COMMAND + 2 * NUMBER + ARRAY,
+    "lifted": ID,
+}
+
+PILOT: dict[str, int] = {
+    "id": TEXT,
+    "charter": BY_CHARTER,
+    "plan": 0,  # follows from the charter
+    "hash": 2 * ID + ARRAY,
+    "standing": ARRAY + sum(STANDING.values()),
+    "admitted": NUMBER,
+    "received": NUMBER,
+    "model": TEXT,
+    "exited": 1,
+    "sources": ARRAY + max(_FEW, _MANY) + RANGES_OF_ALL * RANGE,
+    "streams": BY_CHARTER,  # `detect/shed.py`: of charters from before there were bounds
+    "heard": BY_CHARTER,
+    "due": 0,  # follows from the rest
+    "gap": NUMBER,
+    "drilled": NUMBER,
+    "tolerated": NUMBER,
+    "outage": 2 * NUMBER + 1,
+    "incidents": INCIDENTS * 2 * NUMBER + 2 * ARRAY,  # the names of indicators by the charter
+    "leaving": 1,
+    "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+    "lost": ARRAY + LOST_ENTRIES * (2 * NUMBER + 1),
+    "conflicted": NUMBER,
+    "window": 4 * NUMBER + ARRAY,  # the keys of streams by the charter
+    "rejections": REASONS + NEWEST * (NUMBER + 3 * (4 * CHARACTERS + ARRAY)) + 2 * ARRAY,
+    "uncounted": ARRAY + (REPORTED_LABELS + 1) * NUMBER,
+}
+
+PARTITION: dict[str, int] = {
+    "last_time": NUMBER,
+    "closed": NUMBER,
+    "aside": ARRAY + MOST_ASIDE * TEXT,
+    "rates": 2 * BUCKETS * BUCKET_BYTES,  # each of them may have made its topic share a bucket
+}
+
+BOUNDS: dict[type[Struct], dict[str, int]] = {
+    PilotState: PILOT,
+    PartitionState: PARTITION,
+    Standing: STANDING,
+    Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
+    Shelf: {"until": NUMBER, "level": 1},
+    Lifting: {
+        "rectified": 1,
+        "evaluated": 1,
+        "approvals": ARRAY + APPROVALS * TEXT,
+        "basis": NUMBER,
+        "last": NUMBER,
+    },
+    HaltState: {
+        "kind": WORD,
+        "at": NUMBER,
+        "state": WORD,
+        "due": NUMBER,
+        "evidence": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY),
+    },
+    StopEvidence: dict.fromkeys(("heard", "number", "stopped", "beats", "exposure", "last"), NUMBER),
+    Retransmission: {"command": COMMAND, "due": NUMBER, "attempts": NUMBER},
+    Source: {
+        "high": NUMBER,
+        "missing": ARRAY + RANGES * RANGE,
+        "heard": NUMBER,
+        "tallied": NUMBER,
+        "offset": NUMBER,
+        "statements": ARRAY + STATEMENT * marks_kept(1),
+        "latest": NUMBER,
+        "ended": 1,
+        "seen": ARRAY + 2 * seen_kept(1),
+        "newest": NUMBER,
+        "key": NUMBER,
+        "earlier": 1 + EARLIER_KEYS * NUMBER,
+    },
+    Incidents: {
+        "names": BY_CHARTER,
+        "known": ARRAY + INCIDENTS * 2 * NUMBER,
+        "whole": 1,
+        "slight": ARRAY + INCIDENTS * 2 * NUMBER,
+    },
+    ActMemory: {
+        "recent": ARRAY + RECENT_ACTS * ACT,
+        "kept": ARRAY + KEPT_ACTS * ACT,
+        "firm_recent": ARRAY + RECENT_ACTS * ACT,
+        "firm_kept": ARRAY + KEPT_ACTS * ACT,
+        "keys": ARRAY + TRUSTED_KEYS * (ID + NUMBER),
+        "by": TEXT + ID + ARRAY,
+    },
+    ReportedLabels: {"values": ARRAY + REPORTED_LABELS * NUMBER, "last": NUMBER},
+    RectificationWindow: {
+        "opened": NUMBER,
+        "through": NUMBER,
+        "due": NUMBER,
+        "rectified": NUMBER,
+        "keys": BY_CHARTER,
+    },
+    Rejections: {"by_reason": REASONS, "newest": NEWEST * (NUMBER + 3 * (4 * CHARACTERS + ARRAY))},
+    Rejection: {"received": NUMBER, **dict.fromkeys(("field", "reason", "detail"), 4 * CHARACTERS + ARRAY)},
+    RejectionRates: {"buckets": 2 * BUCKETS * BUCKET_BYTES},
+    Bucket: {"tokens": NUMBER, "at": NUMBER, "topic": 249 + ARRAY, "held": BUCKET_BYTES - 2 * TEXT},
+    HeldRejections: {
+        "partition": NUMBER,
+        "offset": NUMBER,
+        "index": NUMBER,
+        "pilot": TEXT,
+        "received": NUMBER,
+        "since": NUMBER,
+        "by_reason": REASONS,
+        "through": 249 + 4 * NUMBER * 2,
+    },
+}
+
+FIXED_BYTES = ARRAY + sum(PILOT.values())  # of a pilot's state, without what the charter bounds
+LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
+LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

@@ -1,0 +1,50 @@
+"""Every part of what is remembered has a bound in bytes, and all of them together fit a record of the state topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from msgspec import Struct
+
+from monitor.charter.spec import Charter
+from monitor.compile.plan import Plan
+from monitor.engine.partition import PartitionState
+from monitor.engine.state_bounds import BOUNDS, LARGEST_PARTITION, LARGEST_STATE
+from monitor.kafka.topics import LARGE
+from monitor.model.bounds import STATE_BYTES
+from monitor.model.records import Command
+from monitor.state.pilot import PilotState, Stream
+from monitor.state.snapshots import _Snapshot
+
+OVERHEAD = 64 * 1024  # of a record: key, headers, batch; the header of a signature
+ELSEWHERE = {Charter, Plan, Stream, Command}  # by the charter; a command is a record whose size the table has
+
+
+def stored(kind: Any) -> Iterator[type[Struct]]:
+    """The structs that a field of this type holds, with those in it."""
+    for inner in get_args(kind):
+        yield from stored(inner)
+    if isinstance(kind, type) and issubclass(kind, Struct) and kind not in ELSEWHERE:
+        yield kind
+        for each in get_type_hints(kind).values():
+            yield from stored(each)
+
+
+@pytest.mark.parametrize("kind", sorted({*stored(PilotState), *stored(PartitionState)}, key=lambda kind: kind.__name__))
+def test_every_field_of_what_is_stored_has_a_bound(kind: type[Struct]) -> None:
+    """A new field needs its line in the table, and the rule that enforces it."""
+    assert set(BOUNDS[kind]) == set(kind.__struct_fields__)
+
+
+def test_a_snapshot_holds_what_the_table_bounds() -> None:
+    """No part of a snapshot is without a field of the state: only what older versions wrote."""
+    older = {"version", "controls", "judged", "detectors"}
+    assert set(_Snapshot.__struct_fields__) - older == set(PilotState.__struct_fields__) - {"plan", "due"}
+
+
+def test_all_bounds_together_fit_a_record() -> None:
+    """The state of a pilot stays below the documented limit, and both kinds of state below that of the broker."""
+    assert LARGEST_STATE <= STATE_BYTES
+    assert max(STATE_BYTES, LARGEST_PARTITION) + OVERHEAD < LARGE
