@@ -84,6 +84,7 @@ PILOT: dict[str, int] = {
     "heard": BY_CHARTER,
     "due": 0,  # follows from the rest
     "gap": NUMBER,
+    "late_dropped": NUMBER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
