@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
-from monitor.detect.late import dropped, take_late
+from monitor.detect.late import drop, take_late
 from monitor.detect.periods import end_silence, peek
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.observed import ChangedPeriod, Observed
@@ -22,16 +22,16 @@ def detect(context: DecisionContext, observed: Observed) -> None:
         end_silence(context, indicator)
     if observed.uncounted is not None:
         _uncounted(context, observed.uncounted)
-    lost = False
+    lost: list[ChangedPeriod] = []
     for period in observed.changed:
         if period.opened is not None:
             _open_period(context, period, period.opened.m)
         elif not take_late(context, period):
-            lost |= dropped(context, period)
+            lost.append(period)
         elif period.indicator.once and observed.incident is not None:
             observed.incident.count(period.indicator)
     if lost:
-        context.out.uncount("late")  # once, however many indicators leave it out
+        drop(context, lost)
 
 
 def fully_reported(pilot: PilotState, label: UncountedLabel) -> bool:

@@ -54,19 +54,28 @@ def revise(
     return True
 
 
-def dropped(context: DecisionContext, period: ChangedPeriod) -> bool:
-    """Put on record that something of a closed period counts nowhere. Returns whether it does so for being late, and
-    not because the period began before the statistics of the pilot or ends only now."""
-    indicator, index = period.indicator, period.number
-    closed = indicator.closes(index)
-    if index < indicator.grid.index(context.pilot.admitted) or closed > context.at:
-        return False
+def drop(context: DecisionContext, periods: list[ChangedPeriod]) -> None:
+    """Put on record what of an event counts nowhere because it is late: not what is older than the statistics of the
+    pilot."""
+    pilot, late = context.pilot, []
+    for period in periods:
+        indicator, index = period.indicator, period.number
+        if index >= indicator.grid.index(pilot.admitted) and indicator.closes(index) <= context.at:
+            late.append(period)
+    if late:
+        pilot.late_events += 1  # once, however many indicators leave it out
+        context.out.uncount("late")
+    for period in late:
+        _put_on_record(context, period)
+
+
+def _put_on_record(context: DecisionContext, period: ChangedPeriod) -> None:
+    indicator, closed = period.indicator, period.indicator.closes(period.number)
     emit_dropped(context, indicator, period)
     if not excused(context.pilot, closed, context.at):
         context.pilot.late_dropped = context.at
         finding = functools.partial(_finding, context, period)
         context.raise_finding(LATE_KEY, Level.WATCH, Reason.LATE_DROPPED, finding)
-    return True
 
 
 def _finding(context: DecisionContext, period: ChangedPeriod) -> Finding:

@@ -276,7 +276,8 @@ def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, period:
     start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
     about = _about(context, indicator, period.segment, start, end)
     kind: Kind = "count" if indicator.observes is Count else "gauge" if indicator.observes is Gauge else "proportion"
-    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=True))
+    so_far = context.pilot.late_events
+    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=so_far))
 
 
 def emit_evidence(

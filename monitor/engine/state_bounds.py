@@ -85,6 +85,7 @@ PILOT: dict[str, int] = {
     "due": 0,  # follows from the rest
     "gap": NUMBER,
     "late_dropped": NUMBER,
+    "late_events": NUMBER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,

@@ -420,7 +420,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     allowed: float | None = (
         None  # events that the charter's limit allows in this exposure; only for counts with an upper limit
     )
-    dropped: bool | UnsetType = UNSET  # late, and counted nowhere: no detector saw `k` and `m`; else left out
+    # Of what is too late to count, which no detector saw: how many events of the pilot were so far. Else left out.
+    dropped: int | UnsetType = UNSET
 
 
 class Closed(Struct, frozen=True, kw_only=True):

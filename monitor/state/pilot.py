@@ -133,7 +133,7 @@ class PilotState(Struct, gc=False):
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
     still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
-    late."""
+    late, and `late_events` how many did."""
 
     id: str
     charter: Charter
@@ -161,6 +161,7 @@ class PilotState(Struct, gc=False):
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
     gap: int | None = None
     late_dropped: int | None = None
+    late_events: int = 0
 
     @property
     def began(self) -> int:

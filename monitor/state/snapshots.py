@@ -81,6 +81,7 @@ class _Snapshot(Struct, array_like=True):
 class _LateSnapshot(_Snapshot, array_like=True):
     """Of a pilot some of whose telemetry came too late to count."""
 
+    late_events: int = 0
     late_dropped: int = 0
 
 
@@ -99,7 +100,7 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
     streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
-    kind, late = (_LateSnapshot, [p.late_dropped]) if p.late_dropped else (_Snapshot, [])
+    kind, late = (_LateSnapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_Snapshot, [])
     return _encode.encode(
         kind(
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
@@ -145,6 +146,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
+        late_events=s.late_events,
     )  # fmt: skip
     return pilot, plan
 

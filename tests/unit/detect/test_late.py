@@ -8,6 +8,11 @@ import pytest
 from monitor.charter.control import Override
 from monitor.charter.spec import DetectorSpec, IndicatorSpec
 from monitor.compile.state_size import WIDEST
+from monitor.console.board_json import as_data
+from monitor.console.fleet_page import fleet_page
+from monitor.console.fleet_view import FleetView
+from monitor.console.pilot_page import pilot_page
+from monitor.console.report import collect_stories, report
 from monitor.detect.late_window import KEPT_WIDE
 from monitor.model.events import Severity
 from monitor.model.records import Evidence, Level, Reason
@@ -58,6 +63,22 @@ def test_events_that_are_too_late_to_count_are_a_finding_and_a_number(fast_path:
     assert bench.out.uncounted == {"late": 2}
     assert (bench.level, bench.reasons()[-1]) == (Level.WATCH, Reason.LATE_DROPPED)
     assert "1 event of 2026-01-05T00:00" in bench.out.decisions[-1].finding.detail
+
+
+def test_the_number_is_on_every_page() -> None:
+    """Board, its data, and report say how many events came too late to count; a record that is read again adds none."""
+    bench, board = Bench(RATE), FleetView()
+    run(bench, 0, 8)
+    bench.send(*(bench.emitter.incident(T0 + n) for n in range(3)), at=now(8))
+    board.learn(bench.machine.pilots["p"].charter)
+    board.apply(bench.out)
+    board.apply(bench.out)
+    assert "3 events too late to count" in fleet_page(board)
+    assert "<dt>Too late to count</dt><dd>3 events</dd>" in str(pilot_page(board, "p"))
+    assert as_data(board)["pilots"][0]["late_events"] == 3  # type: ignore[index]
+    stories, _ = collect_stories([bench.machine.pilots["p"].charter], [bench.out])
+    assert "Too late to count: 3 event(s)." in report("r", list(stories.values()))
+    assert not any(record.dropped for record in stories["p"].evidence)
 
 
 def test_the_finding_clears_after_quiet_periods() -> None:
@@ -192,7 +213,7 @@ def test_by_classification_what_an_outage_delayed_counts_when_it_occurred() -> N
 
 
 def test_late_events_after_a_release_are_on_record() -> None:
-    """The statistics that they belong to have ended: they count nowhere, and nobody has to guess it."""
+    """The statistics that they belong to have ended: they count nowhere, and that is on record."""
     bench = Bench(RATE)
     run(bench, 0, 3)
     bench.act(Override(id="o", pilot="p", author="anna", level="watch", reason="r"), now(3))
