@@ -126,6 +126,14 @@ def _change(score: Score) -> str:
     )
 
 
+def _aberrant(score: Score) -> str:
+    return f"The inverse of its probability is {_power(score.statistic)} and the threshold is {_power(score.threshold)}"
+
+
+def _fall(score: Score) -> str:
+    return f"The evidence of a fall is {_power(score.statistic)} and the threshold is {_power(score.threshold)}"
+
+
 def _sprt(score: Score) -> str:
     text = (
         f"The log likelihood ratio of all events so far is {_number(score.statistic)} "
@@ -151,6 +159,8 @@ _EVIDENCE: dict[str, Callable[[Score], str]] = {
     "limit_e_process": _limit,
     "e_detector": _change,
     "maxsprt": _sprt,
+    "fall": _fall,
+    "aberration": _aberrant,
     "silence": _silent,
 }
 
