@@ -25,7 +25,9 @@ from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason,
 logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
-WRITE_OUTPUTS = 250  # outputs of one transaction while telemetry is stepped in turns: some 15 ms
+# Outputs that a transaction should have while telemetry is stepped in turns: it takes some 30 ms. The outputs of a record
+# are written together, and the first portion of a flood may have more.
+WRITE_OUTPUTS = 500
 END = 1 << 62
 NONE: Mapping[str, str] = {}
 
@@ -114,6 +116,7 @@ class Runner(Generic[M]):
         self._journal = 0
         self._advanced = False
         self._turns = 0  # calls of `telemetry_in_turns` that have not ended
+        self._portion: dict[str, int] = {}  # records of the next write, by topic, where they are stepped in turns
         self.machine = machine(log.partition, 0)
         self.epoch = 0
         self.fruitless = 0  # owners in a row before this one that made no step
@@ -207,35 +210,35 @@ class Runner(Generic[M]):
         await self._checkpoint_if_due()
 
     async def telemetry_in_turns(self, topic: str, records: Sequence[Record]) -> AsyncIterator[None]:
-        """The same, giving way after each step and after each write of at most `WRITE_OUTPUTS` outputs: another topic
-        may be stepped then. Nothing is journalled and no checkpoint is written before it ends; abandon it only with the
-        partition. Up to its last write the position stays before `records`: after a crash all of them are stepped
-        again, and outputs that were written already are emitted with the same ids."""
+        """The same, giving way after each step and after each write: another topic may be stepped then. Records are
+        written in portions of about `WRITE_OUTPUTS` outputs, each with the position behind its last record. Nothing is
+        journalled and no checkpoint is written before it ends; abandon it only with the partition."""
         start = self.next_telemetry.get(topic, 0)
         through = self._through.telemetry.get(topic, 0) if self._through else 0
         if start < through or (records and records[0].offset < start):
             await self.telemetry(topic, records)
             return
-        if not records:
-            return
         self._turns += 1
-        steps = self.machine.telemetry_steps(topic, records)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                outputs: Outputs = done.value
-                break
-            yield
-        outputs.newest_permits()
-        *first, last = outputs.in_parts(WRITE_OUTPUTS)
-        for part in first:
-            await self._write(part)
-            yield
+        at = 0
+        while at < len(records):
+            portion = records[at : at + self._portion.get(topic, CHUNK)]
+            at += len(portion)
+            steps = self.machine.telemetry_steps(topic, portion)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    outputs: Outputs = done.value
+                    break
+                yield
+            outputs.newest_permits()
+            self._portion[topic] = _next_portion(len(portion), len(outputs))
+            self.next_telemetry[topic] = portion[-1].next
+            self._advanced = True
+            await self._write(outputs)
+            if at < len(records):
+                yield
         self._turns -= 1
-        self.next_telemetry[topic] = records[-1].next
-        self._advanced = True
-        await self._write(last)
         await self._checkpoint_if_due()
 
     async def control(self, records: Sequence[Record]) -> None:
@@ -430,3 +433,10 @@ class Runner(Generic[M]):
             raise LogBroken(f"{what} was offered while telemetry is stepped in turns")
         if self.replaying:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")
+
+
+def _next_portion(records: int, outputs: int) -> int:
+    """How many records to step before the next write, after this many had this many outputs."""
+    if outputs > WRITE_OUTPUTS:
+        return max(1, records * WRITE_OUTPUTS // outputs)
+    return min(CHUNK, 2 * records)

@@ -464,20 +464,10 @@ class Outputs(Struct):
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
 
-    def in_parts(self, most: int) -> list[Outputs]:
-        """The same outputs in the order in which they are written, in parts of at most `most`; at least one part."""
-        fields = ("rejected", "decisions", "commands", "permits", "evidence")
-        rows = [(field, value) for field in fields for value in getattr(self, field)]
-        if len(rows) <= most:
-            return [self]
-        parts = [Outputs() for _ in range(0, len(rows), most)]
-        for number, (field, value) in enumerate(rows):
-            getattr(parts[number // most], field).append(value)
-        parts[-1].uncounted = self.uncounted
-        return parts
-
-    def __bool__(self) -> bool:
-        return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)
+    def __len__(self) -> int:
+        """How many records they are."""
+        fields = (self.rejected, self.decisions, self.commands, self.permits, self.evidence)
+        return sum(map(len, fields))
 
 
 def digest(*parts: Any) -> str:
