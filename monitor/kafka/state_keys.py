@@ -109,7 +109,8 @@ class LiveKeys:
                 self._mark_unreadable(pilot, epoch)
             return False
         name = kind, pilot
-        self.highest = max(self.highest, epoch)
+        if value is not None:  # an owner writes a tombstone together with a value of its own, higher epoch
+            self.highest = max(self.highest, epoch)
         if kind == SNAPSHOT and pilot in self._unreadable:
             self._forget_unreadable(pilot, epoch)
         epochs = self._epochs.get(name, ())

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from monitor.kafka.state_keys import LiveKeys, Snapshot, Watermark, encode, key
+from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.records import Position
 from tests.strength import examples
 
@@ -107,3 +108,11 @@ def test_a_foreign_snapshot_is_removed_by_the_next_writer_of_its_pilot() -> None
     assert sorted(live.others("snapshot", 8, "p")) == [key("snapshot", e, "p") for e in (3, 7, 9)]
     assert sorted(live.alive("snapshot", "p")) == [key("snapshot", e, "p") for e in (3, 7, 9)]
     assert live.highest == 7
+
+
+def test_a_tombstone_raises_no_epoch() -> None:
+    """The one that removes a foreign snapshot of the highest epoch would leave none to the next owner."""
+    live = read([*WRITTEN, bad(HIGHEST_EPOCH)])
+    [(_, raw)] = live.foreign()
+    assert live.feed(raw, None)
+    assert (live.highest, live.foreign(), live.damaged()) == (7, [], [])
