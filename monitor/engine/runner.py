@@ -25,8 +25,8 @@ from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason,
 logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
-# Outputs that a transaction should have while telemetry is stepped in turns: it takes some 30 ms. The outputs of a record
-# are written together, and the first portion of a flood may have more.
+# Outputs that a transaction should have while telemetry is stepped in turns: it takes some 30 ms. The outputs of a
+# record are written together, and the first portion of a flood may have more.
 WRITE_OUTPUTS = 500
 END = 1 << 62
 NONE: Mapping[str, str] = {}
