@@ -169,8 +169,9 @@ class GatewayRoutes:
             if found is not None:
                 return json_response(found)
             left = until - asyncio.get_running_loop().time()
-            if left <= 0 or not await waited(ticket, left):
+            if left <= 0:
                 return web.Response(status=204)
+            await waited(ticket, left)  # after its end, look once more: a stalled process may wake too late
 
     async def _standing(self, request: web.Request) -> web.Response:
         pilot = request.match_info["pilot"]

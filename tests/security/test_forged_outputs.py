@@ -393,12 +393,13 @@ def test_the_tools_of_a_regulator_believe_no_forged_record() -> None:
         async with owner(fresh) as log:
             await write(log, 1, 2)
         names, headers = fresh.names, [("type", b"decision"), ("epoch", b"1")]
+        claimed = [("type", b"journal"), ("epoch", b"%d" % HUGE)]
         lie = encode(decision(900))
         await fresh.send(
             [
                 (names.decisions, b"p-1", lie, headers, 0),
                 (names.decisions, b"p-1", b"{]", headers, 0),
-                (names.journal, None, encode(Claim(HUGE, "forger")), (), 0),
+                (names.journal, None, encode(Claim(HUGE, "forger")), claimed, 0),
                 (names.journal, None, b"{]", (), 0),
             ]
         )
