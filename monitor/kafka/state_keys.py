@@ -109,7 +109,7 @@ class LiveKeys:
                 self._mark_unreadable(pilot, epoch)
             return False
         name = kind, pilot
-        if value is not None:  # an owner writes a tombstone together with a value of its own, higher epoch
+        if value is not None:  # an owner writes a tombstone together with a value under its own key, which is newer
             self.highest = max(self.highest, epoch)
         if kind == SNAPSHOT and pilot in self._unreadable:
             self._forget_unreadable(pilot, epoch)
