@@ -79,9 +79,7 @@ class QuotaAdmin:
         kind = AlterClientQuotasRequest.EntryData
         ops = [kind.OpData(key=key, value=value, remove=False) for key, value in quota.entries().items()]
         users = sorted(users)
-        entries = [
-            kind(entity=[kind.EntityData(entity_type="user", entity_name=user)], ops=ops) for user in users
-        ]
+        entries = [kind(entity=[kind.EntityData(entity_type="user", entity_name=user)], ops=ops) for user in users]
         response = self._ask(AlterClientQuotasRequest(entries=entries, validate_only=False))
         for entry in response.entries:
             if entry.error_code:

@@ -88,11 +88,13 @@ RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
 
 
 class Position(Struct, frozen=True):
-    """A position in the logs: the next offset of each telemetry topic, of control and of the journal."""
+    """A position in the logs: the next offset of each telemetry topic, of control and of the journal. `begun`: of the
+    next record of these topics, so many outputs are written already."""
 
     telemetry: dict[str, int] = {}
     control: int = 0
     journal: int = 0
+    begun: dict[str, int] | UnsetType = UNSET
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -463,6 +465,19 @@ class Outputs(Struct):
         """Keep only the last permit of each source, in order: an older one grants no more."""
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
+
+    def in_parts(self, most: int, done: int = 0) -> list[Outputs]:
+        """The outputs after the first `done`, in the order in which they are written, in parts of at most `most`; at
+        least one part. `uncounted` is in the last one."""
+        if done == 0 and len(self) <= most:
+            return [self]
+        fields = ("rejected", "decisions", "commands", "permits", "evidence")
+        rows = [(field, value) for field in fields for value in getattr(self, field)][done:]
+        parts = [Outputs(participants=self.participants) for _ in range(0, max(1, len(rows)), most)]
+        for number, (field, value) in enumerate(rows):
+            getattr(parts[number // most], field).append(value)
+        parts[-1].uncounted = self.uncounted
+        return parts
 
     def __len__(self) -> int:
         """How many records they are."""
