@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 import detectors
 from detectors.base import Count
@@ -21,7 +21,7 @@ from monitor.charter import time_zones
 from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
-from monitor.compile.state_size import open_periods, parts_of, size_of
+from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
@@ -35,6 +35,8 @@ OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bou
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
 HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+
+TELLS_FALLS = "e_detector"  # the one detector that watches both directions and tells them apart
 
 
 class Problem(Struct, frozen=True):
@@ -290,6 +292,7 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             "periods close without delay, and exposure that is not tallied by then is taken to be 0",
             "write a delay within which every tally is received",
         )
+    yield from _regrading(spec, at)
     if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
         yield _warning(
             f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
@@ -313,6 +316,24 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
 
 
+def _regrading(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    """The late window has to cover the time in which an incident may be regraded."""
+    within, length = _length(spec.params.get("regraded_within")), _length(spec.period)
+    if within is None or not length or spec.params.get("by") == "classification":
+        return
+    delay = _length(spec.reporting_delay) or 0
+    if within <= delay + spec.late_window * length:
+        return
+    needed = -(-(within - delay) // length)
+    more = f"late_window: {needed}" if needed <= WIDEST else "longer periods"
+    yield _warning(
+        f"{at}.late_window",
+        f"an incident that is regraded {spec.params['regraded_within']} after it occurred is too late to count: "
+        f"late events count for {spec.late_window} closed periods of {spec.period}",
+        f"write `by: classification` in params, or {more}",
+    )
+
+
 def _detector(
     charter: Charter, spec: IndicatorSpec, detector_spec: DetectorSpec, observes: type, at: str
 ) -> Iterator[Problem]:
@@ -334,6 +355,12 @@ def _detector(
             f"{at}.level",
             f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
             f"write escalate, or halt on {HALTING}",
+        )
+    if detector_spec.fall_level is not UNSET and detector_spec.name != TELLS_FALLS:
+        yield _error(
+            f"{at}.fall_level",
+            f"{detector_spec.name} does not tell falls from rises",
+            f"remove it, or write it for {TELLS_FALLS}",
         )
     if detector_spec.level == "halt" and spec.kind == "complaint_handling_time":
         yield _error(
