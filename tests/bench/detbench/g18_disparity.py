@@ -1,4 +1,4 @@
-"""G15: gaps between groups: false alarms of `disparity`, coverage of its interval, its delay and its cost.
+"""G18: gaps between groups: false alarms of `disparity`, coverage of its interval, its delay and its cost.
 
 A group of 30 % or 10 % of the exposure at exactly 1.25 times the rate of the others, for a year of days, alpha 5 %:
 Poisson and negative binomial counts (as granted), groups that differ in dispersion, days that move all groups alike,
@@ -77,7 +77,7 @@ def watched(rng: simulators.Rng, s: Setting, part: float, ratio: float) -> tuple
 
 def goals(quick: bool) -> list[Goal]:
     """Returns false-alarm rate and coverage over all settings (each is a row), the delay and the cost."""
-    rng, runs, rows = simulators.rng("g15"), 30 if quick else 400, []
+    rng, runs, rows = simulators.rng("g18"), 30 if quick else 400, []
     alarms = covering = trials = 0
     delays: dict[str, metrics.Estimate] = {}
     for s in SETTINGS:
