@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import end_piped
+
 TESTS = Path(__file__).parent
 GRACE_S = 20.0  # for threads to end, on a busy machine
 
@@ -63,6 +65,7 @@ def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the file whose threads do not end with it."""
     before = set(threading.enumerate())
     yield
+    end_piped()
     kafka = any(item.path == request.path and item.get_closest_marker("kafka") for item in request.session.items)
     until = time.monotonic() + GRACE_S
     for thread in set(threading.enumerate()) - before:

@@ -62,8 +62,9 @@ def compare(charter: Charter, path: Path) -> list[HistoryRow]:
     """Replays `path` under the limits of a charter, none of which can halt, and returns a row for each stream with a
     limit or a limit detector.
 
-    The pilot is admitted at its first event. Late events are added to the period in which they happened. Raises
-    SandboxMonitorError for a file without telemetry of the pilot, or a history.
+    The pilot is admitted at its first event. Late events are added to the period in which they happened;
+    corrections that come too late to count are not applied. Raises SandboxMonitorError for a file without telemetry of
+    the pilot, or a history.
     """
     observing = _observing(charter)
     if observing is None:

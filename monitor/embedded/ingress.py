@@ -271,8 +271,9 @@ class Ingress:
                         answer.headers[HTTP_KEY_HEADER] = self._signer.public
                     return answer
                 left = until - asyncio.get_running_loop().time()
-                if left <= 0 or not await waited(ticket, left):
+                if left <= 0:
                     return web.Response(status=204, headers={NUMBER: str(seq)})
+                await waited(ticket, left)  # after its end, look once more: a stalled process may wake too late
 
         return latest
 
@@ -297,8 +298,9 @@ class Ingress:
                 first = await self._taken(pilot, name) or await self._first(name, refused)
                 return json_response({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
             left = until - asyncio.get_running_loop().time()
-            if left <= 0 or not await waited(ticket, left):
+            if left <= 0:
                 return web.Response(status=204)
+            await waited(ticket, left)  # after its end, look once more: a stalled process may wake too late
 
     async def _known(self, request: web.Request) -> web.Response:
         """Standing, level and halt state of a pilot, for the author of an act."""

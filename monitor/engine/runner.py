@@ -26,6 +26,7 @@ logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 WRITE_OUTPUTS = 250  # outputs of one transaction while telemetry is stepped in turns: some 15 ms
+FIRST_PORTION = 256  # records before the first write of a topic, when it is not known how many outputs they have
 END = 1 << 62
 NONE: Mapping[str, str] = {}
 
@@ -114,6 +115,8 @@ class Runner(Generic[M]):
         self._journal = 0
         self._advanced = False
         self._turns = 0  # calls of `telemetry_in_turns` that have not ended
+        self._portion: dict[str, int] = {}  # records of the next write, by topic, where they are stepped in turns
+        self._begun: dict[str, int] = {}  # outputs of the next record that are written, by topic
         self.machine = machine(log.partition, 0)
         self.epoch = 0
         self.fruitless = 0  # owners in a row before this one that made no step
@@ -133,7 +136,7 @@ class Runner(Generic[M]):
     @property
     def position(self) -> Position:
         """The position of this owner in all logs."""
-        return Position(dict(self.next_telemetry), self.next_control, self._journal)
+        return Position(dict(self.next_telemetry), self.next_control, self._journal, dict(self._begun) or UNSET)
 
     # ---- recover
 
@@ -207,35 +210,42 @@ class Runner(Generic[M]):
         await self._checkpoint_if_due()
 
     async def telemetry_in_turns(self, topic: str, records: Sequence[Record]) -> AsyncIterator[None]:
-        """The same, giving way after each step and after each write of at most `WRITE_OUTPUTS` outputs: another topic
-        may be stepped then. Nothing is journalled and no checkpoint is written before it ends; abandon it only with the
-        partition. Up to its last write the position stays before `records`: after a crash all of them are stepped
-        again, and outputs that were written already are emitted with the same ids."""
+        """The same, giving way after each step and after each write: another topic may be stepped then. Records are
+        written in portions of about `WRITE_OUTPUTS` outputs, and a record that has more in parts; each write has the
+        position behind it. Nothing is journalled and no checkpoint is written before it ends; abandon it only with the
+        partition."""
         start = self.next_telemetry.get(topic, 0)
         through = self._through.telemetry.get(topic, 0) if self._through else 0
-        if start < through or (records and records[0].offset < start):
+        if start < through or self._written_of_next(topic) or (records and records[0].offset < start):
             await self.telemetry(topic, records)
             return
-        if not records:
-            return
         self._turns += 1
-        steps = self.machine.telemetry_steps(topic, records)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                outputs: Outputs = done.value
-                break
-            yield
-        outputs.newest_permits()
-        *first, last = outputs.in_parts(WRITE_OUTPUTS)
-        for part in first:
-            await self._write(part)
-            yield
+        at = 0
+        while at < len(records):
+            portion = records[at : at + self._portion.get(topic, FIRST_PORTION)]
+            at += len(portion)
+            steps = self.machine.telemetry_steps(topic, portion)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    outputs: Outputs = done.value
+                    break
+                yield
+            outputs.newest_permits()
+            self._portion[topic] = _next_portion(len(portion), len(outputs))
+            *parts, last = outputs.in_parts(WRITE_OUTPUTS if len(portion) == 1 else len(outputs) or 1)
+            for part in parts:
+                self._begun[topic] = self._begun.get(topic, 0) + len(part)
+                await self._write(part)
+                yield
+            self._begun.pop(topic, None)
+            self.next_telemetry[topic] = portion[-1].next
+            self._advanced = True
+            await self._write(last)
+            if at < len(records):
+                yield
         self._turns -= 1
-        self.next_telemetry[topic] = records[-1].next
-        self._advanced = True
-        await self._write(last)
         await self._checkpoint_if_due()
 
     async def control(self, records: Sequence[Record]) -> None:
@@ -324,14 +334,31 @@ class Runner(Generic[M]):
             cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
             self.machine.telemetry(topic, records[:cut])
             records, done = records[cut:], records[:cut]
-            self.next_telemetry[topic] = done[-1].next if done else start
+            self.next_telemetry[topic] = through if records else done[-1].next
             self._advanced = True
+            if not records:
+                return
+        if written := self._written_of_next(topic):  # an earlier owner ended within the outputs of this record
+            outputs = self.machine.telemetry(topic, records[:1])
+            outputs.newest_permits()
+            (outputs,) = outputs.in_parts(len(outputs) or 1, written)
+            self.next_telemetry[topic] = records[0].next
+            self._advanced = True
+            await self._write(outputs)
+            records = records[1:]
             if not records:
                 return
         outputs = self.machine.telemetry(topic, records)
         self.next_telemetry[topic] = records[-1].next
         self._advanced = True
         await self._write(outputs)
+
+    def _written_of_next(self, topic: str) -> int:
+        """How many outputs of the next record an earlier owner has written."""
+        old, start = self._through, self.next_telemetry.get(topic, 0)
+        if old is None or old.begun is UNSET or topic in self._begun or old.telemetry.get(topic, 0) != start:
+            return 0
+        return old.begun.get(topic, 0)
 
     async def _step_control(self, records: Sequence[Record], row: Journalled) -> None:
         outputs = Outputs()
@@ -417,7 +444,13 @@ class Runner(Generic[M]):
         here, old = self.position, self._through or Position()
         topics = here.telemetry.keys() | old.telemetry.keys()
         telemetry = {t: max(here.telemetry.get(t, 0), old.telemetry.get(t, 0)) for t in sorted(topics)}
-        return Position(telemetry, max(here.control, old.control), max(here.journal, old.journal))
+        begun = {
+            topic: count
+            for at in (old, here)
+            for topic, count in (at.begun or {}).items()
+            if at.telemetry.get(topic, 0) == telemetry.get(topic, 0)
+        }
+        return Position(telemetry, max(here.control, old.control), max(here.journal, old.journal), begun or UNSET)
 
     def _reached(self, telemetry: dict[str, int], journal: int) -> bool:
         old = self._through
@@ -430,3 +463,10 @@ class Runner(Generic[M]):
             raise LogBroken(f"{what} was offered while telemetry is stepped in turns")
         if self.replaying:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")
+
+
+def _next_portion(records: int, outputs: int) -> int:
+    """How many records to step before the next write, after this many had this many outputs."""
+    if outputs > WRITE_OUTPUTS:
+        return max(1, records * WRITE_OUTPUTS // outputs)
+    return min(CHUNK, 2 * records)

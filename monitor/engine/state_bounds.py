@@ -103,7 +103,7 @@ PARTITION: dict[str, int] = {
     "last_time": NUMBER,
     "closed": NUMBER,
     "aside": ARRAY + MOST_ASIDE * TEXT,
-    "rates": 2 * BUCKETS * BUCKET_BYTES,  # each of them may have made its topic share a bucket
+    "rates": 2 * BUCKETS * BUCKET_BYTES,  # as many again may be new since the last `time`
 }
 
 BOUNDS: dict[type[Struct], dict[str, int]] = {

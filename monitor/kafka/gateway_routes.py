@@ -37,10 +37,11 @@ from monitor.validate.parse import validate_control
 
 ACT_BYTES = 64 * 1024
 LONGEST_WAIT_S = 60.0
-EXPORTS = 2  # streams of the logs at once, of all firms; one of each firm
 FIRM_PER_SECOND, FIRM_BURST, EXPORT_COST = 10.0, 100.0, 50.0
 CHUNK_BYTES = 64 * 1024
 WRITE_S = 30.0  # for a client to take a chunk
+# A client that takes less of an export on average is cut off. Only the time that it is waited for counts.
+SLOWEST_BYTES_PER_SECOND = 16 * 1024
 ACTS_OF_FIRM = frozenset(kind for kind, roles in ROLES_OF_ACT.items() if Role.FIRM in roles)
 
 Lines = Callable[[str, FirmOfPilot], AsyncGenerator[bytes, None]]
@@ -76,7 +77,7 @@ class GatewayRoutes:
         self.gate = RequestGate(directory)
         self._outcomes, self._control, self._streams = outcomes, control, streams
         self._rates = rates or TokenBuckets(FIRM_PER_SECOND, FIRM_BURST)
-        self._exporting: set[str] = set()
+        self._exporting: set[str] = set()  # firms: one stream of the logs of each, whatever the others do
 
     def join(self, server: HttpServer) -> None:
         """Add the routes to a server."""
@@ -168,8 +169,9 @@ class GatewayRoutes:
             if found is not None:
                 return json_response(found)
             left = until - asyncio.get_running_loop().time()
-            if left <= 0 or not await waited(ticket, left):
+            if left <= 0:
                 return web.Response(status=204)
+            await waited(ticket, left)  # after its end, look once more: a stalled process may wake too late
 
     async def _standing(self, request: web.Request) -> web.Response:
         pilot = request.match_info["pilot"]
@@ -181,8 +183,8 @@ class GatewayRoutes:
         async def answer(request: web.Request) -> web.StreamResponse:
             pilot = request.match_info["pilot"]
             firm = self._admitted(request, pilot, cost=EXPORT_COST)
-            if firm.participant in self._exporting or len(self._exporting) >= EXPORTS:
-                raise TooMany("other exports are running; retry", 10, HttpRefusal.BUSY)
+            if firm.participant in self._exporting:
+                raise TooMany("another export of this firm is running; retry", 10, HttpRefusal.BUSY)
             self._exporting.add(firm.participant)
             try:
                 async with contextlib.aclosing(lines(pilot, firm)) as found:
@@ -200,14 +202,14 @@ class GatewayRoutes:
 async def _written(request: web.Request, lines: AsyncIterator[bytes]) -> web.StreamResponse:
     """Stream lines. An error after the first chunk ends the connection: the client sees that some are missing."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    chunk = bytearray()
+    chunk, pace = bytearray(), ReadingPace()
     try:
         async for line in lines:
             chunk += line
             if len(chunk) >= CHUNK_BYTES:
-                await _write(request, response, bytes(chunk))
+                await _write(request, response, bytes(chunk), pace)
                 chunk.clear()
-        await _write(request, response, bytes(chunk))
+        await _write(request, response, bytes(chunk), pace)
     except Exception as error:
         if response.prepared:
             raise ConnectionResetError("the export ends early") from error
@@ -216,15 +218,33 @@ async def _written(request: web.Request, lines: AsyncIterator[bytes]) -> web.Str
     return response
 
 
-async def _write(request: web.Request, response: web.StreamResponse, chunk: bytes) -> None:
-    connection = request.protocol
+class ReadingPace:
+    """How long the client of a stream may still be waited for."""
+
+    def __init__(self) -> None:
+        self._left = WRITE_S
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the next chunk."""
+        return min(WRITE_S, self._left)
+
+    def wrote(self, size: int, seconds: float) -> None:
+        """The client took so many bytes within so many seconds."""
+        self._left += size / SLOWEST_BYTES_PER_SECOND - seconds
+
+
+async def _write(request: web.Request, response: web.StreamResponse, chunk: bytes, pace: ReadingPace) -> None:
+    connection, now = request.protocol, asyncio.get_running_loop().time
     assert isinstance(connection, Connection)
     connection.streaming = True
+    began = now()
     try:
-        async with asyncio.timeout(WRITE_S):
+        async with asyncio.timeout(pace.timeout):
             if not response.prepared:
                 await response.prepare(request)
             await response.write(chunk)
+        pace.wrote(len(chunk), now() - began)
     except TimeoutError:
         connection.abort(HttpRefusal.SLOW, "response is not read")
         raise ConnectionResetError("response is not read") from None

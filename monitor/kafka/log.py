@@ -337,17 +337,14 @@ class KafkaLog:
         found, values = {}, self._live.values
         for kind, pilot in [name for name in values if name[0] == state_keys.SNAPSHOT]:
             raw = values.pop((kind, pilot))  # one at a time, so that memory never holds all of them twice
-            try:
-                snapshot = state_keys.decode_snapshot(raw)
-            except (LogBroken, msgspec.MsgspecError):
-                found[pilot] = b""  # the machine sets this pilot aside
-                continue
+            snapshot = state_keys.decode_snapshot(raw)
             if snapshot.position.journal > watermark.journal:
                 raise LogBroken(
                     f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"
                 )
             found[pilot] = snapshot.state
-        return found
+        # The machine sets these pilots aside: an older snapshot may lack their halt.
+        return found | dict.fromkeys(self._live.damaged(), b"")
 
     async def _journal(self, start: int) -> tuple[list[Journalled], int]:
         _, reader = self._started()
@@ -441,6 +438,9 @@ class KafkaLog:
         if checkpoint is None:
             return
         at = checkpoint.watermark
+        for pilot, raw in self._live.foreign():
+            if pilot not in checkpoint.states:  # else what follows replaces it
+                yield self._line("state", self.names.state, raw, None)
         for pilot, state in checkpoint.states.items():
             value = None if state is None else state_keys.encode(state_keys.Snapshot(at, state))
             yield from self._state(state_keys.SNAPSHOT, pilot, value)

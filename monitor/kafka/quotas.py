@@ -6,6 +6,7 @@ disk and in the broker. They are of *users*, so they need logins. With kafka-pyt
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
 
 EXACT = 0  # how a filter of the request matches
+LEARNT_WITHIN_S = 60.0  # from the change of a quota to the broker's knowing it
 
 
 class ClientQuota(Struct, frozen=True):
@@ -72,18 +74,24 @@ class QuotaAdmin:
         self._admin.close()
 
     def apply(self, users: Iterable[str], quota: ClientQuota = FIRM) -> None:
-        """Set the quota of each user; what was set before is replaced."""
+        """Set the quota of each user; what was set before is replaced. Returns once the broker that answers has it:
+        brokers learn of a change a moment after the controller has stored it."""
         kind = AlterClientQuotasRequest.EntryData
         ops = [kind.OpData(key=key, value=value, remove=False) for key, value in quota.entries().items()]
-        entries = [
-            kind(entity=[kind.EntityData(entity_type="user", entity_name=user)], ops=ops) for user in sorted(users)
-        ]
+        users = sorted(users)
+        entries = [kind(entity=[kind.EntityData(entity_type="user", entity_name=user)], ops=ops) for user in users]
         response = self._ask(AlterClientQuotasRequest(entries=entries, validate_only=False))
         for entry in response.entries:
             if entry.error_code:
                 name = entry.entity[0].entity_name
                 why = entry.error_message or for_code(entry.error_code).__name__
                 raise Refused(f"the cluster does not take the quota of {name}: {why}")
+        deadline = time.monotonic() + LEARNT_WITHIN_S
+        for user in users:
+            while self.of(user) != quota.entries():
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"{self._bootstrap}: the quota of {user} is stored, but not in force yet; retry")
+                time.sleep(0.05)
 
     def of(self, user: str) -> dict[str, float]:
         """The quota of a user, by Kafka's names; empty without one."""

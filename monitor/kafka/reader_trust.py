@@ -8,6 +8,7 @@ record whose epoch has no claim is refused, so that a forged epoch does not make
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from aiokafka import TopicPartition
 from msgspec import UNSET
 
 from monitor.errors import Forged, LogBroken, Unavailable
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, believed, believed_or_older, foreign_key
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.topics import TopicNames, partition_count
@@ -25,6 +27,7 @@ from monitor.model.signing import OUTPUT_HEADER, Trusted
 T = TypeVar("T")
 MAX_EPOCHS = 100_000  # of one partition that are remembered as claimed
 UNSIGNED_EVERY_S = 10.0  # between two looks for the first signed claim of a partition
+LOOK_BACK = 1_000  # records before the position of a run in which the newest signed one is looked for
 
 
 class OutputTrust:
@@ -69,6 +72,25 @@ class OutputTrust:
         async with self._using:
             found = await self._retried(partition, lambda journal: journal.signed_from())
         return 0 if found is None else found.get(topic, 0)
+
+    async def numbers_before(self, topic: str, partition: int, offset: int) -> Numbers:
+        """The newest place that a trusted key signed among the last `LOOK_BACK` records before `offset`: a run that
+        begins there recognizes copies of what earlier runs read. Raises Unavailable."""
+        async with self._using:
+            return await self._retried(partition, lambda _: self._numbers_before(topic, partition, offset))
+
+    async def _numbers_before(self, topic: str, partition: int, offset: int) -> Numbers:
+        numbers, reader = Numbers(), self._reader
+        assert reader is not None
+        first, _ = await reader.bounds(topic, partition)
+        at = max(first, offset - LOOK_BACK)
+        while at < offset:
+            rows, at = await reader.chunk(topic, partition, at, offset)
+            for row in rows:
+                if not isinstance(row, UnreadableRange):
+                    with contextlib.suppress(Forged):
+                        RecordTrust(self.keys, {}).key_of(row, numbers)
+        return numbers
 
     async def _retried(self, partition: int, ask: Callable[[_Journal], Awaitable[T]]) -> T:
         """A journal that cannot be read now is read again later, by a new connection."""
@@ -165,6 +187,9 @@ class TrustedRun:
         """Look up in the journal what `accept` needs for these records. Raises Unavailable, LogBroken."""
         self._looks += 1
         for tp, records in fetched.items():
+            if self._trust.keys is not None and records and (tp.topic, tp.partition) not in self._numbers:
+                found = await self._trust.numbers_before(tp.topic, tp.partition, records[0].offset)
+                self._numbers[tp.topic, tp.partition] = found
             unsigned = [r for r in records if self._trust.keys is None or not _has_signature(r)]
             if not unsigned:
                 continue
@@ -180,7 +205,7 @@ class TrustedRun:
         keys, place = self._trust.keys, (record.topic, record.partition)
         if keys is not None and (_has_signature(record) or record.offset >= self._unsigned.get(place, 0)):
             try:
-                RecordTrust(keys, {}).key_of(record, self._numbers.setdefault(place, Numbers()))
+                RecordTrust(keys, {}).key_of(record, self._numbers[place])
             except Forged as error:
                 return OutputRejection(error.reason)
             return None

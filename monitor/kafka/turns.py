@@ -14,7 +14,7 @@ from monitor.kafka.interfaces import TopicPartitionName
 TURN_S = 0.02  # of one delivery, before others have theirs; a step in progress is finished
 # Of one delivery: acts, time and checkpoints of the partition wait for its end.
 SLICE_BYTES = 1024 * 1024
-LONG_STEPS = 32  # steps of a delivery that is long: one of a few events has less, on a slow machine too
+DRAIN_S = 0.05  # that the deliveries of one topic may take while acts or time wait for the end of all deliveries
 
 
 class Turns:
@@ -23,7 +23,7 @@ class Turns:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._open: dict[TopicPartitionName, AsyncGenerator[None, None]] = {}
-        self._steps: dict[TopicPartitionName, int] = {}  # of the last delivery, or of that which is open
+        self._draining: dict[int, dict[TopicPartitionName, float]] = {}  # time (s) taken since, by partition
 
     @property
     def open(self) -> frozenset[TopicPartitionName]:
@@ -38,13 +38,16 @@ class Turns:
         """Deliver in turns from now on. There must be no other delivery of this name."""
         if name in self._open:
             raise ValueError(f"{name} is being delivered already")
-        self._open[name], self._steps[name] = delivery, 0
+        self._open[name] = delivery
 
     def waiting(self, due: Iterable[int]) -> frozenset[TopicPartitionName]:
         """What is not to be fetched now: topics that are being delivered, and, in partitions where something is `due`
-        that waits for the end of all deliveries, topics whose last delivery was long."""
+        that waits for the end of all deliveries, topics whose deliveries have taken `DRAIN_S` since it is due. So all
+        deliveries end, however many topics are flooded, and topics with little telemetry do not wait for that."""
         held = {partition for partition in due if self.in_partition(partition)}
-        return self.open | {name for name, n in self._steps.items() if n > LONG_STEPS and name[1] in held}
+        self._draining = {partition: self._draining.get(partition, {}) for partition in held}
+        taken = (name for spent in self._draining.values() for name, s in spent.items() if s >= DRAIN_S)
+        return self.open.union(taken)
 
     async def round(self) -> None:
         """Give each delivery one turn. Raises what a delivery raises."""
@@ -59,18 +62,19 @@ class Turns:
     async def drop(self) -> None:
         """Abandon everything that has begun: the partitions are released."""
         dropped, self._open = self._open, {}
-        self._steps.clear()
+        self._draining.clear()
         for delivery in dropped.values():
             await delivery.aclose()
 
     async def _turn(self, name: TopicPartitionName, seconds: float) -> None:
-        delivery, stop = self._open[name], self._monotonic() + seconds
+        delivery, began = self._open[name], self._monotonic()
         while True:
             try:
                 await anext(delivery)
             except StopAsyncIteration:
                 self._open.pop(name, None)
-                return
-            self._steps[name] += 1
-            if self._monotonic() >= stop:
-                return
+                break
+            if self._monotonic() >= began + seconds:
+                break
+        if (spent := self._draining.get(name[1])) is not None:
+            spent[name] = spent.get(name, 0.0) + self._monotonic() - began

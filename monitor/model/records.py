@@ -89,11 +89,13 @@ RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
 
 
 class Position(Struct, frozen=True):
-    """A position in the logs: the next offset of each telemetry topic, of control and of the journal."""
+    """A position in the logs: the next offset of each telemetry topic, of control and of the journal. `begun`: of the
+    next record of these topics, so many outputs are written already."""
 
     telemetry: dict[str, int] = {}
     control: int = 0
     journal: int = 0
+    begun: dict[str, int] | UnsetType = UNSET
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -467,20 +469,22 @@ class Outputs(Struct):
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
 
-    def in_parts(self, most: int) -> list[Outputs]:
-        """The same outputs in the order in which they are written, in parts of at most `most`; at least one part."""
-        fields = ("rejected", "decisions", "commands", "permits", "evidence")
-        rows = [(field, value) for field in fields for value in getattr(self, field)]
-        if len(rows) <= most:
+    def in_parts(self, most: int, done: int = 0) -> list[Outputs]:
+        """The outputs after the first `done`, in the order in which they are written, in parts of at most `most`; at
+        least one part. `uncounted` is in the last one."""
+        if done == 0 and len(self) <= most:
             return [self]
-        parts = [Outputs() for _ in range(0, len(rows), most)]
+        fields = ("rejected", "decisions", "commands", "permits", "evidence")
+        rows = [(field, value) for field in fields for value in getattr(self, field)][done:]
+        parts = [Outputs(participants=self.participants) for _ in range(0, max(1, len(rows)), most)]
         for number, (field, value) in enumerate(rows):
             getattr(parts[number // most], field).append(value)
         parts[-1].uncounted = self.uncounted
         return parts
 
-    def __bool__(self) -> bool:
-        return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)
+    def __len__(self) -> int:
+        """How many records they are."""
+        return len(self.rejected) + len(self.decisions) + len(self.commands) + len(self.permits) + len(self.evidence)
 
 
 def digest(*parts: Any) -> str:

@@ -5,9 +5,11 @@ so a replay writes the same. Beyond the rate rejections are summed up: one rejec
 what came from its position to `through`. It is written `HELD_MS` after the first of them, before the next rejection of
 the firm or at the next `time`. So nothing is lost from the counts, and what is written is bounded whatever is sent.
 
-The buckets of different topics are independent: the order in which topics are stepped changes nothing. Bounds: `FIRMS`
-buckets per topic and `BUCKETS` per partition, of `BUCKET_BYTES` each; beyond them, the firms of a topic share one, and
-so do new topics. A full bucket that holds nothing is forgotten, which changes nothing.
+The buckets of different topics are independent between two journal entries: the order in which topics are stepped,
+which no journal fixes, changes nothing. Bounds: `FIRMS` buckets of a topic, whose further firms share one; and
+`BUCKETS` of a partition, of `BUCKET_BYTES` each, kept at each `time`. There what is held in the others is written at
+once and they are forgotten: those that lack the fewest tokens, so that who floods stays limited. In between, each topic
+that is stepped may add its own. A full bucket that holds nothing is forgotten, which changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ BURST = 1_000  # rejections of one firm that are written at once
 PER_SECOND = 100  # rejections of one firm that are written on average
 HELD_MS = 1_000  # from the first rejection that is summed up to when the sum is written
 FIRMS = 64  # buckets of one topic, besides the one that all others share
-BUCKETS = 512  # buckets of one partition, besides the shared ones: at most one more for each of them
+BUCKETS = 512  # buckets of one partition after a `time`
 BUCKET_BYTES = 4_096  # of one bucket, with its names
 LARGEST_COUNT = 10**18  # a count is capped at it
 TOKEN = 1_000  # one rejection, in thousandths of a token: a millisecond adds PER_SECOND of them
@@ -129,13 +131,15 @@ class RejectionRates(Struct, array_like=True):
             yield from bucket.admit(each)
 
     def released(self, now: int) -> Iterator[Rejected]:
-        """Yields what is held and may be written `now` (ms); forgets buckets that are full."""
+        """Yields what is held and may be written `now` (ms); forgets buckets that are full, and those beyond the bound,
+        of which it yields whatever is held."""
         for topic in sorted(self.buckets):
             firms = self.buckets[topic]
             for firm in sorted(firms):
                 firms[firm].fill(now)
                 yield from firms[firm].release()
             self._forget_idle(topic)
+        yield from self._forget_excess()
 
     def due(self) -> int | None:
         """After which time (ms) something that is held may be written; `None` when nothing is held."""
@@ -143,25 +147,30 @@ class RejectionRates(Struct, array_like=True):
         return min((at for at in times if at is not None), default=None)
 
     def _bucket(self, topic: str, firm: str, received: int) -> Bucket:
-        full = topic not in self.buckets and self._count() >= BUCKETS
-        topic = OTHERS if full else topic
-        if firm not in self.buckets.get(topic, {}) and self._count(topic) >= FIRMS:
-            for each in self.buckets[topic].values():
+        firms = self.buckets.setdefault(topic, {})
+        if firm not in firms and len(firms) >= FIRMS:
+            for each in firms.values():
                 each.fill(received)
             self._forget_idle(topic)
-        firms = self.buckets.setdefault(topic, {})
-        if firm not in firms and (len(firms) >= FIRMS or self._count() >= BUCKETS):
-            firm = OTHERS
+            firms = self.buckets.setdefault(topic, {})
+            firm = firm if len(firms) < FIRMS else OTHERS
         bucket = firms.get(firm)
         if bucket is None:
             bucket = firms[firm] = Bucket(at=received)
         return bucket
 
-    def _count(self, topic: str | None = None) -> int:
-        """How many buckets there are, of one topic or of all."""
-        if topic is not None:
-            return len(self.buckets.get(topic, ()))
-        return sum([len(firms) for firms in self.buckets.values()])
+    def _forget_excess(self) -> Iterator[Rejected]:
+        names = [(topic, firm) for topic, firms in self.buckets.items() for firm in firms]
+        excess = len(names) - BUCKETS
+        if excess <= 0:
+            return
+        fullest = sorted(names, key=lambda name: (-self.buckets[name[0]][name[1]].tokens, name))[:excess]
+        for topic, firm in sorted(fullest):
+            bucket = self.buckets[topic].pop(firm)
+            if bucket.held is not None:
+                yield bucket.held.summary(bucket.topic)
+            if not self.buckets[topic]:
+                del self.buckets[topic]
 
     def _forget_idle(self, topic: str) -> None:
         firms = {name: bucket for name, bucket in self.buckets[topic].items() if not bucket.idle}

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced
@@ -223,4 +224,5 @@ class MemoryLog:
 
 
 def _copied(position: Position) -> Position:
-    return Position(dict(position.telemetry), position.control, position.journal)
+    begun = position.begun if position.begun is UNSET else dict(position.begun)
+    return Position(dict(position.telemetry), position.control, position.journal, begun)

@@ -31,6 +31,7 @@ from monitor.notary.verify import ledgers, verify
 from monitor.simulation.fleet import Fleet
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
+from tests.processes import piped
 
 SERVE = ["-m", "monitor", "serve"]
 # The same process with a failpoint, which the command line has no business to offer.
@@ -91,7 +92,7 @@ class Served:
             command = [*SERVE, "--dir", str(self.directory), "--port", "0", "--checkpoint", "0.2", *charters]
         else:
             command = ["-c", FAILPOINT, str(self.directory), "0", death[0], str(int(death[1]))]
-        self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+        self.process = piped([sys.executable, *command], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         # A failpoint may be reached while recovering, before the door opens: then there is no address.

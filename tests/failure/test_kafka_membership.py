@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor.kafka.standby import OtherOwners
+from monitor.model.records import TimeRead
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.kafka import Fresh, until
+from monitor.testing.kafka import Fresh, Sent, until
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 
@@ -103,12 +105,16 @@ def test_a_standby_sees_whether_the_owners_are_working() -> None:
     fresh = Fresh(partitions=2)
     others = OtherOwners(fresh.bootstrap, fresh.names.journal, within=1.0)
 
+    def step(partition: int) -> Sent:
+        headers = (("type", b"journal"), ("epoch", b"1"))
+        return fresh.names.journal, None, msgspec.json.encode(TimeRead(1, {}, 0)), headers, partition
+
     async def story() -> None:
         assert await others.active()
         await asyncio.sleep(1.1)
-        await fresh.send([(fresh.names.journal, None, b"{}", (), 0)])
+        await fresh.send([step(0)])
         assert not await others.active()
-        await fresh.send([(fresh.names.journal, None, b"{}", (), 1)])
+        await fresh.send([step(1)])
         assert await others.active()
 
     asyncio.run(story())

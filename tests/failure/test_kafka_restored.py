@@ -22,6 +22,7 @@ from monitor.notary.verify import verify
 from monitor.testing.kafka import Fresh
 from monitor.testing.records import decision
 from monitor.testing.wait import Until
+from tests.processes import piped
 
 pytestmark = pytest.mark.kafka
 FILE = file_name("p-1")
@@ -53,7 +54,7 @@ def notary(fresh: Fresh, home: Path, upto: int | None) -> tuple[int, str]:
         "--prefix",
         fresh.names.prefix,
     ]
-    process = subprocess.Popen(
+    process = piped(
         [*command, "--dir", str(home / "ledger"), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:

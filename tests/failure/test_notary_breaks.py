@@ -30,6 +30,7 @@ from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
 from monitor.testing.records import command, decision
+from tests.processes import piped
 
 FILE = file_name("p-1")
 
@@ -332,7 +333,7 @@ def test_a_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """A process killed while it appends, again and again, leaves every entry that it had acknowledged, sound."""
     last = 0
     for delay in (0.05, 0.11, 0.02):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True)
+        child = piped([sys.executable, "-c", CHILD, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(delay)

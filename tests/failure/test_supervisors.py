@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from monitor.testing.wait import Until
+from tests.processes import piped
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -41,7 +42,7 @@ def test_the_stack_restarts_with_growing_pauses(tmp_path: Path) -> None:
     """A command that exits at once is restarted after one second, then after two."""
     log = tmp_path / "starts"
     command = [sys.executable, "-c", f"import time; open({str(log)!r}, 'a').write(f'{{time.time()}}\\n')"]
-    supervisor = subprocess.Popen(
+    supervisor = piped(
         [sys.executable, str(DEPLOY / "stack.py"), "supervise", "--", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

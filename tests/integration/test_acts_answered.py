@@ -23,6 +23,7 @@ from monitor.testing.environments import ENVIRONMENTS, Environment
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
+from tests.processes import piped
 
 from .test_embedded_serve import ended, prepare, serve
 
@@ -182,7 +183,7 @@ def test_release_prompts_for_a_reason_when_the_halt_is_not_verified(tmp_path: Pa
         assert ran("override", "pilot-0001", "halt", "--reason", "by hand", *to).exit_code == 0
         ours, theirs = pty.openpty()
         command = [sys.executable, "-m", "monitor", "release", "pilot-0001", *to]
-        release = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        release = piped(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         os.write(ours, b"seen on site\n")
         said = release.communicate(timeout=60)[0].decode()
         os.close(ours)

@@ -24,6 +24,7 @@ from monitor.testing import servers
 from monitor.testing.recorder import Recorder
 from monitor.testing.wait import Until
 from monitor.testing.wallclock import WallClock
+from tests.processes import piped
 
 pytestmark = [
     pytest.mark.servers,
@@ -79,9 +80,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.
 def started(directory: Path, options: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
     """`serve` as a separate process, and the address of its door."""
     command = [sys.executable, "-m", "monitor", "serve", "--dir", str(directory), "--port", "0", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}
-    )
+    process = piped(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
     assert process.stdout is not None
     return process, process.stdout.readline().decode().split()[1]
 

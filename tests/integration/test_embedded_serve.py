@@ -17,6 +17,7 @@ from monitor.embedded.store import Store
 from monitor.model.records import Position
 from monitor.simulation.fleet import Fleet
 from monitor.testing.wait import Until
+from tests.processes import piped
 
 until = Until(60.0, every=0.05)
 
@@ -43,7 +44,7 @@ def prepare(directory: Path) -> tuple[list[str], Path, int]:
 def serve(directory: Path, *options: str, stdin: bytes | None = None) -> tuple[subprocess.Popen[bytes], str]:
     command = [sys.executable, "-m", "monitor", "serve", "--dir", str(directory / "data"), "--port", "0", *options]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = piped(command, stdin=pipe, stdout=pipe, stderr=pipe)
     assert process.stdin is not None
     assert process.stdout is not None
     if stdin is not None:

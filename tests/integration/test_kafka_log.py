@@ -138,6 +138,35 @@ def test_a_newer_epoch_tombstones_the_state_keys_of_the_older() -> None:
     asyncio.run(story())
 
 
+def test_an_unreadable_snapshot_is_damage_or_removed_by_the_next_checkpoint() -> None:
+    """Under a key that an owner wrote, its pilot is set aside. Under a key above every checkpoint, nothing changes, and
+    no later owner reaches its epoch with it still there."""
+    fresh = Fresh()
+
+    async def put(*keys: bytes) -> None:
+        await fresh.send([(fresh.names.state, key, b"?", (), 0) for key in keys])
+
+    async def story() -> None:
+        async with owner(fresh) as first, owner(fresh) as second, owner(fresh) as third:
+            await first.claim()
+            await first.write(Outputs(), None, Checkpoint(at(1, 1), {"p": b"1", "q": b"1"}))
+            await put(b"snapshot/2/p", b"snapshot/2/q", b"snapshot/9/q", b"snapshot/9007199254740991/q")
+            assert (await second.claim()).snapshots == {"p": b"1", "q": b"1"}
+            assert second.epoch == 2
+            await second.write(Outputs(), None, Checkpoint(at(2, 2), {"p": b"2"}))
+            last = {r.key: r.value for r in await fresh.raw(fresh.names.state)}
+            assert {key for key, value in last.items() if value is not None} == {
+                b"snapshot/2/p",
+                b"snapshot/1/q",
+                b"!watermark/2/",
+            }
+            await put(b"snapshot/2/p")
+            assert (await third.claim()).snapshots == {"p": b"", "q": b"1"}
+            assert third.epoch == 3
+
+    asyncio.run(story())
+
+
 def test_a_journal_without_log_append_time_is_refused() -> None:
     """The acknowledgement's timestamp is `now`; a journal stamped by its sender would let an owner choose the time."""
     fresh = Fresh()

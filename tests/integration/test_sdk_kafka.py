@@ -26,6 +26,7 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.records import command
 from monitor.testing.wait import Until
+from tests.processes import piped
 
 pytestmark = [
     pytest.mark.kafka,
@@ -159,7 +160,7 @@ def test_a_killed_service_loses_nothing_that_was_acknowledged(broker: KafkaBroke
     incarnation."""
     acknowledged: dict[str, int] = {}
     for _ in range(3):
-        child = subprocess.Popen(
+        child = piped(
             [sys.executable, "-c", CHILD, f"kafka://{broker.bootstrap}", str(tmp_path)],
             stdout=subprocess.PIPE,
             text=True,

@@ -58,10 +58,11 @@ def test_forged_and_repeated_entries_and_states_are_skipped_and_counted() -> Non
         names, encode = fresh.names, msgspec.json.encode
         signed_entries = await fresh.raw(names.journal)
         stranger = dict(signed_entries[1].headers) | {"output-signature": STRANGER.sign("control", b"x").encode()}
+        forged = (("type", b"journal"), ("epoch", b"%d" % (1 << 50)))
         lie = state_keys.encode(state_keys.Snapshot(at(1, row.offset + 1), b"false"))
         await fresh.send(
             [
-                (names.journal, None, encode(Claim(1 << 60, "forger")), (), 0),
+                (names.journal, None, encode(Claim(1 << 50, "forger")), forged, 0),
                 (names.journal, None, encode(TimeRead(1, {}, 99)), tuple(stranger.items()), 0),
                 *map(copied, signed_entries[1:]),
                 (names.state, state_keys.key(state_keys.SNAPSHOT, 1, "p"), lie, (), 0),
@@ -93,7 +94,8 @@ def test_a_log_from_before_the_key_is_recovered_and_later_entries_must_be_signed
         claims = [msgspec.json.decode(r.value, type=Claim) for r in await fresh.raw(fresh.names.journal)]
         assert isinstance(claims[-1].signed_from, dict)
         assert claims[-1].signed_from[fresh.names.decisions] >= 1
-        await fresh.send([(fresh.names.journal, None, msgspec.json.encode(Claim(77)), (), 0)])
+        headers = (("type", b"journal"), ("epoch", b"77"))
+        await fresh.send([(fresh.names.journal, None, msgspec.json.encode(Claim(77)), headers, 0)])
         async with owner(fresh, NEW, OLD.public) as log:  # the key is replaced
             assert ((await log.claim()).epoch, log.untrusted) == (3, {fresh.names.journal: 1})
         (last,) = [msgspec.json.decode(r.value, type=Claim) for r in (await fresh.raw(fresh.names.journal))[-1:]]

@@ -91,8 +91,8 @@ def test_the_stack_runs_and_stops(tmp_path: Path, mode: str) -> None:
         ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
         assert len(set(ids)) == len(ids)
         until(lambda: ledgered(tmp_path / "ledger") >= set(ids), 20)
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports['notary']}/api/board.json", timeout=5) as answer:
-            [row] = json.load(answer)["pilots"]
+        # The notary was restarted: it serves its board while it reads the topics again.
+        [row] = until(lambda: board_rows(f"http://127.0.0.1:{ports['notary']}/api/board.json"), 60)
         assert (row["level"], row["reason"], row["tier"]) == ("halt", "hard_rule", "high")
 
         again = run("up")
@@ -127,7 +127,9 @@ def attempt_is_counted(stack: Path, ports: dict[str, int]) -> None:
 
     def counted() -> bool:
         with urllib.request.urlopen(page, timeout=5) as answer:
-            return 'resource="Topic",user="firm-2"' in answer.read().decode()
+            lines = answer.read().decode().splitlines()
+        denied = [line for line in lines if line.startswith("sandbox_monitor_kafka_denied_total{")]
+        return any('principal="firm-2"' in line and 'resource="Topic"' in line for line in denied)
 
     until(counted)
 
@@ -149,6 +151,13 @@ def ledgered(directory: Path) -> set[str]:
     for file in directory.glob("*.ledger"):
         shown = subprocess.run([*verify, "show", "--json", str(file)], check=True, capture_output=True, timeout=120)
         found |= {json.loads(line)["record"]["id"] for line in shown.stdout.splitlines()}
+    return found
+
+
+def board_rows(address: str) -> list[dict[str, Any]]:
+    """The pilots on the board."""
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["pilots"]
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.charter.spec import canonical_charter
 from monitor.simulation.fleet import Fleet
+from tests.processes import piped
 
 ROOT = Path(__file__).parents[2]
 NOT_THERE = ("aiohttp", "click", "faust", "numpy", "river")
@@ -68,7 +69,7 @@ def test_the_bare_wheel_sends_events_and_obeys(firm: Path, tmp_path: Path) -> No
     (tmp_path / "charter.yaml").write_bytes(canonical_charter(charter))
     (tmp_path / "firm.py").write_text(FIRM)
     options = ["--dir", str(tmp_path / "data"), "--port", "0", "--charter", str(tmp_path / "charter.yaml")]
-    monitor = subprocess.Popen(
+    monitor = piped(
         [sys.executable, "-m", "monitor", "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:

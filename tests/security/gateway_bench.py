@@ -18,7 +18,7 @@ from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
 from monitor.http_server.token_buckets import TokenBuckets
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
-from monitor.kafka.gateway_routes import GatewayRoutes
+from monitor.kafka.gateway_routes import GatewayRoutes, Lines
 from monitor.kafka.outcome_memory import OutcomeMemory
 from monitor.model.records import Record
 from monitor.model.request_signing import (
@@ -39,8 +39,8 @@ STRANGER = Signer(b"3" * 32)
 
 def charters(keys: dict[str, Signer] | None = None) -> dict[str, Charter]:
     """A pilot of each firm, by the name of the firm."""
-    fleet = Fleet(3, pilots=2, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     signers = KEYS if keys is None else keys
+    fleet = Fleet(3, pilots=len(signers), scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     return {
         firm: structs.replace(fleet.charter_for(pilot), participant=Participant(firm, keys=(signers[firm].public,)))
         for firm, pilot in zip(signers, fleet.pilots, strict=True)
@@ -118,18 +118,23 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(burst: float = 1e12, limits: ServerLimits | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    burst: float = 1e12,
+    limits: ServerLimits | None = None,
+    of_firm: dict[str, Charter] = OF_FIRM,
+    export: Lines = lines,
+) -> AsyncIterator[Bench]:
     """A gateway that has read the admission of a pilot of each firm."""
     directory, outcomes, control = FirmDirectory(), OutcomeMemory("sandbox.control"), MemoryControl()
     machine = Machine(open_mode=True)
-    for number, charter in enumerate(OF_FIRM.values()):
+    for number, charter in enumerate(of_firm.values()):
         act = Admission(id=f"a{number}", pilot=charter.pilot, author="regulator", charter=charter)
         directory.act(act)
         outputs = machine.control(Record(number, 1_800_000_000_000, None, msgspec.json.encode(act), ()))
         for decision in outputs.decisions:
             directory.decision(decision)
             outcomes.decision(decision)
-    streams = {"export": lines, "decisions": lines, "rejected": lines}
+    streams = {"export": export, "decisions": lines, "rejected": lines}
     routes = GatewayRoutes(directory, outcomes, control, streams, TokenBuckets(10.0, burst))
     routes.ready = True
     server = HttpServer("gateway", limits=limits)

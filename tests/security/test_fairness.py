@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
+import pytest
 
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.turns import TURN_S
@@ -19,16 +20,18 @@ from monitor.testing.fake_consumer import FakeConsumer, MemoryCluster, fake_host
 from tests.security.goals import Goal
 
 START = 1_767_571_200_000
-FLEET = Fleet(3, pilots=2, scenarios=["calm"], start=START, hours=1, period="1h")
-HOSTILE, HONEST = FLEET.pilots
+FLEET = Fleet(3, pilots=12, scenarios=["calm"], start=START, hours=1, period="1h")
+FIRMS = {FLEET.admission(pilot).charter.participant.id: pilot for pilot in FLEET.pilots}
+HOSTILE, HONEST, *MORE = FIRMS.values()
 
 
 class Story:
-    """A worker on topics of two firms, on a clock that moves by 10 ms whenever it is read."""
+    """A worker on topics of one firm per pilot, on a clock that moves by 10 ms whenever it is read."""
 
-    def __init__(self) -> None:
-        firms = {pilot: FLEET.admission(pilot).charter.participant.id for pilot in (HOSTILE, HONEST)}
-        assert len(set(firms.values())) == 2
+    def __init__(self, pilots: Sequence[str] = (HOSTILE, HONEST)) -> None:
+        firms = {pilot: FLEET.admission(pilot).charter.participant.id for pilot in pilots}
+        assert len(set(firms.values())) == len(pilots)
+        self.pilots = pilots
         self.settings = WorkerSettings(participants=tuple(sorted(firms.values())), per_participant=True)
         self.topic = {pilot: f"{self.settings.prefix}.telemetry.{firm}" for pilot, firm in firms.items()}
         self.clock = MovingClock(START)
@@ -50,9 +53,9 @@ class Story:
         return self._ticks / 100
 
     async def begin(self) -> None:
-        """Claim, and admit both pilots."""
+        """Claim, and admit all pilots."""
         self.consumer.assign(await self.workers.claim(self.cluster.all_partitions(), self.consumer.generation))
-        for pilot in (HOSTILE, HONEST):
+        for pilot in self.pilots:
             act = msgspec.json.encode(FLEET.admission(pilot))
             self.cluster.append(self.settings.names.control, act, key=pilot.encode())
         await self.drain(self.consumer.idle)
@@ -111,28 +114,44 @@ def test_a_halt_does_not_wait_for_the_end_of_another_firms_flood(goal: Goal) -> 
         goal(f"fairness-turns-before-a-halt-{'packed' if packed else 'single'}", turns, 8, note=f"of {TURN_S} s")
 
 
-def test_acts_and_time_are_not_starved_by_a_flood() -> None:
-    """Between two deliveries of a flooding topic, what waited for its end is journalled."""
+@pytest.mark.parametrize("firms", [1, 5])
+def test_acts_and_time_are_not_starved_by_a_flood(firms: int, goal: Goal) -> None:
+    """However many firms flood their topics, deliveries all end within a bounded time, and what waited for that is
+    journalled: an act, and with it a checkpoint."""
 
-    async def story() -> None:
-        s = Story()
+    async def story() -> float:
+        pilots = (HOSTILE, HONEST, *MORE)[:firms]
+        s = Story(pilots)
+        quiet = next(pilot for pilot in FLEET.pilots if pilot not in pilots)
         await s.begin()
-        flood = iter(deaths(HOSTILE, "s/flood", 600))
-        journal = len(s.cluster.store.journal())
+        floods = {pilot: iter(deaths(pilot, "s/flood", 4_000)) for pilot in pilots}
+        written = len(s.cluster.store.journal())
+        waited, began = [], s._ticks
 
         def send() -> None:
-            for _ in range(3):
-                if (value := next(flood, None)) is not None:
-                    s.append(HOSTILE, value)
-            s.clock.now += 500
+            nonlocal written, began
+            for pilot, flood in floods.items():
+                if (s.topic[pilot], 0) not in s.workers._turns.open:
+                    for _ in range(10):
+                        s.append(pilot, next(flood))
+            s.clock.now += 20
+            if len(s.cluster.store.journal()) > written:
+                waited.append((s._ticks - began) / 100)
+                written, began = len(s.cluster.store.journal()), s._ticks
+            if not s.workers.ownership.owned[0].gate.waiting:
+                act = msgspec.json.encode(FLEET.admission(quiet))
+                s.cluster.append(s.settings.names.control, act, key=quiet.encode())
 
         s.consumer.on_poll(send)
-        left = iter(range(60))
+        left = iter(range(200))
         await s.workers.drain(s.consumer, lambda: next(left, None) is None)
-        assert next(flood, None) is not None, "the flood went on"
-        assert len(s.cluster.store.journal()) > journal
+        assert all(next(flood, None) is not None for flood in floods.values()), "the flood went on"
+        assert len(waited) > 2
+        return max(*waited, (s._ticks - began) / 100)
 
-    asyncio.run(story())
+    goal(
+        f"fairness-longest-wait-for-an-act-{firms}-floods", asyncio.run(story()), 1.0 + firms, note="s of virtual time"
+    )
 
 
 def test_an_orderly_stop_ends_what_has_begun() -> None:

@@ -23,7 +23,7 @@ from monitor.client.control import read_state
 from monitor.errors import LogBroken
 from monitor.kafka.history_source import PartitionHistory
 from monitor.kafka.log import KafkaLog
-from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.pool_service import PoolKeys, pool_topics, run_pool
 from monitor.kafka.reader_reports import ReaderReports, SkippedOutput
 from monitor.kafka.reader_trust import OutputTrust
@@ -65,8 +65,11 @@ async def write(log: KafkaLog, *standings: int, pilot: str = "p-1") -> None:
         await log.write(out, Position({"t": n}), None)
 
 
-async def refusals(fresh: Fresh, keys: Trusted | None, topic: str) -> tuple[list[Any], Counter[str]]:
-    """What a reader believes of a topic, and how many records it refused, by reason."""
+async def refusals(
+    fresh: Fresh, keys: Trusted | None, topic: str, positions: dict[tuple[str, int], ReadPosition] | None = None
+) -> tuple[list[Any], Counter[str]]:
+    """What a reader believes of a topic from `positions` on, which are moved, and how many records it refused, by
+    reason."""
     why: Counter[str] = Counter()
 
     def skip(skipped: SkippedOutput) -> None:
@@ -74,8 +77,14 @@ async def refusals(fresh: Fresh, keys: Trusted | None, topic: str) -> tuple[list
 
     trust = OutputTrust(fresh.bootstrap, fresh.names, keys)
     try:
-        reading = read_outputs(fresh.bootstrap, [topic], follow=False, reports=ReaderReports(on_skip=skip), trust=trust)
-        return [seen.value async for seen in reading], why
+        reports, found = ReaderReports(on_skip=skip), []
+        async for seen in read_outputs(
+            fresh.bootstrap, [topic], positions=positions, follow=False, reports=reports, trust=trust
+        ):
+            found.append(seen.value)
+            if positions is not None:
+                positions[seen.topic, seen.partition] = seen.position
+        return found, why
     finally:
         await trust.close()
 
@@ -297,6 +306,30 @@ def test_a_refused_output_is_counted_with_its_reason(goal: Goal) -> None:
     goal("forged_outputs_without_their_reason", (wanted - found).total() + (found - wanted).total(), 0)
 
 
+def test_a_reader_that_was_restarted_refuses_a_copy_of_what_it_read_before(goal: Goal) -> None:
+    """Its position names an offset only: the newest signed record before it tells which numbers are new."""
+    fresh, keys = Fresh(), Trusted([MONITOR.public])
+    topic, positions = fresh.names.decisions, dict[tuple[str, int], ReadPosition]()
+
+    async def story() -> list[Decision]:
+        async with owner(fresh) as log:
+            await write(log, 1, 2, 3)
+        believed, why = await refusals(fresh, keys, topic, positions)
+        assert (len(believed), why) == (3, {})
+        for standing in (4, 5):
+            await fresh.send([(topic, r.key, r.value, r.headers, 0) for r in (await fresh.raw(topic))[:3]])
+            async with owner(fresh) as log:
+                await write(log, standing)
+            found, why = await refusals(fresh, keys, topic, positions)
+            believed += found
+            assert why == {"replayed": 3}
+        return believed
+
+    standings = [decision.standing for decision in asyncio.run(story())]
+    goal("copies-accepted-after-a-restart", len(standings) - 5, 0)
+    assert standings == [1, 2, 3, 4, 5]
+
+
 def test_without_keys_an_epoch_without_a_claim_is_refused(goal: Goal) -> None:
     """In open mode a record with a huge epoch makes no later record void: its epoch has no claim in the journal."""
     fresh, lies = Fresh(), examples(200, 10_000)
@@ -393,12 +426,13 @@ def test_the_tools_of_a_regulator_believe_no_forged_record() -> None:
         async with owner(fresh) as log:
             await write(log, 1, 2)
         names, headers = fresh.names, [("type", b"decision"), ("epoch", b"1")]
+        claimed = [("type", b"journal"), ("epoch", b"%d" % HUGE)]
         lie = encode(decision(900))
         await fresh.send(
             [
                 (names.decisions, b"p-1", lie, headers, 0),
                 (names.decisions, b"p-1", b"{]", headers, 0),
-                (names.journal, None, encode(Claim(HUGE, "forger")), (), 0),
+                (names.journal, None, encode(Claim(HUGE, "forger")), claimed, 0),
                 (names.journal, None, b"{]", (), 0),
             ]
         )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,9 @@ from monitor.cli.export import export
 from monitor.cli.replay import replay
 from monitor.client.control import send_act
 from monitor.files.key_file import new_key
+from monitor.kafka.firm_directory import FirmOfPilot
+from monitor.kafka.gateway_routes import CHUNK_BYTES, SLOWEST_BYTES_PER_SECOND, WRITE_S, ReadingPace
+from monitor.model.signing import Signer
 from monitor.sdk import Pilot
 from monitor.state.acts_once import validity
 from monitor.testing.secure_broker import SecureBroker
@@ -30,7 +33,7 @@ from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 from tests.security.gateway_bench import KEYS, PILOTS, STRANGER, Bench, bench, charters
 from tests.security.goals import Goal
-from tests.security.http_tools import HOST
+from tests.security.http_tools import HOST, Client, ask
 from tests.strength import examples
 
 until = Until(90.0, every=0.1)
@@ -167,6 +170,62 @@ def test_a_flood_of_a_firm_is_slowed_and_leaves_nothing_behind(goal: Goal) -> No
     assert found[429] > 0
     assert other == 200
     goal("gateway_nonces_kept_of_strangers", kept, 0)
+
+
+def test_no_export_is_held_up_by_slow_readers_of_other_firms(goal: Goal) -> None:
+    """Each of several firms has an export without end, of which it reads nothing more: the export of another firm is
+    served, and a second one of the same firm is refused."""
+    signers = {f"firm-{n}": Signer(bytes([n]) * 32) for n in range(1, 7)}
+    of_firm = charters(signers)
+    last = "firm-6"
+
+    async def some(pilot: str, firm: FirmOfPilot) -> AsyncGenerator[bytes, None]:
+        yield pilot.encode() + b"\n"
+        while firm.participant != last:
+            yield b"x" * 65_536
+
+    async def story() -> tuple[tuple[int, bytes], list[int]]:
+        async with bench(of_firm=of_firm, export=some) as b:
+
+            def asked(firm: str) -> bytes:
+                target = f"/v1/export/{quote(of_firm[firm].pilot)}"
+                return b.signed(firm, "GET", target, signer=signers[firm])
+
+            slow = []
+            for firm in signers.keys() - {last}:
+                slow.append(await Client.open(b.port))
+                slow[-1].writer.write(asked(firm))
+                head = await slow[-1].reader.readuntil(b"\r\n\r\n")
+                assert b" 200 " in head
+                slow[-1].reader._transport.pause_reading()  # type: ignore[attr-defined]
+            again = [await b.status(asked(firm)) for firm in signers.keys() - {last}]
+            status, _, body = await ask(b.port, asked(last))
+            for each in slow:
+                each.writer.transport.abort()
+            return (status, body), again
+
+    served, again = asyncio.run(story())
+    assert served == (200, of_firm[last].pilot.encode() + b"\n")
+    goal("gateway_exports_held_up_by_others", int(served[0] != 200), 0)
+    assert set(again) == {429}
+
+
+def test_a_reader_that_is_too_slow_on_average_is_cut_off() -> None:
+    """However it spreads its reading; one at the slowest rate that is allowed is not. Time in which the gateway reads
+    the logs does not count."""
+
+    def chunks_of(seconds: float) -> int:
+        pace, taken = ReadingPace(), 0
+        while taken < 1_000 and seconds < pace.timeout:
+            pace.wrote(CHUNK_BYTES, seconds)
+            taken += 1
+        return taken
+
+    allowed = CHUNK_BYTES / SLOWEST_BYTES_PER_SECOND
+    assert chunks_of(allowed) == chunks_of(allowed / 100) == 1_000
+    assert chunks_of(2 * allowed) * allowed <= WRITE_S
+    assert chunks_of(WRITE_S - 1) <= 2
+    assert chunks_of(WRITE_S) == 0
 
 
 # ---- on a real broker, under access control

@@ -24,6 +24,7 @@ from monitor.testing.broker import free_port
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
 from monitor.testing.secure_broker import OPERATOR, SecureBroker
 from monitor.testing.wait import Until
+from tests.processes import piped
 from tests.security.goals import Goal
 from tests.strength import examples
 
@@ -181,7 +182,7 @@ def test_every_process_and_command_ends_with_exit_code_1(brokers: dict[str, str]
     for name, words in list(COMMANDS.items())[: examples(4, len(COMMANDS))]:
         flag, address = ("--to", f"kafka://{brokers['firms']}") if name in ACTS else ("--bootstrap", brokers["firms"])
         command = [sys.executable, "-m", "monitor", *(word.format(home=tmp_path) for word in words), flag, address]
-        runs[name] = subprocess.Popen(
+        runs[name] = piped(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -221,7 +222,7 @@ def test_certificates_are_rotated_without_a_lost_event(tmp_path: Path, goal: Goa
     with SecureBroker(tmp_path / "broker") as broker:
         topic = broker.deploy("sandbox").telemetry_of("firm-1")
         command = [sys.executable, "-c", FIRM, topic, f"kafka://{broker.firms}", str(tmp_path / "spool")]
-        firm = subprocess.Popen(
+        firm = piped(
             command,
             env=os.environ | broker.environment("firm-1"),
             stdin=subprocess.PIPE,

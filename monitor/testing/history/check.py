@@ -27,11 +27,12 @@ KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
 
 
 class Written(Struct, frozen=True):
-    """One committed output record: its offset, the epoch of its writer, its value."""
+    """One committed output record: its offset, the epoch of its writer, its value, its topic."""
 
     offset: int
     epoch: int
     value: Output
+    topic: str = ""
 
 
 class Acked(Struct, frozen=True):
@@ -165,11 +166,13 @@ def _after_telemetry(contents: PartitionContents) -> Iterator[Difference]:
 
 def _outputs(kind: str, contents: PartitionContents, expected: Outputs) -> Iterator[Difference]:
     where = f"{kind}/{contents.dump.partition}"
-    valid, epoch = [], 0
+    valid: list[Written] = []
+    epochs: dict[str, int] = {}  # by topic
     for row in contents.outputs.get(kind, []):
+        epoch = epochs.get(row.topic, 0)
         if row.epoch >= epoch:
             valid.append(row)
-        epoch = max(epoch, row.epoch)
+        epochs[row.topic] = max(epoch, row.epoch)
     once: list[Written] = []
     first: dict[str, Written] = {}
     for row in valid:

@@ -31,11 +31,12 @@ async def read_contents(
     outputs: dict[str, list[Written]] = {}
     for kind in OUTPUTS:
         outputs[kind] = []
-        for row in await raw(bootstrap, getattr(names, kind), partition):
-            found = judged(row)
-            if not isinstance(found, JudgedOutput):
-                raise LogBroken(f"{row.topic}/{row.partition}/{row.offset}: {found}")
-            outputs[kind].append(Written(row.offset, found.epoch, found.value))
+        for topic in _topics_of(names, kind):
+            for row in await raw(bootstrap, topic, partition):
+                found = judged(row)
+                if not isinstance(found, JudgedOutput):
+                    raise LogBroken(f"{row.topic}/{row.partition}/{row.offset}: {found}")
+                outputs[kind].append(Written(row.offset, found.epoch, found.value, topic))
     live = state_keys.LiveKeys()
     for row in await raw(bootstrap, names.state, partition):
         live.feed(row.key, row.value)
@@ -54,6 +55,13 @@ async def read_contents(
         acked=list(acked),
         forgot=forgot,
     )
+
+
+def _topics_of(names: TopicNames, kind: str) -> list[str]:
+    """Where outputs of a kind are written: commands and permits of a participant are on separate topics."""
+    of_participant = {"commands": names.commands_of, "permits": names.permits_of}.get(kind)
+    own = [] if of_participant is None else map(of_participant, names.participants)
+    return [getattr(names, kind), *own]
 
 
 async def raw(bootstrap: str, topic: str, partition: int) -> list[Any]:

@@ -201,7 +201,8 @@ def test_foreign_records_of_the_journal_are_no_entries() -> None:
 
 
 def test_foreign_records_of_the_state_change_nothing() -> None:
-    """Keys and values that no owner writes are refused, whatever epoch they claim."""
+    """Keys and values that no owner writes are refused, whatever epoch they claim. No snapshot is of a higher epoch
+    than every checkpoint, so no pilot is set aside for one."""
     live = LiveKeys()
     mark = encode(Watermark(Position({"t": 4}, 1, 2), 7))
     assert live.feed(key("!watermark", 7), mark)
@@ -222,3 +223,5 @@ def test_foreign_records_of_the_state_change_nothing() -> None:
         assert not live.feed(raw, value)
     assert live.values == {("!watermark", ""): mark}
     assert live.highest == 7
+    assert live.damaged() == []
+    assert live.foreign() == [("p", key("snapshot", 8, "p"))]
