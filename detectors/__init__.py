@@ -12,6 +12,9 @@ To *halt*:
   the horizon) <= alpha, exactly.* Low power for an excess after a long period within the limit; refuses variance/mean
   above 1.
 
+- `disparity`: one segment against all others, proportions or counts ("no group above 1.25 times the others"). *P(ever
+  alarming) <= alpha, at every stopping time, whatever moves all segments alike.* Slow for groups with few events.
+
 To *escalate* on a change within the limits:
 
 - `e_detector`: *at least `arl0` periods to a false alarm on average (a theorem) while the rate stays within its
@@ -60,6 +63,7 @@ from typing import Any
 from detectors.aberration import Aberration
 from detectors.base import Design, Detector
 from detectors.cusum import Cusum
+from detectors.disparity import Disparity
 from detectors.e_detector import EDetector
 from detectors.e_process import LimitEProcess
 from detectors.ewma import Ewma
@@ -74,6 +78,7 @@ from detectors.silence import Silence
 
 DETECTORS: dict[str, type[Any]] = {
     "limit_e_process": LimitEProcess,
+    "disparity": Disparity,
     "e_detector": EDetector,
     "cusum": Cusum,
     "seasonal": SeasonalChange,
@@ -88,7 +93,7 @@ DETECTORS: dict[str, type[Any]] = {
     "shape": Shape,
 }
 
-NEEDS_COMPLETE: tuple[type[Any], ...] = (Fall,)
+NEEDS_COMPLETE: tuple[type[Any], ...] = (Fall, Disparity)
 """Detectors for which an exposure that was replaced by its upper bound would be evidence: they are given complete
 periods only."""
 

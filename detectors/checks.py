@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from detectors.base import Count, Detector, Gap, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from detectors.base import Compared, Count, Detector, Gap, Gauge, Observation, Proportion, Provisional, Revisable, Score
 
 Make: TypeAlias = Callable[[], Detector]
 Stream: TypeAlias = Sequence[Observation]
@@ -52,6 +52,7 @@ def _samples() -> dict[type, dict[str, Stream]]:
         Count: {name: [Count(k=k, m=m) for k, m in stream] for name, stream in shapes.items()},
         Proportion: {name: [Proportion(k=k, n=m) for k, m in stream] for name, stream in shapes.items()},
         Gauge: gauges,
+        Compared: {name: [Compared(k, m, m - k, m) for k, m in stream] for name, stream in shapes.items()},
         Gap: {name: [Gap(seconds=m, expected=k) for k, m in stream] for name, stream in shapes.items()},
     }
 
@@ -168,7 +169,7 @@ def states_its_claim(make: Make, stream: Stream) -> None:
     detector = make()
     assert len(detector.claims) > 20
     assert detector.claims.endswith(".")
-    assert set(detector.observes) <= {Count, Proportion, Gauge, Gap}
+    assert set(detector.observes) <= {Count, Proportion, Gauge, Gap, Compared}
     assert detector.observes
 
 

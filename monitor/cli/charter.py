@@ -18,8 +18,9 @@ from monitor.cli import charter_history
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
-from monitor.compile.lint import HALTING, alpha_shares
+from monitor.compile.lint import alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
+from monitor.compile.plan import SPENDS_ALPHA
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -100,7 +101,7 @@ def alpha(file: Path, restart: int) -> None:
     made = load_charter(file)
     shares = []
     for spec in made.indicators:
-        if spec.weight and any(w.name == HALTING for w in spec.detectors):
+        if spec.weight and any(w.name in SPENDS_ALPHA for w in spec.detectors):
             now = alpha_share(made, spec, restart)
             spent = sum(alpha_share(made, spec, j) for j in range(1, restart + 1))
             bar = 1 / (now * (1 - spec.baseline.doubt)) if spec.baseline else 1 / now

@@ -16,11 +16,11 @@ import msgspec
 from msgspec import UNSET, Struct
 
 import detectors
-from detectors.base import Count
+from detectors.base import Count, Proportion
 from monitor.charter import time_zones
 from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
-from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
+from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
@@ -34,7 +34,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
-HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+HALTING = "limit_e_process"  # spends alpha on the indicator's limit
 
 TELLS_FALLS = "e_detector"  # the one detector that watches both directions and tells them apart
 
@@ -77,7 +77,7 @@ def alpha_shares(charter: Charter) -> list[AlphaShare]:
     shares = [
         (spec.name, segment, alpha_share(charter, spec), 1 - spec.baseline.doubt if spec.baseline else 1.0)
         for spec in charter.indicators
-        if any(w.name == HALTING for w in spec.detectors)
+        if any(w.name in SPENDS_ALPHA for w in spec.detectors)
         for segment in spec.segments or ("",)
     ]
     return [AlphaShare(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
@@ -310,8 +310,15 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         return
     if not spec.detectors:
         yield _warning(f"{at}.detectors", "no detector reads this indicator", "add a detector")
-    if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
+    spending = [w.name for w in spec.detectors if w.name in SPENDS_ALPHA]
+    if spec.weight > 0 and not spending:
         yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
+    if len(spending) > 1:
+        yield _error(
+            f"{at}.detectors",
+            f"{' and '.join(spending)} would spend the same share of alpha",
+            "move one of them to a second indicator with a weight",
+        )
     for number, detector_spec in enumerate(spec.detectors):
         yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
 
@@ -341,8 +348,12 @@ def _detector(
     if detector_spec.name not in known:
         yield _error(f"{at}.name", f"there is no detector {detector_spec.name!r}", nearest(detector_spec.name, known))
         return
+    if detector_spec.name == "disparity":
+        yield from _compares(spec, observes, at)
+        if observes not in (Count, Proportion) or len(spec.segments) < 2 or not spec.weight:
+            return
     taken = known[detector_spec.name].observes
-    if observes not in taken:
+    if observes not in taken and detector_spec.name != "disparity":
         others = [name for name, kind in known.items() if observes in kind.observes]
         yield _error(
             f"{at}.name",
@@ -350,7 +361,7 @@ def _detector(
             f"write one of {', '.join(others)}",
         )
         return
-    if detector_spec.level == "halt" and detector_spec.name != HALTING:
+    if detector_spec.level == "halt" and detector_spec.name not in SPENDS_ALPHA:
         yield _error(
             f"{at}.level",
             f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
@@ -395,6 +406,17 @@ def _detector(
         if spec.baseline is not None and name in spec.baseline.__struct_fields__:
             field = f"{at[: at.index('.')]}.baseline.{name}"
         yield _error(field, problem or str(error), fix or "change it")
+
+
+def _compares(spec: IndicatorSpec, observes: type, at: str) -> Iterator[Problem]:
+    """A comparison of segments needs at least two, a count over exposure or a proportion, and alpha."""
+    indicator = at[: at.index(".")]
+    if observes not in (Count, Proportion) or (observes is Count and spec.exposure is None):
+        yield _error(f"{at}.name", f"the segments of {spec.kind} cannot be compared", "compare counts over exposure")
+    elif len(spec.segments) < 2:
+        yield _error(f"{indicator}.segments", "disparity compares each segment with the others", "list two or more")
+    elif not spec.weight:
+        yield _error(f"{indicator}.weight", "disparity needs a weight above 0", "add `weight`")
 
 
 def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:

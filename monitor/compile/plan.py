@@ -32,10 +32,13 @@ YEAR_MS = 365.25 * 86_400_000
 INCIDENT_EVENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
+SPENDS_ALPHA = ("limit_e_process", "disparity")  # the detectors with a declared rate of false halts
+
 # The reason of a detector's alarm; one that is not listed has the reason "drift suspected".
 ALARM_REASONS = {
     "limit_e_process": Reason.LIMIT_EXCEEDED,
     "maxsprt": Reason.LIMIT_EXCEEDED,
+    "disparity": Reason.LIMIT_EXCEEDED,
     "e_detector": Reason.CHANGE_DETECTED,
     "cusum": Reason.CHANGE_DETECTED,
     "glr": Reason.CHANGE_DETECTED,
@@ -79,6 +82,7 @@ class CompiledIndicator:
         short = self.length * AHEAD_PERIODS < AHEAD_MS
         self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
         self.classified = getattr(self.implementation, "by", "") == "classification"
+        self.compares = any(w.name == "disparity" for w in spec.detectors)
         self.once = self.observes is Count and any(kind in INCIDENT_EVENTS for kind in self.implementation.reads)
 
     def closes(self, index: int) -> int:
@@ -222,7 +226,7 @@ class Plan:
             self._spent[restart] = sum(
                 alpha_share(self.charter, spec, j) * max(1, len(spec.segments))
                 for spec in self.charter.indicators
-                if any(w.name == "limit_e_process" for w in spec.detectors)
+                if any(w.name in SPENDS_ALPHA for w in spec.detectors)
                 for j in range(1, restart + 1)
             )
         return self._spent[restart]

@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeAlias, TypeGuard
 from msgspec import UNSET, structs
 
 from detectors import NEEDS_COMPLETE
-from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Score
+from detectors.base import Compared, Count, Detector, Gauge, Observation, Proportion, Provisional, Score, events_of
+from detectors.disparity import Disparity
 from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
-from monitor.compile.plan import CompiledIndicator, level_of, stream_key
+from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
@@ -38,17 +39,14 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
     pilot = context.pilot
     gaps: dict[int, bool] = {}  # by start of a period: it takes a look at every source, and segments share it
+    others = compare(pilot, indicator) if indicator.compares else {}
     for segment in indicator.segments:
         stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
         start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
         if (gap := gaps.get(start)) is None:
-            gap = gaps[start] = (
-                gaps_since(pilot, start) > 0
-                or conflicted_since(pilot, start)
-                or (indicator.by_source and exposure_unknown(pilot, start, end))
-            )
+            gap = gaps[start] = in_doubt(pilot, indicator, start, end)
         idle = owes_no_data(pilot, indicator, opened)
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
@@ -65,16 +63,15 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             continue
         window = window_of(context.plan, indicator, stream)
         stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
+        given = [_given(d, observation, others.get(segment), partial) for d in stream.detectors]
         scores = [
-            (w, None if partial and isinstance(d, NEEDS_COMPLETE) else d.update(observation))
-            for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)
+            (w, None if o is None else d.update(o))
+            for w, d, o in zip(indicator.spec.detectors, stream.detectors, given, strict=True)
         ]
         whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
-        for detector_spec, score in scores:
-            judge(
-                context, indicator, segment, detector_spec, score, start, end, observation, counts_as_quiet=not partial
-            )
+        for (detector_spec, score), seen in zip(scores, given, strict=True):
+            judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         restart_limit(context, indicator, stream, start)
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
@@ -82,6 +79,43 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     if indicator is context.plan.slowest and (pilot.late_dropped is None or pilot.late_dropped < start):
         context.mark_quiet(LATE_KEY, Finding(rule=LATE_KEY, detail="telemetry that is too late to count"))
     forget_closed_gaps(pilot)
+
+
+def in_doubt(pilot: PilotState, indicator: CompiledIndicator, start: int, end: int) -> bool:
+    """Whether telemetry of the period from `start` to `end` (ms) may be missing."""
+    return (
+        gaps_since(pilot, start) > 0
+        or conflicted_since(pilot, start)
+        or (indicator.by_source and exposure_unknown(pilot, start, end))
+    )
+
+
+def compare(pilot: PilotState, indicator: CompiledIndicator) -> dict[str, Compared]:
+    """Each segment of the next period next to all others. Empty where any of them is partial: with an exposure
+    that was replaced by its upper bound, the others would have too low a rate."""
+    found: dict[str, tuple[float, float]] = {}
+    for segment in indicator.segments:
+        stream = pilot.streams[stream_key(indicator, segment)]
+        start, end = indicator.grid.start(stream.next), indicator.grid.start(stream.next + 1)
+        opened = stream.open.get(stream.next) or OpenPeriod()
+        gap = in_doubt(pilot, indicator, start, end)
+        observation, partial = observation_of(indicator, stream, opened, start, end, gap)
+        if partial:
+            return {}
+        if observation is not None:
+            found[segment] = events_of(observation)
+    k, x = (sum(part) for part in zip(*found.values(), strict=True)) if found else (0.0, 0.0)
+    shares = indicator.observes is Proportion
+    return {s: Compared(mine[0], mine[1], k - mine[0], x - mine[1], shares) for s, mine in found.items()}
+
+
+def _given(
+    detector: Detector, observation: Observation, compared: Compared | None, partial: bool
+) -> Observation | None:
+    """What a detector is given of a closed period; `None` for nothing."""
+    if type(detector) is Disparity:
+        return compared
+    return None if partial and isinstance(detector, NEEDS_COMPLETE) else observation
 
 
 def forget_closed_gaps(pilot: PilotState) -> None:
@@ -201,7 +235,7 @@ def judge(
         return
     name = f"{indicator.name}/{segment}/{detector_spec.name}"
     half, fall = f"{name}/half", f"{name}/fall"
-    half_way = detector_spec.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
+    half_way = detector_spec.name in SPENDS_ALPHA and score.threshold / 2 <= score.statistic < score.threshold
     active = context.pilot.standing.active
     if not (score.alarm or half_way or name in active or half in active or fall in active):
         return
