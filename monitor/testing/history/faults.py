@@ -124,22 +124,23 @@ class Faults:
         successor = self.history.start("w1")
         await self._land()
         assert successor.task is not None
-        await self._owns_something(successor, 20)
+        owned = await self._owns_something(successor, 60)
         await self._land()
         await asyncio.sleep(self.history.rng.uniform(0.0, 0.6))
         frozen.signal(signal.SIGCONT)
-        if self.history.plan.points[0].split(":")[0] in WRITING:
+        if owned and self.history.plan.points[0].split(":")[0] in WRITING:
             self.history.report.resumed += 1
             with contextlib.suppress(TimeoutError):
-                self.history.report.fenced += await frozen.exited(15) == 1
+                self.history.report.fenced += await frozen.exited(60) == 1
 
-    async def _owns_something(self, slot: WorkerSlot, timeout: float) -> None:
-        """Wait until the worker of a slot has logged a claim."""
+    async def _owns_something(self, slot: WorkerSlot, timeout: float) -> bool:
+        """Wait until the worker of a slot has logged a claim; returns whether it has."""
         log, deadline = self.history.home / f"{slot.name}.log", time.monotonic() + timeout
         while time.monotonic() < deadline:
             if log.exists() and b"partition.claimed" in log.read_bytes():
-                return
+                return True
             await asyncio.sleep(0.05)
+        return False
 
     async def _storm(self) -> None:
         alive = {"w0", "w1"}

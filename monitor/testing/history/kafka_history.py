@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from monitor.errors import Unavailable
+from monitor.kafka import bounded_records
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
 from monitor.model.records import JournalEntry, TimeRead
@@ -278,6 +279,7 @@ class KafkaHistory:
     async def _reached(self, targets: dict[tuple[str, int], int]) -> None:
         """Wait until a `time` entry of each partition stands at or after the given offsets. Raises `TimeoutError`."""
         journal = self.names.journal
+        bounded_records.use()  # before it fetches: the check, in this process, changes how batches are read
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.route.direct,
             enable_auto_commit=False,
