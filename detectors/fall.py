@@ -55,8 +55,8 @@ class Fall(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     settings: ClassVar[type] = FallSettings
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
-        "At most about false_per_year false alarms a year while the rate changes slowly, also where the variance/mean "
-        "is up to twice the assumed one; simulated, not proved."
+        "At most about false_per_year false alarms a year while the rate changes slowly; up to 1.4 times as many where "
+        "the variance/mean is twice the assumed one; simulated, not proved."
     )
 
     threshold: float  # ln of the bound on M
