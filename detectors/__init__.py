@@ -12,6 +12,9 @@ To *halt*:
   the horizon) <= alpha, exactly.* Low power for an excess after a long period within the limit; refuses variance/mean
   above 1.
 
+- `disparity`: one segment against all others, proportions or counts ("no group above 1.25 times the others"). *P(ever
+  alarming) <= alpha, at every stopping time, whatever moves all segments alike.* Slow for groups with few events.
+
 To *escalate* on a change within the limits:
 
 - `e_detector`: *at least `arl0` periods to a false alarm on average (a theorem) while the rate stays within its
@@ -29,6 +32,10 @@ To *watch*:
 - `seasonal`: rates with a daily or weekly cycle, a trend or unknown overdispersion (all learnt). *Run length about
   `arl0`, simulated, not proved.* A change before some hundred events are learnt is partly learnt as normal and
   detected late; cycles that are not configured count as noise.
+- `fall`: a rate that drops, or events of a class that stop. *At most about `false_per_year` false alarms a year,
+  simulated.* Needs ten events to begin; a decline over many months is learnt.
+- `aberration`: weekly and other slow series, from the sixth period on. *At most about one alarm in `arl0` periods,
+  simulated.* Looks at three periods at most, so small lasting changes are not detected; cycles count as dispersion.
 - `gauge_limit`: a cost or gain compared with a number. *Only the comparison.* Every noisy crossing is an alarm.
 - `shape`: values whose level, time of the day and course should resemble their past. *No guarantee.* About six alarms a
   year on unchanged hourly counts; learns every lasting change.
@@ -53,11 +60,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from detectors.aberration import Aberration
 from detectors.base import Design, Detector
 from detectors.cusum import Cusum
+from detectors.disparity import Disparity
 from detectors.e_detector import EDetector
 from detectors.e_process import LimitEProcess
 from detectors.ewma import Ewma
+from detectors.fall import Fall
 from detectors.gauge_limit import GaugeLimit
 from detectors.glr import Glr
 from detectors.maxsprt import MaxSprt
@@ -68,17 +78,24 @@ from detectors.silence import Silence
 
 DETECTORS: dict[str, type[Any]] = {
     "limit_e_process": LimitEProcess,
+    "disparity": Disparity,
     "e_detector": EDetector,
     "cusum": Cusum,
     "seasonal": SeasonalChange,
     "glr": Glr,
     "ewma": Ewma,
     "maxsprt": MaxSprt,
+    "fall": Fall,
+    "aberration": Aberration,
     "silence": Silence,
     "gauge_limit": GaugeLimit,
     "river_drift": RiverDrift,
     "shape": Shape,
 }
+
+NEEDS_COMPLETE: tuple[type[Any], ...] = (Fall, Disparity)
+"""Detectors for which an exposure that was replaced by its upper bound would be evidence: they are given complete
+periods only."""
 
 
 def parameters_of(name: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from detectors.base import Count, Detector, Gap, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from detectors.base import Compared, Count, Detector, Gap, Gauge, Observation, Proportion, Provisional, Revisable, Score
 
 Make: TypeAlias = Callable[[], Detector]
 Stream: TypeAlias = Sequence[Observation]
@@ -52,6 +52,7 @@ def _samples() -> dict[type, dict[str, Stream]]:
         Count: {name: [Count(k=k, m=m) for k, m in stream] for name, stream in shapes.items()},
         Proportion: {name: [Proportion(k=k, n=m) for k, m in stream] for name, stream in shapes.items()},
         Gauge: gauges,
+        Compared: {name: [Compared(k, m, m - k, m) for k, m in stream] for name, stream in shapes.items()},
         Gap: {name: [Gap(seconds=m, expected=k) for k, m in stream] for name, stream in shapes.items()},
     }
 
@@ -156,6 +157,11 @@ def late_events_never_lower_the_evidence(make: Make, stream: Stream) -> None:
                 assert raised.statistic >= score.statistic, f"late events at {i} lowered the evidence"
                 score = raised
     assert detector.raise_late(10_000, 1.0) is None
+    detector.remember(1)
+    assert detector.raise_late(1, 1.0) is None, "a narrower window remembers what is outside"
+    detector.remember(3)
+    assert detector.raise_late(1, 1.0) is None, "a wider window knows what was forgotten"
+    assert detector.late_window == 3
 
 
 def states_its_claim(make: Make, stream: Stream) -> None:
@@ -163,7 +169,7 @@ def states_its_claim(make: Make, stream: Stream) -> None:
     detector = make()
     assert len(detector.claims) > 20
     assert detector.claims.endswith(".")
-    assert set(detector.observes) <= {Count, Proportion, Gauge, Gap}
+    assert set(detector.observes) <= {Count, Proportion, Gauge, Gap, Compared}
     assert detector.observes
 
 

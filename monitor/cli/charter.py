@@ -14,11 +14,13 @@ from rich.table import Table
 
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
+from monitor.cli import charter_history
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
-from monitor.compile.lint import HALTING, alpha_shares
+from monitor.compile.lint import alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
+from monitor.compile.plan import SPENDS_ALPHA
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -36,27 +38,40 @@ def charter() -> None:
 @charter.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on stdout instead of the text.")
-def check(files: tuple[Path, ...], as_json: bool) -> None:
+@click.option(
+    "--history", type=FILE, metavar="EVENTS", help="Compare with recorded telemetry; propose limits and variance_mean."
+)
+def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
     """Check whether each FILE is a valid charter.
 
     For a valid one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as
     broken). For an invalid one, on stderr: every mistake as `file:line:column: field: problem; fix`. Warnings do not
     fail the check.
 
+    --history compares each limit on counts or proportions with EVENTS (JSON lines as for `replay`, also from before
+    the cycle): the recorded rate and variance/mean with its 95 % interval, what the charter grants, and the lines
+    `limit:` and `variance_mean:` that the recording supports. Dispersion above the granted one makes false halts more
+    frequent than alpha. The proposed limit covers the quarter of the recording with the highest rate; cycles within
+    five periods (weekdays) count as dispersion. With --json the rows are in `history`.
+
     \b
     Exit codes:
-      0  every file is valid
-      1  at least one is not
+      0  every file is valid (whatever --history proposes)
+      1  at least one is not, or EVENTS has no telemetry of its pilot
     """
     readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
     for path, reading in readings:
+        valid = reading.charter if not reading.errors else None
+        rows = charter_history.compare(valid, history) if valid is not None and history is not None else None
         if as_json:
-            echo(msgspec.json.encode(_summary(path, reading)))
+            echo(msgspec.json.encode(_summary(path, reading) | ({} if rows is None else {"history": rows})))
             continue
         for found in reading.found:
             echo(str(found), err=True)
         if reading.charter is not None and not reading.errors:
             _print(path, reading.charter)
+        if rows is not None and history is not None:
+            charter_history.show(history, rows)
     if any(reading.errors for _, reading in readings):
         sys.exit(1)
 
@@ -86,7 +101,7 @@ def alpha(file: Path, restart: int) -> None:
     made = load_charter(file)
     shares = []
     for spec in made.indicators:
-        if spec.weight and any(w.name == HALTING for w in spec.detectors):
+        if spec.weight and any(w.name in SPENDS_ALPHA for w in spec.detectors):
             now = alpha_share(made, spec, restart)
             spent = sum(alpha_share(made, spec, j) for j in range(1, restart + 1))
             bar = 1 / (now * (1 - spec.baseline.doubt)) if spec.baseline else 1 / now

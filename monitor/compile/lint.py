@@ -13,15 +13,15 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 import detectors
-from detectors.base import Count
+from detectors.base import Count, Proportion
 from monitor.charter import time_zones
 from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
-from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
-from monitor.compile.state_size import open_periods, parts_of, size_of
+from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, build_detectors, plan_of
+from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
@@ -34,7 +34,9 @@ FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
-HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+HALTING = "limit_e_process"  # spends alpha on the indicator's limit
+
+TELLS_FALLS = "e_detector"  # the one detector that watches both directions and tells them apart
 
 
 class Problem(Struct, frozen=True):
@@ -75,7 +77,7 @@ def alpha_shares(charter: Charter) -> list[AlphaShare]:
     shares = [
         (spec.name, segment, alpha_share(charter, spec), 1 - spec.baseline.doubt if spec.baseline else 1.0)
         for spec in charter.indicators
-        if any(w.name == HALTING for w in spec.detectors)
+        if any(w.name in SPENDS_ALPHA for w in spec.detectors)
         for segment in spec.segments or ("",)
     ]
     return [AlphaShare(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
@@ -290,6 +292,7 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             "periods close without delay, and exposure that is not tallied by then is taken to be 0",
             "write a delay within which every tally is received",
         )
+    yield from _regrading(spec, at)
     if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
         yield _warning(
             f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
@@ -307,10 +310,35 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         return
     if not spec.detectors:
         yield _warning(f"{at}.detectors", "no detector reads this indicator", "add a detector")
-    if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
+    spending = [w.name for w in spec.detectors if w.name in SPENDS_ALPHA]
+    if spec.weight > 0 and not spending:
         yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
+    if len(spending) > 1:
+        yield _error(
+            f"{at}.detectors",
+            f"{' and '.join(spending)} would spend the same share of alpha",
+            "move one of them to a second indicator with a weight",
+        )
     for number, detector_spec in enumerate(spec.detectors):
         yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
+
+
+def _regrading(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    """The late window has to cover the time in which an incident may be regraded."""
+    within, length = _length(spec.params.get("regraded_within")), _length(spec.period)
+    if within is None or not length or spec.params.get("by") == "classification":
+        return
+    delay = _length(spec.reporting_delay) or 0
+    if within <= delay + spec.late_window * length:
+        return
+    needed = -(-(within - delay) // length)
+    more = f"late_window: {needed}" if needed <= WIDEST else "longer periods"
+    yield _warning(
+        f"{at}.late_window",
+        f"an incident that is regraded {spec.params['regraded_within']} after it occurred is too late to count: "
+        f"late events count for {spec.late_window} closed periods of {spec.period}",
+        f"write `by: classification` in params, or {more}",
+    )
 
 
 def _detector(
@@ -320,8 +348,12 @@ def _detector(
     if detector_spec.name not in known:
         yield _error(f"{at}.name", f"there is no detector {detector_spec.name!r}", nearest(detector_spec.name, known))
         return
+    if detector_spec.name == "disparity":
+        yield from _compares(spec, observes, at)
+        if observes not in (Count, Proportion) or len(spec.segments) < 2 or not spec.weight:
+            return
     taken = known[detector_spec.name].observes
-    if observes not in taken:
+    if observes not in taken and detector_spec.name != "disparity":
         others = [name for name, kind in known.items() if observes in kind.observes]
         yield _error(
             f"{at}.name",
@@ -329,11 +361,17 @@ def _detector(
             f"write one of {', '.join(others)}",
         )
         return
-    if detector_spec.level == "halt" and detector_spec.name != HALTING:
+    if detector_spec.level == "halt" and detector_spec.name not in SPENDS_ALPHA:
         yield _error(
             f"{at}.level",
             f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
             f"write escalate, or halt on {HALTING}",
+        )
+    if detector_spec.fall_level is not UNSET and detector_spec.name != TELLS_FALLS:
+        yield _error(
+            f"{at}.fall_level",
+            f"{detector_spec.name} does not tell falls from rises",
+            f"remove it, or write it for {TELLS_FALLS}",
         )
     if detector_spec.level == "halt" and spec.kind == "complaint_handling_time":
         yield _error(
@@ -368,6 +406,17 @@ def _detector(
         if spec.baseline is not None and name in spec.baseline.__struct_fields__:
             field = f"{at[: at.index('.')]}.baseline.{name}"
         yield _error(field, problem or str(error), fix or "change it")
+
+
+def _compares(spec: IndicatorSpec, observes: type, at: str) -> Iterator[Problem]:
+    """A comparison of segments needs at least two, a count over exposure or a proportion, and alpha."""
+    indicator = at[: at.index(".")]
+    if observes not in (Count, Proportion) or (observes is Count and spec.exposure is None):
+        yield _error(f"{at}.name", f"the segments of {spec.kind} cannot be compared", "compare counts over exposure")
+    elif len(spec.segments) < 2:
+        yield _error(f"{indicator}.segments", "disparity compares each segment with the others", "list two or more")
+    elif not spec.weight:
+        yield _error(f"{indicator}.weight", "disparity needs a weight above 0", "add `weight`")
 
 
 def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:

@@ -32,15 +32,20 @@ YEAR_MS = 365.25 * 86_400_000
 INCIDENT_EVENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
+SPENDS_ALPHA = ("limit_e_process", "disparity")  # the detectors with a declared rate of false halts
+
 # The reason of a detector's alarm; one that is not listed has the reason "drift suspected".
 ALARM_REASONS = {
     "limit_e_process": Reason.LIMIT_EXCEEDED,
     "maxsprt": Reason.LIMIT_EXCEEDED,
+    "disparity": Reason.LIMIT_EXCEEDED,
     "e_detector": Reason.CHANGE_DETECTED,
     "cusum": Reason.CHANGE_DETECTED,
     "glr": Reason.CHANGE_DETECTED,
     "ewma": Reason.CHANGE_DETECTED,
     "seasonal": Reason.CHANGE_DETECTED,
+    "fall": Reason.CHANGE_DETECTED,
+    "aberration": Reason.CHANGE_DETECTED,
     "silence": Reason.SILENCE,
     "gauge_limit": Reason.GAUGE_OUT_OF_RANGE,
 }
@@ -48,7 +53,8 @@ ALARM_REASONS = {
 
 class CompiledIndicator:
     """One indicator of one charter, compiled. Immutable; shared by the streams of all pilots under the charter, one per
-    segment. `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
+    segment. `once`: it counts incidents, each incident id once; `classified`: those of a closed period when they are
+    classified. `segments` and `unit` are as labels are compared
     (`monitor/model/labels.py`), `keys` as the charter spells them."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
@@ -75,6 +81,8 @@ class CompiledIndicator:
         self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
         short = self.length * AHEAD_PERIODS < AHEAD_MS
         self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
+        self.classified = getattr(self.implementation, "by", "") == "classification"
+        self.compares = any(w.name == "disparity" for w in spec.detectors)
         self.once = self.observes is Count and any(kind in INCIDENT_EVENTS for kind in self.implementation.reads)
 
     def closes(self, index: int) -> int:
@@ -218,7 +226,7 @@ class Plan:
             self._spent[restart] = sum(
                 alpha_share(self.charter, spec, j) * max(1, len(spec.segments))
                 for spec in self.charter.indicators
-                if any(w.name == "limit_e_process" for w in spec.detectors)
+                if any(w.name in SPENDS_ALPHA for w in spec.detectors)
                 for j in range(1, restart + 1)
             )
         return self._spent[restart]

@@ -4,21 +4,31 @@ Pure."""
 from __future__ import annotations
 
 import functools
-from typing import Literal, TypeGuard
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeGuard
 
-from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
-from monitor.charter.spec import DetectorSpec
-from monitor.compile.plan import CompiledIndicator, level_of, stream_key
+from msgspec import UNSET, structs
+
+from detectors import NEEDS_COMPLETE
+from detectors.base import Compared, Count, Detector, Gauge, Observation, Proportion, Provisional, Score, events_of
+from detectors.disparity import Disparity
+from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
+from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
+from monitor.detect.late_window import window_of
 from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
+from monitor.state.late import LATE_KEY
+from monitor.state.observed import ChangedPeriod
 from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
 from monitor.state.timers import GAP_WAIT_MS
 from monitor.state.uncounted import UNCOUNTED_KEY
+
+Kind: TypeAlias = Literal["count", "proportion", "gauge"]
 
 HOUR_MS = 3_600_000
 TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted unread telemetry
@@ -29,19 +39,15 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
     pilot = context.pilot
     gaps: dict[int, bool] = {}  # by start of a period: it takes a look at every source, and segments share it
+    others = compare(pilot, indicator) if indicator.compares else {}
     for segment in indicator.segments:
         stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
         start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
-        # A halted service owes no data.
-        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         if (gap := gaps.get(start)) is None:
-            gap = gaps[start] = (
-                gaps_since(pilot, start) > 0
-                or conflicted_since(pilot, start)
-                or (indicator.by_source and exposure_unknown(pilot, start, end))
-            )
+            gap = gaps[start] = in_doubt(pilot, indicator, start, end)
+        idle = owes_no_data(pilot, indicator, opened)
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -55,19 +61,61 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             context.unflag(flag)
         if observation is None:
             continue
-        window = indicator.spec.late_window
+        window = window_of(context.plan, indicator, stream)
         stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
-        scores = [(w, d.update(observation)) for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)]
-        _evidence(context, indicator, segment, observation, start, end, scores, partial=partial)
-        for detector_spec, score in scores:
-            _judge(
-                context, indicator, segment, detector_spec, score, start, end, observation, counts_as_quiet=not partial
-            )
+        given = [_given(d, observation, others.get(segment), partial) for d in stream.detectors]
+        scores = [
+            (w, None if o is None else d.update(o))
+            for w, d, o in zip(indicator.spec.detectors, stream.detectors, given, strict=True)
+        ]
+        whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
+        emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
+        for (detector_spec, score), seen in zip(scores, given, strict=True):
+            judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         restart_limit(context, indicator, stream, start)
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
         context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
+    if indicator is context.plan.slowest and (pilot.late_dropped is None or pilot.late_dropped < start):
+        context.mark_quiet(LATE_KEY, Finding(rule=LATE_KEY, detail="telemetry that is too late to count"))
     forget_closed_gaps(pilot)
+
+
+def in_doubt(pilot: PilotState, indicator: CompiledIndicator, start: int, end: int) -> bool:
+    """Whether telemetry of the period from `start` to `end` (ms) may be missing."""
+    return (
+        gaps_since(pilot, start) > 0
+        or conflicted_since(pilot, start)
+        or (indicator.by_source and exposure_unknown(pilot, start, end))
+    )
+
+
+def compare(pilot: PilotState, indicator: CompiledIndicator) -> dict[str, Compared]:
+    """Each segment of the next period next to all others. Empty where any of them is partial: with an exposure
+    that was replaced by its upper bound, the others would have too low a rate."""
+    found: dict[str, tuple[float, float]] = {}
+    for segment in indicator.segments:
+        stream = pilot.streams[stream_key(indicator, segment)]
+        start, end = indicator.grid.start(stream.next), indicator.grid.start(stream.next + 1)
+        opened = stream.open.get(stream.next) or OpenPeriod()
+        gap = in_doubt(pilot, indicator, start, end)
+        observation, partial = observation_of(indicator, stream, opened, start, end, gap)
+        if partial:
+            return {}
+        if observation is not None:
+            found[segment] = events_of(observation)
+    k, x = (sum(part) for part in zip(*found.values(), strict=True)) if found else (0.0, 0.0)
+    shares = indicator.observes is Proportion
+    return {s: Compared(mine[0], mine[1], k - mine[0], x - mine[1], shares) for s, mine in found.items()}
+
+
+def _given(
+    detector: Detector, observation: Observation, compared: Compared | None, partial: bool
+) -> Observation | None:
+    """What a detector is given of a closed period; `None` for nothing."""
+    if type(detector) is Disparity:
+        return compared
+    return None if partial and isinstance(detector, NEEDS_COMPLETE) else observation
 
 
 def forget_closed_gaps(pilot: PilotState) -> None:
@@ -75,6 +123,12 @@ def forget_closed_gaps(pilot: PilotState) -> None:
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
         forget_gaps(pilot, min(indicator.grid.start(pilot.streams[name].next) for indicator, name in firsts))
+
+
+def owes_no_data(pilot: PilotState, indicator: CompiledIndicator, opened: OpenPeriod) -> bool:
+    """Whether a period is without data because the pilot is halted: a halted service reports no exposure. What is open
+    (complaints) stays open, so it goes on being counted."""
+    return pilot.standing.halted and not (indicator.stocks or opened.tallies or opened.k or opened.m)
 
 
 def observation_of(
@@ -112,7 +166,7 @@ def peek(context: DecisionContext, indicator: CompiledIndicator, segment: str, s
     start, end = indicator.grid.start(stream.next), indicator.grid.start(last + 1)
     for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
-            _judge(context, indicator, segment, detector_spec, detector.peek(run), start, end, provisional=True)
+            judge(context, indicator, segment, detector_spec, detector.peek(run), start, end, provisional=True)
 
 
 def peek_stays_quiet(stream: Stream, index: int, more: int, indicator: CompiledIndicator) -> bool:
@@ -130,28 +184,6 @@ def peek_stays_quiet(stream: Stream, index: int, more: int, indicator: CompiledI
         score = detector.peek(tuple(run)) if _may_peek(detector) else None
         if score is not None and score.statistic >= min(score.threshold, score.threshold / 2) - 1e-6:
             return False
-    return True
-
-
-def revise(
-    context: DecisionContext, indicator: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
-) -> bool:
-    """Raise the evidence of a closed period by `k` late events, while the charter's late window includes it. Counts
-    only: late trials of a proportion could lower the evidence, so its late events alone prove nothing. Returns whether
-    the events count."""
-    if indicator.observes is not Count or index not in stream.seen:
-        return False
-    lag = len(stream.seen) - 1 - stream.seen.index(index)
-    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
-    scores = [
-        (detector_spec, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
-        for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True)
-    ]
-    if all(score is None for _, score in scores):
-        return False
-    _evidence(context, indicator, segment, Count(k, 0.0), start, end, scores, late=True)
-    for detector_spec, score in scores:
-        _judge(context, indicator, segment, detector_spec, score, start, end)
     return True
 
 
@@ -184,11 +216,7 @@ def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
     return hasattr(detector, "peek")  # per event; isinstance of a protocol costs twenty times as much
 
 
-def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
-    return hasattr(detector, "raise_late")
-
-
-def _judge(
+def judge(
     context: DecisionContext,
     indicator: CompiledIndicator,
     segment: str,
@@ -206,10 +234,10 @@ def _judge(
     if score is None:
         return
     name = f"{indicator.name}/{segment}/{detector_spec.name}"
-    half = f"{name}/half"
-    half_way = detector_spec.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
+    half, fall = f"{name}/half", f"{name}/fall"
+    half_way = detector_spec.name in SPENDS_ALPHA and score.threshold / 2 <= score.statistic < score.threshold
     active = context.pilot.standing.active
-    if not (score.alarm or half_way or name in active or half in active):
+    if not (score.alarm or half_way or name in active or half in active or fall in active):
         return
     finding = functools.partial(
         context.finding,
@@ -222,7 +250,11 @@ def _judge(
         end=end,
         provisional=provisional,
     )
-    if score.alarm and tolerate(context, detector_spec, name, start, end):
+    lesser = _lesser(detector_spec, score) if score.alarm else None
+    if lesser is not None:
+        raised = functools.partial(_returned, finding) if score.change == "return" else finding
+        context.raise_finding(fall, lesser, indicator.reason(detector_spec), raised)
+    elif score.alarm and tolerate(context, detector_spec, name, start, end):
         window = context.pilot.window
         context.raise_finding(
             f"{name}/tolerated",
@@ -240,6 +272,22 @@ def _judge(
         context.raise_finding(half, min(level, level_of(detector_spec)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
         context.mark_quiet(half, finding)
+    if counts_as_quiet and lesser is None:
+        context.mark_quiet(fall, finding)
+
+
+def _lesser(detector_spec: DetectorSpec, score: Score) -> Level | None:
+    """The level of an alarm that is not at its detector's level: a watch for a return to the level before a change, the
+    charter's `fall_level` for a fall. `None` for any other alarm."""
+    if score.change == "return":
+        return Level.WATCH
+    if score.change == "fall" and detector_spec.fall_level is not UNSET:
+        return LEVEL_OF_NAME[detector_spec.fall_level]
+    return None
+
+
+def _returned(finding: Callable[[], Finding]) -> Finding:
+    return structs.replace(finding(), detail="return towards the level before the last change")
 
 
 def _gaps(context: DecisionContext, indicator: CompiledIndicator) -> None:
@@ -284,7 +332,16 @@ def _gap(context: DecisionContext, start: int) -> Finding:
     )
 
 
-def _evidence(
+def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, period: ChangedPeriod) -> None:
+    """Put on record what counts nowhere because it is late."""
+    start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
+    about = _about(context, indicator, period.segment, start, end)
+    kind: Kind = "count" if indicator.observes is Count else "gauge" if indicator.observes is Gauge else "proportion"
+    so_far = context.pilot.late_events
+    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=so_far))
+
+
+def emit_evidence(
     context: DecisionContext,
     indicator: CompiledIndicator,
     segment: str,
@@ -296,7 +353,8 @@ def _evidence(
     partial: bool = False,
     late: bool = False,
 ) -> None:
-    kind: Literal["count", "proportion", "gauge"]
+    """Put the observation of a closed period on record, or with `late` the events that were added to it."""
+    kind: Kind
     if isinstance(observation, Count):
         kind, k, m = "count", observation.k, observation.m
     elif isinstance(observation, Proportion):
@@ -304,21 +362,13 @@ def _evidence(
     else:
         assert isinstance(observation, Gauge)
         kind, k, m = "gauge", observation.value, 1.0
-    charter, limit, allowed = context.plan.charter, indicator.implementation.limit, None
+    limit, allowed = indicator.implementation.limit, None
     if kind == "count" and limit is not None and indicator.implementation.direction == "above":
         allowed = limit * (1 + (indicator.spec.exposure.uncertainty if indicator.spec.exposure else 0.0)) * m
     context.out.evidence.append(
         Evidence(
-            pilot=context.pilot.id,
-            participant=charter.participant.id,
-            vendor=charter.vendor,
-            data_source=charter.data_source,
-            model=context.pilot.model,
-            indicator=indicator.name,
-            segment=segment,
+            **_about(context, indicator, segment, start, end),
             kind=kind,
-            start=start,
-            end=end,
             k=k,
             m=m,
             unknown=Reason.PARTIAL_DATA.value if partial else "",
@@ -327,3 +377,21 @@ def _evidence(
             scores={w.name: (s.statistic, s.threshold) for w, s in scores if s is not None},
         )
     )
+
+
+def _about(
+    context: DecisionContext, indicator: CompiledIndicator, segment: str, start: int, end: int
+) -> dict[str, Any]:
+    """Of which pilot, stream and period a piece of evidence is."""
+    charter = context.plan.charter
+    return {
+        "pilot": context.pilot.id,
+        "participant": charter.participant.id,
+        "vendor": charter.vendor,
+        "data_source": charter.data_source,
+        "model": context.pilot.model,
+        "indicator": indicator.name,
+        "segment": segment,
+        "start": start,
+        "end": end,
+    }

@@ -13,11 +13,11 @@ import pytest
 
 import detectors
 from detectors import DETECTORS, build
-from detectors.base import Count, Design, Detector, Gap, Gauge, Proportion
+from detectors.base import Compared, Count, Design, Detector, Gap, Gauge, Proportion
 from detectors.checks import CHECKS, SAMPLES, Make, keeps_a_bounded_state
 from tests.strength import FULL
 
-LIMITS = {Count: 0.1, Proportion: 0.3, Gauge: 5.0, Gap: 1 / 60}
+LIMITS = {Count: 0.1, Proportion: 0.3, Gauge: 5.0, Gap: 1 / 60, Compared: 0.3}
 PURE = Path(detectors.__file__).parent
 
 
