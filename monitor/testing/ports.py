@@ -9,7 +9,7 @@ _given: deque[int] = deque(maxlen=1_000)  # the system may give a port twice bef
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago, and is none of the last 1,000 that were given."""
+    """A TCP port of the loopback interface that was free a moment ago, and none of the last 1,000 given."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
