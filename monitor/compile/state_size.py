@@ -36,6 +36,7 @@ _GROWS: dict[str, Callable[[Any, int], int]] = {
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
 }
 _FIXED = 40 * NUMBER
+_PERIODS = 320 + 4  # the first periods of a baseline that is learnt
 
 
 class Size(Struct, frozen=True):
@@ -113,7 +114,8 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     late = max(late, window) if late and indicator.observes is Count else late
     built = build_detectors(charter, indicator, 1)
     held = sum(_detector(w.name, d, late) for w, d in zip(indicator.spec.detectors, built, strict=True))
-    names = 4 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated, fall
+    # Of each detector: itself, half-way and tolerated (with a limit), or fall and baseline (without).
+    names = 4 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)
     count = 4 * len(indicator.spec.detectors) + 2
     for name in indicator.keys.values():
         key = len(name.encode())
@@ -125,4 +127,5 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
 def _detector(name: str, built: Detector, late_window: int) -> int:
     grows = _GROWS.get(name)
     most = _FIXED if grows is None else grows(built, late_window)
-    return len(msgspec.msgpack.encode(built)) + _FIXED + most
+    learns = getattr(getattr(built, "baseline", None), "span", 0) > 0
+    return len(msgspec.msgpack.encode(built)) + _FIXED + most + 0 * learns
