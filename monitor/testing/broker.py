@@ -30,14 +30,8 @@ from types import TracebackType
 
 from monitor.errors import Unavailable
 from monitor.testing.broker_runtime import LOCAL, broker_command, format_storage
+from monitor.testing.ports import free_port
 from monitor.testing.scratch import scratch
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int, timeout: float = 1.0, context: ssl.SSLContext | None = None) -> bool:

@@ -32,7 +32,8 @@ from monitor.model.events import Envelope
 from monitor.model.records import Decision, Reason
 from monitor.model.signing import HTTP_HEADER
 from monitor.simulation.fleet import Fleet
-from monitor.testing.broker import KafkaBroker, free_port
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.ports import free_port
 from monitor.testing.proxy import Proxy
 from monitor.testing.servers import http_request
 from monitor.testing.workers import Worker

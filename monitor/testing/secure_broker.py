@@ -33,9 +33,10 @@ from monitor.kafka.acls import AclUsers, grants
 from monitor.kafka.denials import Denial, parse_denial
 from monitor.kafka.scram_users import ITERATIONS, password_of
 from monitor.kafka.topics import TopicNames, topics
-from monitor.testing.broker import KafkaBroker, answers, free_port, run_in_foreground
+from monitor.testing.broker import KafkaBroker, answers, run_in_foreground
 from monitor.testing.broker_runtime import run_format_tool
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
+from monitor.testing.ports import free_port
 from monitor.testing.wait import Until
 
 OPERATOR = "operator"

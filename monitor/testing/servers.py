@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.client
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monitor.errors import Stop, Unavailable
+from monitor.testing.ports import free_port
 
 PROMETHEUS = "prometheus"
 ALERTMANAGER = "prometheus-alertmanager"
@@ -23,13 +23,6 @@ ALERTMANAGER = "prometheus-alertmanager"
 def missing(*programs: str) -> list[str]:
     """Those of `programs` that are not on the path; `deploy/local/install-test-servers.sh` installs them."""
     return [program for program in programs if shutil.which(program) is None]
-
-
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from monitor.errors import Unavailable
-from monitor.testing.broker import free_port
+from monitor.testing.ports import free_port
 
 
 class Worker:

@@ -14,9 +14,9 @@ from monitor.act import ACTORS, AnyActor, Notifier
 from monitor.errors import Refused, Unavailable
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.alerts import PilotAlerts, after_decision
+from monitor.testing.ports import free_port
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
-from monitor.testing.servers import free_port
 
 
 class World(NamedTuple):

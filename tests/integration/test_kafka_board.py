@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh
+from monitor.testing.ports import free_port
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 

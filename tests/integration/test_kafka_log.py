@@ -22,8 +22,8 @@ from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import create_topics, topics
 from monitor.model.records import Closed, Outputs, Permit, Position, TimeRead
 from monitor.model.signing import HEADER, Signer, Trusted
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, gathered
+from monitor.testing.ports import free_port
 from monitor.testing.records import command, decision, evidence
 
 pytestmark = pytest.mark.kafka

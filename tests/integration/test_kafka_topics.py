@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from monitor.cli.topics import topics as command
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.topics import Topic, TopicNames, check_topics, create_topics, require_topics, topics
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh
+from monitor.testing.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

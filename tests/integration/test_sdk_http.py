@@ -22,7 +22,7 @@ from monitor.model.records import Outputs
 from monitor.sdk import Pilot
 from monitor.sdk.http_link import HttpLink
 from monitor.simulation.fleet import Fleet
-from monitor.testing.broker import free_port
+from monitor.testing.ports import free_port
 from monitor.testing.wait import Until
 
 until = Until(60.0)

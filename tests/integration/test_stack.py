@@ -18,7 +18,8 @@ import yaml
 from kafka import KafkaConsumer, TopicPartition
 
 from monitor.access.kafka_login import access
-from monitor.testing.servers import answers, free_port
+from monitor.testing.ports import free_port
+from monitor.testing.servers import answers
 from monitor.testing.wait import Until
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from monitor.charter.spec import Responses
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Reason
-from monitor.testing.broker import free_port
 from monitor.testing.environments import Embedded
+from monitor.testing.ports import free_port
 from monitor.testing.servers import http_request
 from monitor.testing.wait import Until
 

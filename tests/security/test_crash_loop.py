@@ -20,8 +20,8 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Skipped
 from monitor.simulation.fleet import Fleet
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, gathered, until
+from monitor.testing.ports import free_port
 from monitor.testing.workers import Worker
 from tests.security.goals import Goal
 from tests.security.test_readers_survive import got, started, until_true

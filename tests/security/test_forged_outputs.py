@@ -32,8 +32,8 @@ from monitor.kafka.topics import TopicNames, create_topics
 from monitor.model.records import Claim, Decision, Outputs, Position
 from monitor.model.signing import OUTPUT_HEADER, Place, Signer, Trusted
 from monitor.notary.verify import entries
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, Sent, until
+from monitor.testing.ports import free_port
 from monitor.testing.records import command, decision, evidence
 from tests.security.goals import Goal
 from tests.strength import examples

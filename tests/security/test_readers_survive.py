@@ -27,8 +27,8 @@ from monitor.model.records import Command, Level
 from monitor.notary.store import file_name
 from monitor.notary.verify import verify
 from monitor.simulation.fleet import Fleet
-from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, until
+from monitor.testing.ports import free_port
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 from tests.security.garbage import forged, garbage, send

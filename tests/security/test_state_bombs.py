@@ -65,7 +65,8 @@ class Target:
     def size(self) -> int:
         """The bytes of the state; each part is within its bound, and a restart restores the same."""
         raw = self.machine.pilots.raw("p")
-        parts = dict(zip(_Snapshot.__struct_fields__, msgspec.msgpack.decode(raw, strict=False), strict=True))
+        # Without telemetry that came too late the last fields are not there.
+        parts = dict(zip(_Snapshot.__struct_fields__, msgspec.msgpack.decode(raw, strict=False), strict=False))
         for name, bound in PILOT.items():
             if name in parts and bound != BY_CHARTER:
                 size = len(msgspec.msgpack.encode(parts[name]))

@@ -20,8 +20,8 @@ from monitor.access.address import kafka_servers
 from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
-from monitor.testing.broker import free_port
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
+from monitor.testing.ports import free_port
 from monitor.testing.secure_broker import OPERATOR, SecureBroker
 from monitor.testing.wait import Until
 from tests.processes import piped

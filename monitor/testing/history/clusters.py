@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.testing.broker import KafkaBroker, free_port
+from monitor.testing.broker import KafkaBroker
 from monitor.testing.history.parts import BrokerRoute
+from monitor.testing.ports import free_port
 from monitor.testing.proxy import Proxy
 
 QUICK = {

@@ -8,7 +8,7 @@ import pytest
 
 from detectors import DETECTORS, build
 from detectors.alpha import account, report
-from detectors.base import Count, Design, Gap, Gauge, Proportion, Score
+from detectors.base import Compared, Count, Design, Gap, Gauge, Proportion, Score
 from detectors.checks import SAMPLES
 from detectors.explain import explain
 from detectors.intervals import beta_i, gamma_p, proportion_interval, rate_interval
@@ -87,7 +87,7 @@ def test_nothing_expected_has_no_ratio() -> None:
 @pytest.mark.parametrize("name", list(DETECTORS))
 def test_every_score_can_be_explained(name: str) -> None:
     """Every score on the sample streams has a sentence of finite numbers."""
-    limits = {Count: 0.1, Proportion: 0.3, Gauge: 5.0, Gap: 1 / 60}
+    limits = {Count: 0.1, Proportion: 0.3, Gauge: 5.0, Gap: 1 / 60, Compared: 1.25}
     for kind in DETECTORS[name].observes:
         for stream in SAMPLES[kind].values():
             detector = build(name, Design(limit=limits[kind], alpha=0.01))
