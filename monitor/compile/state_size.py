@@ -35,8 +35,7 @@ _GROWS: dict[str, Callable[[Any, int], int]] = {
     "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
 }
-_FIXED = 40 * NUMBER
-_PERIODS = 320 + 4  # the first periods of a baseline that is learnt
+_FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
 
 
 class Size(Struct, frozen=True):
@@ -127,5 +126,4 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
 def _detector(name: str, built: Detector, late_window: int) -> int:
     grows = _GROWS.get(name)
     most = _FIXED if grows is None else grows(built, late_window)
-    learns = getattr(getattr(built, "baseline", None), "span", 0) > 0
-    return len(msgspec.msgpack.encode(built)) + _FIXED + most + 0 * learns
+    return len(msgspec.msgpack.encode(built)) + _FIXED + most
