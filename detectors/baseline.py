@@ -12,11 +12,15 @@ from math import log
 
 import msgspec
 
+from detectors import robust_fit
 from detectors.base import within
 from detectors.likelihood import count_line, proportion_line
+from detectors.mixture import summed
 
 _RATIO = 1e12  # largest rate ratio considered as an alternative; larger ones could only narrow the interval
 _SURE = 1 - 1e-12
+_SIGNIFICANT = 3.5  # standard normal quantile (one in 4,000) from which on the assumed dispersion is rejected
+_MARGIN = 2.0  # log likelihood that leaving periods out has to gain where it is not: by chance in one of 1,000
 _TRACE = 1e-15  # smaller exposures and event counts are treated as 0
 
 
@@ -26,6 +30,11 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     `dispersion` is the variance/mean assumed by the charter, or the one estimated from these periods (Pearson's
     chi-square over its degrees of freedom) if that is larger. Guarantees hold only up to the assumed one. With
     `required_events` the number of periods depends on the data, and the confidence level is approximate.
+
+    Where these periods reject the assumed variance/mean at level .001, `unusable` is true, and those that one rate
+    cannot explain (`robust_fit.py`) are forgotten, so that an outbreak or a bad day among them does not hide a later
+    change. The interval widens as fewer periods remain; learning goes on only if too few events do. What follows is not
+    learnt, so a change or a slow drift after these periods is never taken for normal.
     """
 
     required_periods: int = 20
@@ -40,6 +49,10 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     rate: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    unusable: bool = False  # whether the periods vary more than assumed
+    reported: bool = False  # for the caller: whether `unusable` was reported
+    span: int = 0  # periods per cell; 0: none are stored, so none are left out (also in snapshots without this field)
+    cells: bytes = b""  # the periods while learning (`robust_fit.py`)
 
     @classmethod
     def to_learn(cls, periods: int, events: float, confidence: float, dispersion: float, fewest: int = 1) -> Baseline:
@@ -53,6 +66,7 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
             required_events=within("baseline_events", events, low=0),
             confidence=within("confidence", confidence, low=0.01, high=0.999999),
             dispersion=dispersion,
+            span=1,
         )
 
     @classmethod
@@ -67,27 +81,50 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
             required_events=self.required_events,
             confidence=self.confidence,
             dispersion=assumed_dispersion,
+            reported=self.reported,
+            span=1,
         )
 
     def learn(self, k: float, x: float, is_proportion: bool) -> bool:
         """Adds one period and returns whether the baseline is ready. Periods without exposure are ignored."""
         if self.ready or x < _TRACE:
             return self.ready
+        if self.span:
+            self.cells, self.span = robust_fit.added(self.cells, self.span, self.periods, k, x)
         self.periods += 1
         self.k += k
         self.x += x
         self.squares += k / x * k
         if self.periods < self.required_periods or self.k < self.required_events:
             return False
+        observed = robust_fit.pearson(self.k, self.x, self.squares, self.periods, is_proportion)
+        if self.span:
+            wild = robust_fit.exceeds(observed, self.periods, self.dispersion, _SIGNIFICANT)
+            observed, fewer = self._leave_out(observed, is_proportion, 0.0 if wild else _MARGIN)
+            self.unusable = self.unusable or wild or fewer
+            if self.k < self.required_events:
+                return False
+        self.cells = b""
         self.rate = self.k / self.x
-        if self.periods > 1 and self.rate > 0 and not (is_proportion and self.rate >= 1):
-            variance = self.rate * (1 - self.rate) if is_proportion else self.rate
-            observed_dispersion = (self.squares - self.rate * self.k) / variance / (self.periods - 1)
-            self.dispersion = min(max(self.dispersion, observed_dispersion), 1000.0)
+        self.dispersion = min(max(self.dispersion, observed), 1000.0)
         bound = log(2 / (1 - self.confidence))
         self.low, self.high = interval(self.k, self.x, is_proportion, self.dispersion, bound)
         self.ready = True
         return True
+
+    def _leave_out(self, observed: float, is_proportion: bool, margin: float) -> tuple[float, bool]:
+        """Forgets the periods that one rate cannot explain. Returns the variance/mean of the others, and whether there
+        were any."""
+        cells = robust_fit.unpacked(self.cells)
+        kept = robust_fit.explained(cells, self.dispersion, is_proportion, margin)
+        if len(kept) == len(cells):
+            return observed, False
+        self.cells, self.periods = robust_fit.packed(kept), len(kept) * self.span
+        self.k, self.x = summed([k for k, _ in kept]), summed([x for _, x in kept])
+        observed, rate = robust_fit.dispersion_of(kept, is_proportion), self.k / self.x
+        variance = rate * (1 - rate) if is_proportion else rate
+        self.squares = rate * self.k + observed * variance * (self.periods - 1)  # of periods, where cells hold several
+        return observed, True
 
 
 def interval(k: float, x: float, is_proportion: bool, dispersion: float, bound: float) -> tuple[float, float]:

@@ -67,12 +67,15 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
         `arl0` in periods; `ratio` (> 1, inverted for direction `below`) is the rate ratio with the shortest delay.
         """
         assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
+        baseline = Baseline.to_learn(baseline_periods, baseline_events, confidence, assumed_dispersion)
+        if design.limit is not None:
+            baseline.span = 0  # only the usual exposure is learnt
         return cls(
             arl0=within("arl0", arl0, low=2, high=1e9),
             ratio=within("ratio", ratio, low=1.001, high=1000) ** design.sign,
             limit=None if design.limit is None else design.allowed(),
             assumed_dispersion=assumed_dispersion,
-            baseline=Baseline.to_learn(baseline_periods, baseline_events, confidence, assumed_dispersion),
+            baseline=baseline,
         )
 
     def update(self, observation: Observation) -> Score | None:

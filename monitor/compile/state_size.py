@@ -35,7 +35,7 @@ _GROWS: dict[str, Callable[[Any, int], int]] = {
     "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
 }
-_FIXED = 40 * NUMBER
+_FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
 
 
 class Size(Struct, frozen=True):
@@ -113,7 +113,8 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     late = max(late, window) if late and indicator.observes is Count else late
     built = build_detectors(charter, indicator, 1)
     held = sum(_detector(w.name, d, late) for w, d in zip(indicator.spec.detectors, built, strict=True))
-    names = 4 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated, fall
+    # Of each detector: itself, half-way and tolerated (with a limit), or fall and baseline (without).
+    names = 4 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)
     count = 4 * len(indicator.spec.detectors) + 2
     for name in indicator.keys.values():
         key = len(name.encode())

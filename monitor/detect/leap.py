@@ -17,6 +17,7 @@ from detectors import NEEDS_COMPLETE
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.detect.learnt_baseline import needs_report
 from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of, owes_no_data
 from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
@@ -100,7 +101,7 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
                 for detector in stream.detectors
             ]
             known = [detector for detector in detectors if detector is not None]
-            if len(known) < len(detectors):
+            if len(known) < len(detectors) or any(needs_report(detector) for detector in known):
                 return None
             moved.append((stream, known))
     return moved

@@ -17,6 +17,7 @@ from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, level_of, stre
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
+from monitor.detect.learnt_baseline import report_baselines
 from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
@@ -72,6 +73,7 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
         for (detector_spec, score), seen in zip(scores, given, strict=True):
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
+        report_baselines(context, indicator, segment, stream)
         restart_limit(context, indicator, stream, start)
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):

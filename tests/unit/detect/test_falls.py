@@ -17,7 +17,9 @@ CHANGE = DetectorSpec("e_detector", "escalate", {"arl0": 1000, "baseline_periods
 
 
 def spec(*detectors: DetectorSpec, **changes: Any) -> IndicatorSpec:
-    return msgspec.structs.replace(RATE, limit=None, per=1.0, weight=0.0, detectors=detectors, **changes)
+    return msgspec.structs.replace(
+        RATE, **{"limit": None, "per": 1.0, "weight": 0.0, "detectors": detectors, **changes}
+    )
 
 
 def levels(bench: Bench, since: int) -> set[Level]:

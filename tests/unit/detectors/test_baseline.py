@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from detectors.baseline import Baseline, interval
@@ -67,3 +68,93 @@ def test_a_trace_of_an_event_is_none() -> None:
     """The smallest floating-point numbers do not divide by zero."""
     assert interval(5e-324, 1.0, True, 1.0, 3.0)[0] == 0.0
     assert interval(5e-324, 1.0, False, 1.0, 3.0)[0] == 0.0
+
+
+USUAL = [5.0, 4.0, 6.0, 3.0, 7.0, 5.0, 8.0, 2.0, 5.0, 4.0]
+
+
+def learnt(counts: list[float], dispersion: float = 1.0, events: float = 0.0) -> Baseline:
+    """A baseline of 20 periods, given these counts."""
+    baseline = Baseline.to_learn(20, events, 0.95, dispersion)
+    for k in counts:
+        baseline.learn(k, 1.0, False)
+    return baseline
+
+
+@pytest.mark.parametrize("bad", [{3: 25.0}, dict.fromkeys(range(5, 12), 25.0), {3: 90.0, 4: 25.0, 9: 30.0}])
+def test_an_outbreak_among_the_first_periods_does_not_hide_a_later_change(bad: dict[int, float]) -> None:
+    """Neither one bad period nor a week of them moves the learnt rate; the baseline is unusable, and wider."""
+    baseline = learnt([bad.get(t, USUAL[t % 10]) for t in range(20)])
+    assert baseline.ready
+    assert baseline.unusable
+    assert baseline.periods == 20 - len(bad)
+    assert 4 < baseline.rate < 6
+    assert baseline.dispersion == 1
+    assert baseline.high > learnt(USUAL * 2).high
+
+
+def test_a_clean_learning_period_is_learnt_as_it_is() -> None:
+    """The numbers are those of a baseline that stores no periods."""
+    robust, plain = learnt(USUAL * 2), Baseline(required_periods=20)
+    for k in USUAL * 2:
+        plain.learn(k, 1.0, False)
+    assert not robust.unusable
+    assert (robust.rate, robust.low, robust.high, robust.dispersion) == (
+        plain.rate,
+        plain.low,
+        plain.high,
+        plain.dispersion,
+    )
+
+
+def test_periods_that_vary_throughout_are_kept() -> None:
+    """Large dispersion is learnt as dispersion, so the run length of a chart is kept; the baseline is unusable."""
+    baseline = learnt([0.0, 1.0, 3.0, 7.0, 12.0, 2.0, 9.0, 5.0, 16.0, 4.0] * 2)
+    assert baseline.unusable
+    assert baseline.periods == 20
+    assert baseline.dispersion > 4
+
+
+def test_what_follows_the_learning_period_is_not_learnt() -> None:
+    """Neither a step nor a slow drift moves a learnt baseline."""
+    baseline = learnt([25.0 if t in (5, 6, 7) else USUAL[t % 10] for t in range(20)])
+    before = baseline.high
+    for t in range(200):
+        baseline.learn(5.0 + t / 20, 1.0, False)
+    assert baseline.high == before
+
+
+def test_events_that_are_left_out_do_not_count_as_required_ones() -> None:
+    """Learning goes on until the other periods hold the required events."""
+    outbreak = [25.0 if t in (5, 6, 7) else USUAL[t % 10] for t in range(20)]
+    baseline = learnt(outbreak, events=120.0)
+    assert not baseline.ready
+    assert baseline.unusable
+    for t in range(9):
+        baseline.learn(USUAL[t], 1.0, False)
+    assert baseline.ready
+    assert baseline.k >= 120
+    assert 4 < baseline.rate < 6
+
+
+def test_a_baseline_that_is_given_or_from_an_older_snapshot_leaves_nothing_out() -> None:
+    """A snapshot of a version that stored no periods goes on as it was; a known baseline is never unusable."""
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(learnt(USUAL)))[:11]
+    baseline = msgspec.convert(old, Baseline)
+    for k in [*USUAL[:9], 90.0]:
+        baseline.learn(k, 1.0, False)
+    assert baseline.ready
+    assert not baseline.unusable
+    assert baseline.dispersion > 10
+    assert not Baseline.known(5.0, 0.2, 2.0).unusable
+
+
+def test_many_learning_periods_are_stored_in_bounded_memory() -> None:
+    """From 40 periods on neighbours are merged, and an outbreak is still left out."""
+    baseline = Baseline.to_learn(5_000, 0.0, 0.95, 1.0)
+    for t in range(4_999):
+        baseline.learn(40.0 if 1_000 <= t < 2_000 else USUAL[t % 10], 1.0, False)
+        assert len(baseline.cells) <= 320
+    assert baseline.learn(3.0, 1.0, False)
+    assert baseline.cells == b""
+    assert 4.8 < baseline.rate < 5.2
