@@ -115,7 +115,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     alarm that this stream may spend over its lifetime. `uncertainty`: relative margin on the limit (0.2 = 20 %).
     `variance_mean`: assumed ratio of variance to mean (1 = Poisson or binomial). `minimum_events`: events that must
     have been counted before an e-process may alarm. `late_window`: number of closed periods to which late events can
-    be added. `periods_per_year` converts years into periods for run lengths.
+    be added. `periods_per_year` converts years into periods for run lengths. `check_dispersion`: whether a limit
+    detector tests `variance_mean` and withholds an alarm that may rest on more dispersion.
     """
 
     limit: float | None = None
@@ -126,6 +127,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     minimum_events: int = 1
     late_window: int = 0
     periods_per_year: float = 8766.0
+    check_dispersion: bool = False
 
     @property
     def sign(self) -> int:

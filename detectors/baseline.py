@@ -8,24 +8,38 @@ from Chernoff's bound: it misses the true rate with probability at most 1 - conf
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
+from math import log, sqrt
 
 import msgspec
+from msgspec import structs
 
+from detectors import robust_fit
 from detectors.base import within
 from detectors.likelihood import count_line, proportion_line
+from detectors.mixture import summed
 
 _RATIO = 1e12  # largest rate ratio considered as an alternative; larger ones could only narrow the interval
 _SURE = 1 - 1e-12
+_CELL = robust_fit.CELL_BYTES
+_ENOUGH = 4  # times the required periods, after which the estimate is no longer revised
+_HOPELESS = 16  # times the wanted periods, after which too few events end the revision
+_SIGNIFICANT = 3.5  # standard normal quantile from which on the dispersion exceeds the assumed one
 _TRACE = 1e-15  # smaller exposures and event counts are treated as 0
 
 
 class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     """Estimates a rate from `required_periods` periods with exposure that hold at least `required_events` events.
 
-    `dispersion` is the variance/mean assumed by the charter, or the one estimated from these periods (Pearson's
-    chi-square over its degrees of freedom) if that is larger. Guarantees hold only up to the assumed one. With
-    `required_events` the number of periods depends on the data, and the confidence level is approximate.
+    Robust: periods that the assumed variance/mean cannot explain are left out of the estimate (`robust_fit.py`), so an
+    outbreak or a bad day among the first periods does not hide a later change. `dispersion` is the assumed
+    variance/mean or the one estimated from the other periods (Pearson's chi-square over its degrees of freedom), if
+    that is larger.
+    Guarantees hold only up to the assumed one; `unusable` says that all periods together vary significantly more.
+
+    Continuing (`revise`): later blocks of periods without a sign of a change are added until four times the required
+    periods are learnt, and a block within the assumed dispersion replaces an unusable estimate. Each estimate has the
+    confidence level by itself. With `required_events` the number of periods depends on the data, and the level is
+    approximate.
     """
 
     required_periods: int = 20
@@ -40,6 +54,13 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     rate: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    settled: bool = True  # whether later periods are ignored; so in snapshots without this field
+    unusable: bool = False
+    reported: bool = False  # for the caller: whether `unusable` was reported
+    cells: bytes = b""  # the periods while learning (`robust_fit.py`)
+    span: int = 1  # periods per cell
+    assumed: float = 0.0  # 0: `dispersion` before anything is learnt
+    fresh: tuple[int, float, float, float] = (0, 0.0, 0.0, 0.0)  # of the next block: periods, events, exposure, squares
 
     @classmethod
     def to_learn(cls, periods: int, events: float, confidence: float, dispersion: float, fewest: int = 1) -> Baseline:
@@ -53,6 +74,8 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
             required_events=within("baseline_events", events, low=0),
             confidence=within("confidence", confidence, low=0.01, high=0.999999),
             dispersion=dispersion,
+            assumed=dispersion,
+            settled=False,
         )
 
     @classmethod
@@ -67,27 +90,88 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
             required_events=self.required_events,
             confidence=self.confidence,
             dispersion=assumed_dispersion,
+            assumed=assumed_dispersion,
+            settled=False,
+            reported=self.reported,
         )
 
     def learn(self, k: float, x: float, is_proportion: bool) -> bool:
         """Adds one period and returns whether the baseline is ready. Periods without exposure are ignored."""
         if self.ready or x < _TRACE:
             return self.ready
+        self.cells, self.span = robust_fit.added(self.cells, self.span, self.periods, k, x)
         self.periods += 1
         self.k += k
         self.x += x
         self.squares += k / x * k
         if self.periods < self.required_periods or self.k < self.required_events:
             return False
-        self.rate = self.k / self.x
-        if self.periods > 1 and self.rate > 0 and not (is_proportion and self.rate >= 1):
-            variance = self.rate * (1 - self.rate) if is_proportion else self.rate
-            observed_dispersion = (self.squares - self.rate * self.k) / variance / (self.periods - 1)
-            self.dispersion = min(max(self.dispersion, observed_dispersion), 1000.0)
-        bound = log(2 / (1 - self.confidence))
-        self.low, self.high = interval(self.k, self.x, is_proportion, self.dispersion, bound)
+        self.assumed = self.assumed or self.dispersion
+        self.unusable = self.exceeds(self._pearson(is_proportion), self.periods)
+        self._leave_out(robust_fit.explained(self.cells, self.assumed, is_proportion))
+        self.cells = b""
+        self._estimate(is_proportion)
         self.ready = True
         return True
+
+    def revise(self, k: float, x: float, is_proportion: bool, calm: bool) -> bool:
+        """Adds a period after learning; `calm`: whether the chart shows no sign of a change. Returns whether the
+        estimate changed."""
+        if x < _TRACE:
+            return False
+        n, events, exposure, squares = self.fresh
+        n, events, exposure, squares = self.fresh = (n + 1, events + k, exposure + x, squares + k / x * k)
+        wanted = self.required_periods if self.unusable else max(self.periods, self.required_periods)
+        if n < wanted or events < self.required_events:
+            self.settled = n >= _HOPELESS * wanted  # so few events that waiting for more costs more than it brings
+            return False
+        self.fresh = (0, 0.0, 0.0, 0.0)
+        block = structs.replace(
+            self, periods=n, k=events, x=exposure, squares=squares, dispersion=self.assumed, cells=b"", fresh=self.fresh
+        )
+        wild = self.exceeds(block._pearson(is_proportion), n)
+        if not calm or (wild and not self.unusable):
+            return False
+        block._estimate(is_proportion)
+        if block.rate > self.high or (not self.unusable and block.rate < self.low):
+            return False  # a change, which must not be learnt as normal
+        if self.unusable and not wild:
+            self.periods, self.k, self.x, self.squares, self.unusable = n, events, exposure, squares, False
+        else:
+            self.periods, self.k, self.x = self.periods + n, self.k + events, self.x + exposure
+            self.squares += squares
+        self._estimate(is_proportion)
+        self.settled = not self.unusable and self.periods >= _ENOUGH * self.required_periods
+        return True
+
+    def exceeds(self, dispersion: float, periods: int) -> bool:
+        """Whether an estimate from so many periods is significantly above the assumed variance/mean (1 in 4,000)."""
+        degrees = periods - 1
+        if degrees < 1:
+            return False
+        part = 2 / (9 * degrees)  # Wilson and Hilferty (1931), PNAS 17: 684-688: the chi-square quantile
+        return dispersion > self.assumed * (1 - part + _SIGNIFICANT * sqrt(part)) ** 3
+
+    def _pearson(self, is_proportion: bool) -> float:
+        """Returns the estimate of variance/mean; 0 where there is none."""
+        rate = self.k / self.x
+        if self.periods > 1 and rate > 0 and not (is_proportion and rate >= 1):
+            variance = rate * (1 - rate) if is_proportion else rate
+            return (self.squares - rate * self.k) / variance / (self.periods - 1)
+        return 0.0
+
+    def _estimate(self, is_proportion: bool) -> None:
+        self.rate = self.k / self.x
+        self.dispersion = min(max(self.assumed, self._pearson(is_proportion)), 1000.0)
+        bound = log(2 / (1 - self.confidence))
+        self.low, self.high = interval(self.k, self.x, is_proportion, self.dispersion, bound)
+
+    def _leave_out(self, kept: list[tuple[float, float]]) -> None:
+        """Forgets all periods but these; nothing changes if these are all."""
+        if len(kept) * _CELL < len(self.cells):
+            self.periods = max(len(kept) * self.span, 1)
+            self.k, self.x = summed([k for k, _ in kept]), summed([x for _, x in kept])
+            self.squares = summed([k / x * k for k, x in kept])
 
 
 def interval(k: float, x: float, is_proportion: bool, dispersion: float, bound: float) -> tuple[float, float]:

@@ -110,6 +110,10 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
                     0.0,
                     False,
                 )
+        elif self.limit is None and not self.baseline.settled:
+            calm = statistic < threshold / 2
+            if self.baseline.revise(k, x, is_proportion, calm):
+                self.threshold, self.calibrated = 0.0, False
         if is_proportion:
             return Score(statistic, threshold, rate, k / x if x else 0.0)
         return Score(statistic, threshold, rate * x, k)

@@ -175,6 +175,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
                 statistic = log(total)
                 if statistic >= threshold:
                     self._restart()
+                elif not self.baseline.settled:
+                    self._revise(k, x, is_proportion, statistic)
                 if is_proportion:
                     return Score(statistic, threshold, rate, k / x if x else 0.0)
                 return Score(statistic, threshold, rate * x, k)
@@ -198,6 +200,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         rate, threshold = baseline.rate, self.threshold
         if statistic >= threshold:
             self._restart()
+        elif not baseline.settled:
+            self._revise(k, x, is_proportion, statistic)
         if is_proportion:
             return Score(statistic, threshold, rate, k / x if x else 0.0)
         return Score(statistic, threshold, rate * x, k)
@@ -214,6 +218,13 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             times -= 1
             if score is not None and score.alarm:
                 return False
+        for _ in range(min(times, MAX_UPDATES)):  # while the baseline is revised
+            if self.baseline.settled:
+                break
+            score = self.update(observation)
+            times -= 1
+            if score is None or score.alarm:
+                return False
         if not times:
             return True
         x, most, made = min(observation.m, LARGEST), 0.0, []
@@ -224,7 +235,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
                 return False
             made.append(after)
             most += max(a, after)
-        if self.logs or not 0 < most < HUGE or log(most) >= self.threshold - 1e-6:
+        if not self.baseline.settled or self.logs or not 0 < most < HUGE or log(most) >= self.threshold - 1e-6:
             return False
         self.sums = made
         return True
@@ -241,6 +252,11 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.coefficients, self.unpacked, self.sums, self.logs = (), (), [], False
         if self.relearn:
             self.baseline = self.baseline.restarted(self.assumed_dispersion)
+
+    def _revise(self, k: float, x: float, is_proportion: bool, statistic: float) -> None:
+        """Continues the estimate of the baseline. The sums stay: each factor was an e-value when it was multiplied."""
+        if self.baseline.revise(k, x, is_proportion, statistic < self.threshold / 2):
+            self._initialise(is_proportion)
 
     def _unpack(self) -> None:
         """Sets the fast path's tuple: rate, threshold, then slope, cost and weight of each of eight ratios; else

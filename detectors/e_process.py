@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
+from detectors.dispersion_check import DispersionCheck, robust_lines, robust_step
 from detectors.likelihood import count_line, proportion_line
-from detectors.mixture import NOTHING, Coefficients, advance, flattened, log_value, onset, unstarted
+from detectors.mixture import NOTHING, Coefficients, advance, flattened, log_value, onset, summed, unstarted
 
 Period: TypeAlias = tuple[float, float, Sequence[float], bool]
 """Events and exposure of a closed period, the sums before it, and whether they are logarithms."""
@@ -21,6 +22,7 @@ Parameters: TypeAlias = tuple[bool, float, float, float, bool, int, Coefficients
 for a limit of 1 or more on a proportion, which cannot be exceeded)."""
 
 
+_LN2 = log(2.0)
 _FIRST_YEAR = 8_785
 _ONSETS = tuple((onset(max(j, 1)) / 5, unstarted(j)) for j in range(_FIRST_YEAR))
 """Weight of onset j per ratio (for five ratios), and of all later onsets. A table saves three divisions, 6 % of an
@@ -74,27 +76,41 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     sums: Sequence[float] = ()
     logs: bool = False  # whether `sums` are logarithms
     recent: list[Period] = []  # the periods that accept late events, oldest first
+    check: DispersionCheck | None = None  # whether the dispersion is within the assumed one; `None`: not tested
+    withhold: bool = False  # whether an alarm must also hold for more dispersion until that is ruled out
+    robust: tuple[float, ...] = ()  # sums that hold for more dispersion; empty while the evidence is small
 
     if TYPE_CHECKING:
         parameters: Parameters | None = None  # derived, not part of the snapshot
         unpacked: Any = None  # `parameters` for five ratios in one flat tuple; derived as well
 
+        robust_parameters: Coefficients | None = None  # derived: slopes and costs of `robust`
+
     def __post_init__(self) -> None:
         """Clears the derived values. Also runs when a snapshot is decoded."""
-        self.parameters = self.unpacked = None
+        self.parameters = self.unpacked = self.robust_parameters = None
 
     @classmethod
     def design(
-        cls, design: Design, *, ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0), two_sided: bool = False
+        cls,
+        design: Design,
+        *,
+        ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0),
+        two_sided: bool = False,
+        withhold: bool = False,
     ) -> Self:
         """Builds the detector from the charter's settings. Raises ValueError naming the parameter.
 
         `ratios` (> 1): the rate ratios of the mixture, inverted for direction `below`; `two_sided` adds their inverses.
+        `withhold`: whether an alarm also needs evidence against more dispersion than assumed, as long as twice the
+        assumed variance/mean is not ruled out by the data.
         """
         if design.alpha is None or not 0 < design.alpha < 1:
             raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
         if not isinstance(two_sided, bool):
             raise ValueError(f"two_sided: {two_sided!r} is neither true nor false; write one of them")
+        if not isinstance(withhold, bool):
+            raise ValueError(f"withhold: {withhold!r} is neither true nor false; write one of them")
         powers = [r**design.sign for r in ratios_of(ratios)]
         if two_sided:
             powers += [1 / r for r in powers]
@@ -110,6 +126,8 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             minimum_events=design.minimum_events,
             late_window=design.late_window,
             sums=[0.0] * len(powers),
+            check=DispersionCheck() if withhold or design.check_dispersion else None,
+            withhold=withhold,
         )
         made.amend(design)
         return made
@@ -157,6 +175,13 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             if len(recent) > late_window:
                 del recent[0]
         value = log(total + rest)
+        check = self.check
+        if check is not None:
+            check.update(k, x, self.dispersion, is_proportion)
+            if value >= 0.25 * threshold:
+                value = self._withheld(value, k, x, period, is_proportion)
+            elif self.robust:
+                self.robust = ()
         if value >= threshold and seen < self.minimum_events:
             value = nextafter(threshold, -inf)
         if is_proportion:
@@ -188,11 +213,42 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         sums, logs, _ = advance(sums, logs, coefficients, k, x, [onset(period) / len(sums)] * len(sums))
         self.sums, self.logs = sums, logs
         value = log_value(sums, logs, unstarted(period))
+        if self.check is not None:
+            self.check.update(k, x, self.dispersion, is_proportion)
+            if value >= 0.25 * threshold:
+                value = self._withheld(value, k, x, period, is_proportion)
+            elif self.robust:
+                self.robust = ()
         if value >= threshold and seen < self.minimum_events:
             value = nextafter(threshold, -inf)
         if is_proportion:
             return Score(value, threshold, rate, k / x if x else 0.0, alpha)
         return Score(value, threshold, rate * x, k, alpha)
+
+    def _withheld(self, value: float, k: float, x: float, period: int, is_proportion: bool) -> float:
+        """Returns the statistic of a closed period, just below the threshold where more dispersion may explain it."""
+        if self.withhold:
+            self.robust = robust_step(self.robust, self._robust_lines(is_proportion), k, x, onset(period))
+        if value >= self.threshold and not self._holds(self.robust, period):
+            return nextafter(self.threshold, -inf)
+        return value
+
+    def _holds(self, robust: Sequence[float], period: int) -> bool:
+        """Whether an alarm does not rest on the assumed dispersion alone: it is not exceeded, and either twice of it is
+        ruled out or the evidence holds up to four times of it (with error probability 2 alpha)."""
+        check = self.check
+        if check is None:
+            return True
+        if check.exceeded:
+            return False
+        return not self.withhold or check.excluded or log(summed(robust) + unstarted(period)) >= self.threshold - _LN2
+
+    def _robust_lines(self, is_proportion: bool) -> Coefficients:
+        found = self.robust_parameters
+        if found is None:
+            rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
+            found = self.robust_parameters = robust_lines(self.ratios, rates, self.dispersion, is_proportion)
+        return found
 
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`; for periods without events and direction `above`.
@@ -212,6 +268,14 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         total = log_value(self.sums, False, unstarted(self.periods))
         if any(cost > 0 for cost in parameters[-1][1::2]) or total >= self.threshold / 2 - 1e-6:
             return False  # it may reach its threshold, or half of it, without another event
+        check = self.check
+        if check is not None:
+            if self.robust or total >= self.threshold / 4 - 1e-6:
+                return False
+            left = max(times - late, 0)
+            while left and not check.idle:  # forgets its events after some hundred periods
+                check.update(0.0, x, self.dispersion, False)
+                left -= 1
         steps = max(64, 2 * late)
         while steps < times:
             low = self._run([0.0] * len(self.sums), parameters[-1], x, self.periods + times - steps, steps - late)
@@ -248,13 +312,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         coefficients = parameters[-1]
         if not coefficients:
             return None
-        sums, logs, period, seen = self.sums, self.logs, self.periods, self.seen
+        sums, logs, period, seen, robust = self.sums, self.logs, self.periods, self.seen, self.robust
         best, total_k, total_x = log_value(sums, logs, unstarted(period)), 0.0, 0.0
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x
             sums, logs, _ = advance(sums, logs, coefficients, k, x, [onset(period) / len(sums)] * len(sums))
-            best = max(best, log_value(sums, logs, unstarted(period)))
+            value = log_value(sums, logs, unstarted(period))
+            if self.check is not None:
+                robust = robust_step(robust, self._robust_lines(is_proportion), k, x, onset(period))
+                if value >= self.threshold and not self._holds(robust, period):
+                    value = nextafter(self.threshold, -inf)
+            best = max(best, value)
         return self._score(best, seen, total_k, total_x, is_proportion)
 
     def raise_late(self, lag: int, k: float) -> Score | None:
@@ -268,13 +337,21 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.recent[at] = (now, x, sums, logs)
         self.seen += now - was
         best, period = NOTHING, self.periods - lag
+        robust: tuple[float, ...] = ()
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
             sums, logs, _ = advance(sums, logs, coefficients, events, exposure, [onset(period) / len(sums)] * len(sums))
-            best = max(best, log_value(sums, logs, unstarted(period)))
+            value = log_value(sums, logs, unstarted(period))
+            if self.check is not None:
+                robust = robust_step(robust, self._robust_lines(self.is_proportion), events, exposure, onset(period))
+                if value >= self.threshold and not self._holds(robust, period):
+                    value = nextafter(self.threshold, -inf)
+            best = max(best, value)
             period += 1
         self.sums, self.logs = sums, logs
+        if summed(robust) > summed(self.robust):  # both understate the same evidence
+            self.robust = robust
         return self._score(best, self.seen, now, x, self.is_proportion)
 
     def amend(self, design: Design) -> None:
@@ -282,10 +359,14 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
 
         The product of e-values, each against the limit in force in its period, is still an e-process.
         """
+        assumed = self.dispersion
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
         self.dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         self.parameters, self.unpacked, self.recent = None, None, []
+        self.robust, self.robust_parameters = (), None
+        if self.check is not None and self.dispersion != assumed:
+            self.check = DispersionCheck()
 
     def _compute_parameters(self, is_proportion: bool) -> Parameters:
         line = proportion_line if is_proportion else count_line

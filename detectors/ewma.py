@@ -108,6 +108,8 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
         score = self._chart(up, down, rate if share else rate * x, k / x if share else k)
         if score.alarm and self.limit is None:
             self.baseline = baseline.restarted(self.dispersion)
+        elif self.limit is None and not baseline.settled:
+            baseline.revise(k, x, share, score.statistic < self.threshold / 2)
         return score
 
     def _z(self, k: float, x: float, rate: float, share: bool) -> float | None:

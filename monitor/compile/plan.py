@@ -266,6 +266,7 @@ def design_of(charter: Charter, indicator: CompiledIndicator, restart: int) -> D
         minimum_events=spec.minimum_events,
         late_window=spec.late_window,
         periods_per_year=YEAR_MS / indicator.length,
+        check_dispersion=True,
     )
     if spec.baseline is None:
         return design

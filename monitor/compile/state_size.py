@@ -27,14 +27,14 @@ REST = 4096  # everything of a pilot that has a fixed size
 
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
-    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
+    "limit_e_process": lambda d, late: NUMBER * (2 * len(d.ratios) + late * (len(d.ratios) + 4)),
     "e_detector": lambda d, late: 2 * NUMBER * len(d.ratios),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
     "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
 }
-_FIXED = 40 * NUMBER
+_FIXED = 40 * NUMBER + 320  # and the first periods of a baseline
 
 
 class Size(Struct, frozen=True):
@@ -95,8 +95,8 @@ def _indicator(charter: Charter, indicator: CompiledIndicator) -> int:
     held = sum(
         _detector(w.name, d, indicator.spec.late_window) for w, d in zip(indicator.spec.detectors, built, strict=True)
     )
-    names = 3 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated
-    count = 3 * len(indicator.spec.detectors) + 2
+    names = 5 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated, assumptions
+    count = 5 * len(indicator.spec.detectors) + 2
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.detect.assumptions import needs_report
 from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of
 from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
@@ -95,7 +96,7 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
                 continue
             detectors = [repeated(detector, observation, count) for detector in stream.detectors]
             known = [detector for detector in detectors if detector is not None]
-            if len(known) < len(detectors):
+            if len(known) < len(detectors) or any(needs_report(detector) for detector in known):
                 return None
             moved.append((stream, known))
     return moved

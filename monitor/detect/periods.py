@@ -11,6 +11,7 @@ from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
+from monitor.detect.assumptions import report_assumptions
 from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
@@ -63,6 +64,7 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             _judge(
                 context, indicator, segment, detector_spec, score, start, end, observation, counts_as_quiet=not partial
             )
+        report_assumptions(context, indicator, segment, stream)
         restart_limit(context, indicator, stream, start)
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
