@@ -214,6 +214,12 @@ class Provisional(Protocol):
 class Revisable(Protocol):
     """A detector that can add late events to a past period. Late events never lower its evidence."""
 
+    late_window: int
+
+    def remember(self, periods: int) -> None:
+        """From here on accepts late events for the last `periods` >= 0 periods. What it has already forgotten stays
+        forgotten: a wider window fills with the periods to come."""
+
     def raise_late(self, lag: int, k: float) -> Score | None:
         """Adds `k >= 0` late events to the period `lag >= 0` updates ago (0 = the last one).
 

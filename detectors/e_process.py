@@ -354,6 +354,13 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             self.robust = robust
         return self._score(best, self.seen, now, x, self.is_proportion)
 
+    def remember(self, periods: int) -> None:
+        """See `detectors.base.Revisable`."""
+        self.late_window = periods
+        self.parameters = self.unpacked = None
+        if len(self.recent) > periods:
+            self.recent = self.recent[len(self.recent) - periods :]
+
     def amend(self, design: Design) -> None:
         """Applies a changed limit from the next period on. Threshold and evidence stay; the late window is emptied.
 

@@ -21,7 +21,7 @@ from monitor.charter import time_zones
 from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
-from monitor.compile.state_size import open_periods, parts_of, size_of
+from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
@@ -290,6 +290,7 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             "periods close without delay, and exposure that is not tallied by then is taken to be 0",
             "write a delay within which every tally is received",
         )
+    yield from _regrading(spec, at)
     if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
         yield _warning(
             f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
@@ -311,6 +312,24 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
     for number, detector_spec in enumerate(spec.detectors):
         yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
+
+
+def _regrading(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    """The late window has to cover the time in which an incident may be regraded."""
+    within, length = _length(spec.params.get("regraded_within")), _length(spec.period)
+    if within is None or not length or spec.params.get("by") == "classification":
+        return
+    delay = _length(spec.reporting_delay) or 0
+    if within <= delay + spec.late_window * length:
+        return
+    needed = -(-(within - delay) // length)
+    more = f"late_window: {needed}" if needed <= WIDEST else "longer periods"
+    yield _warning(
+        f"{at}.late_window",
+        f"an incident that is regraded {spec.params['regraded_within']} after it occurred is too late to count: "
+        f"late events count for {spec.late_window} closed periods of {spec.period}",
+        f"write `by: classification` in params, or {more}",
+    )
 
 
 def _detector(

@@ -48,7 +48,8 @@ ALARM_REASONS = {
 
 class CompiledIndicator:
     """One indicator of one charter, compiled. Immutable; shared by the streams of all pilots under the charter, one per
-    segment. `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
+    segment. `once`: it counts incidents, each incident id once; `classified`: those of a closed period when they are
+    classified. `segments` and `unit` are as labels are compared
     (`monitor/model/labels.py`), `keys` as the charter spells them."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
@@ -75,6 +76,7 @@ class CompiledIndicator:
         self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
         short = self.length * AHEAD_PERIODS < AHEAD_MS
         self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
+        self.classified = getattr(self.implementation, "by", "") == "classification"
         self.once = self.observes is Count and any(kind in INCIDENT_EVENTS for kind in self.implementation.reads)
 
     def closes(self, index: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from detectors.base import Detector
+from detectors.base import Count, Detector
 from monitor.charter.spec import Charter
 from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan, build_detectors
 from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
@@ -24,6 +24,7 @@ OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
 STREAM = 64  # a stream, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
+WIDEST = 64  # periods: the widest late window, also of a charter
 
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
@@ -52,7 +53,25 @@ class Size(Struct, frozen=True):
 @functools.lru_cache(maxsize=CACHED_PLANS)
 def size_of(plan: Plan) -> Size:
     """The size of a pilot's state under this plan, at most."""
-    return Size(_charter(plan), tuple(_indicator(plan.charter, indicator) for indicator in plan.indicators))
+    wide = _size(plan, WIDEST)
+    return wide if wide.total <= CHARTER_BYTES else _size(plan, 0)
+
+
+@functools.lru_cache(maxsize=CACHED_PLANS)
+def _widens(plan: Plan) -> bool:
+    return _size(plan, WIDEST).total <= CHARTER_BYTES
+
+
+def wide_window(plan: Plan, indicator: CompiledIndicator) -> int:
+    """How many closed periods of an indicator accept late events once some came that were too late for its charter's
+    window: `WIDEST`, where a pilot's state has the space, and none where the charter accepts none."""
+    window = indicator.spec.late_window
+    return WIDEST if window and _widens(plan) else window
+
+
+def _size(plan: Plan, window: int) -> Size:
+    """The size where every late window is at least that wide."""
+    return Size(_charter(plan), tuple(_indicator(plan.charter, indicator, window) for indicator in plan.indicators))
 
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
@@ -88,21 +107,18 @@ def _charter(plan: Plan) -> int:
     return len(plan.packed) + rules + keys
 
 
-def _indicator(charter: Charter, indicator: CompiledIndicator) -> int:
+def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> int:
     """All streams of one indicator."""
-    found = 0
+    found, late = 0, indicator.spec.late_window
+    late = max(late, window) if late and indicator.observes is Count else late
     built = build_detectors(charter, indicator, 1)
-    held = sum(
-        _detector(w.name, d, indicator.spec.late_window) for w, d in zip(indicator.spec.detectors, built, strict=True)
-    )
+    held = sum(_detector(w.name, d, late) for w, d in zip(indicator.spec.detectors, built, strict=True))
     names = 5 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated, assumptions
     count = 5 * len(indicator.spec.detectors) + 2
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
-        found += (
-            STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (indicator.spec.late_window + 1)
-        )
+        found += STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
     return found
 
 

@@ -38,6 +38,7 @@ def _pilot(board: FleetView, view: PilotView) -> dict[str, object]:
         "alpha_spent": view.alpha_spent,  # what all thresholds so far may spend: an old name
         "alpha_used": view.alpha_used,
         "last_evidence": view.last_evidence,
+        "late_events": view.late_events,  # that came too late to count
         "charter": view.charter,
         "standing": view.standing,
         "exited": view.exited,

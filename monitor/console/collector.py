@@ -59,7 +59,11 @@ class Collector:
         return self._stories[pilot]
 
     def _keep(self, entry: Evidence) -> None:
-        self._story(entry.pilot).periods += 1
+        story = self._story(entry.pilot)
+        if entry.dropped:
+            story.add_evidence(entry)
+            return
+        story.periods += 1
         streams = self._series.setdefault(entry.pilot, {})
         name = entry.indicator, entry.segment
         if name not in streams:

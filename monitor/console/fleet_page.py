@@ -184,10 +184,11 @@ def _head(head: str, key: str, query: Query) -> str:
 def _row(view: PilotView) -> str:
     tier = escape(view.plan.tier) if view.plan else NONE
     unknown = f'<br><span class="why-unknown">{escape(flag_text(view.unknown))}</span>' if view.unknown else ""
+    late = f"<br><span>{count(view.late_events, 'event')} too late to count</span>" if view.late_events else ""
     return (
         f'<tr class="{view.level.word}"><th scope="row"><a href="{escape(link(view.pilot))}">{escape(view.pilot)}</a>'
         f'<span class="firm">{escape(view.participant)}</span></th>'
-        f'<td data-head="Level">{badge(view)}</td><td data-head="Why" class="why">{why(view)}{unknown}</td>'
+        f'<td data-head="Level">{badge(view)}</td><td data-head="Why" class="why">{why(view)}{unknown}{late}</td>'
         f'<td data-head="Since" class="when">{time_tag(view.since)}</td><td data-head="Tier">{tier}</td>'
         f'<td data-head="Alpha used" class="number">{alpha_used(view)}</td>'
         f'<td data-head="Last evidence" class="when">{time_tag(view.last_evidence)}</td></tr>'

@@ -41,6 +41,7 @@ class PilotView(Struct):
     unsigned: bool = False
     command: OpenCommand | None = None
     last_evidence: int | None = None
+    late_events: int = 0  # that came too late to count
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
 
@@ -181,6 +182,9 @@ class FleetView:
             view.decisions.popleft()
 
     def _observe(self, view: PilotView, record: Evidence) -> None:
+        if record.dropped:
+            view.late_events = max(view.late_events, record.dropped)
+            return
         key = (record.indicator, record.segment)
         stream = view.streams.get(key)
         if stream is None:

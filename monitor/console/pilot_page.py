@@ -78,6 +78,7 @@ def _facts(board: FleetView, view: PilotView) -> str:
         ("Tier", escape(plan.tier) if plan else ""),
         ("At this level since", time_tag(view.since) + " UTC" if view.since is not None else ""),
         ("Last evidence", time_tag(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
+        ("Too late to count", count(view.late_events, "event") if view.late_events else ""),
         ("Open command", _command(view)),
         ("Alpha used", f'<a href="#alpha">{alpha_used(view)}</a>' if plan else ""),
         ("Scenario", escape(plan.scenario) if plan else ""),

@@ -44,7 +44,7 @@ ROWS = 400  # of periods in one table: more are not readable
 class Story(Struct):
     """The outputs of a replay about one pilot, under a title; `note` is printed below it, each of `remarks` next to the
     decision with that id. `runs` are the alpha runs of its decisions. `periods` is the number of closed periods where
-    `evidence` holds only some of them (0: all)."""
+    `evidence` holds only some of them (0: all), `late_events` that of events that came too late to count."""
 
     title: str
     charter: Charter
@@ -54,6 +54,14 @@ class Story(Struct):
     note: str = ""
     remarks: dict[str, str] = {}
     periods: int = 0
+    late_events: int = 0
+
+    def add_evidence(self, record: Evidence) -> None:
+        """Add a closed period or late events of one; what is too late to count is only counted."""
+        if record.dropped:
+            self.late_events = max(self.late_events, record.dropped)
+        else:
+            self.evidence.append(record)
 
 
 def collect_stories(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
@@ -67,7 +75,7 @@ def collect_stories(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> 
             stories[decision.pilot].decisions.append(decision)
         for entry in out.evidence:
             if isinstance(entry, Evidence):
-                stories[entry.pilot].evidence.append(entry)
+                stories[entry.pilot].add_evidence(entry)
     for story in stories.values():
         for decision in story.decisions:
             story.runs.add_decision(decision)
@@ -135,6 +143,7 @@ def _story(number: int, s: Story) -> str:
         f'<section id="pilot-{number}"><h2>{escape(s.title)}</h2>'
         + (f"<p>{escape(s.note)}</p>" if s.note else "")
         + f'<p class="soft">{escape(facts)}</p>'
+        + (f"<p>Too late to count: {s.late_events:,} event(s).</p>" if s.late_events else "")
         + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
         + _decisions(s)
         + (f"<details><summary>Alpha by limit</summary>{table(uses)}</details>" if uses else "")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
-from monitor.detect.periods import end_silence, peek, revise
+from monitor.detect.late import drop, take_late
+from monitor.detect.periods import end_silence, peek
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.observed import ChangedPeriod, Observed
 from monitor.state.pilot import PilotState
@@ -21,13 +22,16 @@ def detect(context: DecisionContext, observed: Observed) -> None:
         end_silence(context, indicator)
     if observed.uncounted is not None:
         _uncounted(context, observed.uncounted)
+    lost: list[ChangedPeriod] = []
     for period in observed.changed:
         if period.opened is not None:
             _open_period(context, period, period.opened.m)
-            continue
-        indicator, segment, stream, index, k, _ = period
-        if revise(context, indicator, segment, stream, index, k) and indicator.once and observed.incident is not None:
-            observed.incident.count(indicator)
+        elif not take_late(context, period):
+            lost.append(period)
+        elif period.indicator.once and observed.incident is not None:
+            observed.incident.count(period.indicator)
+    if lost:
+        drop(context, lost)
 
 
 def fully_reported(pilot: PilotState, label: UncountedLabel) -> bool:
@@ -40,7 +44,7 @@ def fully_reported(pilot: PilotState, label: UncountedLabel) -> bool:
 
 def _open_period(context: DecisionContext, period: ChangedPeriod, exposure: float) -> None:
     """Exposure above its cap escalates; events are provisional evidence."""
-    indicator, segment, stream, index, k, _ = period
+    indicator, segment, stream, index, k, *_ = period
     if k > 0:
         if indicator.provisional:
             peek(context, indicator, segment, stream)

@@ -17,10 +17,11 @@ from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.detect.assumptions import needs_report
-from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of
+from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of, owes_no_data
 from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
 from monitor.state.exposure import exposure_unknown
+from monitor.state.late import LATE_KEY
 from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, gaps_since
 from monitor.state.standing import Standing
@@ -123,7 +124,7 @@ def _empty_periods(
     start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
     standing = pilot.standing
     counted = any(
-        name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
+        name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, LATE_KEY, TELEMETRY_LOST_KEY)
     )  # quiet periods count
     if (
         counted
@@ -138,14 +139,13 @@ def _empty_periods(
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(indicator.segments, streams, strict=True):
         name = stream_key(indicator, segment)
-        if indicator.cap is not None and f"{name}/exposure_cap" in standing.active:
+        if stream.wide or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active):
             return None
+        idle = owes_no_data(pilot, indicator, OpenPeriod())
         observation, partial = (
-            (None, False) if standing.halted else observation_of(indicator, stream, OpenPeriod(), start, end, gap)
+            (None, False) if idle else observation_of(indicator, stream, OpenPeriod(), start, end, gap)
         )
-        if partial is not (f"{name}/partial" in standing.unknown) and (
-            partial or standing.halted or observation is not None
-        ):
+        if partial is not (f"{name}/partial" in standing.unknown) and (partial or idle or observation is not None):
             return None  # the unknown flag changes
         if observation is not None and (evidence or not _equal(indicator, standing, name, partial)):
             return None

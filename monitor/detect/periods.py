@@ -4,22 +4,27 @@ Pure."""
 from __future__ import annotations
 
 import functools
-from typing import Literal, TypeGuard
+from typing import Any, Literal, TypeAlias, TypeGuard
 
-from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Score
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.assumptions import report_assumptions
+from monitor.detect.late_window import window_of
 from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
+from monitor.state.late import LATE_KEY
+from monitor.state.observed import ChangedPeriod
 from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
 from monitor.state.timers import GAP_WAIT_MS
 from monitor.state.uncounted import UNCOUNTED_KEY
+
+Kind: TypeAlias = Literal["count", "proportion", "gauge"]
 
 HOUR_MS = 3_600_000
 TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted unread telemetry
@@ -35,14 +40,13 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         index = stream.next
         start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
-        # A halted service owes no data.
-        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         if (gap := gaps.get(start)) is None:
             gap = gaps[start] = (
                 gaps_since(pilot, start) > 0
                 or conflicted_since(pilot, start)
                 or (indicator.by_source and exposure_unknown(pilot, start, end))
             )
+        idle = owes_no_data(pilot, indicator, opened)
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -56,12 +60,13 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             context.unflag(flag)
         if observation is None:
             continue
-        window = indicator.spec.late_window
+        window = window_of(context.plan, indicator, stream)
         stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
         scores = [(w, d.update(observation)) for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)]
-        _evidence(context, indicator, segment, observation, start, end, scores, partial=partial)
+        whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
+        emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
         for detector_spec, score in scores:
-            _judge(
+            judge(
                 context, indicator, segment, detector_spec, score, start, end, observation, counts_as_quiet=not partial
             )
         report_assumptions(context, indicator, segment, stream)
@@ -69,6 +74,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
         context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
+    if indicator is context.plan.slowest and (pilot.late_dropped is None or pilot.late_dropped < start):
+        context.mark_quiet(LATE_KEY, Finding(rule=LATE_KEY, detail="telemetry that is too late to count"))
     forget_closed_gaps(pilot)
 
 
@@ -77,6 +84,12 @@ def forget_closed_gaps(pilot: PilotState) -> None:
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
         forget_gaps(pilot, min(indicator.grid.start(pilot.streams[name].next) for indicator, name in firsts))
+
+
+def owes_no_data(pilot: PilotState, indicator: CompiledIndicator, opened: OpenPeriod) -> bool:
+    """Whether a period is without data because the pilot is halted: a halted service reports no exposure. What is open
+    (complaints) stays open, so it goes on being counted."""
+    return pilot.standing.halted and not (indicator.stocks or opened.tallies or opened.k or opened.m)
 
 
 def observation_of(
@@ -114,7 +127,7 @@ def peek(context: DecisionContext, indicator: CompiledIndicator, segment: str, s
     start, end = indicator.grid.start(stream.next), indicator.grid.start(last + 1)
     for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
-            _judge(context, indicator, segment, detector_spec, detector.peek(run), start, end, provisional=True)
+            judge(context, indicator, segment, detector_spec, detector.peek(run), start, end, provisional=True)
 
 
 def peek_stays_quiet(stream: Stream, index: int, more: int, indicator: CompiledIndicator) -> bool:
@@ -132,28 +145,6 @@ def peek_stays_quiet(stream: Stream, index: int, more: int, indicator: CompiledI
         score = detector.peek(tuple(run)) if _may_peek(detector) else None
         if score is not None and score.statistic >= min(score.threshold, score.threshold / 2) - 1e-6:
             return False
-    return True
-
-
-def revise(
-    context: DecisionContext, indicator: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
-) -> bool:
-    """Raise the evidence of a closed period by `k` late events, while the charter's late window includes it. Counts
-    only: late trials of a proportion could lower the evidence, so its late events alone prove nothing. Returns whether
-    the events count."""
-    if indicator.observes is not Count or index not in stream.seen:
-        return False
-    lag = len(stream.seen) - 1 - stream.seen.index(index)
-    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
-    scores = [
-        (detector_spec, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
-        for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True)
-    ]
-    if all(score is None for _, score in scores):
-        return False
-    _evidence(context, indicator, segment, Count(k, 0.0), start, end, scores, late=True)
-    for detector_spec, score in scores:
-        _judge(context, indicator, segment, detector_spec, score, start, end)
     return True
 
 
@@ -186,11 +177,7 @@ def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
     return hasattr(detector, "peek")  # per event; isinstance of a protocol costs twenty times as much
 
 
-def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
-    return hasattr(detector, "raise_late")
-
-
-def _judge(
+def judge(
     context: DecisionContext,
     indicator: CompiledIndicator,
     segment: str,
@@ -286,7 +273,16 @@ def _gap(context: DecisionContext, start: int) -> Finding:
     )
 
 
-def _evidence(
+def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, period: ChangedPeriod) -> None:
+    """Put on record what counts nowhere because it is late."""
+    start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
+    about = _about(context, indicator, period.segment, start, end)
+    kind: Kind = "count" if indicator.observes is Count else "gauge" if indicator.observes is Gauge else "proportion"
+    so_far = context.pilot.late_events
+    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=so_far))
+
+
+def emit_evidence(
     context: DecisionContext,
     indicator: CompiledIndicator,
     segment: str,
@@ -298,7 +294,8 @@ def _evidence(
     partial: bool = False,
     late: bool = False,
 ) -> None:
-    kind: Literal["count", "proportion", "gauge"]
+    """Put the observation of a closed period on record, or with `late` the events that were added to it."""
+    kind: Kind
     if isinstance(observation, Count):
         kind, k, m = "count", observation.k, observation.m
     elif isinstance(observation, Proportion):
@@ -306,21 +303,13 @@ def _evidence(
     else:
         assert isinstance(observation, Gauge)
         kind, k, m = "gauge", observation.value, 1.0
-    charter, limit, allowed = context.plan.charter, indicator.implementation.limit, None
+    limit, allowed = indicator.implementation.limit, None
     if kind == "count" and limit is not None and indicator.implementation.direction == "above":
         allowed = limit * (1 + (indicator.spec.exposure.uncertainty if indicator.spec.exposure else 0.0)) * m
     context.out.evidence.append(
         Evidence(
-            pilot=context.pilot.id,
-            participant=charter.participant.id,
-            vendor=charter.vendor,
-            data_source=charter.data_source,
-            model=context.pilot.model,
-            indicator=indicator.name,
-            segment=segment,
+            **_about(context, indicator, segment, start, end),
             kind=kind,
-            start=start,
-            end=end,
             k=k,
             m=m,
             unknown=Reason.PARTIAL_DATA.value if partial else "",
@@ -329,3 +318,21 @@ def _evidence(
             scores={w.name: (s.statistic, s.threshold) for w, s in scores if s is not None},
         )
     )
+
+
+def _about(
+    context: DecisionContext, indicator: CompiledIndicator, segment: str, start: int, end: int
+) -> dict[str, Any]:
+    """Of which pilot, stream and period a piece of evidence is."""
+    charter = context.plan.charter
+    return {
+        "pilot": context.pilot.id,
+        "participant": charter.participant.id,
+        "vendor": charter.vendor,
+        "data_source": charter.data_source,
+        "model": context.pilot.model,
+        "indicator": indicator.name,
+        "segment": segment,
+        "start": start,
+        "end": end,
+    }

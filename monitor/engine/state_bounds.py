@@ -84,6 +84,8 @@ PILOT: dict[str, int] = {
     "heard": BY_CHARTER,
     "due": 0,  # follows from the rest
     "gap": NUMBER,
+    "late_dropped": NUMBER,
+    "late_events": NUMBER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from detectors.base import Count
-from monitor.charter.spec import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec, SpanText
 from monitor.indicators.base import (
     Aggregate,
     OpenPeriod,
@@ -25,9 +25,13 @@ GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`severity`: the least grave occurrence that counts."""
+    """`severity`: the least grave occurrence that counts. `by`: whether an incident whose period has closed counts when
+    it occurred, or when it is classified. `regraded_within`: how long after it occurred an incident may be regraded
+    (`charter check` compares the late window with it)."""
 
     severity: Severity = Severity.INCIDENT
+    by: Literal["occurrence", "classification"] = "occurrence"
+    regraded_within: SpanText | None = None
 
 
 class IncidentRate:
@@ -36,6 +40,11 @@ class IncidentRate:
     `slots` counts every report of at least `params.severity`; the machine counts each incident id once
     (`monitor/state/incidents.py`). So an update that lifts an incident to `params.severity` or beyond adds one, if the
     id had not counted before; one that lowers it takes nothing back, since the count may have been used.
+
+    With `params.by: classification`, what reaches the machine after its period has closed (a late report, an update
+    that makes an incident graver) counts in the period in which it is received: none is too late to count. The limit is
+    then one on incidents *classified* over exposure, and the rate of false halts holds where the number classified in a
+    period, given the past, keeps it: a firm that reviews a year of reports in one day brings them all into that day.
     """
 
     reads = (IncidentReported, IncidentUpdated, ExposureTallied)
@@ -46,7 +55,8 @@ class IncidentRate:
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
         self.unit = require_exposure(spec)
-        self.least = GRAVITY[params(spec, Params).severity]
+        given = params(spec, Params)
+        self.least, self.by = GRAVITY[given.severity], given.by
         nominal = spec.nominal()
         self.limit = None if nominal is None else nominal / spec.per
         self.direction = spec.direction

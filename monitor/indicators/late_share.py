@@ -14,11 +14,12 @@ from monitor.model.events import (
     Envelope,
     ExposureCorrected,
     Heartbeat,
+    IncidentUpdated,
     OutcomesCorrected,
     millis,
 )
 
-LEFT_OUT = (Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected)
+LEFT_OUT = (Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected, IncidentUpdated)
 
 
 class LateShare:
@@ -26,8 +27,9 @@ class LateShare:
 
     Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay;
     this indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number
-    of them would dilute the share, and corrections, which are always late. Events that are late because of an outage of
-    the monitor count as in time (`made_late` in `monitor/observe/events.py`).
+    of them would dilute the share, and corrections and updates of incidents: both state when something happened that
+    was reported before, so an honest one is late. Events that are late because of an outage of
+    the monitor count as in time (`excused` in `monitor/state/late.py`).
     """
 
     reads = tuple(t for t in EVENT_TYPES.values() if t not in LEFT_OUT)

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     UNREGISTERED_MODEL = "unregistered_model"  # a model that the charter does not list serves
     CORRECTED = "corrected"  # a firm took back what it had tallied too much
     COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
+    LATE_DROPPED = "late_dropped"  # events came so long after their period had closed that they count nowhere
     MISSING_MODEL = "missing_model"  # an event without a model, where the charter lists models
     CLEARED = "cleared"  # quiet for as many periods as the charter requires
     OVERRIDDEN = "overridden"  # a regulator's own act
@@ -421,6 +422,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     allowed: float | None = (
         None  # events that the charter's limit allows in this exposure; only for counts with an upper limit
     )
+    # Of what is too late to count, which no detector saw: how many events of the pilot were so far. Else left out.
+    dropped: int | UnsetType = UNSET
 
 
 class Closed(Struct, frozen=True, kw_only=True):
@@ -430,7 +433,7 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
-UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction")
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction", "late")
 
 
 class Outputs(Struct):

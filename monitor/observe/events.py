@@ -27,6 +27,7 @@ from monitor.model.periods import Period
 from monitor.observe.correct import CORRECTIONS, take_back
 from monitor.state.exposure import state_exposure, tally
 from monitor.state.incidents import IncidentReport, incident_report
+from monitor.state.late import excused
 from monitor.state.observed import NOTHING_TO_DETECT, ChangedPeriod, Observed
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.uncounted import label_of, uncounted_label
@@ -88,15 +89,6 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
     return changed
 
 
-def excused(pilot: PilotState, closes: int, received: int) -> bool:
-    """Whether an event that was due until `closes` (ms) is late because the monitor was unavailable: it was so at that
-    time, or has been back for less time than it was unavailable, which the service has to send its backlog."""
-    if pilot.outage is None:
-        return False
-    since, until = pilot.outage
-    return closes >= since and received <= 2 * until - since
-
-
 def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> int:
     return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
 
@@ -109,13 +101,22 @@ def _add_to_period(
     if indicator.ahead is not None and slot.at > (latest := context.at + indicator.promised + indicator.ahead):
         slot = slot._replace(at=latest)  # a clock that is far ahead of short periods must not open any number of them
     index = indicator.grid.index(slot.at)
+    if index < stream.next and slot.k > 0 and indicator.classified and _classified_now(context, indicator, index):
+        index = indicator.grid.index(context.at)
     if index < stream.next:
         stream.stock += slot.stock
-        return ChangedPeriod(indicator, slot.segment, stream, index, slot.k, None) if slot.k > 0 else None
+        return ChangedPeriod(indicator, slot.segment, stream, index, slot.k, None, slot.m) if slot.k or slot.m else None
     opened = add(stream, indicator.grid, index, slot)
     if indicator.cap is None or not (slot.k > 0 or (opened.m > indicator.cap and not slot.stock and not slot.k)):
         return None
     return ChangedPeriod(indicator, slot.segment, stream, index, slot.k, opened)
+
+
+def _classified_now(context: DecisionContext, indicator: CompiledIndicator, index: int) -> bool:
+    """Whether what occurred in closed period `index` counts in the period in which it is classified. What is late
+    because the monitor was unavailable counts when it occurred: it would all fall into one period."""
+    pilot = context.pilot
+    return index >= indicator.grid.index(pilot.admitted) and not excused(pilot, indicator.closes(index), context.at)
 
 
 def add(stream: Stream, grid: Period, index: int, slot: Slot) -> OpenPeriod:

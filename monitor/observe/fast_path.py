@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from detectors.base import Count
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import grant_permit
@@ -22,7 +21,7 @@ from monitor.detect.events import fully_reported
 from monitor.detect.periods import peek_stays_quiet
 from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, seen_kept, short
-from monitor.model.events import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
+from monitor.model.events import ComplaintFiled, Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
 from monitor.model.records import Outputs
 from monitor.observe.events import add
@@ -215,17 +214,33 @@ class FastPath:
                     return None
             if kind.filed and min([d.filed for d in data]) < self._admitted:
                 return None
+            if kind.dues and self._due_before(kind_of, run, data):
+                return None
             for indicator, names in kind.rest:
                 for event in run:
                     place = int(event.sequence) - batch.first
                     for slot in indicator.implementation.slots(event, received[place]):
                         stream, index = self._pilot.streams[names[slot.segment]], indicator.grid.index(slot.at)
-                        if index < stream.next and slot.k > 0 and indicator.observes is Count:
-                            return None
+                        if index < stream.next and (slot.k or slot.m):
+                            return None  # late: it raises evidence, or is dropped on record
                         slots.append((place, stream, indicator, index, slot))
         if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first stated counter sets the offset of its source
         return slots
+
+    def _due_before(self, kind_of: type[Envelope], run: Sequence[Any], data: Sequence[Any]) -> bool:
+        """Whether an event may belong to a closed period of an indicator that is placed by due time."""
+        filed = kind_of is ComplaintFiled
+        first = millis(min([event.time for event in run] if filed else [d.filed for d in data]))
+        for indicator in self._pilot_plan.by_due:
+            stream = self._pilot.streams[stream_key(indicator, indicator.segments[0])]
+            start = indicator.grid.start(stream.next)
+            promise = getattr(indicator.implementation, "promise", None)
+            if (promise is None or promise.after(first) < start) and any(
+                slot.at < start for event in run for slot in indicator.implementation.slots(event, 0)
+            ):
+                return True
+        return False
 
     def _uncounted_labels(self, batch: EventBatch) -> UncountedLabels | None:
         """Labels that count nowhere; `None` when one of them has still to be reported. Labels are normalized in the

@@ -46,7 +46,8 @@ CATALOGUE: tuple[Spec, ...] = (
         "uncounted_total",
         "counter",
         "Accepted events that no indicator counts, by kind: a segment, unit or currency that the charter does not name,"
-        " a repeated incident id, an incident id dropped from memory, a correction of a closed period.",
+        " a repeated incident id, an incident id dropped from memory, a correction of a closed period,"
+        " an event that came too late (late).",
         "kind",
     ),
     _spec("events_total", "counter", "Telemetry events processed by the machine."),

@@ -184,6 +184,8 @@ class Metrics:
         self._of["commands_again_total" if command.again else "commands_total"].labels(action_of(command)).inc()
 
     def _observe_evidence(self, evidence: Evidence) -> None:
+        if evidence.dropped:
+            return  # counted in `uncounted_total`
         (self._of["revisions_total"] if evidence.late else self._of["evidence_total"].labels(evidence.kind)).inc()
         self._pilots.add_evidence(evidence)
 

@@ -41,6 +41,7 @@ REASONS: dict[Reason, str] = {
     Reason.UNREGISTERED_MODEL: "Model in use that the charter does not name",
     Reason.CORRECTED: "The firm corrected earlier reports",
     Reason.COUNTED_NOWHERE: "Telemetry accepted, but no indicator counts it",
+    Reason.LATE_DROPPED: "Telemetry accepted, but too late to count",
     Reason.MISSING_MODEL: "Telemetry names no model; a model that the charter does not name may be in use",
     Reason.CLEARED: "Quiet for as long as the charter requires",
     Reason.OVERRIDDEN: "Level set by an officer",

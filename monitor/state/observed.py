@@ -16,7 +16,8 @@ class ChangedPeriod(NamedTuple):
     """A period that an event changed and whose evidence may change with it. `number` is its index in the indicator's
     grid.
 
-    `opened` is `None` for a closed period: then `k` late events are not added to it, but may raise its evidence.
+    `opened` is `None` for a closed period: then `k` late events and `m` of exposure or trials are not added to it, but
+    the events may raise its evidence.
     """
 
     indicator: CompiledIndicator
@@ -25,6 +26,7 @@ class ChangedPeriod(NamedTuple):
     number: int
     k: float
     opened: OpenPeriod | None
+    m: float = 0.0
 
 
 class Observed(NamedTuple):

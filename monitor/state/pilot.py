@@ -98,6 +98,7 @@ class Stream(Struct, gc=False):
     held: list[Detector] | PackedDetectors = []
     place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # classes of the detectors; one tuple for all pilots of a plan
+    wide: int = 0  # the period up to which the late window stays wide (`monitor/detect/late_window.py`); 0 = narrow
 
     @property
     def detectors(self) -> list[Detector]:
@@ -131,7 +132,8 @@ class PilotState(Struct, gc=False):
     remembered of acts; `lost` how many numbers are missing of sources and gaps that are no longer tracked;
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
-    still arrive out of order, where events are signed."""
+    still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
+    late, and `late_events` how many did."""
 
     id: str
     charter: Charter
@@ -158,6 +160,8 @@ class PilotState(Struct, gc=False):
     rejections: Rejections = Rejections()
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
     gap: int | None = None
+    late_dropped: int | None = None
+    late_events: int = 0
 
     @property
     def began(self) -> int:

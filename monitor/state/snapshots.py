@@ -44,7 +44,8 @@ class _Kept(Struct, array_like=True, gc=False):
     open: dict[int, OpenPeriod]
     stock: float
     seen: tuple[int, ...]
-    detectors: msgspec.Raw = msgspec.Raw()  # up to version 4
+    detectors: msgspec.Raw = msgspec.Raw()  # up to version 4; later nil, where something follows
+    wide: int = 0
 
 
 class _Snapshot(Struct, array_like=True):
@@ -77,6 +78,13 @@ class _Snapshot(Struct, array_like=True):
     gap: int = 0
 
 
+class _LateSnapshot(_Snapshot, array_like=True):
+    """Of a pilot some of whose telemetry came too late to count."""
+
+    late_events: int = 0
+    late_dropped: int = 0
+
+
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
     if isinstance(value, Missing):
         return value.ranges
@@ -84,20 +92,22 @@ def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_plain)
-_decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(pairs))
+_decode = msgspec.msgpack.Decoder(_LateSnapshot, dec_hook=lambda kind, pairs: kind(pairs))
 
 
 def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter` stands in place of its charter, for a reader that has its plan."""
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
-    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen) for name, s in found}
+    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
+    kind, late = (_LateSnapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_Snapshot, [])
     return _encode.encode(
-        _Snapshot(
+        kind(
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
             p.model, p.exited, _with_offsets(p.sources), streams, p.heard, [], p.drilled, p.tolerated or 0, [], p.hash,
             p.packed(), p.outage or (0, 0), p.incidents, p.leaving, p.acts, p.lost,
             p.conflicted or 0, _window_numbers(p.window), p.rejections, labels, p.gap or 0,
+            *late,
         )
     )  # fmt: skip
 
@@ -126,14 +136,17 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         kept = s.streams[name]
         for opened in kept.open.values():
             opened.lighten()
-        streams[name] = Stream(kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds)
+        streams[name] = Stream(
+            kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds, kept.wide
+        )
     pilot = PilotState(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated or None,
         outage=None if s.outage == (0, 0) else s.outage, incidents=s.incidents, leaving=s.leaving,
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
-        gap=s.gap or None,
+        gap=s.gap or None, late_dropped=s.late_dropped or None,
+        late_events=s.late_events,
     )  # fmt: skip
     return pilot, plan
 
@@ -156,6 +169,11 @@ def restore_whole(name: str, raw: bytes) -> PilotState | None:
             raise
         return None
     return pilot if whole else None
+
+
+def _wide(stream: Stream) -> tuple[None, int] | tuple[()]:
+    """What follows in a stream whose late window is wide; most are not."""
+    return (None, stream.wide) if stream.wide else ()
 
 
 def _in_order(periods: dict[int, OpenPeriod]) -> dict[int, OpenPeriod]:
@@ -238,7 +256,7 @@ def _nones(s: _Snapshot) -> None:
             source.offset = None
 
 
-def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
+def _from_2(s: _LateSnapshot, plan: Plan) -> _LateSnapshot:
     """Version 2 knew the id of the command in force, not its standing: the highest that it can have is taken. A halt of
     that time is tracked from its beginning."""
     standing = s.standing
@@ -250,7 +268,7 @@ def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
     return structs.replace(s, standing=standing, drilled=s.received)
 
 
-def _from_5(s: _Snapshot) -> _Snapshot:
+def _from_5(s: _LateSnapshot) -> _LateSnapshot:
     """Version 5 bounded the numbers of a source and not its bytes: each missing number was stored separately, under the
     source's full name. It knew which numbers it had seen, not the events under them."""
     many, lost, ranges = len(s.sources), list[LostCount](), 0

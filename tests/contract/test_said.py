@@ -154,6 +154,13 @@ ROWS = [
         ("no indicator counts it", "nroth", "did you mean"),
     ),
     Row(
+        Reason.LATE_DROPPED,
+        Finding(
+            rule="late_dropped", observed=2.0, detail="2 events of 2026-01-05 arrived 31 days after the period closed"
+        ),
+        ("too late to count", "2 events of 2026-01-05 arrived 31 days after"),
+    ),
+    Row(
         Reason.CORRECTED,
         Finding(rule="exposure", observed=-900.0, detail="-900 decisions of 2026-01-05: taken back in incidents"),
         ("corrected", "-900 decisions of 2026-01-05: taken back in incidents"),

@@ -111,7 +111,7 @@ def _panels(records: Sequence[Evidence]) -> dict[tuple[str, str], list[Point]]:
     """Points by indicator and segment, in order of time. A late revision adds its events to its period, and its scores
     replace lower ones."""
     grid: dict[tuple[str, str], dict[int, Point]] = {}
-    for e in sorted(records, key=lambda e: e.late):
+    for e in sorted((e for e in records if not e.dropped), key=lambda e: e.late):
         row = grid.setdefault((e.indicator, e.segment), {})
         old = row.get(e.start)
         if old is None or not e.late:

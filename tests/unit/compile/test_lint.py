@@ -261,3 +261,15 @@ def test_the_alpha_table_splits_the_charters_alpha_over_its_streams() -> None:
     basel = 6 / 3.141592653589793**2
     assert [s.alpha for s in table] == pytest.approx([0.004 * basel, 0.004 * basel, 0.012 * basel])
     assert table[2].bar == pytest.approx(1 / (0.012 * basel))
+
+
+def test_the_late_window_covers_the_time_of_regrading() -> None:
+    """An incident that is regraded later than the window reaches is too late to count: the fix is a wider window while
+    there can be one, else counting by classification."""
+    serious: dict[str, Any] = {"severity": "serious_incident", "regraded_within": "30d"}
+    found = lint(charter(rate(period="1d", reporting_delay="2d", params=serious)))
+    assert [(p.severity, p.field) for p in found] == [("warning", "indicators[0].late_window")]
+    assert "late_window: 28" in found[0].fix
+    assert not lint(charter(rate(period="1d", reporting_delay="2d", late_window=28, params=serious)))
+    assert not lint(charter(rate(period="1d", params={**serious, "by": "classification"})))
+    assert "longer periods" in lint(charter(rate(period="1h", params=serious)))[0].fix

@@ -95,7 +95,8 @@ def test_events_without_any_exposure_prove_nothing() -> None:
 
 
 def test_late_outcomes_of_a_share_prove_nothing() -> None:
-    """False positives that come late without their true negatives must not halt a pilot that keeps its limit."""
+    """False positives that come late without their true negatives must not halt a pilot that keeps its limit; that
+    they count nowhere is a finding."""
     share = IndicatorSpec(
         name="fpr",
         kind="false_positive_rate",
@@ -107,7 +108,8 @@ def test_late_outcomes_of_a_share_prove_nothing() -> None:
     bench.send(bench.emitter.outcomes(T0, tp=0, fp=1, tn=99, fn=0), at=T0)
     bench.time(T0 + HOUR + 1)
     bench.send(*(bench.emitter.outcomes(T0, tp=0, fp=5, tn=495, fn=0) for _ in range(20)), at=T0 + HOUR + 2)
-    assert bench.level == Level.NORMAL
+    assert bench.level == Level.WATCH
+    assert [decision.reason for decision in bench.out.decisions[1:]] == [Reason.LATE_DROPPED]
 
 
 def test_a_counter_that_is_ahead_of_the_tallies_makes_the_period_partial() -> None:

@@ -36,7 +36,7 @@ def test_what_never_happened_is_none_in_memory_and_a_number_in_the_bytes() -> No
     for pilot in (machine.pilots["p"], read_again(machine)):
         state, window = pilot.standing.halt_state, pilot.window
         assert (state.due, pilot.tolerated, pilot.outage, pilot.conflicted, pilot.uncounted.last) == (None,) * 5
-        assert pilot.gap is None
+        assert (pilot.gap, pilot.late_dropped) == (None, None)
         assert (window.opened, window.through, window.due, window.rectified) == (None,) * 4
         assert [source.offset for source in pilot.sources.values()] == [None]
     fields = msgspec.msgpack.decode(snapshot(machine.pilots["p"]))

@@ -1,0 +1,103 @@
+"""Late events: what arrives for a closed period raises its evidence, or is dropped on record. Pure.
+
+What counts nowhere because it is late is in the evidence (`Evidence.dropped`), a number
+(`sandbox_monitor_uncounted_total{kind="late"}`) and a finding, WATCH, that stays while such events come. What is late
+because the monitor was unavailable is in the evidence and the number, and no finding.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from detectors.base import Count
+from monitor.compile.plan import CompiledIndicator
+from monitor.decide.context import DecisionContext
+from monitor.detect.late_window import may_be_raised, widen
+from monitor.detect.periods import emit_dropped, emit_evidence, judge
+from monitor.model.events import instant
+from monitor.model.records import Finding, Level, Reason
+from monitor.state.late import LATE_KEY, excused
+from monitor.state.observed import ChangedPeriod
+from monitor.state.pilot import Stream
+
+DAY_MS = 86_400_000
+
+
+def take_late(context: DecisionContext, period: ChangedPeriod) -> bool:
+    """Let the events of a closed period raise its evidence. Returns whether they count."""
+    indicator, segment, stream, index, k, _, _ = period
+    if k <= 0:
+        return False
+    widen(context.plan, indicator, stream, index)
+    return revise(context, indicator, segment, stream, index, k)
+
+
+def revise(
+    context: DecisionContext, indicator: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
+) -> bool:
+    """Raise the evidence of a closed period by `k` late events, while the late window includes it. Counts only: late
+    trials of a proportion could lower the evidence, so its late events alone prove nothing. Returns whether the events
+    count."""
+    if indicator.observes is not Count or index not in stream.seen:
+        return False
+    lag = len(stream.seen) - 1 - stream.seen.index(index)
+    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
+    scores = [
+        (detector_spec, detector.raise_late(lag, k) if may_be_raised(detector) else None)
+        for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True)
+    ]
+    if all(score is None for _, score in scores):
+        return False
+    emit_evidence(context, indicator, segment, Count(k, 0.0), start, end, scores, late=True)
+    for detector_spec, score in scores:
+        judge(context, indicator, segment, detector_spec, score, start, end)
+    return True
+
+
+def drop(context: DecisionContext, periods: list[ChangedPeriod]) -> None:
+    """Put on record what of an event counts nowhere because it is late: not what is older than the statistics of the
+    pilot."""
+    pilot, late = context.pilot, []
+    for period in periods:
+        indicator, index = period.indicator, period.number
+        if index >= indicator.grid.index(pilot.admitted) and indicator.closes(index) <= context.at:
+            late.append(period)
+    if late:
+        pilot.late_events += 1  # once, however many indicators leave it out
+        context.out.uncount("late")
+    for period in late:
+        _put_on_record(context, period)
+
+
+def _put_on_record(context: DecisionContext, period: ChangedPeriod) -> None:
+    indicator, closed = period.indicator, period.indicator.closes(period.number)
+    emit_dropped(context, indicator, period)
+    if not excused(context.pilot, closed, context.at):
+        context.pilot.late_dropped = context.at
+        finding = functools.partial(_finding, context, period)
+        context.raise_finding(LATE_KEY, Level.WATCH, Reason.LATE_DROPPED, finding)
+
+
+def _finding(context: DecisionContext, period: ChangedPeriod) -> Finding:
+    indicator, index = period.indicator, period.number
+    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
+    days = (context.at - indicator.closes(index)) / DAY_MS
+    window = indicator.spec.late_window if indicator.observes is Count else 0
+    accepts = f"accepts late events for {window} closed periods" if window else "accepts no late events"
+    return Finding(
+        indicator=indicator.name,
+        segment=period.segment,
+        rule=LATE_KEY,
+        observed=period.k if period.k > 0 else period.m,
+        period_start=start,
+        period_end=end,
+        detail=f"{_what(period)} of {instant(start).isoformat(timespec='minutes')} arrived {days:.3g} days after the "
+        f"period had closed; {indicator.name} {accepts}",
+    )
+
+
+def _what(period: ChangedPeriod) -> str:
+    exposure = period.indicator.spec.exposure
+    if period.k > 0:
+        return f"{period.k:g} event{'' if period.k == 1 else 's'}"
+    return f"{period.m:g} {exposure.unit if exposure else 'trials'}" if period.m > 0 else "a resolution"
