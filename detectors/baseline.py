@@ -117,7 +117,7 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     def revise(self, k: float, x: float, is_proportion: bool, calm: bool) -> bool:
         """Adds a period after learning; `calm`: whether the chart shows no sign of a change. Returns whether the
         estimate changed."""
-        if x < _TRACE:
+        if self.settled or x < _TRACE:
             return False
         n, events, exposure, squares = self.fresh
         n, events, exposure, squares = self.fresh = (n + 1, events + k, exposure + x, squares + k / x * k)

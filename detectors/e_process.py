@@ -314,6 +314,8 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             return None
         sums, logs, period, seen, robust = self.sums, self.logs, self.periods, self.seen, self.robust
         best, total_k, total_x = log_value(sums, logs, unstarted(period)), 0.0, 0.0
+        if best >= self.threshold and not self._holds(robust, period):
+            best = nextafter(self.threshold, -inf)
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x

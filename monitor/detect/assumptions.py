@@ -10,6 +10,7 @@ from __future__ import annotations
 from detectors.base import Detector
 from detectors.baseline import Baseline
 from detectors.dispersion_check import DispersionCheck
+from detectors.e_process import LimitEProcess
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator
 from monitor.decide.context import DecisionContext
@@ -53,7 +54,8 @@ def _dispersion(
         )
         context.raise_finding(key, Level.WATCH, Reason.DISPERSION_EXCEEDED, finding, "until_lowered")
     elif key not in context.pilot.standing.active:
-        detector.check = DispersionCheck()  # type: ignore[attr-defined]  a person lowered the finding
+        assert isinstance(detector, LimitEProcess)
+        detector.check = DispersionCheck()  # a person lowered the finding
 
 
 def _baseline(

@@ -25,7 +25,7 @@ def pinned(name: str, rule: str, found: Any) -> None:
     """Assert that `found` (values of JSON) is what the golden file `name` holds. Raises AssertionError that states the
     `rule` and names up to `SHOWN` places that moved, with the old and the new value."""
     path = FOLDER / f"{name}.json"
-    found = json.loads(json.dumps(found))
+    found = json.loads(json.dumps(found, default=bytes.hex))
     kept = json.loads(path.read_text("utf-8")) if path.exists() else None
     if MODE == "explanations" and name == "explanations":
         _write(path, found)

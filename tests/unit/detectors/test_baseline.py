@@ -67,3 +67,44 @@ def test_a_trace_of_an_event_is_none() -> None:
     """The smallest floating-point numbers do not divide by zero."""
     assert interval(5e-324, 1.0, True, 1.0, 3.0)[0] == 0.0
     assert interval(5e-324, 1.0, False, 1.0, 3.0)[0] == 0.0
+
+
+@pytest.mark.parametrize("bad", [{3: 25.0}, dict.fromkeys(range(5, 12), 25.0)])
+def test_an_outbreak_among_the_first_periods_does_not_hide_a_later_change(bad: dict[int, float]) -> None:
+    """Neither one bad period nor a week of them moves the learnt rate; the baseline is reported as unusable."""
+    usual = [5.0, 4.0, 6.0, 3.0, 7.0, 5.0, 8.0, 2.0, 5.0, 4.0]
+    baseline = Baseline.to_learn(20, 0.0, 0.95, 1.0)
+    for t in range(20):
+        baseline.learn(bad.get(t, usual[t % 10]), 1.0, False)
+    assert baseline.ready
+    assert baseline.unusable
+    assert 4 < baseline.rate < 6
+    assert baseline.dispersion < 1.5
+
+
+def test_a_baseline_is_revised_while_there_is_no_sign_of_a_change() -> None:
+    """A further block narrows the interval; one at another rate is not learnt."""
+    baseline = Baseline.to_learn(20, 0.0, 0.95, 1.0)
+    usual = [5.0, 4.0, 6.0, 3.0, 7.0]
+    for t in range(20):
+        baseline.learn(usual[t % 5], 1.0, False)
+    wide, high = baseline.high - baseline.low, baseline.high
+    assert not any(baseline.revise(2 * usual[t % 5], 1.0, False, True) for t in range(20))
+    assert not any(baseline.revise(usual[t % 5], 1.0, False, False) for t in range(20))
+    assert baseline.high == high
+    assert any(baseline.revise(usual[t % 5], 1.0, False, True) for t in range(20))
+    assert baseline.high - baseline.low < wide
+    assert not baseline.settled
+    for t in range(60):
+        baseline.revise(usual[t % 5], 1.0, False, True)
+    assert baseline.settled
+
+
+def test_many_learning_periods_are_stored_in_bounded_memory() -> None:
+    """Beyond 40 periods neighbours are merged."""
+    baseline = Baseline.to_learn(5_000, 0.0, 0.95, 1.0)
+    for t in range(4_999):
+        baseline.learn(float(t % 7), 1.0, False)
+        assert len(baseline.cells) <= 320
+    assert baseline.learn(3.0, 1.0, False)
+    assert baseline.cells == b""
