@@ -29,6 +29,10 @@ To *watch*:
 - `seasonal`: rates with a daily or weekly cycle, a trend or unknown overdispersion (all learnt). *Run length about
   `arl0`, simulated, not proved.* A change before some hundred events are learnt is partly learnt as normal and
   detected late; cycles that are not configured count as noise.
+- `fall`: a rate that drops, or events of a class that stop. *At most about `false_per_year` false alarms a year,
+  simulated.* Needs ten events to begin; a decline over many months is learnt.
+- `aberration`: weekly and other slow series, from the sixth period on. *At most about one alarm in `arl0` periods,
+  simulated.* Looks at three periods at most, so small lasting changes are not detected; cycles count as dispersion.
 - `gauge_limit`: a cost or gain compared with a number. *Only the comparison.* Every noisy crossing is an alarm.
 - `shape`: values whose level, time of the day and course should resemble their past. *No guarantee.* About six alarms a
   year on unchanged hourly counts; learns every lasting change.
@@ -53,11 +57,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from detectors.aberration import Aberration
 from detectors.base import Design, Detector
 from detectors.cusum import Cusum
 from detectors.e_detector import EDetector
 from detectors.e_process import LimitEProcess
 from detectors.ewma import Ewma
+from detectors.fall import Fall
 from detectors.gauge_limit import GaugeLimit
 from detectors.glr import Glr
 from detectors.maxsprt import MaxSprt
@@ -74,11 +80,17 @@ DETECTORS: dict[str, type[Any]] = {
     "glr": Glr,
     "ewma": Ewma,
     "maxsprt": MaxSprt,
+    "fall": Fall,
+    "aberration": Aberration,
     "silence": Silence,
     "gauge_limit": GaugeLimit,
     "river_drift": RiverDrift,
     "shape": Shape,
 }
+
+NEEDS_COMPLETE: tuple[type[Any], ...] = (Fall,)
+"""Detectors for which an exposure that was replaced by its upper bound would be evidence: they are given complete
+periods only."""
 
 
 def parameters_of(name: str) -> list[str]:

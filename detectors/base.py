@@ -47,7 +47,22 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     expected: float
 
 
-Observation: TypeAlias = Count | Proportion | Gauge | Gap
+class Compared(msgspec.Struct, frozen=True, gc=False):
+    """One segment next to all others of the same period: `k` events over exposure (or trials) `x`, and `rest_k` over
+    `rest_x` of the others together. All finite, `>= 0`. `is_proportion`: the exposures are trials."""
+
+    k: float
+    x: float
+    rest_k: float
+    rest_x: float
+    is_proportion: bool = False
+
+
+Observation: TypeAlias = Count | Proportion | Gauge | Gap | Compared
+
+
+Change: TypeAlias = Literal["rise", "fall", "return"]
+"""Direction of a change; a `return` is one to the level before the last change."""
 
 
 LARGEST = 1e18
@@ -92,7 +107,9 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     `alarm` is `statistic >= threshold`. For e-processes and e-detectors both are natural logarithms: `exp(statistic)`
     is the e-value. `expected` is what the limit or the baseline allows, in the units of `observed` (events, or a
     fraction for proportions). `alpha` is the error probability that the threshold corresponds to; `None` for a
-    detector that guarantees a run length or nothing.
+    detector that guarantees a run length or nothing. `change` is the direction of an alarm where the detector tells
+    them apart; `None` otherwise. `ratio` is an estimate with the ends of its interval, where the detector has one that
+    covers all periods so far.
     """
 
     statistic: float
@@ -100,6 +117,8 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     expected: float
     observed: float
     alpha: float | None = None
+    change: Change | None = None
+    ratio: tuple[float, float, float] | None = None
 
     @property
     def alarm(self) -> bool:

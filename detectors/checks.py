@@ -156,6 +156,11 @@ def late_events_never_lower_the_evidence(make: Make, stream: Stream) -> None:
                 assert raised.statistic >= score.statistic, f"late events at {i} lowered the evidence"
                 score = raised
     assert detector.raise_late(10_000, 1.0) is None
+    detector.remember(1)
+    assert detector.raise_late(1, 1.0) is None, "a narrower window remembers what is outside"
+    detector.remember(3)
+    assert detector.raise_late(1, 1.0) is None, "a wider window knows what was forgotten"
+    assert detector.late_window == 3
 
 
 def states_its_claim(make: Make, stream: Stream) -> None:

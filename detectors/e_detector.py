@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import msgspec
 
-from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
+from detectors.base import LARGEST, Change, Count, Design, Observation, Proportion, Score, ratios_of, within
 from detectors.baseline import Baseline
 from detectors.likelihood import count_line, proportion_line
-from detectors.mixture import HUGE, Coefficients, advance, flattened, log_value
+from detectors.mixture import HUGE, NOTHING, Coefficients, advance, flattened, log_value, summed
 from detectors.overshoot import calibrated_threshold
 from detectors.repeat import MAX_UPDATES, added_repeatedly
 
@@ -68,7 +68,10 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     many expected events per period at a known `baseline`. Proportions, and dispersions above 1, keep the proved
     threshold.
 
-    After an alarm the detector restarts, and learns its baseline again unless it was given.
+    After an alarm the detector restarts, and learns its baseline again unless it was given. It then remembers the
+    level it left (`before`). An alarm back towards that level is a `return`, unless there is as much evidence that
+    the rate has passed it (Shiryaev-Roberts sums against the far end of its interval, continued while the new baseline
+    is learnt). The level is forgotten once a learnt baseline agrees with it.
 
     >>> detector = EDetector.design(Design(), baseline=5.0, arl0=1000)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 11, 12, 14)]
@@ -92,6 +95,9 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     calibrated_log_threshold: float | None = None  # replaces the threshold for Poisson counts, if given
     sums: list[float] = []  # empty until the baseline is ready, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
+    # Rate, low and high end of the level before the last change, the direction back (1 up, -1 down), and the evidence
+    # per ratio that the rate has passed it; empty if no level is remembered.
+    before: list[float] = []
 
     if TYPE_CHECKING:
         coefficients: Coefficients = ()  # derived, not part of the snapshot
@@ -174,8 +180,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
                 sums[7] = a7
                 statistic = log(total)
                 if statistic >= threshold:
-                    self._restart()
-                elif not self.baseline.settled:
+                    return self._alarm(statistic, k, x, is_proportion)
+                if not self.baseline.settled:
                     self._revise(k, x, is_proportion, statistic)
                 if is_proportion:
                     return Score(statistic, threshold, rate, k / x if x else 0.0)
@@ -186,10 +192,11 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """Slow path: any number of ratios, sums kept as logarithms, and learning of the baseline."""
         baseline = self.baseline
         coefficients = self.coefficients
+        passed = bool(self.before) and self._beyond(k, x, is_proportion) >= self.threshold
         if not coefficients:
             if not baseline.ready:
                 baseline.learn(k, x, is_proportion)
-                return None
+                return self._passed(k, x, is_proportion) if passed else None
             coefficients = self._initialise(is_proportion)
         sums, logs, total = advance(self.sums, self.logs, coefficients, k, x, self.weights)
         self.sums = sums
@@ -199,17 +206,66 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
         rate, threshold = baseline.rate, self.threshold
         if statistic >= threshold:
-            self._restart()
-        elif not baseline.settled:
+            return self._alarm(statistic, k, x, is_proportion)
+        if not baseline.settled:
             self._revise(k, x, is_proportion, statistic)
         if is_proportion:
             return Score(statistic, threshold, rate, k / x if x else 0.0)
         return Score(statistic, threshold, rate * x, k)
 
+    def _alarm(self, statistic: float, k: float, x: float, is_proportion: bool) -> Score:
+        """Returns the score of an alarm, with its direction, and restarts."""
+        rate, threshold = self.baseline.rate, self.threshold
+        risen = max((a for a, r in zip(self.sums, self.ratios, strict=True) if r > 1), default=NOTHING)
+        fallen = max((a for a, r in zip(self.sums, self.ratios, strict=True) if r < 1), default=NOTHING)
+        change: Change = "rise" if risen >= fallen else "fall"
+        back = self.before[3:4] == [1.0 if change == "rise" else -1.0]
+        if back and self._evidence_beyond() < threshold:
+            change = "return"
+        elif self.relearn:
+            self._remember(change)
+        self._restart()
+        if is_proportion:
+            return Score(statistic, threshold, rate, k / x if x else 0.0, None, change)
+        return Score(statistic, threshold, rate * x, k, None, change)
+
+    def _passed(self, k: float, x: float, is_proportion: bool) -> Score:
+        """Returns the score of an alarm while a baseline is learnt: the rate has passed the level before the change."""
+        statistic, rate, threshold = self._evidence_beyond(), self.before[0], self.threshold
+        change: Change = "rise" if self.before[3] > 0 else "fall"
+        self._remember(change)
+        self._restart()
+        if is_proportion:
+            return Score(statistic, threshold, rate, k / x if x else 0.0, None, change)
+        return Score(statistic, threshold, rate * x, k, None, change)
+
+    def _remember(self, change: Change) -> None:
+        """Remembers the level from which the rate rose or fell: the first one, if several such changes follow."""
+        b = self.baseline
+        rate, low, high = self.before[:3] if self.before else (b.rate, b.low, b.high)
+        back = -1.0 if change == "rise" else 1.0
+        self.before = [rate, low, high, back, *(0.0 for r in self.ratios if (r > 1) is (back > 0))]
+
+    def _beyond(self, k: float, x: float, is_proportion: bool) -> float:
+        """Adds a period to the evidence that the rate has passed the level before the change, and returns it."""
+        _, low, high, back = self.before[:4]
+        line, edge = (proportion_line if is_proportion else count_line), high if back > 0 else low
+        if is_proportion:
+            edge = min(edge, 1.0)
+        ratios = [(r, w) for r, w in zip(self.ratios, self.weights, strict=True) if (r > 1) is (back > 0)]
+        for place, (r, w) in enumerate(ratios, 4):
+            slope, cost = line(r, edge, self.baseline.dispersion)
+            grown = (self.before[place] + w) * exp(min(slope * k + cost * x, 600.0))
+            self.before[place] = min(grown, HUGE)
+        return self._evidence_beyond()
+
+    def _evidence_beyond(self) -> float:
+        return log(max(summed(self.before[4:]), 1e-300))
+
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`; for periods without events. Each sum moves by a -> (a + w) e: monotonically
         to a fixed point if e < 1, by w each time if e = 1."""
-        if not isinstance(observation, Count) or observation.k:
+        if not isinstance(observation, Count) or observation.k or self.before:
             return False
         while times and not self.coefficients:  # while the baseline is learnt
             if self._steps_left(times) == 0:
@@ -262,7 +318,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """Sets the fast path's tuple: rate, threshold, then slope, cost and weight of each of eight ratios; else
         empty."""
         self.unpacked = ()
-        if len(self.coefficients) == 16 and not self.logs:
+        if len(self.coefficients) == 16 and not self.logs and not self.before:
             each = zip(self.coefficients[::2], self.coefficients[1::2], self.weights, strict=True)
             self.unpacked = (self.baseline.rate, self.threshold, *(number for three in each for number in three))
 
@@ -276,6 +332,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.coefficients = flattened(line(r, high if r > 1 else low, self.baseline.dispersion) for r in self.ratios)
         if not self.sums:
             self.sums = [0.0] * len(self.ratios)
+            if self.before and self.baseline.low <= self.before[0] <= self.baseline.high:
+                self.before = []
         self._unpack()
         return self.coefficients
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from detectors.base import LARGEST, Count, Gap, Gauge, Observation, Score, within
+from detectors.base import LARGEST, Compared, Count, Gap, Gauge, Observation, Score, within
 from detectors.intervals import proportion_interval, rate_interval
 
 
@@ -83,6 +83,8 @@ def _seen(observation: Observation, score: Score, name: str, v: float, confidenc
     if isinstance(observation, Gap):
         seconds, expected = _number(observation.seconds), _number(observation.expected)
         return _Seen(f"no event for {seconds} s in which {expected} were expected")
+    if isinstance(observation, Compared):
+        return _compared(observation, score)
     if isinstance(observation, Gauge):
         return _Seen(f"a value of {_number(score.observed)} {_against(name, _number(score.expected))}")
     if isinstance(observation, Count):
@@ -107,6 +109,23 @@ def _seen(observation: Observation, score: Score, name: str, v: float, confidenc
     return _Seen(text, ratio, low, high, method)
 
 
+def _compared(observation: Compared, score: Score) -> _Seen:
+    """Returns a segment against what the limit allows it, given the others."""
+    if observation.is_proportion:
+        of = f"{_number(observation.k)} of {_number(observation.x)} ({_percent(score.observed)})"
+        what = f"{of} against {_percent(score.expected)} allowed by the other segments"
+    else:
+        what = f"{_number(score.observed)} events against {_number(score.expected)} allowed by the other segments"
+    if score.ratio is None:
+        return _Seen(what)
+    ratio, low, high = score.ratio
+    text = (
+        f"{what} (ratio of all periods so far {_number(ratio)}, "
+        f"95 % confidence sequence {_number(low)} to {_number(high)})"
+    )
+    return _Seen(text, ratio, low, high, "beta mixture, valid at all times for a constant ratio")
+
+
 def _against(name: str, expected: str) -> str:
     return f"against a limit of {expected}" if name in _LIMITS else f"against {expected} expected"
 
@@ -124,6 +143,14 @@ def _change(score: Score) -> str:
         f"The evidence of a change is {_power(score.statistic)} and the threshold is {threshold}, "
         f"which stands for at least {threshold} periods between false alarms on average"
     )
+
+
+def _aberrant(score: Score) -> str:
+    return f"The inverse of its probability is {_power(score.statistic)} and the threshold is {_power(score.threshold)}"
+
+
+def _fall(score: Score) -> str:
+    return f"The evidence of a fall is {_power(score.statistic)} and the threshold is {_power(score.threshold)}"
 
 
 def _sprt(score: Score) -> str:
@@ -149,8 +176,11 @@ _LIMITS = ("limit_e_process", "maxsprt", "gauge_limit")
 
 _EVIDENCE: dict[str, Callable[[Score], str]] = {
     "limit_e_process": _limit,
+    "disparity": _limit,
     "e_detector": _change,
     "maxsprt": _sprt,
+    "fall": _fall,
+    "aberration": _aberrant,
     "silence": _silent,
 }
 

@@ -48,7 +48,8 @@ class SeasonalSettings(msgspec.Struct, frozen=True, kw_only=True):
     after an alarm; false where the excess is temporary. `cycles`: lengths in periods; by default a day and a week of
     hours, a week of days, or a year of weeks or months, if `baseline_periods` cover it twice. `harmonics` of each
     cycle (1 to 6). `trend`: prior standard deviation of the relative change per year. `drift`: standard deviation of
-    the level's random walk over a year. `baseline_periods`, `baseline_events`: learnt before the first score.
+    the level's random walk over a year. `baseline_periods`, `baseline_events`: learnt before the first score; by
+    default 26 weeks, at least 12 and at most 100 periods.
     """
 
     arl0: float = 1000.0
@@ -59,15 +60,21 @@ class SeasonalSettings(msgspec.Struct, frozen=True, kw_only=True):
     harmonics: int = 1
     trend: float = 0.0
     drift: float = 0.1
-    baseline_periods: int = 100
+    baseline_periods: int | None = None
     baseline_events: float = 0.0
+
+    def required_periods(self, periods_per_year: float) -> int:
+        """Returns the periods learnt before the first score. Raises ValueError naming the parameter."""
+        if self.baseline_periods is None:
+            return min(100, max(12, round(periods_per_year / 2)))
+        return int(within("baseline_periods", self.baseline_periods, low=1, high=1e6))
 
     def predictor(self, periods_per_year: float) -> Predictor:
         """Returns the linear predictor before any data. Raises ValueError naming the parameter."""
         year = within("periods_per_year", periods_per_year, low=0.1, high=1e9)
         count = int(within("harmonics", self.harmonics, low=1, high=6))
         if self.cycles is None:  # half a cycle cannot be distinguished from a change of level
-            lengths = tuple(length for length in _usual(year) if int(self.baseline_periods) >= 2 * length)
+            lengths = tuple(length for length in _usual(year) if self.required_periods(year) >= 2 * length)
         else:
             lengths = tuple(within("cycles", c, low=2, high=1e6) for c in self.cycles)
         if len(lengths) > 4:
@@ -134,7 +141,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
         Raises ValueError naming the parameter.
         """
         s = SeasonalSettings(**params)
-        required = int(within("baseline_periods", s.baseline_periods, low=1, high=1e6))
+        required = s.required_periods(design.periods_per_year)
         return cls(
             arl0=within("arl0", s.arl0, low=2, high=1e9),
             ratios=tuple(r**design.sign for r in ratios_of(s.ratios)),

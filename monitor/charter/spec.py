@@ -108,11 +108,14 @@ class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 class DetectorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params`
-    go to its constructor."""
+    go to its constructor. `fall_level` is the most that a fall may cause, where the detector tells falls from rises;
+    `level` without it. A return to the level before a change never causes more than a watch."""
 
     name: str
     level: LevelName
     params: dict[str, Any] = {}
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    fall_level: Literal["watch", "escalate"] | UnsetType = UNSET
 
 
 class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 import detectors
 from detectors.base import Count
@@ -35,6 +35,8 @@ OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bou
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
 HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+
+TELLS_FALLS = "e_detector"  # the one detector that watches both directions and tells them apart
 
 
 class Problem(Struct, frozen=True):
@@ -353,6 +355,12 @@ def _detector(
             f"{at}.level",
             f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
             f"write escalate, or halt on {HALTING}",
+        )
+    if detector_spec.fall_level is not UNSET and detector_spec.name != TELLS_FALLS:
+        yield _error(
+            f"{at}.fall_level",
+            f"{detector_spec.name} does not tell falls from rises",
+            f"remove it, or write it for {TELLS_FALLS}",
         )
     if detector_spec.level == "halt" and spec.kind == "complaint_handling_time":
         yield _error(

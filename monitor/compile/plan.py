@@ -41,6 +41,8 @@ ALARM_REASONS = {
     "glr": Reason.CHANGE_DETECTED,
     "ewma": Reason.CHANGE_DETECTED,
     "seasonal": Reason.CHANGE_DETECTED,
+    "fall": Reason.CHANGE_DETECTED,
+    "aberration": Reason.CHANGE_DETECTED,
     "silence": Reason.SILENCE,
     "gauge_limit": Reason.GAUGE_OUT_OF_RANGE,
 }

@@ -29,7 +29,7 @@ WIDEST = 64  # periods: the widest late window, also of a charter
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
     "limit_e_process": lambda d, late: NUMBER * (2 * len(d.ratios) + late * (len(d.ratios) + 4)),
-    "e_detector": lambda d, late: 2 * NUMBER * len(d.ratios),
+    "e_detector": lambda d, late: NUMBER * (4 + 3 * len(d.ratios)),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
     "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
@@ -113,8 +113,10 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     late = max(late, window) if late and indicator.observes is Count else late
     built = build_detectors(charter, indicator, 1)
     held = sum(_detector(w.name, d, late) for w, d in zip(indicator.spec.detectors, built, strict=True))
-    names = 5 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated, assumptions
-    count = 5 * len(indicator.spec.detectors) + 2
+    names = 6 * sum(
+        len(w.name) + FINDING for w in indicator.spec.detectors
+    )  # itself, half-way, tolerated, fall, assumptions
+    count = 6 * len(indicator.spec.detectors) + 2
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well

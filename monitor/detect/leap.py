@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from detectors import NEEDS_COMPLETE
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.compile.plan import CompiledIndicator, stream_key
@@ -30,7 +31,7 @@ from monitor.state.uncounted import UNCOUNTED_KEY
 
 LEAST_PERIODS = 32  # fewer periods are not worth skipping
 LONGEST_WAIT = 4_096  # periods closed between two attempts, at most
-EmptyPeriods: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
+EmptyPeriods: TypeAlias = dict[str, list[tuple[Stream, Observation | None, bool]]]  # whether it is partial
 
 
 class Tries:
@@ -92,10 +93,13 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
     """The detectors after so many empty periods of each indicator; `None` where that cannot be computed."""
     moved = []
     for name, count in counts.items():
-        for stream, observation in void[name]:
+        for stream, observation, partial in void[name]:
             if observation is None or not count:
                 continue
-            detectors = [repeated(detector, observation, count) for detector in stream.detectors]
+            detectors = [
+                detector if partial and isinstance(detector, NEEDS_COMPLETE) else repeated(detector, observation, count)
+                for detector in stream.detectors
+            ]
             known = [detector for detector in detectors if detector is not None]
             if len(known) < len(detectors) or any(needs_report(detector) for detector in known):
                 return None
@@ -104,10 +108,10 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
 
 
 def _pass(
-    pilot: PilotState, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int
+    pilot: PilotState, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None, bool]], count: int
 ) -> None:
     window = indicator.spec.late_window
-    for stream, observation in found:
+    for stream, observation, _ in found:
         index = stream.next
         if observation is not None:
             last = range(max(index, index + count - window), index + count) if window else ()
@@ -118,7 +122,7 @@ def _pass(
 
 def _empty_periods(
     pilot: PilotState, indicator: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
-) -> list[tuple[Stream, Observation | None]] | None:
+) -> list[tuple[Stream, Observation | None, bool]] | None:
     """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
     has further effects."""
     start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
@@ -136,7 +140,7 @@ def _empty_periods(
     if pilot.window.shares(start):
         return None  # evidence restarts with a period that a tolerated crossing has looked at
     gap = indicator.by_source and exposure_unknown(pilot, start, end)
-    found: list[tuple[Stream, Observation | None]] = []
+    found: list[tuple[Stream, Observation | None, bool]] = []
     for segment, stream in zip(indicator.segments, streams, strict=True):
         name = stream_key(indicator, segment)
         if stream.wide or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active):
@@ -149,7 +153,7 @@ def _empty_periods(
             return None  # the unknown flag changes
         if observation is not None and (evidence or not _equal(indicator, standing, name, partial)):
             return None
-        found.append((stream, observation))
+        found.append((stream, observation, partial))
     return found
 
 
@@ -172,7 +176,8 @@ def _equal(indicator: CompiledIndicator, standing: Standing, name: str, partial:
     if partial:
         return True
     keys = [f"{name}/{detector_spec.name}" for detector_spec in indicator.spec.detectors]
-    active = [standing.active[k] for full in keys for k in (full, f"{full}/half") if k in standing.active]
+    each = [f"{full}{part}" for full in keys for part in ("", "/half", "/fall")]
+    active = [standing.active[k] for k in each if k in standing.active]
     return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # otherwise quiet periods count
 
 

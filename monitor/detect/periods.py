@@ -4,10 +4,14 @@ Pure."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeGuard
 
+from msgspec import UNSET, structs
+
+from detectors import NEEDS_COMPLETE
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Score
-from monitor.charter.spec import DetectorSpec
+from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
@@ -62,7 +66,10 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             continue
         window = window_of(context.plan, indicator, stream)
         stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
-        scores = [(w, d.update(observation)) for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)]
+        scores = [
+            (w, None if partial and isinstance(d, NEEDS_COMPLETE) else d.update(observation))
+            for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)
+        ]
         whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
         for detector_spec, score in scores:
@@ -195,10 +202,10 @@ def judge(
     if score is None:
         return
     name = f"{indicator.name}/{segment}/{detector_spec.name}"
-    half = f"{name}/half"
+    half, fall = f"{name}/half", f"{name}/fall"
     half_way = detector_spec.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
     active = context.pilot.standing.active
-    if not (score.alarm or half_way or name in active or half in active):
+    if not (score.alarm or half_way or name in active or half in active or fall in active):
         return
     finding = functools.partial(
         context.finding,
@@ -211,7 +218,11 @@ def judge(
         end=end,
         provisional=provisional,
     )
-    if score.alarm and tolerate(context, detector_spec, name, start, end):
+    lesser = _lesser(detector_spec, score) if score.alarm else None
+    if lesser is not None:
+        raised = functools.partial(_returned, finding) if score.change == "return" else finding
+        context.raise_finding(fall, lesser, indicator.reason(detector_spec), raised)
+    elif score.alarm and tolerate(context, detector_spec, name, start, end):
         window = context.pilot.window
         context.raise_finding(
             f"{name}/tolerated",
@@ -229,6 +240,22 @@ def judge(
         context.raise_finding(half, min(level, level_of(detector_spec)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
         context.mark_quiet(half, finding)
+    if counts_as_quiet and lesser is None:
+        context.mark_quiet(fall, finding)
+
+
+def _lesser(detector_spec: DetectorSpec, score: Score) -> Level | None:
+    """The level of an alarm that is not at its detector's level: a watch for a return to the level before a change, the
+    charter's `fall_level` for a fall. `None` for any other alarm."""
+    if score.change == "return":
+        return Level.WATCH
+    if score.change == "fall" and detector_spec.fall_level is not UNSET:
+        return LEVEL_OF_NAME[detector_spec.fall_level]
+    return None
+
+
+def _returned(finding: Callable[[], Finding]) -> Finding:
+    return structs.replace(finding(), detail="return towards the level before the last change")
 
 
 def _gaps(context: DecisionContext, indicator: CompiledIndicator) -> None:

@@ -48,7 +48,7 @@ class _Kept(Struct, array_like=True, gc=False):
     wide: int = 0
 
 
-class _Snapshot(Struct, array_like=True):
+class _UsualSnapshot(Struct, array_like=True):
     version: int
     id: str
     charter: Charter | bytes  # bytes: compressed
@@ -78,7 +78,7 @@ class _Snapshot(Struct, array_like=True):
     gap: int = 0
 
 
-class _LateSnapshot(_Snapshot, array_like=True):
+class _Snapshot(_UsualSnapshot, array_like=True):
     """Of a pilot some of whose telemetry came too late to count."""
 
     late_events: int = 0
@@ -92,7 +92,7 @@ def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_plain)
-_decode = msgspec.msgpack.Decoder(_LateSnapshot, dec_hook=lambda kind, pairs: kind(pairs))
+_decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(pairs))
 
 
 def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
@@ -100,7 +100,7 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
     streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
-    kind, late = (_LateSnapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_Snapshot, [])
+    kind, late = (_Snapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_UsualSnapshot, [])
     return _encode.encode(
         kind(
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
@@ -227,7 +227,7 @@ def _with_offsets(sources: dict[str, Source]) -> dict[str, Source]:
     }
 
 
-def _nones(s: _Snapshot) -> None:
+def _nones(s: _UsualSnapshot) -> None:
     """Put `None` where a snapshot has a number for what never was."""
     standing, window = s.standing, s.window
     state, resend = standing.halt_state, standing.retransmission
@@ -256,7 +256,7 @@ def _nones(s: _Snapshot) -> None:
             source.offset = None
 
 
-def _from_2(s: _LateSnapshot, plan: Plan) -> _LateSnapshot:
+def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
     """Version 2 knew the id of the command in force, not its standing: the highest that it can have is taken. A halt of
     that time is tracked from its beginning."""
     standing = s.standing
@@ -268,7 +268,7 @@ def _from_2(s: _LateSnapshot, plan: Plan) -> _LateSnapshot:
     return structs.replace(s, standing=standing, drilled=s.received)
 
 
-def _from_5(s: _LateSnapshot) -> _LateSnapshot:
+def _from_5(s: _Snapshot) -> _Snapshot:
     """Version 5 bounded the numbers of a source and not its bytes: each missing number was stored separately, under the
     source's full name. It knew which numbers it had seen, not the events under them."""
     many, lost, ranges = len(s.sources), list[LostCount](), 0

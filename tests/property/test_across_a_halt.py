@@ -25,7 +25,7 @@ GROUPS = ("north", "south")
 DECISIONS = ExposureSpec("decisions", cap=500)
 WATCHED: dict[str, dict[str, Any]] = {
     "incident_rate": {"exposure": DECISIONS, "limit": 50, "per": 1000, "segments": GROUPS},
-    "complaint_rate": {"exposure": ExposureSpec("decisions"), "limit": 50, "per": 1000},
+    "complaint_rate": {"exposure": ExposureSpec("decisions", complete="on_close"), "limit": 50, "per": 1000},
     "false_positive_rate": {"limit": 0.9, "segments": GROUPS},
     "complaint_over_promise": {"limit": 0.9, "params": {"promise": "3h"}},
     "complaint_handling_time": {"limit": 400},
@@ -55,7 +55,8 @@ def story(rng: Random) -> list[tuple[int, str, dict[str, Any]]]:
     found: list[tuple[int, str, dict[str, Any]]] = []
     filed: list[tuple[int, str, str]] = []
     for hour in range(HOURS):
-        for number in range(rng.choice([0, 0, 2, 5])):
+        found.append((T0 + (hour + 1) * HOUR - 1, "heartbeat", {"at": T0 + (hour + 1) * HOUR - 1}))
+        for number in range(rng.choice([0, 2, 5, 9])):
             at = T0 + hour * HOUR + rng.randrange(HOUR)
             when = at if rng.random() < 0.8 else max(T0, at - rng.randrange(10 * HOUR))
             group = rng.choice(GROUPS)
@@ -90,7 +91,7 @@ def evidence(spec: IndicatorSpec, seed: int, halted: tuple[int, int] | None) -> 
     bench = Bench(spec, hard_rules=())
     acts: list[tuple[int, str]] = []
     if halted is not None:
-        acts = [(T0 + halted[0] * HOUR + 7, "halt"), (T0 + halted[1] * HOUR + 7, "release")]
+        acts = [(T0 + halted[0] * HOUR + 7, "halt"), (T0 + halted[1] * HOUR + HOUR // 6, "release")]
     rows: list[tuple[int, str, Any]] = [(at, name, {}) for at, name in acts]
     rows += [(T0 + hour * HOUR + 1, "time", {}) for hour in range(1, HOURS + 12)]
     for at, name, given_ in sorted([*story(Random(seed)), *rows], key=lambda row: row[0]):

@@ -18,6 +18,7 @@ from monitor.model.events import Severity
 from monitor.model.records import Evidence, Level, Reason
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
+from tests.unit.state.test_incidents import release
 
 FAST = pytest.mark.parametrize("fast_path", [True, False], ids=["in batches", "one by one"])
 SERIOUS = msgspec.structs.replace(RATE, name="serious", params={"severity": "serious_incident", "by": "classification"})
@@ -222,6 +223,22 @@ def test_late_events_after_a_release_are_on_record() -> None:
     bench.machine.pilots["p"].streams["incidents/"].seen = ()  # as a release leaves it
     bench.send(bench.emitter.incident(T0 + 2 * HOUR), at=now(3))
     assert dropped(bench) == [("incidents", 1, 0)]
+
+
+def test_the_period_of_a_release_keeps_all_its_events_on_record() -> None:
+    """The statistics that restart do not use what the old ones may have used; the record has it all the same."""
+    bench = Bench(RATE)
+    run(bench, 0, 2)
+    bench.hour(2, incidents=2)
+    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="r"), T0 + 2 * HOUR + 2000)
+    release(bench, T0 + 2 * HOUR + 3000)
+    bench.send(bench.emitter.incident(T0 + 2 * HOUR + 4000), at=T0 + 2 * HOUR + 4000)
+    bench.send(bench.emitter.heartbeat(T0 + 3 * HOUR), at=T0 + 3 * HOUR)
+    bench.time(T0 + 3 * HOUR + HOUR // 2 + 1)
+    last = bench.out.evidence[-2]
+    assert isinstance(last, Evidence)
+    assert (last.start, last.k, last.m) == (T0 + 2 * HOUR, 3, 1000)
+    assert bench.machine.pilots["p"].streams["incidents/"].detectors[0].seen == 1  # type: ignore[attr-defined]
 
 
 def test_batches_and_single_events_drop_the_same() -> None:

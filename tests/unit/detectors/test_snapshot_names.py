@@ -11,7 +11,7 @@ from detectors import DETECTORS, build
 from detectors.base import Count, Design, Gauge
 from detectors.predictive import SeasonalProportion, SeasonalRate
 
-LENGTHS = {"limit_e_process": 19, "e_detector": 9, "cusum": 10, "glr": 8, "ewma": 11}
+LENGTHS = {"limit_e_process": 19, "e_detector": 10, "cusum": 10, "glr": 8, "ewma": 11, "fall": 9, "aberration": 11}
 NAMES = {
     "seasonal": "arl0 ratios shifts relearn above wanted events granted predictor model at begun bar sums",
     "maxsprt": "bar alpha rate horizon minimum_events events expected",
