@@ -3,7 +3,7 @@ Pure."""
 
 from __future__ import annotations
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -235,16 +235,21 @@ def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
     for indicator in plan.indicators:
         if stream_key(indicator, indicator.segments[0]) not in pilot.streams:
             _begin(pilot, indicator, at)
-        elif indicator.spec != old.indicator(indicator.name):
+        elif _counted(indicator.spec) != _counted(old.indicator(indicator.name)):
             _change(pilot, indicator)
     return plan
 
 
 def _running(spec: IndicatorSpec) -> IndicatorSpec:
-    """The fields of an indicator that are fixed while it runs: all but its limit (or the baseline in its place) and the
-    dispersion that the charter assumes."""
+    """The fields of an indicator that are fixed while it runs: all but its limit (or the baseline in its place), the
+    dispersion that the charter assumes, and the planned power."""
     baseline = spec.baseline and structs.replace(spec.baseline, events=1.0, exposure=1.0, times=1.0)
-    return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
+    return structs.replace(_counted(spec), limit=None, variance_mean=1.0, baseline=baseline)
+
+
+def _counted(spec: IndicatorSpec) -> IndicatorSpec:
+    """An indicator without what no detector reads: a changed plan of its power restarts nothing."""
+    return structs.replace(spec, power=UNSET)
 
 
 def _change(pilot: PilotState, indicator: CompiledIndicator) -> None:
