@@ -88,7 +88,7 @@ def power(detector: LimitEProcess, planned: Planned, resolution: Resolution = FI
     >>> detector = LimitEProcess.design(Design(limit=2.0, alpha=0.01))
     >>> curve = power(detector, Planned(exposure=1.0, periods=12, rate=4.0))
     >>> round(curve.by(12), 2), curve.when(0.5)
-    (0.81, 8)
+    (0.8, 8)
     """
     positive(exposure=planned.exposure, periods=planned.periods, rate=planned.rate)
     if planned.is_proportion and planned.rate >= 1:
