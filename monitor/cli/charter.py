@@ -1,4 +1,4 @@
-"""`sandbox-monitor charter`: check charter files, print their hash, start from a template, show what is in force."""
+"""`sandbox-monitor charter`: check charter files, compare them, print their hash, start from a template, show one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
 from monitor.cli import charter_history, charter_power
+from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
@@ -139,6 +140,7 @@ def new(template: str) -> None:
 
 charter.add_command(week)
 charter.add_command(show)
+charter.add_command(diff)
 
 
 def placeholders(made: Charter) -> list[str]:

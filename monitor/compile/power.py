@@ -147,14 +147,16 @@ def _of(charter: Charter, indicator: CompiledIndicator, field: str) -> Indicator
         days=(ends.stop_ms - start) / DAY_MS, probability=asked.probability,
     )  # fmt: skip
     nominal = spec.nominal()
-    if exposure is None or nominal is None or ends.count < 1:
+    if exposure is None or nominal is None:
         return empty
+    sign = 1 if indicator.implementation.direction == "above" else -1
+    if ends.count < 1:  # no period closes in time
+        return structs.replace(empty, asked=RatioPower(asked.ratio**sign, 0.0, None))
     parameters = next(w.params for w in spec.detectors if w.name == HALTING)
     detector = build(HALTING, design_of(charter, indicator, 1), parameters)
     assert isinstance(detector, LimitEProcess)
     is_proportion = indicator.observes is Proportion
     rate = nominal / (1.0 if is_proportion else spec.per)
-    sign = 1 if detector.above else -1
 
     def planned_at(ratio: float) -> Planned:
         true = rate * ratio**sign

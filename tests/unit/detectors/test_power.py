@@ -14,7 +14,7 @@ from detectors.power import COARSE, Curve, Planned, power, smallest_exposure
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # the bench is no package of the product
 
-from tests.bench.detbench import g19_power, simulators  # noqa: E402
+from tests.bench.detbench import g19_power, simulators
 
 RUNS = 4_000
 
