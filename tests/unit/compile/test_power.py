@@ -151,7 +151,7 @@ def test_the_delay_of_reports_delays_the_finding() -> None:
     assert none.sentence.endswith("cannot be seen in 1 day with a probability of 80 % (it is below 0.01 %)")
 
 
-def test_what_nobody_plans_is_left_out() -> None:
+def test_exposure_that_cannot_be_planned_is_left_out() -> None:
     """Received events and open hours are no exposure that a charter plans."""
     late = IndicatorSpec(name="late", kind="late_share", limit=0.05, weight=0.5, detectors=(HALT,))
     assert power_of(charter(late)) == []
