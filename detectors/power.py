@@ -4,7 +4,7 @@ The state of `LimitEProcess` is one sum per rate ratio. The distribution of that
 is carried from period to period as a Markov chain (Brook and Evans 1972, An approach to the probability distribution of
 CUSUM run length, Biometrika 59: 539-549): every state meets every possible count, what reaches the threshold is
 absorbed, and states that are alike are merged. Two states are alike if they agree in the logarithm of their total
-(cells of width 0.1) and in the mean slope of their sums, weighted by size, which says how fast they react to the next
+(narrow cells while there are few) and in the mean slope of their sums, weighted by size, which says how fast they react to the next
 event. Merged sums are averaged, so that merging changes no expectation.
 
 Long series use periods of growing length, so that a year of hours takes as many steps as a year of days. Within such a
@@ -49,17 +49,18 @@ class Planned(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """`width` of the cells of the logarithm, number of `slopes`, steps of one period each at the start (`single`), and
-    steps until the length of the blocks doubles (`octave`)."""
+    """`cells`: width of the cells of the logarithm and number of those of the slope, from fine to coarse; the next one
+    is used once there are more than `states`. `single`: steps of one period each at the start. `octave`: steps until
+    the length of the blocks doubles."""
 
-    width: float = 0.1
-    slopes: int = 8
+    cells: tuple[tuple[float, int], ...] = ((0.02, 32), (0.05, 16), (0.1, 8))
+    states: int = 1_000
     single: int = 128
     octave: int = 64
 
 
 FINE = Resolution()
-COARSE = Resolution(0.2, 5, 32, 24)  # a quarter of the cost, within some two percentage points
+COARSE = Resolution(((0.2, 5),), 0, 32, 24)  # a quarter of the cost, within some two percentage points
 
 
 class Curve(NamedTuple):
@@ -154,7 +155,7 @@ class _Chain:
         free = not self.above or steepest <= 0 or detector.minimum_events * steepest <= detector.threshold
         self.least_events = 0 if free else detector.minimum_events
         self.least_expected = 0.0 if self.above else float(detector.minimum_events)
-        self.found, self.alive = 0.0, 1.0
+        self.found, self.alive, self.coarseness = 0.0, 1.0, 0
         self.p, self.sums, self.seen = np.ones(1), np.zeros((len(self.slopes), 1)), np.zeros(1)
         self._length, self._made = 1, self._counts(1) if self.possible else None
 
@@ -185,7 +186,7 @@ class _Chain:
         """Merges states that are alike; below `lowest` the onsets to come outweigh what is there."""
         import numpy as np
 
-        width, slopes = self.resolution.width, self.resolution.slopes
+        width, slopes = self.resolution.cells[self.coarseness]
         if not len(p):
             self.p, self.sums, self.seen = p, made, seen
             return
@@ -193,11 +194,13 @@ class _Chain:
         low, high = float(self.slopes.min()), float(self.slopes.max())
         share = ((self.slopes * made).sum(axis=0) / np.maximum(total, 1e-300) - low) / max(high - low, 1e-12)
         steep = np.minimum(np.maximum(share * slopes, 0).astype(np.int64), slopes - 1)
-        key = (level * slopes + steep) * (self.least_events + 1) + seen.astype(np.int64)
+        key = (level * slopes + steep) * (self.least_events + 1) + np.rint(seen).astype(np.int64)
         _, cell = np.unique(key, return_inverse=True)
         self.p = np.bincount(cell, p)
         self.sums = np.array([np.bincount(cell, p * row) for row in made]) / self.p
-        self.seen = np.bincount(cell, p * seen) / self.p
+        self.seen = np.rint(np.bincount(cell, p * seen) / self.p)
+        if len(self.p) > self.resolution.states and self.coarseness + 1 < len(self.resolution.cells):
+            self.coarseness += 1
 
     def _counts(self, length: int) -> tuple[Floats, Floats, Floats, Floats | None]:
         """Counts of a block and their probabilities; the e-values of each count; and, for a block of several periods,

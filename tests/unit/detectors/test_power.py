@@ -10,7 +10,7 @@ import pytest
 from detectors.arl_pmf import poisson_pmf
 from detectors.base import Count, Design
 from detectors.e_process import LimitEProcess
-from detectors.power import COARSE, Curve, Planned, power, smallest_exposure
+from detectors.power import FINE, Curve, Planned, power, smallest_exposure
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # the bench is no package of the product
 
@@ -46,8 +46,8 @@ def test_power_agrees_with_simulation(cell: g19_power.Cell) -> None:
 def test_blocks_of_periods_agree_with_single_periods() -> None:
     """A series computed in growing blocks has the curve of the one computed period by period."""
     planned = Planned(1.0, 400, 0.12)
-    single = power(detector(0.06), planned, COARSE._replace(width=0.1, slopes=8, single=400))
-    blocks = power(detector(0.06), planned, COARSE._replace(width=0.1, slopes=8))
+    single = power(detector(0.06), planned, FINE._replace(single=400))
+    blocks = power(detector(0.06), planned, FINE)
     assert len(blocks.ends) < len(single.ends) / 2
     assert max(abs(f - single.by(end)) for end, f in zip(blocks.ends, blocks.found, strict=True)) < 0.01
 
