@@ -19,6 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("access", "files", "charter"),
+    ("lifecycle",),
     ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
@@ -36,8 +37,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
 )
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
-    "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide",
-    "detect", "observe", "projections", "common_cause",
+    "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
+    "decide", "detect", "observe", "projections", "common_cause",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
