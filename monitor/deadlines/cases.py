@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct, structs
 
 from monitor.deadlines.durations import Due, due_instant
-from monitor.deadlines.facts import Fact, FactKind, IncidentClass
+from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind, IncidentClass
 from monitor.deadlines.rules import ClockRule, ClockTable
 
 
@@ -60,10 +60,10 @@ class Clock(Struct, frozen=True, array_like=True, gc=False):
 class Case(Struct, frozen=True, array_like=True, gc=False):
     """What is known of one occurrence. Times are ms since 1970, `None` where there is none.
 
-    `first` is the earliest fact that starts its clocks, `stated` the earliest time since when the firm says it knew,
-    `given` a date set at `given_at`. `classes` has the first and last report of each class; `ruled` the classes that an
-    officer decided on at `ruled_at`. `marks` has the earliest time of each other kind of fact. `touched` is the time of
-    the last fact.
+    `first` is the earliest fact that starts its clocks, `stated` the earliest time since when the firm is said to have
+    known, `given` a date set at `given_at`. `classes` has the first and last report or decision of each class; `ruled`
+    the classes that an officer decided on last, at `ruled_at`. `marks` has the earliest time of each other kind of
+    fact. `touched` is the time of the last fact.
     """
 
     starts: FactKind
@@ -105,15 +105,7 @@ class Case(Struct, frozen=True, array_like=True, gc=False):
     @property
     def basis(self) -> tuple[object, ...]:
         """What the due instants of its clocks rest on."""
-        effective = sorted(self.effective)
-        return self.opened, self.given, [(name, self.known_since(name)) for name in effective]
-
-    def known_since(self, name: IncidentClass) -> int:
-        """When the class of the incident was first reported or decided on; requires that it was."""
-        reported = self.classes.get(name, (None, None))[0]
-        since = _least((reported, self.ruled_at if name in self.ruled else None))
-        assert since is not None
-        return since
+        return self.opened, self.given, [(name, self.classes[name][0]) for name in sorted(self.effective)]
 
     def first_of(self, kinds: Iterable[FactKind]) -> int | None:
         """The earliest time of a fact of any of these kinds."""
@@ -122,7 +114,9 @@ class Case(Struct, frozen=True, array_like=True, gc=False):
 
 def with_fact(case: Case, fact: Fact) -> Case:
     """The case with one more fact; its clocks are not derived again."""
-    case = structs.replace(case, touched=max(case.touched, fact.at), stated=_least((case.stated, fact.stated)))
+    case = structs.replace(case, touched=max(case.touched, fact.at))
+    if case.starts is FactKind.SERIOUS_INCIDENT and fact.key:
+        case = structs.replace(case, stated=_least((case.stated, fact.stated)))
     if fact.kind is FactKind.AWARENESS_STATED:
         return case
     if fact.kind is FactKind.RECLASSIFIED:
@@ -131,13 +125,7 @@ def with_fact(case: Case, fact: Fact) -> Case:
         return structs.replace(case, marks={**case.marks, fact.kind: min(fact.at, case.marks.get(fact.kind, fact.at))})
     if case.starts is FactKind.SERIOUS_INCIDENT and not fact.classes:
         return case
-    if fact.due is not None and (case.given_at is None or (fact.at, -fact.due) > (case.given_at, -(case.given or 0))):
-        case = structs.replace(case, given=fact.due, given_at=fact.at)
-    classes = dict(case.classes)
-    for name in fact.classes:
-        first, last = classes.get(name, (fact.at, fact.at))
-        classes[name] = min(first, fact.at), max(last, fact.at)
-    return structs.replace(case, first=_least((case.first, fact.at)), classes=classes)
+    return _with_date(_with_classes(case, fact), fact)
 
 
 def derived(clock: Clock | None, rule: ClockRule, case: Case, table: ClockTable, at: int, moved: bool) -> Clock:
@@ -184,7 +172,7 @@ def _due(rule: ClockRule, case: Case, table: ClockTable) -> tuple[int | None, bo
         for name in effective.intersection(shorter.classes):
             since = opened
             if shorter.counts_from == "classification":
-                since = max(opened, case.known_since(name))
+                since = max(opened, case.classes[name][0])
             found.append(due_instant(since, shorter.within, calendar, counting))
     return min(found)
 
@@ -194,7 +182,26 @@ def _with_ruling(case: Case, fact: Fact) -> Case:
     if case.ruled_at is None or (fact.at, ruled) > (case.ruled_at, case.ruled):
         case = structs.replace(case, ruled=ruled, ruled_at=fact.at)
     # The firm knows of the incident from the decision on.
-    return structs.replace(case, first=_least((case.first, fact.at))) if ruled else case
+    return _with_classes(case, fact) if ruled else case
+
+
+def _with_classes(case: Case, fact: Fact) -> Case:
+    classes = dict(case.classes)
+    for name in fact.classes:
+        first, last = classes.get(name, (fact.at, fact.at))
+        classes[name] = min(first, fact.at), max(last, fact.at)
+    return structs.replace(case, first=_least((case.first, fact.at)), classes=classes)
+
+
+def _with_date(case: Case, fact: Fact) -> Case:
+    """The date that was set first where a firm starts the case, else the one that was set last."""
+    if fact.due is None:
+        return case
+    if case.given is not None and case.given_at is not None:
+        sign = -1 if case.starts in STARTED_BY_FIRM else 1
+        if (sign * fact.at, -fact.due) <= (sign * case.given_at, -case.given):
+            return case
+    return structs.replace(case, given=fact.due, given_at=fact.at)
 
 
 def _least(times: Iterable[int | None]) -> int | None:

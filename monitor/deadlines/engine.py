@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from monitor.deadlines.cases import Case, Clock, ClockState, derived, elapsed, with_fact
-from monitor.deadlines.facts import Fact, FactKind
+from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind
 from monitor.deadlines.rules import ClockRule, ClockTable, OnMiss, Owes
 from monitor.model.bounds import short
 from monitor.model.events import LAST_MS
@@ -22,11 +22,6 @@ CASES = 64  # cases of one pilot
 # Cases that a firm starts by itself; the rest is left for what authorities start, so that no flood displaces it.
 CASES_OF_FIRM = 48
 CLOCKS_BYTES = 96 * 1024  # of `Clocks` in msgpack, at most
-
-STARTED_BY_FIRM = frozenset({
-    FactKind.SERIOUS_INCIDENT, FactKind.COMPLAINT, FactKind.SERVICE_STARTED, FactKind.SERVICE_CHANGED,
-    FactKind.SERVICE_ENDED, FactKind.LOGS_CLOSED, FactKind.APPLICATION,
-})  # fmt: skip
 
 
 class Clocks(Struct, frozen=True, array_like=True, gc=False):

@@ -50,6 +50,14 @@ class FactKind(StrEnum):
     PILOT_ENDED = "pilot_ended"
 
 
+# Cases that start with something that a firm does. They share a part of the space, so that no flood displaces what an
+# authority starts, and a date that is set with such a fact stays, so that a repeat does not extend it.
+STARTED_BY_FIRM = frozenset({
+    FactKind.SERIOUS_INCIDENT, FactKind.COMPLAINT, FactKind.SERVICE_STARTED, FactKind.SERVICE_CHANGED,
+    FactKind.SERVICE_ENDED, FactKind.LOGS_CLOSED, FactKind.APPLICATION,
+})  # fmt: skip
+
+
 class IncidentClass(StrEnum):
     """Classes of serious incidents that Art. 3(49) and Art. 73 of the EU AI Act tell apart."""
 
@@ -66,8 +74,9 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """One fact.
 
     `key` names the occurrence (incident, application, finding ...) and is used for one only; "" for MODEL_CHANGED and
-    other facts that concern every case. `at` (ms since 1970) is when the monitor received it. `stated` (ms) is the time
-    since when the firm says it knew, `due` (ms) a date that is set with the fact, `classes` the classes of an incident.
+    other facts that concern every open case. `at` (ms since 1970) is when the monitor received it. `stated` (ms) is the
+    time since when the firm knew of the incident, as it says or as an officer found; `due` (ms) a date that is set with
+    the fact, `classes` the classes of an incident.
     """
 
     kind: FactKind

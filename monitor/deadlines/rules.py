@@ -191,7 +191,7 @@ def _flaws(rule: ClockRule, calendars: set[str], countings: set[str]) -> Iterato
         yield "met_by: nothing meets this clock; list a fact"
     if rule.starts in (*_CLASSIFYING[1:], *rule.met_by, *rule.stopped_by, *rule.broken_by):
         yield f"starts: {rule.starts} cannot start this clock; choose another fact"
-    for kind in {*rule.met_by, *rule.stopped_by, *rule.broken_by} & set(_CLASSIFYING):
+    for kind in sorted(kinds_of((rule,)) & set(_CLASSIFYING)):
         yield f"met_by: {kind} only classifies an incident; remove it"
     if rule.on_miss is OnMiss.HALT and rule.owed_by is Owes.AUTHORITY:
         yield "on_miss: a miss of the authority does not halt a pilot; write escalate"

@@ -16,7 +16,6 @@ from monitor.deadlines.engine import (
     CASES,
     CASES_OF_FIRM,
     CLOCKS_BYTES,
-    STARTED_BY_FIRM,
     Change,
     Clocks,
     advance,
@@ -26,7 +25,7 @@ from monitor.deadlines.engine import (
     next_due,
     with_table,
 )
-from monitor.deadlines.facts import Fact, FactKind, IncidentClass, incident_classes
+from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind, IncidentClass, incident_classes
 from monitor.deadlines.rules import KINDS_PER_START, RULES_PER_START, ClockTable, OnMiss, Owes, Shorter, table_of
 from monitor.deadlines.shipped import example_table
 from monitor.errors import ClockTableError
@@ -150,6 +149,44 @@ def test_the_shorter_period_may_run_from_the_classification() -> None:
 def test_grades_become_classes(severity: Severity, harm: Harm, classes: tuple[IncidentClass, ...]) -> None:
     """A death is serious whatever the firm calls it; what did not happen is not."""
     assert incident_classes(severity, harm) == classes
+
+
+def test_a_report_received_in_time_and_read_after_the_miss_meets_the_clock() -> None:
+    """What the log received before the due instant is in time, also if an outage delayed its reading."""
+    clocks = advance(after(incident(START, INJURY)), TABLE, START + 20 * DAY).clocks
+    assert clock(clocks, "incident-report").state is ClockState.MISSED
+    step = apply(clocks, TABLE, Fact(kind=FactKind.INITIAL_REPORT, at=START + 10 * DAY, key="i-1"))
+    assert clock(step.clocks, "incident-report").state is ClockState.MET
+    assert (Change.MET, "incident-report") in {(c.change, c.rule) for c in step.changes}
+
+
+def test_an_authority_may_move_a_date_that_it_set_and_a_firm_may_not() -> None:
+    """Of dates that come with a fact, the last one of an authority and the first one of a firm counts."""
+    for kind, rule, expected in (
+        (FactKind.FINDING, "rectification", START + 9 * DAY),
+        (FactKind.COMPLAINT, "complaint", START + 5 * DAY),
+    ):
+        facts = [Fact(kind=kind, at=START + n, key="k", due=START + days * DAY) for n, days in ((1, 5), (2, 9))]
+        assert clock(after(*facts), rule).due == expected
+        assert clock(after(*reversed(facts)), rule).due == expected
+
+
+def test_a_decision_that_is_repeated_moves_nothing() -> None:
+    """A class counts from when it was first known, whatever an officer confirms later."""
+    shorter = (Shorter(classes=(DEATH,), within=Duration(2, Unit.DAYS), counts_from="classification"),)
+    rules = [structs.replace(r, shorter=shorter) if r.name == "incident-report" else r for r in TABLE.rules]
+    table = structs.replace(TABLE, rules=tuple(rules))
+    first = Fact(kind=FactKind.RECLASSIFIED, at=START + DAY, key="i-1", classes=(DEATH,))
+    clocks = after(incident(START, INJURY), first, table=table)
+    again = apply(clocks, table, structs.replace(first, at=START + 2 * DAY))
+    assert next_due(again.clocks) == next_due(clocks)
+    assert again.changes == ()
+
+
+def test_a_time_of_awareness_belongs_to_one_incident() -> None:
+    """A fact that concerns every case states no awareness."""
+    clocks = after(incident(START, INJURY), Fact(kind=FactKind.MODEL_CHANGED, at=START + 1, stated=START - 90 * DAY))
+    assert next_due(clocks) == next_due(after(incident(START, INJURY)))
 
 
 # Bounds
