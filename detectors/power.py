@@ -4,8 +4,8 @@ The state of `LimitEProcess` is one sum per rate ratio. The distribution of that
 is carried from period to period as a Markov chain (Brook and Evans 1972, An approach to the probability distribution of
 CUSUM run length, Biometrika 59: 539-549): every state meets every possible count, what reaches the threshold is
 absorbed, and states that are alike are merged. Two states are alike if they agree in the logarithm of their total
-(narrow cells while there are few) and in the mean slope of their sums, weighted by size, which says how fast they react to the next
-event. Merged sums are averaged, so that merging changes no expectation.
+(narrow cells while there are few) and in the mean slope of their sums, weighted by size, which says how fast they react
+to the next event. Merged sums are averaged, so that merging changes no expectation.
 
 Long series use periods of growing length, so that a year of hours takes as many steps as a year of days. Within such a
 block the statistic is compared with the threshold where its last event is expected, not only at the end of the block.
@@ -156,7 +156,9 @@ class _Chain:
         self.least_events = 0 if free else detector.minimum_events
         self.least_expected = 0.0 if self.above else float(detector.minimum_events)
         self.found, self.alive, self.coarseness = 0.0, 1.0, 0
-        self.p, self.sums, self.seen = np.ones(1), np.zeros((len(self.slopes), 1)), np.zeros(1)
+        self.p: Floats = np.ones(1)
+        self.sums: Floats = np.zeros((len(self.slopes), 1))
+        self.seen: Floats = np.zeros(1)
         self._length, self._made = 1, self._counts(1) if self.possible else None
 
     def step(self, first: int, length: int) -> None:

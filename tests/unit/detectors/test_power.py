@@ -47,7 +47,7 @@ def test_blocks_of_periods_agree_with_single_periods() -> None:
     """A series computed in growing blocks has the curve of the one computed period by period."""
     planned = Planned(1.0, 400, 0.12)
     single = power(detector(0.06), planned, FINE._replace(single=400))
-    blocks = power(detector(0.06), planned, FINE)
+    blocks = power(detector(0.06), planned, FINE._replace(single=32, octave=32))
     assert len(blocks.ends) < len(single.ends) / 2
     assert max(abs(f - single.by(end)) for end, f in zip(blocks.ends, blocks.found, strict=True)) < 0.01
 
