@@ -19,7 +19,9 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("access", "files", "charter"),
-    ("validate", "indicators", "http_server", "deadlines"),
+    ("deadlines",),
+    ("lifecycle",),
+    ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
     ("decide",),
@@ -36,14 +38,14 @@ RANKS: tuple[tuple[str, ...], ...] = (
 )
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
-    "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide",
-    "detect", "observe", "projections", "common_cause", "deadlines",
+    "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
+    "decide", "detect", "observe", "projections", "common_cause", "deadlines",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
     for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
 }
-# The pinned time zones, the clock table that ships, the YAML of charters, and the lock that a scrape takes.
+# The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
     "monitor.deadlines.shipped",
