@@ -294,6 +294,17 @@ def test_a_stored_state_stays_readable() -> None:
 # Versions of the table
 
 
+def with_2027_pinned() -> ClockTable:
+    """The table with 1 January 2027 as a holiday in China, and no other in that year."""
+    china = next(c for c in TABLE.calendars if c.name == "china")
+    pinned = structs.replace(
+        china,
+        covers=(china.covers[0], china.covers[1].replace(year=2027)),
+        holidays=(*china.holidays, structs.replace(china.holidays[0], date=china.holidays[0].date.replace(year=2027))),
+    )
+    return structs.replace(TABLE, calendars=tuple(pinned if c is china else c for c in TABLE.calendars))
+
+
 def test_a_new_version_moves_only_provisional_due_instants() -> None:
     """Once holidays are pinned, a due instant that was provisional is computed again, and a miss under the incomplete
     calendar is lifted; others stay."""
@@ -305,19 +316,26 @@ def test_a_new_version_moves_only_provisional_due_instants() -> None:
     assert before.due is not None
     clocks = advance(clocks, TABLE, before.due).clocks
     assert clock(clocks, "cn-filing").state is ClockState.MISSED
-    china = next(c for c in TABLE.calendars if c.name == "china")
-    pinned = structs.replace(
-        china,
-        covers=(china.covers[0], china.covers[1].replace(year=2027)),
-        holidays=(*china.holidays, structs.replace(china.holidays[0], date=china.holidays[0].date.replace(year=2027))),
-    )
-    table = structs.replace(TABLE, calendars=tuple(pinned if c is china else c for c in TABLE.calendars))
+    table = with_2027_pinned()
     step = with_table(clocks, TABLE, table, before.due)
     moved = clock(step.clocks, "cn-filing")
     assert (moved.state, moved.provisional) == (ClockState.RUNNING, False)
     assert moved.due == before.due + DAY  # 1 January is off, so the tenth working day is Friday 8 January
     assert [c.change for c in step.changes] == [Change.MOVED, Change.RESTARTED]
     assert clock(step.clocks, "incident-report").due == other.due
+
+
+def test_what_was_done_in_time_by_the_complete_calendar_is_no_miss() -> None:
+    """A duty that was late only because a holiday was not pinned is met once it is."""
+    clocks = after(Fact(kind=FactKind.SERVICE_STARTED, at=1_798_084_800_000, key="s"))
+    due = next_due(clocks)
+    assert due is not None
+    clocks = advance(clocks, TABLE, due).clocks
+    clocks = apply(clocks, TABLE, Fact(kind=FactKind.SERVICE_FILED, at=due + 3_600_000, key="s")).clocks
+    assert clock(clocks, "cn-filing").state is ClockState.MISSED
+    step = with_table(clocks, TABLE, with_2027_pinned(), due + 9 * DAY)
+    assert clock(step.clocks, "cn-filing").state is ClockState.MET
+    assert [c.change for c in step.changes] == [Change.MOVED, Change.MET]
 
 
 def test_a_clock_keeps_the_law_under_which_it_started() -> None:
