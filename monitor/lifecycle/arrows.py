@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from monitor.deadlines.facts import FactKind
 from monitor.lifecycle.names import ORDER, REGION_OF, Act, Event, Fact, Region, State, Statistics, Trigger
 
 S, A, E, F, X = State, Act, Event, Fact, Statistics
@@ -40,7 +41,7 @@ class Arrow(Struct, frozen=True, kw_only=True):
     when: frozenset[Fact] = frozenset()
     unless: frozenset[Fact] = frozenset()
     needs: tuple[Fact, ...] = ()
-    clocks: tuple[str, ...] = ()
+    clocks: tuple[FactKind, ...] = ()
     statistics: Statistics = Statistics.CONTINUE
 
     @property
@@ -62,6 +63,7 @@ def _arrow(
     fields: dict[str, Any] = {
         name: frozenset(_all(value)) if name in _SETS else _all(value) for name, value in more.items()
     }
+    fields["clocks"] = tuple(FactKind(kind) for kind in fields.get("clocks", ()))
     for source in _all(sources):
         to = source if target is None else target
         yield Arrow(source=source, trigger=trigger, target=to, record=record, statistics=statistics, **fields)

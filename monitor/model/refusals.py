@@ -76,6 +76,14 @@ class Refusal(StrEnum):
     POWER_NOT_REACHED = "power_not_reached"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    # the configuration of the sandbox
+    SAME_PERSON = "same_person"
+    NOT_FOUNDED = "not_founded"
+    ALREADY_FOUNDED = "already_founded"
+    BAD_CONFIGURATION = "bad_configuration"
+    TOO_MANY_PROPOSALS = "too_many_proposals"
+    UNKNOWN_PROPOSAL = "unknown_proposal"
+    PROPOSAL_CHANGED = "proposal_changed"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -183,6 +191,13 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.POWER_NOT_REACHED: "The declared power was not reached.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.SAME_PERSON: "A second person must do this.",
+    Refusal.NOT_FOUNDED: "The sandbox has no configuration yet; found it first.",
+    Refusal.ALREADY_FOUNDED: "The sandbox has a configuration; change it by proposals.",
+    Refusal.BAD_CONFIGURATION: "The configuration does not hold together.",
+    Refusal.TOO_MANY_PROPOSALS: "Too many proposals are open; approve them, or withdraw one.",
+    Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
+    Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",
