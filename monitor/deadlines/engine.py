@@ -143,7 +143,7 @@ def with_table(clocks: Clocks, before: ClockTable, table: ClockTable, at: int) -
                     gone = structs.replace(clock, state=ClockState.STOPPED, ended=at)
                     changes.extend(_changes(clock, gone, case, before.rule(clock.rule), at))
                 continue
-            if clock.provisional and clock.owed:
+            if clock.provisional and clock.state is not ClockState.STOPPED:
                 after = derived(clock, rule, case, table, at, True)
                 changes.extend(_changes(clock, after, case, rule, at))
             kept.append(after)

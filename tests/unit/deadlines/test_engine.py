@@ -1,4 +1,4 @@
-"""The clock engine: what it returns, its bounds, new versions of the table, and its rows for the board."""
+"""The clock engine: what it returns, and its bounds."""
 
 from __future__ import annotations
 
@@ -20,40 +20,14 @@ from monitor.deadlines.engine import (
     Clocks,
     advance,
     apply,
-    case_key,
     held_by,
     next_due,
-    with_table,
 )
 from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind, IncidentClass, incident_classes
-from monitor.deadlines.rules import KINDS_PER_START, RULES_PER_START, ClockTable, OnMiss, Owes, Shorter, table_of
-from monitor.deadlines.shipped import example_table
-from monitor.errors import ClockTableError
+from monitor.deadlines.rules import KINDS_PER_START, RULES_PER_START, OnMiss, Owes, Shorter
 from monitor.model.bounds import NAME
 from monitor.model.events import LAST_MS, Harm, Severity
-from monitor.projections.clock_board import clock_rows, due_next, time_left
-
-DAY = 86_400_000
-START = 1_772_442_000_000  # Monday 2026-03-02 10:00 in Berlin
-TABLE = example_table()
-INJURY, DEATH = IncidentClass.SERIOUS_INJURY, IncidentClass.DEATH
-SHORTER = {"classes": ["death"], "within": {"count": 1, "unit": "days"}}
-
-
-def incident(at: int, *classes: IncidentClass, key: str = "i-1", stated: int | None = None) -> Fact:
-    return Fact(kind=FactKind.SERIOUS_INCIDENT, at=at, key=key, classes=classes, stated=stated)
-
-
-def after(*facts: Fact, table: ClockTable = TABLE) -> Clocks:
-    clocks = Clocks()
-    for fact in facts:
-        clocks = apply(clocks, table, fact).clocks
-    return clocks
-
-
-def clock(clocks: Clocks, rule: str) -> Clock:
-    (found,) = (each for case in clocks.cases.values() for each in case.clocks if each.rule == rule)
-    return found
+from tests.unit.deadlines.histories import DAY, DEATH, INJURY, START, TABLE, after, clock, incident
 
 
 def test_a_miss_is_addressed_and_carries_its_due_instant() -> None:
@@ -67,6 +41,12 @@ def test_a_miss_is_addressed_and_carries_its_due_instant() -> None:
     assert (miss.change, miss.at, miss.due, miss.rule) == (Change.MISSED, due, due, "incident-report")
     assert (miss.owed_by, miss.on_miss, miss.key) == (Owes.FIRM, OnMiss.ESCALATE, "i-1")
     assert "73(2)" in miss.basis
+
+
+def test_misses_are_returned_in_the_order_of_time() -> None:
+    """One advance over several due instants returns the misses as several advances would."""
+    clocks = after(incident(START, INJURY, key="later"), incident(START + DAY, DEATH, key="sooner"))
+    assert [c.key for c in advance(clocks, TABLE, START + 90 * DAY).changes] == ["sooner", "later"]
 
 
 def test_a_reclassification_reports_where_the_due_instant_moved() -> None:
@@ -218,6 +198,17 @@ def test_what_asks_for_nothing_is_forgotten_first() -> None:
     assert clocks.refused == 0
 
 
+def test_a_statement_without_an_incident_is_forgotten_before_a_closed_case() -> None:
+    """What never started a clock gives way before what did, however new it is."""
+    facts = [incident(START + n, INJURY, key=f"i-{n}") for n in range(CASES_OF_FIRM - 1)]
+    facts.append(Fact(kind=FactKind.COMPLETE_REPORT, at=START + DAY, key="i-0"))
+    facts.append(Fact(kind=FactKind.AWARENESS_STATED, at=START + 2 * DAY, key="unknown", stated=START))
+    clocks = after(*facts, incident(START + 3 * DAY, INJURY, key="new"))
+    keys = {case.key for case in clocks.cases.values()}
+    assert "unknown" not in keys
+    assert {"i-0", "new"} <= keys
+
+
 def test_reports_without_a_class_take_no_space() -> None:
     """What is not serious leaves no trace."""
     assert after(incident(START, key="x", stated=START - DAY)) == Clocks()
@@ -260,134 +251,18 @@ def test_every_kind_that_a_firm_starts_is_known() -> None:
     assert {rule.starts for rule in TABLE.rules} <= STARTED_BY_FIRM | by_authority
 
 
-# Versions of the table
-
-
-def test_a_new_version_moves_only_provisional_due_instants() -> None:
-    """Once holidays are pinned, a due instant that was provisional is computed again, and a miss under the incomplete
-    calendar is lifted; others stay."""
-    december = 1_798_084_800_000  # 2026-12-24 12:00 in Shanghai
-    filing = Fact(kind=FactKind.SERVICE_STARTED, at=december, key="s")
-    clocks = after(filing, incident(START, INJURY))
-    before, other = clock(clocks, "cn-filing"), clock(clocks, "incident-report")
-    assert before.provisional
-    assert before.due is not None
-    clocks = advance(clocks, TABLE, before.due).clocks
-    assert clock(clocks, "cn-filing").state is ClockState.MISSED
-    china = next(c for c in TABLE.calendars if c.name == "china")
-    pinned = structs.replace(
-        china,
-        covers=(china.covers[0], china.covers[1].replace(year=2027)),
-        holidays=(*china.holidays, structs.replace(china.holidays[0], date=china.holidays[0].date.replace(year=2027))),
-    )
-    table = structs.replace(TABLE, calendars=tuple(pinned if c is china else c for c in TABLE.calendars))
-    step = with_table(clocks, TABLE, table, before.due)
-    moved = clock(step.clocks, "cn-filing")
-    assert (moved.state, moved.provisional) == (ClockState.RUNNING, False)
-    assert moved.due == before.due + DAY  # 1 January is off, so the tenth working day is Friday 8 January
-    assert [c.change for c in step.changes] == [Change.MOVED, Change.RESTARTED]
-    assert clock(step.clocks, "incident-report").due == other.due
-
-
-def test_a_clock_keeps_the_law_under_which_it_started() -> None:
-    """A shorter period in a new version does not apply to a case that runs, whatever meets it."""
-    clocks = after(incident(START, INJURY))
-    due = next_due(clocks)
-    rules = [
-        structs.replace(r, within=Duration(5, Unit.DAYS)) if r.name == "incident-report" else r for r in TABLE.rules
-    ]
-    table = structs.replace(TABLE, rules=tuple(rules))
-    clocks = with_table(clocks, TABLE, table, START + DAY).clocks
-    assert next_due(clocks) == due
-    clocks = apply(clocks, table, Fact(kind=FactKind.INITIAL_REPORT, at=START + 7 * DAY, key="i-1")).clocks
-    assert clock(clocks, "incident-report").state is ClockState.MET
-
-
-def test_a_clock_whose_rule_is_gone_stops_and_says_so() -> None:
-    """Removing a rule stops its clocks; nothing vanishes without a change."""
-    table = structs.replace(TABLE, rules=tuple(r for r in TABLE.rules if r.name != "incident-report"))
-    step = with_table(after(incident(START, INJURY)), TABLE, table, START + DAY)
-    assert [(c.change, c.rule, c.at) for c in step.changes] == [(Change.STOPPED, "incident-report", START + DAY)]
-    assert {c.rule for c in step.clocks.cases[case_key(FactKind.SERIOUS_INCIDENT, "i-1")].clocks} == {
-        "complete-report",
-        "evidence-hold",
-    }
-
-
-@pytest.mark.parametrize(
-    ("rule", "changes", "field"),
-    [
-        ("incident-report", {"calendar": "france"}, "calendar"),
-        ("incident-report", {"counting": "x"}, "counting"),
-        ("incident-report", {"within": {"count": 5000, "unit": "days"}}, "within"),
-        ("incident-report", {"within": {"count": 0, "unit": "days"}}, "within"),
-        ("incident-report", {"within": None}, "shorter"),
-        ("incident-report", {"met_by": []}, "met_by"),
-        ("incident-report", {"met_by": ["reclassified"]}, "met_by"),
-        ("incident-report", {"due_given": True}, "due_given"),
-        ("incident-report", {"name": "evidence-hold"}, "same name"),
-        ("evidence-hold", {"broken_by": []}, "keeps"),
-        ("application-decision", {"on_miss": "halt"}, "on_miss"),
-        ("application-decision", {"starts": "application_decided"}, "starts"),
-        ("application-decision", {"shorter": [SHORTER]}, "shorter"),
-        ("exit-report", {"owed_by": "operator"}, "owed_by"),
-        ("exit-report", {"wihtin": 3}, "wihtin"),
-    ],
-)  # fmt: skip
-def test_a_wrong_table_is_refused_with_the_field(rule: str, changes: dict[str, object], field: str) -> None:
-    """Each mistake in a table names rule and field."""
-    data = msgspec.to_builtins(TABLE)
-    for row in data["rules"]:
-        if row["name"] == rule:
-            row.update(changes)
-    with pytest.raises(ClockTableError, match=field):
-        table_of(data)
-
-
-def test_the_example_reads_back_as_itself() -> None:
-    """The shipped table is correct, also after a round trip through plain values."""
-    assert table_of(msgspec.to_builtins(TABLE)) == TABLE
-
-
-# The board
-
-
-def test_the_board_shows_what_is_due_next_by_urgency_and_debtor() -> None:
-    """Missed and still owed first, then by due instant, then what has no date; one debtor sees what it owes."""
-    facts = [
-        incident(START, INJURY, key="late"),
-        incident(START + 20 * DAY, DEATH, key="new"),
-        Fact(kind=FactKind.APPLICATION, at=START, key="a"),
-        Fact(kind=FactKind.SUSPENSION, at=START, key="s"),
-    ]
-    now = START + 21 * DAY
-    clocks = advance(after(*facts), TABLE, now).clocks
-    rows = due_next(clocks, TABLE, now)
-    assert [(r.rule, r.key) for r in rows[:3]] == [
-        ("incident-report", "late"),
-        ("incident-report", "new"),
-        ("application-decision", "a"),
-    ]
-    assert {r.due for r in rows[3:]} == {None}
-    assert [r.rule for r in due_next(clocks, TABLE, now, Owes.AUTHORITY)] == ["application-decision", "ai-office"]
-    assert rows[0].left is not None
-    assert time_left(rows[0].left) == "overdue by 5 d 10 h"
-    assert rows[0].last_day == "2026-03-17"
-    assert rows[1].basis == "EU AI Act, Art. 73(2) and (5); EU AI Act, Art. 73(4)"
-    held = {r.key for r in rows if FactKind.MODEL_CHANGED in r.forbids}
-    assert held == {"late", "new"}
-
-
-def test_the_board_shows_a_met_clock_as_late_but_not_as_owed() -> None:
-    """A clock that was met before an earlier awareness was stated is shown as late; nothing is owed."""
+def test_a_stored_state_stays_readable() -> None:
+    """The bytes of this version are pinned: a later version reads them and writes them back unless fields were
+    appended."""
     clocks = after(
-        incident(START, INJURY),
-        Fact(kind=FactKind.COMPLETE_REPORT, at=START + 14 * DAY, key="i-1"),
-        Fact(kind=FactKind.AWARENESS_STATED, at=START + 15 * DAY, key="i-1", stated=START - 30 * DAY),
+        incident(START, DEATH, stated=START - DAY),
+        Fact(kind=FactKind.RECLASSIFIED, at=START + 1, key="i-1", classes=(INJURY,)),
+        Fact(kind=FactKind.INITIAL_REPORT, at=START + 2, key="i-1"),
+        Fact(kind=FactKind.FINDING, at=START + 3, key="f-1", due=START + DAY),
     )
-    assert due_next(clocks, TABLE, START + 16 * DAY) == ()
-    (row,) = (r for r in clock_rows(clocks, TABLE, START + 16 * DAY) if r.rule == "incident-report")
-    assert (row.state, row.late) == (ClockState.MET, True)
+    pinned = (Path(__file__).parents[2] / "data" / "deadlines" / "clocks.msgpack.hex").read_text("ascii")
+    assert msgspec.msgpack.decode(bytes.fromhex(pinned), type=Clocks) == clocks
+    assert msgspec.msgpack.encode(clocks).hex() == pinned.strip()
 
 
 def test_the_example_of_the_readme_runs() -> None:
