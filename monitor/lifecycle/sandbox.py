@@ -93,7 +93,7 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def open_mode(self) -> bool:
-        """Whether nobody has a key, so that no author is proved."""
+        """Whether no person has a key, so that no author is proved."""
         return not any(person.keys for person in self.people)
 
     def person(self, author: str) -> Person | None:

@@ -132,7 +132,7 @@ def test_every_act_has_one_row() -> None:
 
 @pytest.mark.parametrize("act", ROWS)
 def test_every_cell_is_as_written(act: Act) -> None:
-    """An act is allowed to the roles of its row in the states of its row, and to nobody else anywhere."""
+    """An act is allowed to the roles of its row in the states of its row, and to no other role anywhere."""
     row, cells = ROWS[act], 0
     for role, life in itertools.product(Role, lives(row)):
         why = refused(act, {role}, life, FACTS)

@@ -140,7 +140,7 @@ def test_a_whole_configuration_has_no_mistake() -> None:
 
 
 def test_an_admitter_founds_once() -> None:
-    """Others only in open mode, and nobody twice; before it nothing else is possible."""
+    """Others only in open mode, and none twice; before it nothing else is possible."""
     stranger = Proved(KEYS["mallory"].key_id)
     assert why(SandboxState(), founding(), stranger) is Refusal.NOT_AN_OFFICER
     assert step(SandboxState(), founding(), Proved(), open_mode=True) == FOUNDED
