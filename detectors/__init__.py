@@ -11,7 +11,6 @@ To *halt*:
 - `maxsprt`: Poisson counts of a pilot of planned size with an excess from the start; then faster. *P(alarming before
   the horizon) <= alpha, exactly.* Low power for an excess after a long period within the limit; refuses variance/mean
   above 1.
-
 - `disparity`: one segment against all others, proportions or counts ("no group above 1.25 times the others"). *P(ever
   alarming) <= alpha, at every stopping time, whatever moves all segments alike.* Slow for groups with few events.
 
@@ -92,6 +91,10 @@ DETECTORS: dict[str, type[Any]] = {
     "river_drift": RiverDrift,
     "shape": Shape,
 }
+
+SPENDS_ALPHA = ("limit_e_process", "disparity")
+"""Detectors whose P(ever alarming) is at most their share of alpha. A changed charter continues their evidence
+(`amend`): begun anew, it would spend the share a second time."""
 
 NEEDS_COMPLETE: tuple[type[Any], ...] = (Fall, Disparity)
 """Detectors for which an exposure that was replaced by its upper bound would be evidence: they are given complete

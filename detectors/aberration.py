@@ -9,6 +9,7 @@ import msgspec
 
 from detectors.base import Count, Design, Observation, Proportion, Score, events_of, within
 from detectors.intervals import beta_i
+from detectors.mixture import summed
 
 _WEEKS_PER_YEAR = 365.25 / 7
 _TRACE = 1e-15  # smaller exposures are treated as 0
@@ -92,7 +93,9 @@ class Aberration(msgspec.Struct, kw_only=True, array_like=True):
             for window in _WINDOWS:
                 if len(recent) >= 2 * window:
                     last = recent[-2 * window :]
-                    tail = min(tail, len(_WINDOWS) * self._tail(sum(last[::2]), rate * sum(last[1::2]), dispersion))
+                    tail = min(
+                        tail, len(_WINDOWS) * self._tail(summed(last[::2]), rate * summed(last[1::2]), dispersion)
+                    )
             statistic = -log(min(max(tail, _LEAST), 1.0))
             proportion = type(observation) is Proportion
             score = Score(statistic, log(self.arl0), rate if proportion else rate * x, k / x if proportion else k)

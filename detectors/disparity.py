@@ -85,6 +85,11 @@ class Disparity(msgspec.Struct, kw_only=True, array_like=True):
             sums=[0.0] * len(chosen),
         )
 
+    def amend(self, design: Design) -> None:
+        """Applies a changed `variance_mean` from the next period on. Threshold and evidence stay: the product of
+        e-values, each for the dispersion assumed in its period, is still an e-process."""
+        self.dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
+
     def update(self, observation: Observation) -> Score | None:
         """Processes one closed period. Returns `None` where the segment or the others have no exposure."""
         if type(observation) is not Compared:

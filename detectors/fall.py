@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import msgspec
 
 from detectors.base import Change, Count, Design, Observation, Proportion, Score, events_of, within
+from detectors.mixture import summed
 
 _WEEKS_PER_YEAR = 365.25 / 7
 _TRACE = 1e-15  # smaller exposures are treated as 0
@@ -109,7 +110,7 @@ class Fall(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             for a, (slope, cost) in zip(self.sums or (0.0,) * len(_RATIOS), self.lines, strict=True):
                 e = slope * k + cost * grown if k else cost * grown
                 made.append(min((a + 1 / len(_RATIOS)) * exp(min(max(e, -600.0), 600.0)), _MOST))
-            statistic = log(max(sum(made), 1e-300))
+            statistic = log(max(summed(made), 1e-300))
         self._learn(k, x, rate, dispersion)
         if not ready:
             return None

@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from detectors import SPENDS_ALPHA
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
 from monitor.cli import charter_history
@@ -20,7 +21,6 @@ from monitor.cli.terminal import echo
 from monitor.cli.week import week
 from monitor.compile.lint import alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
-from monitor.compile.plan import SPENDS_ALPHA
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -16,11 +16,12 @@ import msgspec
 from msgspec import UNSET, Struct
 
 import detectors
+from detectors import SPENDS_ALPHA
 from detectors.base import Count, Proportion
 from monitor.charter import time_zones
 from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
-from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, build_detectors, plan_of
+from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
@@ -312,7 +313,8 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         yield _warning(f"{at}.detectors", "no detector reads this indicator", "add a detector")
     spending = [w.name for w in spec.detectors if w.name in SPENDS_ALPHA]
     if spec.weight > 0 and not spending:
-        yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
+        names = " and ".join(SPENDS_ALPHA)
+        yield _warning(f"{at}.weight", f"only {names} spend alpha, and this indicator has none of them", "set it to 0")
     if len(spending) > 1:
         yield _error(
             f"{at}.detectors",

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import structs
 
 import detectors
+from detectors import SPENDS_ALPHA
 from detectors.base import Count, Design, Detector, Gap, Observation
 from detectors.baseline_limit import against_baseline
 from monitor.charter.spec import DAYS, LEVEL_OF_NAME, Charter, DetectorSpec, IndicatorSpec, alpha_share
@@ -31,8 +32,6 @@ DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
 INCIDENT_EVENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
-
-SPENDS_ALPHA = ("limit_e_process", "disparity")  # the detectors with a declared rate of false halts
 
 # The reason of a detector's alarm; one that is not listed has the reason "drift suspected".
 ALARM_REASONS = {

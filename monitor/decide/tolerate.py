@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from detectors import SPENDS_ALPHA
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
 from monitor.decide import ladder
@@ -22,13 +23,11 @@ from monitor.model.rectification_window import RectificationWindow, names_findin
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
 
-LIMIT_DETECTOR = "limit_e_process"  # the only detector whose crossings are tolerated
-
 
 def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:
     """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), escalates instead of
     halting. If so, it joins the rectification window, and opens it if it is the first."""
-    if not context.plan.tolerates or detector_spec.name != LIMIT_DETECTOR or level_of(detector_spec) != Level.HALT:
+    if not context.plan.tolerates or detector_spec.name not in SPENDS_ALPHA or level_of(detector_spec) != Level.HALT:
         return False
     pilot = context.pilot
     if pilot.tolerated is None:
@@ -55,7 +54,7 @@ def restart_limit(context: DecisionContext, indicator: CompiledIndicator, stream
         return
     fresh = build_detectors(context.pilot.charter, indicator, context.pilot.standing.restart)
     for place, detector_spec in enumerate(indicator.spec.detectors):
-        if detector_spec.name == LIMIT_DETECTOR:
+        if detector_spec.name in SPENDS_ALPHA:
             stream.detectors[place] = fresh[place]
 
 

@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeAlias, TypeGuard
 
 from msgspec import UNSET, structs
 
-from detectors import NEEDS_COMPLETE
+from detectors import NEEDS_COMPLETE, SPENDS_ALPHA
 from detectors.base import Compared, Count, Detector, Gauge, Observation, Proportion, Provisional, Score, events_of
 from detectors.disparity import Disparity
+from detectors.mixture import summed
 from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
-from monitor.compile.plan import SPENDS_ALPHA, CompiledIndicator, level_of, stream_key
+from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
@@ -106,7 +107,7 @@ def compare(pilot: PilotState, indicator: CompiledIndicator) -> dict[str, Compar
             return {}
         if observation is not None:
             found[segment] = events_of(observation)
-    k, x = (sum(part) for part in zip(*found.values(), strict=True)) if found else (0.0, 0.0)
+    k, x = summed([k for k, _ in found.values()]), summed([x for _, x in found.values()])
     shares = indicator.observes is Proportion
     return {s: Compared(mine[0], mine[1], k - mine[0], x - mine[1], shares) for s, mine in found.items()}
 

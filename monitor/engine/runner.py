@@ -222,7 +222,8 @@ class Runner(Generic[M]):
         self._turns += 1
         at = 0
         while at < len(records):
-            portion = records[at : at + self._portion.get(topic, FIRST_PORTION)]
+            size = self._portion.get(topic, FIRST_PORTION)
+            portion = records[at : at + size]
             at += len(portion)
             steps = self.machine.telemetry_steps(topic, portion)
             while True:
@@ -233,7 +234,7 @@ class Runner(Generic[M]):
                     break
                 yield
             outputs.newest_permits()
-            self._portion[topic] = _next_portion(len(portion), len(outputs))
+            self._portion[topic] = _next_portion(size, len(portion), len(outputs))
             *parts, last = outputs.in_parts(WRITE_OUTPUTS if len(portion) == 1 else len(outputs) or 1)
             for part in parts:
                 self._begun[topic] = self._begun.get(topic, 0) + len(part)
@@ -465,8 +466,8 @@ class Runner(Generic[M]):
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")
 
 
-def _next_portion(records: int, outputs: int) -> int:
-    """How many records to step before the next write, after this many had this many outputs."""
+def _next_portion(size: int, records: int, outputs: int) -> int:
+    """How many records to step before the next write, after this many of at most `size` had this many outputs."""
     if outputs > WRITE_OUTPUTS:
         return max(1, records * WRITE_OUTPUTS // outputs)
-    return min(CHUNK, 2 * records)
+    return min(CHUNK, max(size, 2 * records))

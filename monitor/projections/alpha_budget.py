@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from detectors import SPENDS_ALPHA
 from monitor.charter.spec import Charter, IndicatorSpec, alpha_share
 from monitor.model.records import Decision, Evidence, Reason
 
-LIMITS = ("limit_e_process", "disparity")  # an indicator has one of them
 Stream = tuple[str, str]
 """Indicator and segment."""
 
@@ -47,7 +47,7 @@ class AlphaRuns(Struct):
             self.crossed.clear()
             self.largest.clear()
         finding = decision.finding
-        ours = decision.restart == self.number and finding.rule in LIMITS
+        ours = decision.restart == self.number and finding.rule in SPENDS_ALPHA
         if not ours or finding.statistic is None or finding.bar is None:
             return
         stream = (finding.indicator, finding.segment)
@@ -57,7 +57,7 @@ class AlphaRuns(Struct):
 
     def add_evidence(self, record: Evidence, charter: Charter | None) -> None:
         """Apply a closed period, unless it closed before the run in force began."""
-        score = next((record.scores[name] for name in LIMITS if name in record.scores), None)
+        score = next((record.scores[name] for name in SPENDS_ALPHA if name in record.scores), None)
         if score is not None and _closed(record, charter) > self.since:
             self._seen((record.indicator, record.segment), score[0])
 
@@ -91,7 +91,7 @@ def alpha_use(charter: Charter, runs: AlphaRuns, evidence: Iterable[Evidence] = 
     return [
         _use(charter, spec, segment, seen)
         for spec in charter.indicators
-        if spec.weight > 0 and any(w.name in LIMITS for w in spec.detectors)
+        if spec.weight > 0 and any(w.name in SPENDS_ALPHA for w in spec.detectors)
         for segment in spec.segments or ("",)
     ]
 

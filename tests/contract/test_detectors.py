@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import detectors
-from detectors import DETECTORS, build
+from detectors import DETECTORS, SPENDS_ALPHA, build
 from detectors.base import Compared, Count, Design, Detector, Gap, Gauge, Proportion
 from detectors.checks import CHECKS, SAMPLES, Make, keeps_a_bounded_state
 from tests.strength import FULL
@@ -146,6 +146,21 @@ def test_a_wrong_parameter_is_named(
     """An invalid parameter raises ValueError that starts with its name."""
     with pytest.raises(ValueError, match=f"^{message}: "):
         build(name, msgspec.structs.replace(design(Count), **change), params)
+
+
+@pytest.mark.parametrize("name", SPENDS_ALPHA)
+def test_a_detector_that_spends_alpha_continues_its_evidence_under_a_changed_charter(name: str) -> None:
+    """Begun anew it would spend the same share a second time. What is assumed from then on is the new value."""
+    kind = DETECTORS[name].observes[0]
+    before, plain, changed = (build(name, msgspec.structs.replace(design(kind), variance_mean=v)) for v in (1, 1, 3))
+    stream = next(iter(SAMPLES[kind].values()))
+    for observation in stream[:20]:
+        before.update(observation)
+        plain.update(observation)
+    before.amend(msgspec.structs.replace(design(kind), variance_mean=3.0))
+    assert before.sums == plain.sums
+    assert before.threshold == plain.threshold
+    assert before.dispersion == changed.dispersion
 
 
 def test_detectors_are_pure() -> None:

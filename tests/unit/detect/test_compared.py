@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec
+from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec, Responses
 from monitor.compile.lint import lint
 from monitor.model.records import Level, Reason
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
@@ -47,6 +47,14 @@ def test_a_group_far_above_the_others_halts_the_pilot() -> None:
     assert halt.finding.ratio is not None
     assert halt.finding.ratio_low < halt.finding.ratio
     assert "allowed by the other segments" in halt.finding.explanation
+
+
+def test_the_first_crossing_of_a_low_tier_may_be_tolerated() -> None:
+    """As that of any other limit."""
+    bench = Bench(GAP, hard_rules=(), tier="limited", responses=Responses(tolerate_first=True))
+    hours(bench, 0, 60, {"a": 5, "b": 15, "c": 5})
+    crossings = [r for r in bench.reasons() if r in (Reason.LIMIT_TOLERATED, Reason.LIMIT_EXCEEDED)]
+    assert crossings[0] == Reason.LIMIT_TOLERATED
 
 
 def test_a_period_of_which_one_exposure_is_unknown_is_no_comparison() -> None:
