@@ -25,7 +25,7 @@ from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.journal_records import fruitless_claims
 from monitor.kafka.output_lines import Line, OutputLines
-from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
+from monitor.kafka.output_routes import OutputRoutes, Routing, Written, decode_written
 from monitor.kafka.output_signer import OutputSigner
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, learn_topics, to_records
 from monitor.kafka.recovery_trust import RecoveryTrust
@@ -81,6 +81,7 @@ class KafkaLog:
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
         self._written = Written()  # where the command in force of each pilot has been written
+        self._emitted: dict[str, Routing] = {}  # commands that this owner wrote while others are missing, by id
         self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
@@ -144,7 +145,7 @@ class KafkaLog:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
         # After the claim, so that an owner that cannot go on here leaves a trace of its start.
         await self._check_kept(watermark.position, through, entries)
-        await self._read_written()
+        await self._read_written(emitted=through is not None)
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -184,6 +185,8 @@ class KafkaLog:
         if not lines:
             return
         await self._commit(lines)
+        if self.rerouting:
+            self._emitted.update((command.id, self.routes.routing) for command in outputs.commands)
 
     @property
     def rerouting(self) -> bool:
@@ -192,11 +195,13 @@ class KafkaLog:
 
     async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
         """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
-        was done in the last transaction of it."""
+        was done in the last transaction of it. Those that this owner has just emitted are there already."""
         routing = self.routes.routing
         await learn_topics(self._started()[0].client, self.output_topics())
         lines: list[Line] = []
         for participant, command in commands:
+            if self._emitted.get(command.id) == routing:
+                continue
             missing = self._written.missing(participant, routing)
             lines += self._lines.command(command, self.routes.commands_in(participant, missing), self.epoch)
             if len(lines) >= REROUTED:
@@ -205,6 +210,7 @@ class KafkaLog:
         written = Written.under(routing)
         await self._commit([*lines, *self._state(state_keys.WRITTEN, "", state_keys.encode(written))])
         self._written = written
+        self._emitted.clear()
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
@@ -403,13 +409,13 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
-    async def _read_written(self) -> None:
+    async def _read_written(self, *, emitted: bool) -> None:
         """Restore where commands in force have been written. What this owner does not write falls behind from now on,
         which is noted before anything else is written. An empty topic holds no commands: it was deleted and created
-        again since."""
+        again since. Where no outputs were `emitted` yet, there are no commands that could be missing."""
         raw = self._live.values.get((state_keys.WRITTEN, ""))
         noted = Written() if raw is None else decode_written(raw)
-        since = noted.since(self.routes.routing)
+        since = noted.since(self.routes.routing) if emitted else Written.under(self.routes.routing)
         if since != noted:
             await self._commit(list(self._state(state_keys.WRITTEN, "", state_keys.encode(since))))
         topics = {self.names.commands_of(p): p for p in since.own}

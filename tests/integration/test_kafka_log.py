@@ -302,6 +302,42 @@ def test_commands_in_force_reach_a_new_topic_once_and_the_next_owner_knows() -> 
     asyncio.run(story())
 
 
+def test_a_command_that_an_owner_has_just_emitted_to_a_new_topic_is_not_written_there_again() -> None:
+    """Its recovery emits before commands in force are written."""
+    fresh = Fresh(participants=("acme",))
+    each: dict[str, object] = {"participants": ("acme",), "per_participant": True}
+
+    async def standings() -> list[int]:
+        return [msgspec.json.decode(r.value)["standing"] for r in await fresh.raw(fresh.names.commands_of("acme"))]
+
+    async def story() -> None:
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            await log.write(Outputs(commands=[command(1)], participants={"p-1": "acme"}), at(1), None)
+            if log.rerouting:
+                await log.reroute([("acme", command(1))])
+            assert not log.rerouting
+        assert await standings() == [1]
+
+    asyncio.run(story())
+
+
+def test_the_first_owner_of_a_partition_misses_no_commands() -> None:
+    """An owner that emits the first command and ends at once leaves nothing to write again."""
+    fresh = Fresh(participants=("acme",))
+    each: dict[str, object] = {"participants": ("acme",), "per_participant": True}
+
+    async def story() -> None:
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            await log.write(Outputs(commands=[command(1)], participants={"p-1": "acme"}), at(1), None)
+        async with owner(fresh, **each) as log:
+            await log.claim()
+            assert not log.rerouting
+
+    asyncio.run(story())
+
+
 def test_a_topic_that_was_deleted_and_created_again_is_written_again() -> None:
     """Nothing is in it, whatever was noted; so is one that was not written for a while."""
     fresh = Fresh(participants=("acme",))
@@ -310,7 +346,9 @@ def test_a_topic_that_was_deleted_and_created_again_is_written_again() -> None:
     async def story() -> None:
         async with owner(fresh, **each) as log:
             await log.claim()
-            await log.reroute([("acme", command(1))])
+            await log.write(Outputs(commands=[command(1)], participants={"p-1": "acme"}), at(1), None)
+            if log.rerouting:
+                await log.reroute([("acme", command(1))])
             assert not log.rerouting
         admin = AIOKafkaAdminClient(bootstrap_servers=fresh.bootstrap)
         await admin.start()
