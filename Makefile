@@ -20,8 +20,9 @@ install: .venv/.installed ## the locked environment, hashes checked
 	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-generate: install ## what is built from the code: the AsyncAPI page, alert rules, dashboards; tests hold it against the code
+generate: install ## what is built from the code: the AsyncAPI page, alert rules, dashboards, the arrows; tests hold it against the code
 	$(PY) -m monitor.asyncapi > build-asyncapi.tmp && mv build-asyncapi.tmp monitor/asyncapi.yaml
+	$(PY) -m monitor.lifecycle.diagram < monitor/lifecycle/README.md > build-arrows.tmp && mv build-arrows.tmp monitor/lifecycle/README.md
 	$(PY) deploy/prometheus/build.py
 	.venv/bin/sandbox-monitor dashboards build
 

@@ -8,6 +8,8 @@ SandboxMonitorError
 ├── HistoryBroken          a file of recorded input is not what `export` writes: report line and fix
 ├── NotDeterministic       one history gave two results: report it, the guarantee of replay is broken
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
+├── ClockTableError        a table of legal deadlines is wrong: report field and fix
+├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
 ├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
 │   ├── Unavailable        an actor's or the SDK's address does not answer, or answers with a transient error
 │   ├── Lapsed             the guard refuses work: the permit expired; not a halt, the next permit clears it
@@ -77,6 +79,14 @@ class HistoryBroken(SandboxMonitorError):
 
 class NotDeterministic(SandboxMonitorError):
     """One history was replayed twice and gave two results. The command line exits with 4."""
+
+
+class SandboxConfigError(SandboxMonitorError):
+    """A configuration of a sandbox cannot be used; the message lists every mistake with field and fix."""
+
+
+class ClockTableError(SandboxMonitorError):
+    """A clock table cannot be used; the message lists every mistake with field and fix."""
 
 
 class TryAgain(SandboxMonitorError):

@@ -106,6 +106,18 @@ class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     doubt: Annotated[float, Meta(ge=0.001, le=0.999)] = 0.8
 
 
+class PowerSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an excess of an indicator's limit has to be found with: a rate of `ratio` times the limit (direction
+    `below`: the limit divided by it) within `within` of the start of the cycle (all of it without `within`), with
+    `probability`. `exposure` is what a period is planned to hold, in units of exposure (trials of a share), over all
+    segments; without it the caps are taken, which is the best case (`monitor/compile/power.py`)."""
+
+    exposure: Positive | None = None
+    ratio: Annotated[float, Meta(ge=1.01, le=100)] = 2.0
+    within: SpanText | None = None
+    probability: Annotated[float, Meta(ge=0.01, le=0.999)] = 0.8
+
+
 class DetectorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params`
     go to its constructor. `fall_level` is the most that a fall may cause, where the detector tells falls from rises;
@@ -124,7 +136,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges); counts may state a
     `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many
     closed periods late events may still raise. `variance_mean` is the overdispersion that the charter assumes. `weight`
-    is this indicator's share of alpha.
+    is this indicator's share of alpha. `power` states what an excess has to be found with; no detector reads it.
     """
 
     name: Id
@@ -143,6 +155,8 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     late_window: Annotated[int, Meta(ge=0, le=64)] = 4
     detectors: tuple[DetectorSpec, ...] = ()
     params: dict[str, Any] = {}
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    power: PowerSpec | UnsetType = UNSET
 
     def nominal(self) -> float | None:
         """The limit as people state it: with a baseline, a multiple of its rate, without the margin for its

@@ -1,4 +1,4 @@
-"""`sandbox-monitor charter`: check charter files, print their hash, start from a template, show what is in force."""
+"""`sandbox-monitor charter`: check charter files, compare them, print their hash, start from a template, show one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from rich.table import Table
 from detectors import SPENDS_ALPHA
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
-from monitor.cli import charter_history
+from monitor.cli import charter_history, charter_power
+from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
-from monitor.compile.lint import alpha_shares
+from monitor.compile.lint import Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
+from monitor.compile.power import IndicatorPower, power_of, power_problems
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,9 +46,13 @@ def charter() -> None:
 def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
     """Check whether each FILE is a valid charter.
 
-    For a valid one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as
-    broken). For an invalid one, on stderr: every mistake as `file:line:column: field: problem; fix`. Warnings do not
-    fail the check.
+    For a valid one: pilot, hash, how alpha is split (the threshold is the e-value at which a limit counts as broken),
+    and the power: which excess of each limit is found by when, with which probability. For an invalid one, on stderr:
+    every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check.
+
+    A limit whose double cannot be found within the cycle with a probability of 80 % is an error in tiers high and
+    critical, else a warning; `power` of an indicator states another ratio, time or probability, and the planned
+    exposure of a period (without it the caps are taken: the best case).
 
     --history compares each limit on counts or proportions with EVENTS (JSON lines as for `replay`, also from before
     the cycle): the recorded rate and variance/mean with its 95 % interval, what the charter grants, and the lines
@@ -59,17 +65,27 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
       0  every file is valid (whatever --history proposes)
       1  at least one is not, or EVENTS has no telemetry of its pilot
     """
-    readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
-    for path, reading in readings:
+    readings: list[tuple[Path, LoadedCharter]] = []
+    for path in files:
+        powers: list[IndicatorPower] = []
+
+        def more(charter: Charter, powers: list[IndicatorPower] = powers) -> list[Problem]:
+            powers += power_of(charter)
+            return power_problems(charter, powers)
+
+        reading = read_bytes(path.read_bytes(), str(path), more)
+        readings.append((path, reading))
         valid = reading.charter if not reading.errors else None
         rows = charter_history.compare(valid, history) if valid is not None and history is not None else None
         if as_json:
-            echo(msgspec.json.encode(_summary(path, reading) | ({} if rows is None else {"history": rows})))
+            summary = _summary(path, reading) | {"power": charter_power.rows(powers)}
+            echo(msgspec.json.encode(summary | ({} if rows is None else {"history": rows})))
             continue
         for found in reading.found:
             echo(str(found), err=True)
         if reading.charter is not None and not reading.errors:
             _print(path, reading.charter)
+            charter_power.show(powers)
         if rows is not None and history is not None:
             charter_history.show(history, rows)
     if any(reading.errors for _, reading in readings):
@@ -124,6 +140,7 @@ def new(template: str) -> None:
 
 charter.add_command(week)
 charter.add_command(show)
+charter.add_command(diff)
 
 
 def placeholders(made: Charter) -> list[str]:

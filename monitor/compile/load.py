@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, structs
@@ -63,8 +63,12 @@ class LoadedCharter(Struct, frozen=True):
         return tuple(f for f in self.found if f.severity == "error")
 
 
-def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
-    """Read and lint a charter; never raises for the content of the text. `file` is used in messages only.
+Check: TypeAlias = Callable[[Charter], Iterable[Problem]]
+
+
+def read_charter(text: str, file: str = "charter.yaml", more: Check | None = None) -> LoadedCharter:
+    """Read and lint a charter; never raises for the content of the text. `file` is used in messages only. `more` checks
+    a charter in which lint finds no error.
 
     Mistakes in YAML, in form and in meaning are all found in one pass. A part (`cycle`, `indicators[2]`) with a mistake
     of one kind is not checked for the next kind, as further mistakes may follow from the first.
@@ -80,6 +84,9 @@ def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
         charter = msgspec.convert(data, Charter)
         for problem in lint(charter):
             tree.add(problem.field, problem.problem, problem.fix, problem.severity)
+        if more is not None and all(found.severity == "warning" for found in tree.found):
+            for problem in more(charter):
+                tree.add(problem.field, problem.problem, problem.fix, problem.severity)
         return LoadedCharter(charter, tree.sorted())
     if "" not in tree.settled:
         for problem in _lint_sound(data, tree.settled):
@@ -97,7 +104,7 @@ def load_charter(path: Path) -> Charter:
     return reading.charter
 
 
-def read_bytes(raw: bytes, file: str) -> LoadedCharter:
+def read_bytes(raw: bytes, file: str, more: Check | None = None) -> LoadedCharter:
     """As `read_charter`, from the bytes of a file: UTF-8, at most 1 MiB."""
     problem = f"the file is larger than {LARGEST_FILE} bytes" if len(raw) > LARGEST_FILE else ""
     try:
@@ -110,7 +117,7 @@ def read_bytes(raw: bytes, file: str) -> LoadedCharter:
         )
     if problem:
         return LoadedCharter(None, (LocatedProblem(file, 1, 1, "error", "file", problem, "a charter is a few pages"),))
-    return read_charter(text, file)
+    return read_charter(text, file, more)
 
 
 _NEUTRAL: dict[str, Any] = {

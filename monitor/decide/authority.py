@@ -1,4 +1,5 @@
-"""Authority: which role may do which act, and conditions that apply to every author. Pure.
+"""Authority: the roles that a charter gives to authors, and conditions that apply to every author. Pure. Which role may
+do which act is in the table of acts, `monitor/lifecycle/acts.py`.
 
 Roles follow from the charter *in force*, never from the charter that an act carries, and from the admitter keys of the
 deployment. The firm that runs the pilot has the role `firm` only, even if a charter lists its name elsewhere.
@@ -10,7 +11,6 @@ charter in force registers no keys either, authors are not proved; the record th
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from monitor.charter.control import (
@@ -29,36 +29,37 @@ from monitor.charter.control import (
 )
 from monitor.charter.spec import Charter
 from monitor.errors import ControlRefused
+from monitor.lifecycle.acts import Role as Role
+from monitor.lifecycle.acts import refused_by_role, roles_that_may
+from monitor.lifecycle.names import Act
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
 
-
-class Role(StrEnum):
-    """Who an author is to one pilot."""
-
-    FIRM = "firm"  # the participant of the charter in force
-    OFFICER = "officer"  # listed as officer or approver; if the charter lists no officer, every author but the firm
-    APPROVER = "approver"  # listed as approver
-    ADMITTER = "admitter"  # signed with an admitter key of the deployment
-
+ACT_OF: dict[type[ControlBase], Act] = {
+    Admission: Act.ADMIT,
+    Amendment: Act.AMEND,
+    Withdrawal: Act.EXIT,
+    Override: Act.OVERRIDE,
+    Shelving: Act.SHELVE,
+    Acceptance: Act.ACCEPT_LEVEL,
+    Drill: Act.DRILL,
+    Rectification: Act.RECTIFY,
+    Evaluation: Act.EVALUATE,
+    Approval: Act.APPROVE,
+    Release: Act.RELEASE,
+}
+"""A control record -> its row in the table of acts."""
 
 ROLES_OF_ACT: dict[type[ControlBase], frozenset[Role]] = {
-    Amendment: frozenset({Role.OFFICER, Role.ADMITTER}),
-    Withdrawal: frozenset({Role.OFFICER, Role.ADMITTER}),
-    Override: frozenset({Role.OFFICER}),
-    Shelving: frozenset({Role.OFFICER}),
-    Acceptance: frozenset({Role.OFFICER}),
-    Drill: frozenset({Role.OFFICER}),
-    Rectification: frozenset({Role.OFFICER, Role.FIRM}),
-    Evaluation: frozenset({Role.OFFICER, Role.FIRM}),
-    Approval: frozenset({Role.APPROVER}),
-    Release: frozenset({Role.OFFICER}),
+    kind: roles_that_may(act, "charter") for kind, act in ACT_OF.items() if kind is not Admission
 }
-"""Act -> the roles that may do it. `Admission` has no charter in force and is checked by `check_admission`."""
+"""The roles that may do an act where they come from the charter, as the table of acts says. `Admission` has no charter
+in force and is checked by `check_admission`."""
 
 
 def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
-    """The roles of `author` under the charter in force."""
+    """The roles of `author` under the charter in force: `OFFICER` for those listed as officer or approver, and for
+    every author but the firm if the charter lists no officer."""
     if author == charter.participant.id:
         return frozenset({Role.FIRM})
     approvers = {name for authority in charter.authorities for name in authority.approvers}
@@ -73,7 +74,7 @@ def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
 
 def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
     """Raises ControlRefused when the author has no role that may do this act under the charter in force."""
-    if roles_of(charter, act.author, by) & ROLES_OF_ACT[type(act)]:
+    if refused_by_role(ACT_OF[type(act)], roles_of(charter, act.author, by), roles_from="charter") is None:
         return
     if isinstance(act, Approval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")

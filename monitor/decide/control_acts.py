@@ -19,7 +19,8 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.charter.spec import Charter, IndicatorSpec, charter_hash
+from monitor.charter.spec import Charter, charter_hash
+from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
@@ -223,7 +224,7 @@ def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
         raise ControlRefused("charter.alpha", Refusal.RUNNING_BAR, "alpha is fixed at admission")
     new = {spec.name: spec for spec in charter.indicators}
     for spec in old.indicators:
-        if spec.name not in new or _running(new[spec.name]) != _running(spec):
+        if spec.name not in new or running(new[spec.name]) != running(spec):
             what = (
                 "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
             )
@@ -235,16 +236,9 @@ def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
     for indicator in plan.indicators:
         if stream_key(indicator, indicator.segments[0]) not in pilot.streams:
             _begin(pilot, indicator, at)
-        elif indicator.spec != old.indicator(indicator.name):
+        elif counted(indicator.spec) != counted(old.indicator(indicator.name)):
             _change(pilot, indicator)
     return plan
-
-
-def _running(spec: IndicatorSpec) -> IndicatorSpec:
-    """The fields of an indicator that are fixed while it runs: all but its limit (or the baseline in its place) and the
-    dispersion that the charter assumes."""
-    baseline = spec.baseline and structs.replace(spec.baseline, events=1.0, exposure=1.0, times=1.0)
-    return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
 def _change(pilot: PilotState, indicator: CompiledIndicator) -> None:

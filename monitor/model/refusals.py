@@ -17,6 +17,11 @@ class Refusal(StrEnum):
     NOT_AN_APPROVER = "not_an_approver"
     SAME_APPROVER = "same_approver"
     FIRM_ALONE = "firm_alone"
+    NOT_THE_FIRM = "not_the_firm"
+    NOT_AN_EVALUATOR = "not_an_evaluator"
+    NOT_A_PUBLISHER = "not_a_publisher"
+    NOT_A_COMPLAINT_CHANNEL = "not_a_complaint_channel"
+    NOT_ITS_OWN = "not_its_own"
     # once
     REPEATED = "repeated"
     CONFLICT = "conflict"
@@ -41,6 +46,44 @@ class Refusal(StrEnum):
     RECTIFICATION_MISSING = "rectification_missing"
     EVALUATION_MISSING = "evaluation_missing"
     APPROVAL_MISSING = "approval_missing"
+    # the life of the pilot: what is missing before the act is possible
+    APPLICATION_MISSING = "application_missing"
+    SCREENING_MISSING = "screening_missing"
+    SCREENING_FAILED = "screening_failed"
+    POWER_TOO_LOW = "power_too_low"
+    SIGNATURES_MISSING = "signatures_missing"
+    OTHER_CHARTER = "other_charter"
+    ADMISSION_MISSING = "admission_missing"
+    NOT_RUNNING = "not_running"
+    NOT_PAUSED = "not_paused"
+    EXIT_MISSING = "exit_missing"
+    REPORT_MISSING = "report_missing"
+    PUBLICATION_UNDECIDED = "publication_undecided"
+    GRADUATION_MISSING = "graduation_missing"
+    NOT_SCALED = "not_scaled"
+    STEP_PASSED = "step_passed"
+    APPLICATION_CLOSED = "application_closed"
+    NOT_SUSPENDED = "not_suspended"
+    NO_CHANGE_PROPOSED = "no_change_proposed"
+    CHANGE_OPEN = "change_open"
+    NOTHING_REQUESTED = "nothing_requested"
+    REQUEST_OPEN = "request_open"
+    ASSESSMENT_NOT_DUE = "assessment_not_due"
+    ASSESSMENT_OPEN = "assessment_open"
+    EVIDENCE_HELD = "evidence_held"
+    NO_EVIDENCE_HOLD = "no_evidence_hold"
+    LIMITS_NOT_KEPT = "limits_not_kept"
+    POWER_NOT_REACHED = "power_not_reached"
+    STOP_NOT_VERIFIED = "stop_not_verified"
+    OUTSIDE_PLAN = "outside_plan"
+    # the configuration of the sandbox
+    SAME_PERSON = "same_person"
+    NOT_FOUNDED = "not_founded"
+    ALREADY_FOUNDED = "already_founded"
+    BAD_CONFIGURATION = "bad_configuration"
+    TOO_MANY_PROPOSALS = "too_many_proposals"
+    UNKNOWN_PROPOSAL = "unknown_proposal"
+    PROPOSAL_CHANGED = "proposal_changed"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -92,6 +135,11 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_AN_APPROVER: "The author is no approver of the charter in force.",
     Refusal.SAME_APPROVER: "This approver has approved already; the second approval must come from another person.",
     Refusal.FIRM_ALONE: "A firm cannot admit its own pilot.",
+    Refusal.NOT_THE_FIRM: "Only the firm that runs the pilot may do this.",
+    Refusal.NOT_AN_EVALUATOR: "The author is no evaluator of the sandbox, nor the firm.",
+    Refusal.NOT_A_PUBLISHER: "The author is neither an authority nor a publisher that an authority named.",
+    Refusal.NOT_A_COMPLAINT_CHANNEL: "The author is neither the public channel, nor an authority, nor the firm.",
+    Refusal.NOT_ITS_OWN: "A firm acts only on complaints that were made to it.",
     Refusal.REPEATED: "The same act was judged before; a copy of it changes nothing.",
     Refusal.CONFLICT: "An act with this id and other content, or another signer, was judged before.",
     Refusal.VALIDITY_MISSING: "A signed act must carry `expected_standing`, `not_before` and `not_after`.",
@@ -114,6 +162,42 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.RECTIFICATION_MISSING: "No rectification is on record.",
     Refusal.EVALUATION_MISSING: "No passed re-evaluation is on record.",
     Refusal.APPROVAL_MISSING: "Approvals are missing.",
+    Refusal.APPLICATION_MISSING: "No application is on record.",
+    Refusal.SCREENING_MISSING: "The application is not screened.",
+    Refusal.SCREENING_FAILED: "The application is on the negative list, or misses a minimum standard of its tier.",
+    Refusal.POWER_TOO_LOW: "With the planned users and weeks, an excess would probably not be found.",
+    Refusal.SIGNATURES_MISSING: "The firm and an authority have not both signed this charter.",
+    Refusal.OTHER_CHARTER: "The charter is not the one that both sides signed.",
+    Refusal.ADMISSION_MISSING: "The pilot is not registered.",
+    Refusal.NOT_RUNNING: "The pilot is not running.",
+    Refusal.NOT_PAUSED: "The pilot is not paused.",
+    Refusal.EXIT_MISSING: "The pilot has not left the sandbox.",
+    Refusal.REPORT_MISSING: "Written proof and exit report are not issued.",
+    Refusal.PUBLICATION_UNDECIDED: "The exit report is neither published nor withheld.",
+    Refusal.GRADUATION_MISSING: "The pilot is not under routine supervision.",
+    Refusal.NOT_SCALED: "The pilot left the sandbox with another outcome than `scale`.",
+    Refusal.STEP_PASSED: "The pilot is past this step.",
+    Refusal.APPLICATION_CLOSED: "The application was refused or withdrawn; a new application needs a new name.",
+    Refusal.NOT_SUSPENDED: "There is no suspension.",
+    Refusal.NO_CHANGE_PROPOSED: "No change is proposed.",
+    Refusal.CHANGE_OPEN: "A proposed change is not decided yet.",
+    Refusal.NOTHING_REQUESTED: "There is no such request of the firm.",
+    Refusal.REQUEST_OPEN: "A request of the firm is not decided yet.",
+    Refusal.ASSESSMENT_NOT_DUE: "No assessment is due.",
+    Refusal.ASSESSMENT_OPEN: "An assessment is due already.",
+    Refusal.EVIDENCE_HELD: "An evidence hold stands: nothing may change before the authority was told.",
+    Refusal.NO_EVIDENCE_HOLD: "There is no evidence hold.",
+    Refusal.LIMITS_NOT_KEPT: "For some indicator the upper bound is not below its limit.",
+    Refusal.POWER_NOT_REACHED: "The declared power was not reached.",
+    Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
+    Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.SAME_PERSON: "A second person must do this.",
+    Refusal.NOT_FOUNDED: "The sandbox has no configuration yet; found it first.",
+    Refusal.ALREADY_FOUNDED: "The sandbox has a configuration; change it by proposals.",
+    Refusal.BAD_CONFIGURATION: "The configuration does not hold together.",
+    Refusal.TOO_MANY_PROPOSALS: "Too many proposals are open; approve them, or withdraw one.",
+    Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
+    Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

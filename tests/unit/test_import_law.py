@@ -19,6 +19,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("access", "files", "charter"),
+    ("deadlines",),
+    ("lifecycle",),
     ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
@@ -36,8 +38,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
 )
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
-    "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide",
-    "detect", "observe", "projections", "common_cause",
+    "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
+    "decide", "detect", "observe", "projections", "common_cause", "deadlines",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -46,6 +48,7 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
+    "monitor.deadlines.shipped",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",

@@ -1,0 +1,124 @@
+"""The configuration of a sandbox: authorities, people with roles and keys, standards of the tiers, negative list, clock
+table with its calendars. Versioned; the subject `sandbox` on the control log holds it. Pure.
+
+Roles of authorities come from here, never from a charter that a firm can send. `sandbox_check.py` validates a
+configuration, `sandbox_acts.py` changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from monitor.charter.spec import SpanText, Tier
+from monitor.deadlines.rules import ClockTable
+from monitor.lifecycle.acts import Role
+from monitor.model.signing import Trusted
+
+SUBJECT = "sandbox"  # key of its records on the control log
+SANDBOX_BYTES = 384 * 1024  # of a configuration, as MessagePack
+
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Text: TypeAlias = Annotated[str, Meta(max_length=200)]
+Sentence: TypeAlias = Annotated[str, Meta(min_length=1, max_length=1000)]
+Reference: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+
+
+class SandboxAuthority(Struct, frozen=True, forbid_unknown_fields=True):
+    """A competent authority: for which `region` ("" = all) and `sectors` (none = all) it is responsible."""
+
+    id: Name
+    level: Literal["central", "provincial", "sectoral"]
+    name: Text = ""
+    region: Text = ""
+    sectors: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
+    contacts: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()
+
+
+class Person(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who acts: `id` is the author of control records, `keys` public keys (`ed25519:<base64>`) of which one signs them.
+    Officers and approvers belong to an `authority`; the others need none."""
+
+    id: Name
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=8)]
+    authority: Annotated[str, Meta(max_length=64)] = ""
+    keys: Annotated[tuple[Text, ...], Meta(max_length=4)] = ()
+    name: Text = ""
+    contact: Text = ""
+
+
+class TierStandard(Struct, frozen=True, forbid_unknown_fields=True):
+    """The least that a charter of a tier must hold: `highest_alpha`, whether permits and a third-party evaluator are
+    needed, how often halts are tested at least (`None`: never), how many authorities approve a release, and the `power`
+    with which a rise to `rate_ratio` times the limit must be found (0: no minimum)."""
+
+    tier: Tier
+    highest_alpha: Annotated[float, Meta(gt=0, lt=1)]
+    permits: bool = False
+    evaluator: bool = False
+    drill_every: SpanText | None = None
+    authorities: Annotated[int, Meta(ge=1, le=2)] = 1
+    power: Probability = 0.0
+    rate_ratio: Annotated[float, Meta(gt=1, le=100)] = 2.0
+
+
+class Prohibition(Struct, frozen=True, forbid_unknown_fields=True):
+    """An item of the negative list: a practice that no pilot may use, where the law says so, its `exceptions`, and
+    `terms` that an application on it would contain."""
+
+    id: Name
+    title: Reference
+    reference: Reference
+    practice: Sentence
+    exceptions: Annotated[str, Meta(max_length=1000)] = ""
+    terms: Annotated[tuple[Annotated[str, Meta(min_length=3, max_length=64)], ...], Meta(max_length=32)] = ()
+
+
+class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One version of the configuration."""
+
+    schema: Literal["sandbox/1"]
+    id: Name
+    authorities: Annotated[tuple[SandboxAuthority, ...], Meta(max_length=256)]
+    people: Annotated[tuple[Person, ...], Meta(max_length=1024)]
+    tiers: Annotated[tuple[TierStandard, ...], Meta(max_length=4)]
+    prohibitions: Annotated[tuple[Prohibition, ...], Meta(max_length=128)]
+    clocks: ClockTable  # with the calendars that it counts by
+    version: Annotated[int, Meta(ge=1, le=1 << 53)] = 1
+    name: Text = ""
+
+    @property
+    def open_mode(self) -> bool:
+        """Whether no person has a key, so that no author is proved."""
+        return not any(person.keys for person in self.people)
+
+    def person(self, author: str) -> Person | None:
+        """The person of this id, or `None`."""
+        return next((person for person in self.people if person.id == author), None)
+
+
+def size_of(sandbox: Sandbox) -> int:
+    """Bytes of a configuration."""
+    return len(msgspec.msgpack.encode(sandbox))
+
+
+def roles_in(
+    sandbox: Sandbox, author: str, key: str, responsible: Collection[str], participant: str
+) -> frozenset[Role]:
+    """The roles of an author to one pilot; none for an author who is not proved.
+
+    `key` is the id of the key that signed ("" = none), `responsible` the authorities of the pilot. The participant has
+    the role `firm` only, even if the configuration lists its name; its signature is verified with the charter.
+    """
+    if author == participant:
+        return frozenset({Role.FIRM})
+    person = sandbox.person(author)
+    if person is None or (not sandbox.open_mode and key not in Trusted(person.keys).ids):
+        return frozenset()
+    if person.authority and person.authority not in responsible:
+        return frozenset(person.roles) - {Role.OFFICER, Role.APPROVER}
+    return frozenset(person.roles)

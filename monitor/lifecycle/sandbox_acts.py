@@ -1,0 +1,235 @@
+"""Acts on the configuration of a sandbox: founded once, then changed by proposals that a second person approves. Pure.
+
+A proposal by an officer has no effect until an approver, who is another person, approves exactly its content (its
+digest) while the configuration is still the version that it was proposed for. Each approved change makes the next
+version. The state holds the version in force and the open proposals; older versions are in the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from monitor.charter.control import ControlBase
+from monitor.deadlines.rules import ClockTable
+from monitor.errors import ControlRefused
+from monitor.lifecycle.acts import Role, refused_by_role
+from monitor.lifecycle.names import Act
+from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
+from monitor.lifecycle.sandbox_check import flaws
+from monitor.model.canonical import canonical
+from monitor.model.events import Id
+from monitor.model.records import digest
+from monitor.model.refusals import REFUSALS, Refusal
+from monitor.model.signing import Proved, Trusted
+
+Named = TypeVar("Named", SandboxAuthority, Person, Prohibition)
+OPEN_PROPOSALS = 8
+PROPOSAL_BYTES = 32 * 1024  # of one change
+
+
+class PutAuthority(Struct, frozen=True, tag="put_authority"):
+    """Add an authority, or replace the one of this id."""
+
+    authority: SandboxAuthority
+
+
+class RemoveAuthority(Struct, frozen=True, tag="remove_authority"):
+    """Remove an authority that no person belongs to."""
+
+    id: Id
+
+
+class PutPerson(Struct, frozen=True, tag="put_person"):
+    """Add a person, or replace the one of this id: roles, authority and keys."""
+
+    person: Person
+
+
+class RemovePerson(Struct, frozen=True, tag="remove_person"):
+    """Remove a person."""
+
+    id: Id
+
+
+class PutTier(Struct, frozen=True, tag="put_tier"):
+    """Replace the standard of a tier."""
+
+    standard: TierStandard
+
+
+class PutProhibition(Struct, frozen=True, tag="put_prohibition"):
+    """Add an item to the negative list, or replace the one of this id."""
+
+    item: Prohibition
+
+
+class RemoveProhibition(Struct, frozen=True, tag="remove_prohibition"):
+    """Remove an item from the negative list."""
+
+    id: Id
+
+
+class PutClocks(Struct, frozen=True, tag="put_clocks"):
+    """Replace the clock table with its calendars."""
+
+    clocks: ClockTable
+
+
+Change: TypeAlias = (
+    PutAuthority | RemoveAuthority | PutPerson | RemovePerson | PutTier | PutProhibition | RemoveProhibition | PutClocks
+)
+
+
+class SandboxFounding(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.founding"):
+    """The first configuration, by an admitter of the deployment."""
+
+    sandbox: Sandbox
+
+
+class Proposal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.proposal"):
+    """An officer proposes a change; `id` names it."""
+
+    change: Change
+
+
+class ProposalApproval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.proposal_approval"):
+    """An approver puts a proposal in force; `digest` is that of the change (`change_digest`)."""
+
+    proposal: Id
+    digest: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.proposal_withdrawal"):
+    """An officer withdraws an open proposal."""
+
+    proposal: Id
+
+
+SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
+
+
+class OpenProposal(Struct, array_like=True, frozen=True):
+    """A change that is not approved yet: by whom, and for which version of the configuration."""
+
+    author: str
+    version: int
+    change: Change
+
+
+class SandboxState(Struct, array_like=True, frozen=True):
+    """The configuration in force (`None` = not founded) and the open proposals by id. New fields are appended, with
+    defaults."""
+
+    sandbox: Sandbox | None = None
+    open: dict[str, OpenProposal] = {}
+
+
+def change_digest(change: Change) -> str:
+    """A digest of a change: what its approver has seen."""
+    return digest(canonical(msgspec.to_builtins(change, str_keys=True)))
+
+
+def step(state: SandboxState, act: SandboxAct, by: Proved, *, open_mode: bool = False) -> SandboxState:
+    """The state after an act. `by` is what its signature proves; `open_mode` says that the deployment has no admitter
+    keys, so that everybody may found. Raises ControlRefused; nothing has changed then."""
+    sandbox = state.sandbox
+    if isinstance(act, SandboxFounding):
+        return _found(state, act, by, open_mode)
+    if sandbox is None:
+        raise _refused("pilot", Refusal.NOT_FOUNDED)
+    if isinstance(act, Proposal):
+        _check_role(sandbox, act.author, by, Act.CONFIGURE)
+        return _propose(state, sandbox, act)
+    role = Act.APPROVE_CONFIGURATION if isinstance(act, ProposalApproval) else Act.CONFIGURE
+    _check_role(sandbox, act.author, by, role)
+    proposed = state.open.get(act.proposal)
+    if proposed is None:
+        raise _refused("proposal", Refusal.UNKNOWN_PROPOSAL)
+    rest = {name: one for name, one in state.open.items() if name != act.proposal}
+    if isinstance(act, ProposalWithdrawal):
+        return structs.replace(state, open=rest)
+    if act.author == proposed.author:
+        raise _refused("author", Refusal.SAME_PERSON)
+    if act.digest != change_digest(proposed.change) or proposed.version != sandbox.version:
+        raise _refused("digest", Refusal.PROPOSAL_CHANGED)
+    return SandboxState(_valid(changed(sandbox, proposed.change)), rest)
+
+
+def changed(sandbox: Sandbox, change: Change) -> Sandbox:
+    """The next version: `sandbox` with a change, not validated."""
+    version = sandbox.version + 1
+    match change:
+        case PutAuthority(authority=one):
+            return structs.replace(sandbox, version=version, authorities=_with(sandbox.authorities, one))
+        case RemoveAuthority(id=name):
+            kept = tuple(one for one in sandbox.authorities if one.id != name)
+            return structs.replace(sandbox, version=version, authorities=kept)
+        case PutPerson(person=person):
+            return structs.replace(sandbox, version=version, people=_with(sandbox.people, person))
+        case RemovePerson(id=name):
+            people = tuple(one for one in sandbox.people if one.id != name)
+            return structs.replace(sandbox, version=version, people=people)
+        case PutTier(standard=standard):
+            tiers = tuple(standard if one.tier == standard.tier else one for one in sandbox.tiers)
+            return structs.replace(sandbox, version=version, tiers=tiers)
+        case PutProhibition(item=item):
+            return structs.replace(sandbox, version=version, prohibitions=_with(sandbox.prohibitions, item))
+        case RemoveProhibition(id=name):
+            items = tuple(one for one in sandbox.prohibitions if one.id != name)
+            return structs.replace(sandbox, version=version, prohibitions=items)
+        case PutClocks(clocks=clocks):
+            return structs.replace(sandbox, version=version, clocks=clocks)
+
+
+def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:
+    """`those` with `one` in the place of the one of its id, or at the end."""
+    found = [one if other.id == one.id else other for other in those]
+    if one not in found:
+        found.append(one)
+    return tuple(found)
+
+
+def _found(state: SandboxState, act: SandboxFounding, by: Proved, open_mode: bool) -> SandboxState:
+    if state.sandbox is not None:
+        raise _refused("pilot", Refusal.ALREADY_FOUNDED)
+    if not (by.admitter or open_mode):
+        raise _refused("author", Refusal.NOT_AN_OFFICER)
+    if act.sandbox.version != 1:
+        raise ControlRefused("sandbox.version", Refusal.BAD_CONFIGURATION, "the first version is 1")
+    return SandboxState(_valid(act.sandbox))
+
+
+def _propose(state: SandboxState, sandbox: Sandbox, act: Proposal) -> SandboxState:
+    if act.id in state.open:
+        raise _refused("id", Refusal.REPEATED)
+    # A proposal for an earlier version can never be approved.
+    current = {name: one for name, one in state.open.items() if one.version == sandbox.version}
+    if len(current) >= OPEN_PROPOSALS:
+        raise _refused("id", Refusal.TOO_MANY_PROPOSALS)
+    if (size := len(msgspec.msgpack.encode(act.change))) > PROPOSAL_BYTES:
+        words = f"it has {size} bytes of at most {PROPOSAL_BYTES}; propose it in parts"
+        raise ControlRefused("change", Refusal.BAD_CONFIGURATION, words)
+    _valid(changed(sandbox, act.change))
+    return structs.replace(state, open={**current, act.id: OpenProposal(act.author, sandbox.version, act.change)})
+
+
+def _valid(sandbox: Sandbox) -> Sandbox:
+    for flaw in flaws(sandbox):
+        raise ControlRefused(flaw.field, Refusal.BAD_CONFIGURATION, f"{flaw.problem}; {flaw.fix}")
+    return sandbox
+
+
+def _check_role(sandbox: Sandbox, author: str, by: Proved, act: Act) -> None:
+    person = sandbox.person(author)
+    proved = person is not None and (sandbox.open_mode or by.key in Trusted(person.keys).ids)
+    roles: tuple[Role, ...] = person.roles if person is not None and proved else ()
+    why = refused_by_role(act, roles)
+    if why is not None:
+        raise _refused("author", why)
+
+
+def _refused(field: str, why: Refusal) -> ControlRefused:
+    return ControlRefused(field, why, REFUSALS[why])

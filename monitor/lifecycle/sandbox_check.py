@@ -1,0 +1,125 @@
+"""Validation of a sandbox configuration: every mistake with its field, what is wrong, and the fix. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+import msgspec
+
+from monitor.charter.spec import Tier
+from monitor.charter.values import Flaw
+from monitor.deadlines import rules
+from monitor.errors import SandboxConfigError
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, TierStandard, size_of
+from monitor.model.signing import read_public
+
+TIERS: tuple[str, ...] = get_args(Tier)
+ASSIGNABLE = frozenset(Role) - {Role.FIRM, Role.ADMITTER}
+OF_AUTHORITIES = frozenset({Role.OFFICER, Role.APPROVER})
+INDEPENDENT = (Role.EVALUATOR, Role.OPERATOR, Role.SUPPLIER)  # none of them is an officer or approver
+APPROVERS = 2
+
+EXAMPLE_TIERS: tuple[TierStandard, ...] = (
+    TierStandard("minimal", 0.05),
+    TierStandard("limited", 0.05, drill_every="90d"),
+    TierStandard("high", 0.01, True, True, "30d", 1, 0.8),
+    TierStandard("critical", 0.01, True, True, "30d", 2, 0.9, 1.5),
+)
+"""Standards to start from; a deployment sets its own."""
+
+
+def sandbox_of(data: Any) -> Sandbox:
+    """A configuration from plain values, such as parsed YAML. Raises SandboxConfigError."""
+    try:
+        sandbox = msgspec.convert(data, Sandbox)
+    except msgspec.ValidationError as error:
+        raise SandboxConfigError(f"sandbox: {error}") from None
+    if found := list(flaws(sandbox)):
+        raise SandboxConfigError("\n".join(f"{flaw.field}: {flaw.problem}; {flaw.fix}" for flaw in found))
+    return sandbox
+
+
+def flaws(sandbox: Sandbox) -> Iterator[Flaw]:
+    """Every mistake of a configuration, in the order of its fields."""
+    yield from _twice("authorities", (authority.id for authority in sandbox.authorities))
+    yield from _twice("people", (person.id for person in sandbox.people))
+    known = {authority.id for authority in sandbox.authorities}
+    for index, person in enumerate(sandbox.people):
+        yield from _person(f"people[{index}]", person, known, needs_key=not sandbox.open_mode)
+    yield from _enough(sandbox)
+    yield from _keys(sandbox)
+    yield from _tiers(sandbox.tiers)
+    yield from _twice("prohibitions", (item.id for item in sandbox.prohibitions))
+    for text in rules.flaws(sandbox.clocks):
+        field, _, problem = text.partition(": ")
+        yield Flaw(f"clocks.{field}", problem, "correct the clock table")
+    if (size := size_of(sandbox)) > SANDBOX_BYTES:
+        yield Flaw("sandbox", f"has {size} bytes of at most {SANDBOX_BYTES}", "remove people or calendars")
+
+
+def _twice(field: str, names: Iterable[str]) -> Iterator[Flaw]:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first = seen.setdefault(name.casefold(), index)
+        if first != index:
+            yield Flaw(f"{field}[{index}].id", f"{name} is also {field}[{first}]", "write another id")
+
+
+def _person(field: str, person: Person, authorities: set[str], *, needs_key: bool) -> Iterator[Flaw]:
+    roles = set(person.roles)
+    for role in sorted(roles - ASSIGNABLE):
+        yield Flaw(f"{field}.roles", f"{role} is not assigned here", f"choose of {', '.join(sorted(ASSIGNABLE))}")
+    if person.authority and person.authority not in authorities:
+        yield Flaw(f"{field}.authority", f"there is no authority {person.authority}", "add it to authorities")
+    if roles & OF_AUTHORITIES and not person.authority:
+        yield Flaw(f"{field}.authority", "an officer or approver belongs to an authority", "write its id")
+    for role in INDEPENDENT:
+        if role in roles and roles & OF_AUTHORITIES:
+            yield Flaw(f"{field}.roles", f"an officer or approver is no {role}", "name another person")
+    if needs_key and not person.keys and roles - {Role.AUDITOR}:
+        yield Flaw(f"{field}.keys", "others have keys, so everybody who acts needs one", "write ed25519:<base64>")
+    for place, key in enumerate(person.keys):
+        try:
+            read_public(key)
+        except ValueError as error:
+            yield Flaw(f"{field}.keys[{place}]", str(error), "write the public key file's text")
+
+
+def _enough(sandbox: Sandbox) -> Iterator[Flaw]:
+    officers = {person.id for person in sandbox.people if Role.OFFICER in person.roles}
+    approvers = {person.id for person in sandbox.people if Role.APPROVER in person.roles}
+    if not officers:
+        yield Flaw("people", "no person is an officer", "give a person the role officer")
+    if len(approvers) < APPROVERS:
+        problem = f"a release needs {APPROVERS} approvers, there are {len(approvers)}"
+        yield Flaw("people", problem, "give more people the role approver")
+
+
+def _keys(sandbox: Sandbox) -> Iterator[Flaw]:
+    owner: dict[str, str] = {}
+    for index, person in enumerate(sandbox.people):
+        for place, key in enumerate(person.keys):
+            first = owner.setdefault(key.strip(), f"people[{index}].keys[{place}]")
+            if first != f"people[{index}].keys[{place}]":
+                yield Flaw(f"people[{index}].keys[{place}]", f"is also {first}", "make a key for each person")
+
+
+def _tiers(tiers: tuple[TierStandard, ...]) -> Iterator[Flaw]:
+    by_tier = {standard.tier: standard for standard in tiers}
+    if sorted(standard.tier for standard in tiers) != sorted(TIERS):
+        yield Flaw("tiers", "each tier has one standard", f"write one for each of {', '.join(TIERS)}")
+        return
+    ordered = [by_tier[tier] for tier in get_args(Tier)]
+    for lower, higher in itertools.pairwise(ordered):
+        for field in ("permits", "evaluator", "authorities", "power"):
+            if getattr(higher, field) < getattr(lower, field):
+                yield _weaker(higher.tier, field, lower.tier)
+        if higher.highest_alpha > lower.highest_alpha:
+            yield _weaker(higher.tier, "highest_alpha", lower.tier)
+
+
+def _weaker(tier: str, field: str, lower: str) -> Flaw:
+    return Flaw(f"tiers[{tier}].{field}", f"is weaker than that of {lower}", "make it at least as strict")

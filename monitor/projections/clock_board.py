@@ -1,0 +1,108 @@
+"""What is due next, who owes it, and how long is left: the clocks of a pilot as rows for board, status and metrics.
+Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from monitor.deadlines.cases import Case, Clock, ClockState
+from monitor.deadlines.engine import Clocks
+from monitor.deadlines.facts import FactKind
+from monitor.deadlines.rules import ClockRule, ClockTable, Owes
+
+_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
+
+
+class ClockRow(Struct, frozen=True, kw_only=True):
+    """One clock. `due` is the first instant that is too late, `left` the time until then: both in ms, `None` without a
+    due instant; `left` is negative after it. `last_day` is the last local day on which it is in time, as YYYY-MM-DD.
+    `forbids` are facts that would be a miss. `provisional`: the calendar is not pinned for the whole period."""
+
+    rule: str
+    title: str
+    starts: FactKind
+    key: str
+    owed_by: Owes
+    basis: str
+    state: ClockState
+    due: int | None = None
+    left: int | None = None
+    last_day: str = ""
+    zone: str = ""
+    done: int | None = None
+    late: bool = False
+    provisional: bool = False
+    forbids: tuple[FactKind, ...] = ()
+
+
+def clock_rows(clocks: Clocks, table: ClockTable, now: int) -> tuple[ClockRow, ...]:
+    """Every clock at `now` (ms): what was missed and is still owed, then what runs by its due instant, then what runs
+    without one, then the rest."""
+    rows = [
+        (_order(clock), _row(case, clock, rule, table, now))
+        for case in clocks.cases.values()
+        for clock in case.clocks
+        if (rule := table.rule(clock.rule)) is not None
+    ]
+    rows.sort(key=lambda pair: (pair[0], pair[1].starts, pair[1].key, pair[1].rule))
+    return tuple(row for _, row in rows)
+
+
+def due_next(clocks: Clocks, table: ClockTable, now: int, owed_by: Owes | None = None) -> tuple[ClockRow, ...]:
+    """The clocks that ask for something at `now` (ms), most urgent first; with `owed_by` only those that it owes."""
+    rows = clock_rows(clocks, table, now)
+    return tuple(row for row in rows if _owed(row) and owed_by in (None, row.owed_by))
+
+
+def time_left(left: int | None) -> str:
+    """`left` (ms) as text: two units at most, rounded down; "overdue" after the due instant.
+
+    >>> [time_left(ms) for ms in (183_600_000, 3_540_000, 1, -90_000_000, None)]
+    ['2 d 3 h', '59 min', '0 min', 'overdue by 1 d 1 h', 'no date']
+    """
+    if left is None:
+        return "no date"
+    if left <= 0:
+        return f"overdue by {time_left(-left)}" if left else "overdue"
+    days, rest = divmod(left, _DAY)
+    hours, minutes = divmod(rest // _MINUTE, _HOUR // _MINUTE)
+    units = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(units[:2]) or "0 min"
+
+
+def _owed(row: ClockRow) -> bool:
+    return row.state is ClockState.RUNNING or (row.state is ClockState.MISSED and row.done is None)
+
+
+def _order(clock: Clock) -> tuple[int, int]:
+    if clock.running:
+        return (2, 0) if clock.due is None else (1, clock.due)
+    at = clock.ended or 0
+    return (0, at) if clock.owed else (3, -at)
+
+
+def _row(case: Case, clock: Clock, rule: ClockRule, table: ClockTable, now: int) -> ClockRow:
+    calendar = table.calendar(rule)
+    return ClockRow(
+        rule=rule.name,
+        title=rule.title,
+        starts=case.starts,
+        key=case.key,
+        owed_by=rule.owed_by,
+        basis=_basis(case, rule),
+        state=clock.state,
+        due=clock.due,
+        left=None if clock.due is None else clock.due - now,
+        last_day="" if clock.due is None else calendar.day_of(clock.due - 1).isoformat(),
+        zone=calendar.zone,
+        done=clock.done,
+        late=clock.late,
+        provisional=clock.provisional,
+        forbids=rule.broken_by if clock.running else (),
+    )
+
+
+def _basis(case: Case, rule: ClockRule) -> str:
+    """The legal basis, with that of each shorter period that applies to the case."""
+    shorter = [s.basis for s in rule.shorter if s.basis and case.effective.intersection(s.classes)]
+    return "; ".join((rule.basis, *shorter))
