@@ -38,6 +38,7 @@ from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> PilotState:
@@ -100,7 +101,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             if words or s.halt_state.state != "verified":
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
             outcome = ladder.release(s, context.at, words)
-            restart_statistics(pilot, plan, outcome[0].restart)
+            restart_statistics(pilot, plan, outcome[0].restart, context.at)
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
@@ -175,13 +176,14 @@ def _begin(pilot: PilotState, indicator: CompiledIndicator, at: int) -> None:
         pilot.heard[indicator.name] = at
 
 
-def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
-    """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
-    used are no evidence for the new ones."""
+def restart_statistics(pilot: PilotState, plan: Plan, number: int, at: int) -> None:
+    """Restart all statistics at `at` (ms) on the next share of alpha. Open periods stay, but counts that the old
+    statistics may have used are no evidence for the new ones, and totals begin with the next period."""
     for indicator in plan.indicators:
         for segment in indicator.segments:
             stream = pilot.streams[stream_key(indicator, segment)]
             stream.detectors = build_detectors(pilot.charter, indicator, number)
+            stream.tally = Tally(max(stream.next, indicator.grid.index(at) + 1))
             stream.seen = ()
             if indicator.provisional:
                 for opened in stream.open.values():

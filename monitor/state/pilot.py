@@ -23,6 +23,7 @@ from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
 
 
@@ -89,7 +90,7 @@ class PackedDetectors(Struct, gc=False):
 class Stream(Struct, gc=False):
     """One indicator in one segment: the `next` period to close, `open` periods by index, how much is open in `stock`,
     the closed periods that detectors have `seen` (newest last), and the detectors in the charter's order: `held` as
-    objects, or packed at that `place`."""
+    objects, or packed at that `place`; `tally`: totals since its statistics began (`None` = no period closed since)."""
 
     next: int
     open: dict[int, OpenPeriod] = {}
@@ -99,6 +100,7 @@ class Stream(Struct, gc=False):
     place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # classes of the detectors; one tuple for all pilots of a plan
     wide: int = 0  # the period up to which the late window stays wide (`monitor/detect/late_window.py`); 0 = narrow
+    tally: Tally | None = None
 
     @property
     def detectors(self) -> list[Detector]:

@@ -31,6 +31,7 @@ from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
 
 VERSION = 7
@@ -46,6 +47,7 @@ class _Kept(Struct, array_like=True, gc=False):
     seen: tuple[int, ...]
     detectors: msgspec.Raw = msgspec.Raw()  # up to version 4; later nil, where something follows
     wide: int = 0
+    tally: Tally | None = None
 
 
 class _UsualSnapshot(Struct, array_like=True):
@@ -98,7 +100,7 @@ _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(p
 def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter` stands in place of its charter, for a reader that has its plan."""
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
-    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
+    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_later(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
     kind, late = (_Snapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_UsualSnapshot, [])
     return _encode.encode(
@@ -137,7 +139,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         for opened in kept.open.values():
             opened.lighten()
         streams[name] = Stream(
-            kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds, kept.wide
+            kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds, kept.wide, kept.tally
         )
     pilot = PilotState(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
@@ -171,8 +173,10 @@ def restore_whole(name: str, raw: bytes) -> PilotState | None:
     return pilot if whole else None
 
 
-def _wide(stream: Stream) -> tuple[None, int] | tuple[()]:
-    """What follows in a stream whose late window is wide; most are not."""
+def _later(stream: Stream) -> tuple[None, int, Tally] | tuple[None, int] | tuple[()]:
+    """What follows in a stream that counted something, or whose late window is wide."""
+    if stream.tally is not None:
+        return None, stream.wide, stream.tally
     return (None, stream.wide) if stream.wide else ()
 
 
