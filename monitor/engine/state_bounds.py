@@ -18,6 +18,7 @@ from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
+from monitor.lifecycle.life import Lifecycle
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
 from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
@@ -106,6 +107,7 @@ PILOT: dict[str, int] = {
     "gap": NUMBER,
     "late_dropped": NUMBER,
     "late_events": NUMBER,
+    "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -133,6 +135,11 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     PilotState: PILOT,
     PartitionState: PARTITION,
     Standing: STANDING,
+    Lifecycle: {
+        **dict.fromkeys(("pilot", "halt", "change", "request", "assessment", "hold", "outcome"), WORD),
+        "signed_by_firm": 2 * ID + ARRAY,
+        "signed_by_authority": 2 * ID + ARRAY,
+    },
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
     Case: CASE,
     Clock: CLOCK,
