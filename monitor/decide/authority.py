@@ -18,13 +18,17 @@ from monitor.charter.control import (
     Admission,
     Amendment,
     Approval,
+    ChangeNotice,
     ControlBase,
     Drill,
     Evaluation,
+    IncidentReportAct,
     Override,
+    Reclassification,
     Rectification,
     Release,
     Shelving,
+    SuspensionNotice,
     Withdrawal,
 )
 from monitor.charter.spec import Charter
@@ -47,6 +51,10 @@ ACT_OF: dict[type[ControlBase], Act] = {
     Evaluation: Act.EVALUATE,
     Approval: Act.APPROVE,
     Release: Act.RELEASE,
+    IncidentReportAct: Act.REPORT,
+    ChangeNotice: Act.NOTIFY_CHANGE,
+    SuspensionNotice: Act.NOTIFY_SUSPENSION,
+    Reclassification: Act.RECLASSIFY,
 }
 """A control record -> its row in the table of acts."""
 

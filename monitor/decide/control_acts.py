@@ -10,13 +10,17 @@ from monitor.charter.control import (
     Admission,
     Amendment,
     Approval,
+    ChangeNotice,
     ControlBase,
     Drill,
     Evaluation,
+    IncidentReportAct,
     Override,
+    Reclassification,
     Rectification,
     Release,
     Shelving,
+    SuspensionNotice,
     Withdrawal,
 )
 from monitor.charter.spec import Charter, charter_hash
@@ -25,6 +29,7 @@ from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
 from monitor.decide.context import DecisionContext
+from monitor.decide.incident_acts import incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
 from monitor.decide.stale_rules import bound_stale_rules
@@ -107,6 +112,9 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
+        case IncidentReportAct() | ChangeNotice() | SuspensionNotice() | Reclassification():
+            move, finding = incident_act(context, act)
+            outcome = s, move
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
