@@ -27,6 +27,7 @@ from monitor.decide import authority, ladder
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.relearn import relearn
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -190,24 +191,12 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
 
 def _accept_level(context: DecisionContext, name: str) -> None:
     """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
-    pilot, plan = context.pilot, context.plan
     try:
-        indicator = plan.indicator(name)
+        indicator = context.plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
-    learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
-    if not learnt:
+    if not relearn(context, indicator):
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
-    for segment in indicator.segments:
-        stream = pilot.streams[stream_key(indicator, segment)]
-        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        for i in learnt:
-            detector_spec = indicator.spec.detectors[i]
-            stream.detectors[i] = fresh[i]
-            context.clear(
-                f"{stream_key(indicator, segment)}/{detector_spec.name}",
-                context.finding(indicator, segment, detector_spec),
-            )
 
 
 def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:

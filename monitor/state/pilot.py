@@ -21,6 +21,7 @@ from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
+from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -162,6 +163,11 @@ class PilotState(Struct, gc=False):
     gap: int | None = None
     late_dropped: int | None = None
     late_events: int = 0
+
+    @property
+    def cycle(self) -> tuple[int, int]:
+        """From when to before when (ms) the system may be used: the cycle of the charter, or one that was granted."""
+        return self.running.cycle or self.plan.cycle
 
     @property
     def began(self) -> int:
