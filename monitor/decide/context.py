@@ -7,7 +7,7 @@ when a halt begins or ends. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -17,6 +17,9 @@ from detectors.explain import explain
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.decide import ladder
+from monitor.lifecycle import life
+from monitor.lifecycle.arrows import Arrow
+from monitor.lifecycle.names import Event, Fact, Outcome, Trigger
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Finding, Level, Outputs, Permit, Reason, command_of, digest
@@ -119,9 +122,23 @@ class DecisionContext:
     ) -> None:
         """Adopt a standing and record its move, if there is one. `key` is the finding that it is about, `asked` the
         level that this finding asks for, `author` who acted."""
+        halted = self.pilot.standing.halted
         self.pilot.standing, move = outcome
+        if self.pilot.standing.halted and not halted:
+            self.advance(Event.HALT_DECIDED)
         if move is not None:
             self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
+
+    # ---- the life of the pilot
+
+    def advance(
+        self, trigger: Trigger, facts: Collection[Fact] = (), outcome: Outcome | None = None
+    ) -> tuple[Arrow, ...]:
+        """Move the pilot along the table of arrows. Returns the arrows taken; raises ControlRefused that names what is
+        missing, and nothing has changed then. `facts` are those that hold, `outcome` that of an exit."""
+        moved = life.advance(self.pilot.life, trigger, facts, outcome)
+        self.pilot.life = moved.life
+        return moved.arrows
 
     # ---- record
 

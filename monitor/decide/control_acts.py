@@ -31,6 +31,8 @@ from monitor.decide.relearn import relearn
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
+from monitor.lifecycle.life import Lifecycle, advance
+from monitor.lifecycle.names import Act, Fact
 from monitor.model.periods import parse_span
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.refusals import Refusal
@@ -54,6 +56,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> PilotSt
         _begin(pilot, indicator, received)
     pilot.acts.by = (act.author, by.key)
     pilot.incidents.whole = True
+    pilot.life = advance(Lifecycle(), Act.ADMIT, {Fact.OPEN_MODE}).life
     return pilot
 
 
@@ -92,7 +95,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
-            tried = _results_text(pilot.charter, passed, results)
+            tried = results_text(pilot.charter, passed, results)
             outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
@@ -117,10 +120,7 @@ def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> 
     """Begin a drill: test the path of a halt. Raises ControlRefused while a halt stands or another drill is open, and
     for a full stop outside the charter's windows."""
     s = context.pilot.standing
-    if s.halted:
-        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
-    if s.halt_state.kind:
-        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
+    check_drill(s)
     if full_stop and not context.plan.full_stop_allowed(context.at):
         raise ControlRefused(
             "full_stop",
@@ -131,7 +131,15 @@ def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> 
     context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
 
 
-def _results_text(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
+def check_drill(s: Standing) -> None:
+    """Raises ControlRefused while a halt stands or another drill is open."""
+    if s.halted:
+        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
+    if s.halt_state.kind:
+        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
+
+
+def results_text(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
     """The results on the charter's scenarios as text. Raises ControlRefused for a missing result, or one outside its
     bounds in a passed evaluation."""
     said = []

@@ -15,6 +15,7 @@ from msgspec import Struct
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
+from monitor.lifecycle.life import Lifecycle
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
@@ -86,6 +87,7 @@ PILOT: dict[str, int] = {
     "gap": NUMBER,
     "late_dropped": NUMBER,
     "late_events": NUMBER,
+    "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -110,6 +112,11 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     PilotState: PILOT,
     PartitionState: PARTITION,
     Standing: STANDING,
+    Lifecycle: {
+        **dict.fromkeys(("pilot", "halt", "change", "request", "assessment", "hold", "outcome"), WORD),
+        "signed_by_firm": 2 * ID + ARRAY,
+        "signed_by_authority": 2 * ID + ARRAY,
+    },
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {

@@ -250,3 +250,11 @@ def _by_trigger() -> dict[Trigger, tuple[Candidate, ...]]:
 
 BY_TRIGGER: dict[Trigger, tuple[Candidate, ...]] = _by_trigger()
 """Act or event -> its arrows, in order. An act that is not listed is not about a pilot."""
+
+
+def _after_exit(trigger: Trigger) -> bool:
+    return any(states.intersection(ENDED) for one in BY_TRIGGER[trigger] for _, states, _ in one.needed)
+
+
+AFTER_EXIT: frozenset[Trigger] = frozenset(filter(_after_exit, BY_TRIGGER))
+"""What is possible in some state after the end of a stay."""

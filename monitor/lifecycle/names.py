@@ -177,7 +177,7 @@ class Outcome(StrEnum):
 class Fact(StrEnum):
     """What the caller knows of the pilot and of the act, where the states do not say it."""
 
-    OPEN_MODE = "open_mode"  # the deployment has no keys
+    OPEN_MODE = "open_mode"  # the deployment has no sandbox: a pilot is admitted without an application
     SCREENING_PASSED = "screening_passed"  # nothing on the negative list; the tier's minimum standards are met
     POWER_SUFFICIENT = "power_sufficient"  # as the tier requires at admission
     SAME_CHARTER = "same_charter"  # the charter is the one that both sides signed

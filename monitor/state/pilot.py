@@ -16,6 +16,7 @@ from monitor.charter.spec import Charter
 from monitor.compile.plan import Plan
 from monitor.errors import LogBroken
 from monitor.indicators.base import OpenPeriod
+from monitor.lifecycle.life import ADMITTED_BEFORE, Lifecycle
 from monitor.model.notice import Rejections
 from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import ActMemory
@@ -134,7 +135,7 @@ class PilotState(Struct, gc=False):
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
     still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
-    late, and `late_events` how many did."""
+    late, and `late_events` how many did; `life` its state in the sandbox."""
 
     id: str
     charter: Charter
@@ -163,6 +164,7 @@ class PilotState(Struct, gc=False):
     gap: int | None = None
     late_dropped: int | None = None
     late_events: int = 0
+    life: Lifecycle = ADMITTED_BEFORE
 
     @property
     def cycle(self) -> tuple[int, int]:
