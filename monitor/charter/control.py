@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from monitor.charter.act_base import ControlBase as ControlBase
 from monitor.charter.act_base import Number, Words
@@ -49,7 +49,7 @@ class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ev
 
     passed: bool
     report: Words
-    results: dict[Id, dict[Id, Number]] = {}
+    results: dict[Id, dict[Id, Number]] = field(default_factory=dict)
 
 
 class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.approval"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from monitor.charter.act_base import ControlBase, Date, Instant, Number, Words
 from monitor.charter.spec import ChangeKind
@@ -33,7 +33,7 @@ class ChangeProposal(ControlBase, frozen=True, kw_only=True, tag="sandbox.contro
     modification: Name = ""
     model: Name = ""
     subjects: Subjects = ()
-    results: Results = {}
+    results: Results = field(default_factory=dict)
     charter: CharterHash | None = None
 
 
@@ -102,7 +102,7 @@ class GuidanceFollowed(ControlBase, frozen=True, kw_only=True, tag="sandbox.cont
 class InspectionFinding(Struct, frozen=True):
     """What an inspection found wrong: `name` (unique in its inspection), what, and when it must be rectified."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
     words: Words
     due: Instant
 

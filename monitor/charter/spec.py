@@ -23,6 +23,7 @@ Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
 UnitInterval: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+PLANNED = 32  # items that a plan of changes may have
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
@@ -302,7 +303,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
-    changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=32)] | UnsetType = UNSET
+    changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""

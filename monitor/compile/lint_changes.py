@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from monitor.charter.spec import Charter, ChangeKind, PlannedChange, Trial
+from monitor.charter.spec import ChangeKind, Charter, PlannedChange, Trial
 from monitor.charter.values import Flaw
 
 

@@ -15,13 +15,14 @@ from typing import NamedTuple
 from msgspec import structs
 
 from monitor.charter.running_acts import ChangeProposal, ChangeRefusal
-from monitor.charter.spec import Charter, ChangeKind, PlannedChange, charter_hash
+from monitor.charter.spec import ChangeKind, Charter, PlannedChange, hash_of
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.decide.relearn import relearn
 from monitor.errors import ControlRefused
 from monitor.lifecycle.life import sign
 from monitor.lifecycle.names import State
+from monitor.model.bounds import short
 from monitor.model.records import Content, Finding, Reason
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.state.pilot import PilotState
@@ -81,7 +82,7 @@ def _covers(pilot: PilotState, one: PlannedChange, act: ChangeProposal) -> Cover
         return Cover(None, OutsidePlan.MODEL_NOT_PLANNED, act.model)
     if extra := sorted(set(act.subjects) - set(one.subjects)):
         return Cover(None, OutsidePlan.SUBJECT_NOT_PLANNED, extra[0])
-    if pilot.running.used.get(one.name, 0) >= one.most:
+    if pilot.running.used.get(short(one.name), 0) >= one.most:
         return Cover(None, OutsidePlan.USED_UP, f"{one.most} times")
     for trial in one.protocol:
         for measure, bound in sorted(trial.bounds.items()):
@@ -111,14 +112,14 @@ def propose_change(context: DecisionContext, act: ChangeProposal) -> tuple[Move,
         content["outside"] = found.why.value
         if found.about:
             content["outside_at"] = found.about
-        pilot.running = structs.replace(running, change=OpenChange(act.id, act.kind.value, act.model))
+        pilot.running = structs.replace(running, change=OpenChange(short(act.id), act.kind.value, act.model))
         if act.charter is not None:
             content["charter"] = act.charter
             pilot.life = sign(pilot.life, firm=True, digest=act.charter)
         finding = Finding(rule=act.kind.value, detail=act.summary, content=content)
         return Move("act", level, level, Reason.CHANGE_PROPOSED, False), finding
-    name = found.modification.name
-    content["modification"] = name
+    content["modification"] = found.modification.name
+    name = short(found.modification.name)
     used = {**running.used, name: running.used.get(name, 0) + 1}
     pilot.running = structs.replace(running, models=_with_model(pilot, act.model), used=used)
     finding = Finding(rule=act.kind.value, detail=act.summary, content=content)
@@ -133,7 +134,7 @@ def _check_content(pilot: PilotState, act: ChangeProposal) -> None:
         raise ControlRefused("model", Refusal.CONTENT_MISSING, "only a change of the model version has a model")
     if not versions and not act.subjects:
         raise ControlRefused("subjects", Refusal.CONTENT_MISSING, f"name what the change ({act.kind.value}) is about")
-    if versions and (act.model in pilot.plan.models or act.model in pilot.running.models):
+    if versions and (act.model in pilot.plan.models or short(act.model) in pilot.running.models):
         raise ControlRefused("model", Refusal.ALREADY_REGISTERED, f"{act.model} is registered")
     if len(pilot.running.models) >= MODELS:
         words = f"{MODELS} models were registered by changes; amend the charter so that it lists those in use"
@@ -142,7 +143,7 @@ def _check_content(pilot: PilotState, act: ChangeProposal) -> None:
 
 def _with_model(pilot: PilotState, model: str) -> tuple[str, ...]:
     known = pilot.running.models
-    return known if not model or model in known else (*known, model)
+    return (*known, short(model)) if model else known
 
 
 def refuse_change(context: DecisionContext, act: ChangeRefusal) -> tuple[Move, Finding]:
@@ -157,7 +158,7 @@ def refuse_change(context: DecisionContext, act: ChangeRefusal) -> tuple[Move, F
 def agreed(pilot: PilotState, charter: Charter) -> bool:
     """Whether an amendment to `charter` needs nothing more of the firm for a change that it proposed: none is open, or
     the firm signed this hash."""
-    return pilot.life.change is not State.CHANGE_PROPOSED or pilot.life.signed_by_firm == charter_hash(charter)
+    return pilot.life.change is not State.CHANGE_PROPOSED or pilot.life.signed_by_firm == hash_of(charter)
 
 
 def check_change(pilot: PilotState, charter: Charter) -> None:
@@ -174,7 +175,8 @@ def after_amendment(context: DecisionContext, old: Charter) -> Content:
     change could move is learnt again. Returns what the record says of it; nothing without a change."""
     pilot = context.pilot
     change, charter = pilot.running.change, pilot.charter
-    kept = tuple(model for model in pilot.running.models if model not in context.plan.models)
+    listed = set(map(short, context.plan.models))
+    kept = tuple(model for model in pilot.running.models if model not in listed)
     used = pilot.running.used if charter.changes == old.changes else {}
     cycle = pilot.running.cycle if charter.cycle == old.cycle else None
     pilot.running = structs.replace(pilot.running, models=kept, used=used, cycle=cycle, change=None)

@@ -3,7 +3,7 @@ Pure."""
 
 from __future__ import annotations
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -24,10 +24,12 @@ from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
 from monitor.decide.relearn import relearn
+from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -69,9 +71,13 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case Amendment(charter=charter):
             if s.halted:
                 authority.check_rights(pilot.charter, charter)
+            check_change(pilot, charter)
+            old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
+            said = after_amendment(context, old)
+            s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
-            finding = Finding(rule=f"version {charter.version}")
+            finding = Finding(rule=f"version {charter.version}", content=said or UNSET)
         case Override(level=level, reason=words):
             outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
@@ -108,6 +114,8 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
+        case _ if isinstance(act, RUNNING_ACTS):
+            outcome, finding = apply_running_act(context, act)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)

@@ -7,6 +7,7 @@ from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
 from monitor.decide.ladder import Move
 from monitor.decide.pauses import check_pause
 from monitor.decide.supervision import check_hold
+from monitor.model.bounds import short
 from monitor.model.events import (
     Envelope,
     ExposureTallied,
@@ -61,10 +62,10 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
 
 def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
     """Raise a finding for a model that is not registered: WATCH, or the level of the charter's rule. Registered are
-    those of the charter and of registered changes; one that the plan of changes names is known, but its change has to be
-    registered. Work without a model may be the work of an unregistered one: the same level, but no halt, as it proves
+    those of the charter and of registered changes; of one that the plan of changes names, only the registration is
+    missing. Work without a model may be the work of an unregistered one: the same level, but no halt, as it proves
     nothing."""
-    if model and model in context.pilot.running.models:
+    if model and context.pilot.running.models and short(model) in context.pilot.running.models:
         return
     if model in context.plan.planned_models:
         if CHANGE_NOT_REGISTERED not in context.pilot.standing.active:

@@ -1,6 +1,6 @@
 """Pauses and cycles that a firm asks for and an officer grants. Pure.
 
-While a pilot is paused its statistics stand still: periods that lie in the pause are not counted, nothing is silent,
+While a pilot is paused its statistics are suspended: periods that lie in the pause are not counted, nothing is silent,
 unknown or due for a drill, e-processes keep their value, and no finding clears by quiet periods. What is certain still
 acts: hard rules, commands, due dates. Use of the system in a pause is a finding.
 """

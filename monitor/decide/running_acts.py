@@ -3,6 +3,8 @@ the table of arrows. Pure."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 from monitor.charter.running_acts import (
     ChangeProposal,
     ChangeRefusal,
@@ -25,6 +27,8 @@ from monitor.decide import changes, pauses, supervision
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Transition
 from monitor.model.records import Finding, Reason
+
+RUNNING_ACTS = get_args(RunningAct)
 
 
 def apply_running_act(context: DecisionContext, act: RunningAct) -> tuple[Transition, Finding]:

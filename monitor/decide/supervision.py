@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from monitor.charter.running_acts import (
     Guidance,
@@ -23,6 +23,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import State
+from monitor.model.bounds import short
 from monitor.model.events import instant, millis
 from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.rectification_window import names_finding
@@ -40,29 +41,30 @@ def ask_guidance(context: DecisionContext, act: GuidanceRequest) -> tuple[Move, 
     pilot, running = context.pilot, context.pilot.running
     if len(running.questions) >= QUESTIONS:
         raise ControlRefused("question", Refusal.TOO_MANY_OPEN, f"{QUESTIONS} questions wait for an answer")
-    pilot.running = structs.replace(running, questions=(*running.questions, act.id))
+    pilot.running = structs.replace(running, questions=(*running.questions, short(act.id)))
     return _act(context, Reason.GUIDANCE_ASKED), Finding(rule=act.provision, detail=act.question)
 
 
 def guide(context: DecisionContext, act: Guidance) -> tuple[Move, Finding]:
     """Record guidance, and that it answers a question. Raises ControlRefused for a question that is not open."""
     pilot, running = context.pilot, context.pilot.running
-    if act.about and act.about not in running.questions:
+    if act.about and short(act.about) not in running.questions:
         raise ControlRefused("about", Refusal.UNKNOWN_REFERENCE, f"there is no open question {act.about}")
-    questions = tuple(one for one in running.questions if one != act.about)
+    questions = tuple(one for one in running.questions if one != short(act.about))
     pilot.running = structs.replace(
-        running, questions=questions, guidance=(*running.guidance, act.id)[-GUIDANCE:]
+        running, questions=questions, guidance=(*running.guidance, short(act.id))[-GUIDANCE:]
     )  # the oldest can no longer be stated to be followed
-    content: Content = {"about": act.about} if act.about else {}
-    return _act(context, Reason.GUIDANCE_GIVEN), Finding(rule=act.provision, detail=act.answer, content=content)
+    about: Content | UnsetType = {"about": act.about} if act.about else UNSET
+    return _act(context, Reason.GUIDANCE_GIVEN), Finding(rule=act.provision, detail=act.answer, content=about)
 
 
 def follow_guidance(context: DecisionContext, act: GuidanceFollowed) -> tuple[Move, Finding]:
     """Record that the firm states to have followed guidance. Raises ControlRefused for other guidance."""
     pilot, running = context.pilot, context.pilot.running
-    if act.about not in running.guidance:
+    about = short(act.about)
+    if about not in running.guidance:
         raise ControlRefused("about", Refusal.UNKNOWN_REFERENCE, f"there is no guidance {act.about} to be followed")
-    pilot.running = structs.replace(running, guidance=tuple(one for one in running.guidance if one != act.about))
+    pilot.running = structs.replace(running, guidance=tuple(one for one in running.guidance if one != about))
     finding = Finding(rule="guidance", detail=act.evidence, content={"about": act.about})
     return _act(context, Reason.GUIDANCE_FOLLOWED), finding
 
@@ -75,7 +77,7 @@ def inspect(context: DecisionContext, act: Inspection) -> tuple[Move, Finding]:
             there = ", ".join(sorted(duties)) or "none"
             raise ControlRefused("closed", Refusal.UNKNOWN_REFERENCE, f"no finding {key} is open; open: {there}")
     kept = {key: duty for key, duty in duties.items() if key not in act.closed}
-    added = {f"{PREFIX}{act.id}/{one.name}": one for one in act.findings}
+    added = {f"{PREFIX}{short(act.id)}/{one.name}": one for one in act.findings}
     if len(added) < len(act.findings):
         raise ControlRefused("findings", Refusal.CONTENT_MISSING, "two findings of an inspection have one name")
     if len(kept) + len(added) > DUTIES:

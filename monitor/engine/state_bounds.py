@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from monitor.charter.spec import PLANNED
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
@@ -25,6 +26,16 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.running import (
+    DUTIES,
+    GUIDANCE,
+    MODELS,
+    PAUSES,
+    QUESTIONS,
+    Duty,
+    OpenChange,
+    Running,
+)
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
@@ -45,6 +56,8 @@ REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
 TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
+SHORT = NAME + 2  # an id as `short` writes it
+DUTY_KEY = 11 + SHORT + 1 + 32 + 80  # a finding, shelf or due date of an inspection
 
 RANGE = 3 * NUMBER + 1
 STATEMENT = 2 * NUMBER + 1
@@ -57,7 +70,7 @@ STANDING: dict[str, int] = {
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    "active": STALE_RULES * STALE_KEY,  # all others by the charter
+    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -65,9 +78,21 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    "shelved": STALE_RULES * STALE_KEY,  # all others by the charter
+    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
+}
+
+RUNNING: dict[str, int] = {
+    "models": ARRAY + MODELS * SHORT,
+    "used": ARRAY + PLANNED * (SHORT + NUMBER),
+    "change": SHORT + TEXT + WORD + ARRAY,
+    "pauses": ARRAY + PAUSES * (2 * NUMBER + 1),
+    "asked": 2 * NUMBER + 1,
+    "cycle": 2 * NUMBER + 1,
+    "questions": ARRAY + QUESTIONS * SHORT,
+    "guidance": ARRAY + GUIDANCE * SHORT,
+    "duties": ARRAY + DUTIES * DUTY_KEY,
 }
 
 PILOT: dict[str, int] = {
@@ -88,6 +113,7 @@ PILOT: dict[str, int] = {
     "late_dropped": NUMBER,
     "late_events": NUMBER,
     "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
+    "running": ARRAY + sum(RUNNING.values()),
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -117,6 +143,9 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "signed_by_firm": 2 * ID + ARRAY,
         "signed_by_authority": 2 * ID + ARRAY,
     },
+    Running: RUNNING,
+    OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
+    Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {

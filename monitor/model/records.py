@@ -293,7 +293,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
-    content: Content = {}  # of an act, where it has typed fields that no other field holds
+    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
 
 
 class Decision(Struct, frozen=True, kw_only=True):

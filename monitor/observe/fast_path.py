@@ -319,7 +319,7 @@ class FastPath:
         known = (
             plan.any_model
             or pilot.model in plan.models
-            or pilot.model in pilot.running.models
+            or (bool(pilot.running.models) and short(pilot.model) in pilot.running.models)
             or UNREGISTERED_MODEL in pilot.standing.active
         )
         return pilot.model if known else None

@@ -72,7 +72,7 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_REFUSED: "Proposed change refused",
     Reason.CHANGE_NOT_REGISTERED: "Planned model in use, but no change was registered",
     Reason.PAUSE_REQUESTED: "Firm asked for a pause",
-    Reason.PAUSE_GRANTED: "Pilot paused; its statistics stand still",
+    Reason.PAUSE_GRANTED: "Pilot paused; its statistics neither continue nor restart",
     Reason.RESUMED: "Firm ended the pause",
     Reason.CYCLE_REQUESTED: "Firm asked for another cycle",
     Reason.CYCLE_GRANTED: "Another cycle is in force",
@@ -156,7 +156,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 
 def _content(finding: Finding) -> str:
     """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in finding.content.items())
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:

@@ -135,7 +135,8 @@ class PilotState(Struct, gc=False):
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
     still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
-    late, and `late_events` how many did; `life` its state in the sandbox."""
+    late, and `late_events` how many did; `life` its state in the sandbox, `running` what else is known of a
+    pilot that runs (`monitor/state/running.py`)."""
 
     id: str
     charter: Charter
@@ -165,6 +166,7 @@ class PilotState(Struct, gc=False):
     late_dropped: int | None = None
     late_events: int = 0
     life: Lifecycle = ADMITTED_BEFORE
+    running: Running = NOTHING_RUNS
 
     @property
     def cycle(self) -> tuple[int, int]:

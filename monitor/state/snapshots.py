@@ -30,6 +30,7 @@ from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -86,6 +87,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     late_events: int = 0  # a group with `late_dropped`: some of its telemetry came too late to count
     late_dropped: int = 0
     life: Lifecycle | None = None  # left out where `life_of` says it
+    running: Running | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -149,6 +151,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
         late_events=s.late_events, life=s.life or life_of(s.standing.halted, s.leaving, s.exited),
+        running=s.running or NOTHING_RUNS,
     )  # fmt: skip
     return pilot, plan
 
@@ -176,7 +179,11 @@ def restore_whole(name: str, raw: bytes) -> PilotState | None:
 def _tail(p: PilotState) -> list[Any]:
     """The groups of fields after those that every snapshot has, up to the last one that says something."""
     usual = p.life == life_of(p.standing.halted, p.leaving, p.exited)
-    groups: list[list[Any]] = [[p.late_events, p.late_dropped or 0], [None if usual else p.life]]
+    groups: list[list[Any]] = [
+        [p.late_events, p.late_dropped or 0],
+        [None if usual else p.life],
+        [None if p.running == NOTHING_RUNS else p.running],
+    ]
     while groups and not any(groups[-1]):
         groups.pop()
     return [field for group in groups for field in group]

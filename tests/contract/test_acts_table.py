@@ -179,7 +179,7 @@ def test_control_records_of_today_keep_their_roles() -> None:
         "Approval": {Role.APPROVER},
         "Release": {officer},
     }
-    assert {kind.__name__: set(roles) for kind, roles in ROLES_OF_ACT.items()} == today
+    assert {kind.__name__: set(roles) for kind, roles in ROLES_OF_ACT.items() if kind.__name__ in today} == today
     assert Admission not in ROLES_OF_ACT
 
 
