@@ -3,24 +3,20 @@ Pure."""
 
 from __future__ import annotations
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
     Admission,
     Amendment,
     Approval,
-    ChangeNotice,
     ControlBase,
     Drill,
     Evaluation,
-    IncidentReportAct,
     Override,
-    Reclassification,
     Rectification,
     Release,
     Shelving,
-    SuspensionNotice,
     Withdrawal,
 )
 from monitor.charter.spec import Charter, charter_hash
@@ -28,10 +24,13 @@ from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
-from monitor.decide.incident_acts import incident_act
+from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.relearn import relearn
+from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -73,9 +72,13 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case Amendment(charter=charter):
             if s.halted:
                 authority.check_rights(pilot.charter, charter)
+            check_change(pilot, charter)
+            old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
+            said = after_amendment(context, old)
+            s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
-            finding = Finding(rule=f"version {charter.version}")
+            finding = Finding(rule=f"version {charter.version}", content=said or UNSET)
         case Override(level=level, reason=words):
             outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
@@ -112,9 +115,10 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
-        case IncidentReportAct() | ChangeNotice() | SuspensionNotice() | Reclassification():
-            move, finding = incident_act(context, act)
-            outcome = s, move
+        case _ if isinstance(act, RUNNING_ACTS):
+            outcome, finding = apply_running_act(context, act)
+        case _ if isinstance(act, INCIDENT_ACTS):
+            outcome, finding = apply_incident_act(context, act)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
@@ -206,24 +210,12 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
 
 def _accept_level(context: DecisionContext, name: str) -> None:
     """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
-    pilot, plan = context.pilot, context.plan
     try:
-        indicator = plan.indicator(name)
+        indicator = context.plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
-    learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
-    if not learnt:
+    if not relearn(context, indicator):
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
-    for segment in indicator.segments:
-        stream = pilot.streams[stream_key(indicator, segment)]
-        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        for i in learnt:
-            detector_spec = indicator.spec.detectors[i]
-            stream.detectors[i] = fresh[i]
-            context.clear(
-                f"{stream_key(indicator, segment)}/{detector_spec.name}",
-                context.finding(indicator, segment, detector_spec),
-            )
 
 
 def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:

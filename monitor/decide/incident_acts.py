@@ -5,39 +5,46 @@ They are recorded, and give facts to the clocks of the pilot (EU AI Act, Art. 73
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TypeAlias
-
-from monitor.charter.control import ChangeNotice, ControlBase, IncidentReportAct, Reclassification, SuspensionNotice
+from monitor.charter.control import ControlBase
+from monitor.charter.incident_acts import (
+    ChangeNotice,
+    IncidentAct,
+    IncidentReportAct,
+    Reclassification,
+    SuspensionNotice,
+)
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
-from monitor.decide.ladder import Move
+from monitor.decide.ladder import Move, Transition
 from monitor.model.events import millis
-from monitor.model.records import Finding, Reason
+from monitor.model.records import Content, Finding, Reason
 
-ACTS = (IncidentReportAct, ChangeNotice, SuspensionNotice, Reclassification)
-IncidentAct: TypeAlias = IncidentReportAct | ChangeNotice | SuspensionNotice | Reclassification
+INCIDENT_ACTS = (IncidentReportAct, ChangeNotice, SuspensionNotice, Reclassification)
 
 
-def incident_act(context: DecisionContext, act: IncidentAct) -> tuple[Move, Finding]:
+def apply_incident_act(context: DecisionContext, act: IncidentAct) -> tuple[Transition, Finding]:
     """What an act about an incident puts on record; it moves no level."""
+    content: Content = {}
     match act:
         case IncidentReportAct():
-            said = f"incident {act.incident}; {act.report}{_aware(act.aware)}"
-            reason = Reason.INCIDENT_REPORT_RECEIVED
-            finding = Finding(rule="complete report" if act.complete else "initial report", detail=said)
+            content = {"incident": act.incident}
+            reason, words = Reason.INCIDENT_REPORT_RECEIVED, act.report
+            rule = "complete report" if act.complete else "initial report"
         case ChangeNotice():
-            about = f"incident {act.incident}; " if act.incident else ""
-            reason, finding = Reason.CHANGE_NOTIFIED, Finding(rule="change", detail=about + act.notice)
+            reason, rule, words = Reason.CHANGE_NOTIFIED, "change", act.notice
+            content = {"incident": act.incident} if act.incident else {}
         case SuspensionNotice():
-            reason, finding = Reason.SUSPENSION_NOTIFIED, Finding(rule="suspension", detail=act.notice)
+            reason, rule, words = Reason.SUSPENSION_NOTIFIED, "suspension", act.notice
         case Reclassification():
-            said = f"incident {act.incident}; {act.reason}{_aware(act.aware)}"
-            reason = Reason.INCIDENT_RECLASSIFIED
-            finding = Finding(rule=", ".join(sorted(set(act.classes))) or "not serious", detail=said)
-    level = context.pilot.standing.level
-    return Move("act", level, level, reason, False), finding
+            content = {"incident": act.incident}
+            reason, words = Reason.INCIDENT_RECLASSIFIED, act.reason
+            rule = ", ".join(sorted(set(act.classes))) or "not serious"
+    if isinstance(act, IncidentReportAct | Reclassification) and act.aware is not None:
+        content["firm aware since"] = act.aware.isoformat()
+    s = context.pilot.standing
+    finding = Finding(rule=rule, detail=words, content=content) if content else Finding(rule=rule, detail=words)
+    return (s, Move("act", s.level, s.level, reason, False)), finding
 
 
 def act_facts(context: DecisionContext, act: ControlBase) -> None:
@@ -56,7 +63,3 @@ def act_facts(context: DecisionContext, act: ControlBase) -> None:
             stated = None if act.aware is None else millis(act.aware)
             fact = Fact(kind=FactKind.RECLASSIFIED, at=at, key=act.incident, stated=stated, classes=act.classes)
             clock_facts(context, fact)
-
-
-def _aware(at: datetime | None) -> str:
-    return "" if at is None else f"; the firm knew since {at.isoformat()}"

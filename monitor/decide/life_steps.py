@@ -8,8 +8,10 @@ where they are decided.
 from __future__ import annotations
 
 from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Withdrawal
+from monitor.charter.running_acts import ChangeProposal
 from monitor.decide import ladder
 from monitor.decide.authority import ACT_OF
+from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import check_drill, results_text
 from monitor.decide.leave import check_leave, stopped
@@ -60,5 +62,9 @@ def facts_of_act(pilot: PilotState, act: ControlBase) -> frozenset[Fact]:
     if len(steps.approvals) >= APPROVERS:
         found.add(Fact.RELEASE_APPROVED)
     if isinstance(act, Amendment):
-        found |= {Fact.BOTH_SIGNATURES, Fact.TIER_APPROVED}
+        found.add(Fact.TIER_APPROVED)
+        if agreed(pilot, act.charter):
+            found.add(Fact.BOTH_SIGNATURES)
+    if isinstance(act, ChangeProposal) and cover(pilot, act).modification is not None:
+        found.add(Fact.INSIDE_PLAN)
     return frozenset(found)

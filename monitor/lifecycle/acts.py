@@ -68,7 +68,7 @@ def _rules() -> dict[Act, Rule]:
     configure = Rule(roles=officer.roles, otherwise=Refusal.NOT_AN_OFFICER, on_pilot=False)
     groups: tuple[tuple[Rule, tuple[Act, ...]], ...] = (
         (firm, (Act.APPLY, Act.WITHDRAW_APPLICATION, Act.PROPOSE_CHANGE, Act.PROPOSE_CYCLE, Act.PAUSE, Act.RESUME,
-                Act.ASK_GUIDANCE, Act.APPEAL, Act.CONSENT_TO_PUBLISH, Act.REPORT)),
+                Act.ASK_GUIDANCE, Act.FOLLOW_GUIDANCE, Act.APPEAL, Act.CONSENT_TO_PUBLISH, Act.REPORT)),
         (Rule(roles=firm.roles, by_charter=step, otherwise=Refusal.NOT_THE_FIRM), (Act.RECTIFY,)),
         (Rule(roles=frozenset({Role.FIRM, Role.OFFICER}), otherwise=Refusal.NOT_AN_OFFICER),
          (Act.AGREE, Act.NOTIFY_CHANGE)),

@@ -208,6 +208,8 @@ def _without_move() -> Iterator[Iterable[Arrow]]:
     yield _arrow((*APPLIED, *LIVE), A.INSPECT, None, "inspected", clocks="inspection_done")
     yield _arrow((*APPLIED, *LIVE), A.ASK_GUIDANCE, None, "guidance_asked")
     yield _arrow((*APPLIED, *LIVE), A.GUIDE, None, "guidance_given")
+    yield _arrow((*APPLIED, *LIVE), A.FOLLOW_GUIDANCE, None, "guidance_followed")
+    yield _arrow((S.NO_CHANGE, S.CHANGE_PROPOSED), A.AGREE, None, "charter_signed", during=LIVE)
     yield _arrow((*APPLIED, *NEVER_ADMITTED, *began), A.APPEAL, None, "appealed")
     yield _arrow((S.RUNNING, S.PAUSED), A.APPROVE_EXIT, None, "exit_approved", during=S.NOT_HALTED)
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED), A.APPROVE_TIER, None, "tier_approved", during=S.NOT_HALTED)

@@ -97,6 +97,7 @@ class Act(StrEnum):
     RESUME = "resume"
     RECTIFY = "rectify"
     ASK_GUIDANCE = "ask_guidance"
+    FOLLOW_GUIDANCE = "follow_guidance"
     APPEAL = "appeal"
     CONSENT_TO_PUBLISH = "consent_to_publish"
     REPORT = "report"  # of an incident, to the authority

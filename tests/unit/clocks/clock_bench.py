@@ -7,14 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from monitor.charter.control import (
-    Admission,
-    ChangeNotice,
-    ControlBase,
-    IncidentReportAct,
-    Reclassification,
-    Withdrawal,
-)
+from monitor.charter.control import Admission, ControlBase, Withdrawal
+from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
 from monitor.charter.spec import Charter
 from monitor.deadlines.cases import Clock
 from monitor.deadlines.facts import Fact, FactKind, IncidentClass
