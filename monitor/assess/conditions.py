@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 OF_PILOT: dict[str, Callable[[Assessment], float]] = {
     "quiet_days": lambda a: a.quiet / DAY_MS,
     "active_findings": lambda a: float(a.active),
-    "open_rectifications": lambda a: float(a.rectification_due is not None),
+    "open_rectifications": lambda a: float(a.rectifications),
     "missed_clocks": lambda a: float(a.clocks_missed),
     "halts": lambda a: float(a.halts),
     "late_events": lambda a: float(a.late_events),

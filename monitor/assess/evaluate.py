@@ -64,7 +64,7 @@ def _lacks(numbers: Assessment, streams: Sequence[StreamNumbers], halted: bool, 
         yield Lack.HALTED
     if grave or numbers.shelved:
         yield Lack.FINDING_ACTIVE
-    if numbers.rectification_due is not None:
+    if numbers.rectifications:
         yield Lack.RECTIFICATION_OPEN
     if not any(row.limit is not None and row.power is not None for row in streams):
         yield Lack.NO_LIMIT

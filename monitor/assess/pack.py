@@ -11,7 +11,6 @@ from monitor.assess.conditions import conditions_of
 from monitor.assess.evaluate import advised, lacks_of, stands_in_the_way
 from monitor.assess.streams import bound_alpha, digits, streams_of
 from monitor.deadlines.cases import ClockState
-from monitor.deadlines.engine import Clocks
 from monitor.model.assessment import ASSESSMENT_BYTES, MOST_STREAMS, Assessment, StreamNumbers
 from monitor.model.canonical import canonical
 from monitor.model.periods import parse_span
@@ -19,33 +18,29 @@ from monitor.model.records import Level
 from monitor.state.pilot import PilotState
 
 
-def assess(
-    pilot: PilotState,
-    at: int,
-    answers: Mapping[int, bool] | None = None,
-    *,
-    clocks: Clocks | None = None,
-    quiet_since: int | None = None,
-) -> Assessment:
+def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None) -> Assessment:
     """The numbers of a pilot at `at` (ms), its timers fired up to then. `answers` to the conditions in words by their
-    number, from 1; `quiet_since` when it last was at level escalate or above (`None`: never)."""
+    number, from 1."""
     standing, charter, streams = pilot.standing, pilot.charter, streams_of(pilot)
     grave = [key for key, active in standing.active.items() if active.level >= Level.ESCALATE]
-    loud = at if grave or standing.level >= Level.ESCALATE else pilot.began if quiet_since is None else quiet_since
-    needed = parse_span(charter.exit.quiet_for)
-    clocked = [clock.state for case in (clocks or Clocks()).cases.values() for clock in case.clocks]
+    loud = pilot.began if pilot.review.loud is None else pilot.review.loud
+    if grave or standing.level >= Level.ESCALATE:
+        loud = at
+    clocked = [clock.state for case in pilot.clocks.cases.values() for clock in case.clocks]
+    owed = _owed(pilot)
     numbers = Assessment(
         at=at,
         began=pilot.began,
         alpha=digits(bound_alpha(charter, standing.restart)) or 0.0,
         restart=standing.restart,
         entries=standing.counter,
-        halts=0,
+        halts=pilot.review.halts,
         active=len(standing.active),
         shelved=len(standing.shelved),
-        rectification_due=pilot.window.due if pilot.window.waiting else None,
+        rectifications=len(owed),
+        rectification_due=min(owed, default=None),
         quiet=max(at - loud, 0),
-        quiet_needed=needed.after(at) - at,
+        quiet_needed=parse_span(charter.exit.quiet_for).after(at) - at,
         late_events=pilot.late_events,
         clocks_running=clocked.count(ClockState.RUNNING),
         clocks_met=clocked.count(ClockState.MET),
@@ -54,6 +49,12 @@ def assess(
     numbers = structs.replace(numbers, conditions=conditions_of(charter, numbers, streams, answers or {}))
     lacks = lacks_of(numbers, streams, standing.halted, len(grave))
     return _bounded(structs.replace(numbers, lacks=lacks, advised=advised(lacks).value), streams)
+
+
+def _owed(pilot: PilotState) -> list[int]:
+    """When the open rectifications are due (ms): that of a tolerated crossing, and those of inspections."""
+    window = [pilot.window.due] if pilot.window.waiting and pilot.window.due is not None else []
+    return [*window, *(duty.due for duty in pilot.running.duties.values() if duty.rectified is None)]
 
 
 def _bounded(numbers: Assessment, streams: Sequence[StreamNumbers]) -> Assessment:

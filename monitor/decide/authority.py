@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.charter import incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -67,6 +67,14 @@ ACT_OF: dict[type[ControlBase], Act] = {
     incident_acts.ChangeNotice: Act.NOTIFY_CHANGE,
     incident_acts.SuspensionNotice: Act.NOTIFY_SUSPENSION,
     incident_acts.Reclassification: Act.RECLASSIFY,
+    exit_acts.Assessing: Act.ASSESS,
+    exit_acts.ExitApproval: Act.APPROVE_EXIT,
+    exit_acts.Termination: Act.TERMINATE,
+    exit_acts.ReportIssue: Act.ISSUE_REPORT,
+    exit_acts.Withholding: Act.WITHHOLD,
+    exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
+    exit_acts.Graduation: Act.GRADUATE,
+    exit_acts.Recall: Act.RECALL,
 }
 """A control record -> its row in the table of acts."""
 
@@ -96,7 +104,7 @@ def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
     """Raises ControlRefused when the author has no role that may do this act under the charter in force."""
     if refused_by_role(ACT_OF[type(act)], roles_of(charter, act.author, by), roles_from="charter") is None:
         return
-    if isinstance(act, Approval):
+    if isinstance(act, Approval | exit_acts.ExitApproval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"

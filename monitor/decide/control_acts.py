@@ -17,18 +17,19 @@ from monitor.charter.control import (
     Rectification,
     Release,
     Shelving,
-    Withdrawal,
 )
 from monitor.charter.spec import Charter, charter_hash
 from monitor.compile.charter_diff import counted, running
-from monitor.compile.lint import lint
-from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
+from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.begin import begin as _begin
+from monitor.decide.begin import plan_for as plan_for
 from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.exits import EXIT_ACTS, apply_exit_act
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
-from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.leave import exit_once_stopped
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
@@ -42,7 +43,7 @@ from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
-from monitor.state.pilot import PilotState, Stream
+from monitor.state.pilot import PilotState
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 
@@ -113,9 +114,8 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
             outcome = ladder.release(s, context.at, words)
             restart_statistics(pilot, plan, outcome[0].restart, context.at)
-        case Withdrawal(reason=words):
-            outcome = leave(pilot)
-            finding = Finding(rule="exit", detail=words)
+        case _ if isinstance(act, EXIT_ACTS):
+            outcome, finding = apply_exit_act(context, act)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -169,31 +169,6 @@ def results_text(charter: Charter, passed: bool, results: dict[str, dict[str, fl
                 )
             said.append(f"; {name} {value:g}")
     return "".join(said)
-
-
-def plan_for(pilot: str, charter: Charter) -> Plan:
-    """The compiled charter. Raises ControlRefused when it is of another pilot, or has an error that `charter check`
-    reports."""
-    if charter.pilot != pilot:
-        raise ControlRefused("charter.pilot", Refusal.WRONG_PILOT, f"the charter is for {charter.pilot}")
-    for problem in lint(charter):
-        if problem.severity == "error":
-            raise ControlRefused(f"charter.{problem.field}", Refusal.BAD_CHARTER, f"{problem.problem}; {problem.fix}")
-    try:
-        return plan_of(charter)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
-
-
-def _begin(pilot: PilotState, indicator: CompiledIndicator, at: int) -> None:
-    first = indicator.grid.index(at)
-    for segment in indicator.segments:
-        built = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        pilot.streams[stream_key(indicator, segment)] = Stream(
-            first, held=built, kinds=pilot.plan.classes[indicator.name]
-        )
-    if indicator.silence is not None:
-        pilot.heard[indicator.name] = at
 
 
 def restart_statistics(pilot: PilotState, plan: Plan, number: int, at: int) -> None:

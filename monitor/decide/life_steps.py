@@ -14,10 +14,11 @@ from monitor.decide.authority import ACT_OF
 from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import check_drill, results_text
+from monitor.decide.exits import exit_facts
 from monitor.decide.leave import check_leave, stopped
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import Arrow
-from monitor.lifecycle.names import Fact
+from monitor.lifecycle.names import Fact, Outcome
 from monitor.model.records import Reason
 from monitor.state.pilot import PilotState
 
@@ -27,7 +28,10 @@ APPROVERS = 2  # different people, for a release
 def advance_by_act(context: DecisionContext, act: ControlBase) -> tuple[Arrow, ...]:
     """Move the life of the pilot by an act. Raises ControlRefused; nothing has changed then."""
     try:
-        return context.advance(ACT_OF[type(act)], facts_of_act(context.pilot, act))
+        facts, outcome = facts_of_act(context.pilot, act), None
+        if isinstance(act, Withdrawal) and act.outcome is not None:
+            facts, outcome = facts | exit_facts(context, act), Outcome(act.outcome)
+        return context.advance(ACT_OF[type(act)], facts, outcome)
     except ControlRefused:
         _check_as_before(context, act)
         raise

@@ -89,9 +89,10 @@ class ConditionResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers at `at` (ms) of a pilot in the sandbox since `began`. Statistics are those of share `restart` of
-    alpha. `entries`: number of the last entry before this one. `quiet` (ms) has passed without a finding at level
-    escalate, `quiet_needed` is asked. `clocks_*` count its legal deadlines. `omitted` streams are not listed. `lacks`:
-    what keeps it from `scale`; `advised`: the outcome that follows."""
+    alpha. `entries`: number of the last entry before this one. `rectifications` are open, the first is due at
+    `rectification_due`. `quiet` (ms) has passed without a finding at level escalate, `quiet_needed` is asked. `clocks_*`
+    count its legal deadlines. `omitted` streams are not listed. `lacks`: what keeps it from `scale`; `advised`: the
+    outcome that follows."""
 
     at: int
     began: int
@@ -101,6 +102,7 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     halts: int = 0
     active: int = 0
     shelved: int = 0
+    rectifications: int = 0
     rectification_due: int | None = None
     quiet: int = 0
     quiet_needed: int = 0
@@ -108,8 +110,6 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     clocks_met: int = 0
     clocks_missed: int = 0
     late_events: int = 0
-    complaints_inside: float | None = None
-    complaints_outside: float | None = None
     streams: tuple[StreamNumbers, ...] = ()
     omitted: int = 0
     conditions: tuple[ConditionResult, ...] = ()

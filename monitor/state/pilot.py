@@ -23,6 +23,7 @@ from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
+from monitor.state.review import NOT_REVIEWED, Review
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
@@ -141,7 +142,7 @@ class PilotState(Struct, gc=False):
     late, and `late_events` how many did; `life` its state in the sandbox, `running` what else is known of a
     pilot that runs (`monitor/state/running.py`); `clocks` its legal deadlines, `clocks_wait` until when none of them is
     found to be missed, as what was sent during an outage of the monitor may still be unread; `held_model` the model
-    that served when an evidence hold began ("" = none is in force)."""
+    that served when an evidence hold began ("" = none is in force); `review` what its assessments and exit need."""
 
     id: str
     charter: Charter
@@ -181,6 +182,7 @@ class PilotState(Struct, gc=False):
     clocks: Clocks = Clocks()
     clocks_wait: int | None = None
     held_model: str = ""
+    review: Review = NOT_REVIEWED
 
     @property
     def began(self) -> int:

@@ -31,6 +31,7 @@ from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.review import NOT_REVIEWED, Review
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
@@ -94,6 +95,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     clocks: Clocks | None = None  # a group with the next two: it has legal deadlines
     clocks_wait: int = 0
     held_model: str = ""
+    review: Review | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -160,6 +162,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         running=s.running or NOTHING_RUNS,
         clocks=s.clocks or Clocks(), clocks_wait=s.clocks_wait or None,
         held_model=s.held_model,
+        review=s.review or NOT_REVIEWED,
     )  # fmt: skip
     return pilot, plan
 
@@ -192,6 +195,7 @@ def _tail(p: PilotState) -> list[Any]:
         [None if usual else p.life],
         [None if p.running == NOTHING_RUNS else p.running],
         [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
+        [None if p.review == NOT_REVIEWED else p.review],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

@@ -14,6 +14,9 @@ from monitor.assess.evaluate import OUTCOMES, advised, limits_kept, power_reache
 from monitor.assess.pack import assess, size_of
 from monitor.charter.control import Admission
 from monitor.charter.spec import Exit, ExitCheck, IndicatorSpec, PowerSpec
+from monitor.deadlines.cases import Case, Clock, ClockState
+from monitor.deadlines.engine import Clocks
+from monitor.deadlines.facts import FactKind
 from monitor.decide.control_acts import admit
 from monitor.lifecycle.names import Outcome
 from monitor.model.assessment import ASSESSMENT_BYTES, Lack
@@ -21,6 +24,8 @@ from monitor.model.records import Level, Reason
 from monitor.model.rectification_window import RectificationWindow
 from monitor.model.signing import Proved
 from monitor.state.pilot import PilotState
+from monitor.state.review import Review
+from monitor.state.running import Duty, Running
 from monitor.state.standing import Active
 from monitor.state.tally import Tally
 from tests.strength import examples
@@ -98,8 +103,8 @@ def test_a_pilot_without_a_limit_never_gets_scale() -> None:
     assert found.advised == Outcome.INSUFFICIENT_EVIDENCE
 
 
-def lacking(pilot: PilotState, **more: object) -> list[Lack]:
-    return list(assess(pilot, LATER, **more).lacks)  # type: ignore[arg-type]
+def lacking(pilot: PilotState, answers: dict[int, bool] | None = None) -> list[Lack]:
+    return list(assess(pilot, LATER, answers).lacks)
 
 
 def test_each_lack_keeps_a_good_pilot_from_scale() -> None:
@@ -121,7 +126,16 @@ def test_each_lack_keeps_a_good_pilot_from_scale() -> None:
     assert lacking(pilot_with(tally_of(0.0, 900.0, 100), tier="limited")) == [
         Lack.LIMIT_NOT_SHOWN, Lack.POWER_NOT_REACHED,
     ]  # fmt: skip
-    assert lacking(pilot_with(GOOD), quiet_since=LATER - DAY) == [Lack.QUIET_TOO_SHORT]
+    loud = pilot_with(GOOD)
+    loud.review = Review(loud=LATER - DAY)
+    assert lacking(loud) == [Lack.QUIET_TOO_SHORT]
+    owing = pilot_with(GOOD)
+    owing.running = Running(duties={"inspection/i/a": Duty(LATER), "inspection/i/b": Duty(LATER, rectified=T0)})
+    assert lacking(owing) == [Lack.RECTIFICATION_OPEN]
+    late = pilot_with(GOOD)
+    clock = Clock("initial", due=T0, changed=T0, state=ClockState.MISSED)
+    late.clocks = Clocks({"serious_incident/i": Case(FactKind.SERIOUS_INCIDENT, "i", clocks=(clock,))})
+    assert lacking(late) == [Lack.CLOCK_MISSED]
 
 
 def test_a_condition_in_words_is_answered_by_a_person_and_a_check_by_the_monitor() -> None:
