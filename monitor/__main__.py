@@ -23,6 +23,12 @@ COMMANDS = {
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
     "admit": ("monitor.cli.control", "admit a pilot under its charter, or amend the charter"),
+    "apply": ("monitor.cli.application", "apply for a place in the sandbox, as the firm"),
+    "screen": ("monitor.cli.application", "screen an application: negative list, tier, standards, power"),
+    "refuse": ("monitor.cli.application", "refuse an application, naming items of the negative list"),
+    "agree": ("monitor.cli.application", "sign the hash of a charter, as the firm or an officer"),
+    "withdraw-application": ("monitor.cli.application", "withdraw an application, as the firm"),
+    "status": ("monitor.cli.status", "state of a pilot, what is open, which step is next and who owes it"),
     "override": ("monitor.cli.control", "set the level of a pilot, with a reason"),
     "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),
     "evaluate": ("monitor.cli.control", "record the re-evaluation of a halted pilot"),
@@ -58,7 +64,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

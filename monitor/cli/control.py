@@ -30,6 +30,7 @@ from monitor.charter.control import (
     Rectification,
     Release,
     Shelving,
+    Submission,
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
@@ -213,7 +214,8 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     standing: int | None = meta.get(STANDING)
     if standing is None:
         known = seen(to, prefix, act.pilot, act.author)
-        standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
+        first = isinstance(act, Admission | Submission)
+        standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
         raise click.ClickException(
             f"no entry of {act.pilot} was found, and a signed act must name the last one; give --standing (see the "

@@ -16,7 +16,10 @@ from typing import Any
 from monitor.charter.control import (
     Acceptance,
     Admission,
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -24,7 +27,9 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
+    Submission,
     Withdrawal,
 )
 from monitor.charter.spec import Charter
@@ -47,6 +52,11 @@ ACT_OF: dict[type[ControlBase], Act] = {
     Evaluation: Act.EVALUATE,
     Approval: Act.APPROVE,
     Release: Act.RELEASE,
+    Submission: Act.APPLY,
+    Screening: Act.SCREEN,
+    ApplicationRefusal: Act.REFUSE,
+    Agreement: Act.AGREE,
+    ApplicationWithdrawal: Act.WITHDRAW_APPLICATION,
 }
 """A control record -> its row in the table of acts."""
 

@@ -89,6 +89,7 @@ def _entry() -> Iterator[Iterable[Arrow]]:
     )  # fmt: skip
     yield _arrow(S.SCREENED, A.AGREE, S.AGREED, "charter_agreed", when=F.BOTH_SIGNATURES, statistics=X.NONE)
     yield _arrow(S.SCREENED, A.AGREE, S.SCREENED, "charter_signed", unless=F.BOTH_SIGNATURES, statistics=X.NONE)
+    yield _arrow(LIVE, A.AGREE, None, "charter_signed")  # of an amendment
     yield _arrow(
         S.AGREED, A.ADMIT, S.REGISTERED, "admitted",
         needs=(F.BOTH_SIGNATURES, F.SAME_CHARTER), clocks="application_decided", statistics=X.BEGIN,

@@ -84,6 +84,14 @@ class Reason(StrEnum):
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+    # before the admission
+    APPLICATION_SUBMITTED = "application_submitted"
+    APPLICATION_SCREENED = "application_screened"
+    APPLICATION_REFUSED = "application_refused"
+    APPLICATION_WITHDRAWN = "application_withdrawn"
+    CHARTER_SIGNED = "charter_signed"  # by one side
+    CHARTER_AGREED = "charter_agreed"  # by both sides
+    CYCLE_STARTED = "cycle_started"
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]

@@ -67,6 +67,13 @@ REASONS: dict[Reason, str] = {
     Reason.PARTIAL_DATA: "Period closed with data missing",
     Reason.MONITOR_GAP: "Monitor outage",
     Reason.HEARD_AGAIN: "Data resumed; the state is known",
+    Reason.APPLICATION_SUBMITTED: "Application received",
+    Reason.APPLICATION_SCREENED: "Application screened",
+    Reason.APPLICATION_REFUSED: "Application refused",
+    Reason.APPLICATION_WITHDRAWN: "Application withdrawn by the firm",
+    Reason.CHARTER_SIGNED: "Charter signed by one side",
+    Reason.CHARTER_AGREED: "Charter signed by firm and authority",
+    Reason.CYCLE_STARTED: "Cycle of the charter started",
 }
 
 
@@ -74,6 +81,8 @@ REASONS: dict[Reason, str] = {
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
+    Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED, Reason.APPLICATION_REFUSED, Reason.CHARTER_SIGNED,
+    Reason.CHARTER_AGREED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
