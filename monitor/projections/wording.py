@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UnsetType
+
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.projections.clock_words import clock_words
 from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
 
 LEVELS: dict[Level, str] = {
@@ -74,6 +77,17 @@ REASONS: dict[Reason, str] = {
     Reason.CHARTER_SIGNED: "Charter signed by one side",
     Reason.CHARTER_AGREED: "Charter signed by firm and authority",
     Reason.CYCLE_STARTED: "Cycle of the charter started",
+    Reason.CLOCK_STARTED: "Legal deadline runs",
+    Reason.CLOCK_MOVED: "Legal deadline moved",
+    Reason.CLOCK_MET: "Legal deadline met",
+    Reason.CLOCK_MISSED: "Legal deadline missed",
+    Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
+    Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.EVIDENCE_HOLD: "Model changed before the authority was told of a serious incident",
+    Reason.INCIDENT_REPORT_RECEIVED: "Report of an incident received",
+    Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
+    Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
+    Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
 }
 
 
@@ -83,6 +97,7 @@ RULED = (
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
     Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED, Reason.APPLICATION_REFUSED, Reason.CHARTER_SIGNED,
     Reason.CHARTER_AGREED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
@@ -107,6 +122,7 @@ ENDED = {
 _PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+) where ")
 """How the explanation of a proportion begins: `63 of 1,323 (4.76 %) ...`; in older records `4.76 % of 1,323 where
 ...`."""
+CLOCK = "clock/"  # how the keys of findings about legal deadlines begin
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
 
 
@@ -129,11 +145,14 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     words = REASONS[reason]
     if reason is Reason.CLEARED and not finding.indicator:
         words = ENDED.get(finding.rule, words)
+        if decision.finding_key.startswith(CLOCK):
+            words = "Missed legal deadline is settled"
     if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
-    parts = [_rule(decision), numbers(decision, kind, below), _detail(decision)]
+    clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
+    parts = [_rule(decision), numbers(decision, kind, below), clock, _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
