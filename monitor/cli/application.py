@@ -32,7 +32,11 @@ def _template(context: click.Context, _option: click.Parameter, given: bool) -> 
 @click.argument("application", type=FILE)
 @click.argument("charter", type=FILE)
 @click.option(
-    "--template", is_flag=True, is_eager=True, expose_value=False, callback=_template,
+    "--template",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_template,
     help="write a commented application to stdout",
 )
 @act_options
@@ -61,7 +65,10 @@ def apply(application: Path, charter: Path, to: str, prefix: str, author: str, i
 @click.argument("pilot")
 @click.option("--charter", type=FILE, help="replaces the charter that the firm proposed")
 @click.option(
-    "--answer", "answers", multiple=True, metavar="ITEM=WHY",
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="ITEM=WHY",
     help="why an item of the negative list does not apply although its term was found; repeatable",
 )
 @act_options

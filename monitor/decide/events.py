@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from monitor.decide.boundary import check_boundary
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
 from monitor.decide.incident_clocks import incident_facts, model_changed
 from monitor.decide.ladder import Move
 from monitor.model.events import (
+    BoundaryBreached,
     Envelope,
     ExposureTallied,
     Heartbeat,
@@ -40,6 +42,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         check_model(context, event, model)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
+    elif kind is BoundaryBreached:
+        check_boundary(context, event)  # type: ignore[arg-type]
     elif observed.correction is not None:
         level = pilot.standing.level
         context.record(Move("finding", level, level, Reason.CORRECTED, False), observed.correction)

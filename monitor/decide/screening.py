@@ -1,4 +1,4 @@
-"""The screening of an application: negative list, responsible authorities, tier by rule, minimum standards, power. Pure.
+"""The screening of an application: negative list, responsible authorities, tier by rule, standards, power. Pure.
 
 `check_application` is for what the firm sends, `screen` for the officer's act. Each refusal names what is missing with
 its field, and an item of the negative list with its legal reference.

@@ -143,9 +143,7 @@ class Applications:
         size = len(application) + len(plan.packed)
         if why := too_many(self._partition.state.applications, applicant.firm, size):
             raise ControlRefused("pilot", Refusal.TOO_MANY_APPLICATIONS, why)
-        return structs.replace(
-            applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter)
-        )
+        return structs.replace(applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter))
 
     def _decision(self, applicant: Applicant, act: ControlBase, by: Proved, reason: Reason, found: Finding) -> Decision:
         return Decision(

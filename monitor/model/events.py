@@ -207,6 +207,17 @@ class ModelChanged(Envelope, frozen=True, kw_only=True, tag="sandbox.model.chang
     data: ModelData
 
 
+class BoundaryData(_Data, frozen=True, kw_only=True, gc=False):
+    boundary: Name
+    segment: Name = ""
+
+
+class BoundaryBreached(Envelope, frozen=True, kw_only=True, tag="sandbox.boundary.breached", gc=False):
+    """Data was used or passed on across a `boundary` that the charter's `data_boundary` lists; `time` is when."""
+
+    data: BoundaryData
+
+
 class HeartbeatData(_Data, frozen=True, kw_only=True, gc=False):
     nonce: Id
     serving: bool
@@ -248,6 +259,7 @@ Event: TypeAlias = (
     | CostReported
     | GainReported
     | ModelChanged
+    | BoundaryBreached
     | Heartbeat
     | CommandAcknowledged
 )

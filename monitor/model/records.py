@@ -93,6 +93,7 @@ class Reason(StrEnum):
     CHARTER_SIGNED = "charter_signed"  # by one side
     CHARTER_AGREED = "charter_agreed"  # by both sides
     CYCLE_STARTED = "cycle_started"
+    BOUNDARY_BREACHED = "boundary_breached"  # data crossed a boundary of the charter, and no hard rule is on it
     CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again
     CLOCK_MOVED = "clock_moved"  # its due instant was moved
     CLOCK_MET = "clock_met"  # what it asks for was done; also after a miss

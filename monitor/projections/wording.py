@@ -77,6 +77,7 @@ REASONS: dict[Reason, str] = {
     Reason.CHARTER_SIGNED: "Charter signed by one side",
     Reason.CHARTER_AGREED: "Charter signed by firm and authority",
     Reason.CYCLE_STARTED: "Cycle of the charter started",
+    Reason.BOUNDARY_BREACHED: "Data crossed a boundary of the charter",
     Reason.CLOCK_STARTED: "Legal deadline runs",
     Reason.CLOCK_MOVED: "Legal deadline moved",
     Reason.CLOCK_MET: "Legal deadline met",
