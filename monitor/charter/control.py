@@ -39,7 +39,7 @@ class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.adm
 
 
 class Submission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.application"):
-    """A firm applies for a place in the sandbox, under the charter that it proposes. The application names the pilot."""
+    """A firm applies for a place in the sandbox, under the charter that it proposes."""
 
     application: Application
     charter: Charter

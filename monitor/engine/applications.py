@@ -25,9 +25,9 @@ from monitor.decide.screening import check_application, check_responsible, refus
 from monitor.decide.signatures import signed_by_person
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
-from monitor.lifecycle.life import Lifecycle, advance, sign
+from monitor.lifecycle.life import Lifecycle, advance, sign, state_words
 from monitor.lifecycle.names import Act, Fact
-from monitor.lifecycle.sandbox import Sandbox
+from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
@@ -47,10 +47,10 @@ class Applications:
 
     def step(self, act: ControlBase, record: Record, out: Outputs) -> None:
         """Verify one act and apply it. Raises ControlRefused or Forged; then nothing took effect."""
-        sandbox = self._partition.state.sandbox.sandbox
+        sandbox = self._partition.sandbox.sandbox
         if sandbox is None:
             raise ControlRefused("pilot", Refusal.NOT_FOUNDED, REFUSALS[Refusal.NOT_FOUNDED])
-        applicant = self._partition.state.applications.get(act.pilot)
+        applicant = self._partition.applications.get(act.pilot)
         plan = self._plan(applicant, act)
         by = signed_by_person(sandbox, plan, act, record)
         firm = plan.charter.participant.id if applicant is None else applicant.firm
@@ -61,7 +61,8 @@ class Applications:
             words = REFUSALS[Refusal.VALIDITY_MISSING]
             raise ControlRefused("expected_standing", Refusal.VALIDITY_MISSING, words)
         charter = plan.charter
-        authority.check_role(charter, act, authority.roles_before(sandbox, charter, act.author, by), sandbox)
+        roles = roles_in(sandbox, act.author, by.key, authority.responsible(charter), firm)
+        authority.check_role(charter, act, roles, sandbox)
         applicant = applicant or Applicant(firm, Lifecycle(), 0, record.received, record.received, "")
         memory = _copied(applicant.acts)
         acts_once.check_valid(memory, act, by, act.author == firm, applicant.standing, 0)
@@ -69,21 +70,22 @@ class Applications:
         at = max(applicant.at, record.received)
         new = structs.replace(new, at=at, standing=applicant.standing + 1, acts=memory)
         acts_once.remember_act(memory, act, by, act.author == firm, new.standing)
-        self._partition.state.applications[act.pilot] = new.close() if new.closed else new
+        self._partition.applications[act.pilot] = new.close() if new.closed else new
+        self._partition.changed.add(act.pilot)
         out.decisions.append(self._decision(new, act, by, reason, finding))
 
     def admitted(self, act: Admission) -> Applicant:
         """The applicant that an admission is of. Raises ControlRefused unless both sides have signed its charter."""
-        applicant = self._partition.state.applications.get(act.pilot)
+        applicant = self._partition.applications.get(act.pilot)
         life = Lifecycle() if applicant is None else applicant.life
-        digest = charter_hash(act.charter)
-        moved = advance(life, Act.ADMIT, {Fact.SAME_CHARTER} if digest == life.signed_by_firm else ())
+        same = charter_hash(act.charter) == life.signed_by_firm
+        moved = advance(life, Act.ADMIT, {Fact.SAME_CHARTER} if same else ())
         assert applicant is not None
         return structs.replace(applicant, life=moved.life)
 
     def remove(self, pilot: str) -> None:
         """The pilot is admitted."""
-        del self._partition.state.applications[pilot]
+        del self._partition.applications[pilot]
 
     def _plan(self, applicant: Applicant | None, act: ControlBase) -> Plan:
         """The plan whose firm signs: of the charter that was proposed, or that the first act proposes."""
@@ -141,7 +143,7 @@ class Applications:
             words = f"it has {len(plan.packed)} bytes compressed, of at most {CHARTER_BYTES}; write fewer indicators"
             raise ControlRefused("charter", Refusal.BAD_CHARTER, words)
         size = len(application) + len(plan.packed)
-        if why := too_many(self._partition.state.applications, applicant.firm, size):
+        if why := too_many(self._partition.applications, applicant.firm, size):
             raise ControlRefused("pilot", Refusal.TOO_MANY_APPLICATIONS, why)
         return structs.replace(applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter))
 
@@ -162,6 +164,7 @@ class Applications:
             finding=found,
             author=act.author,
             signed=by.key,
+            states=state_words(applicant.life),
         )
 
 

@@ -18,6 +18,7 @@ from monitor.detect.leap import Tries, leap
 from monitor.detect.periods import close, raise_silence, report_gap
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
+from monitor.lifecycle.names import Event
 from monitor.model.records import Finding, Level, Outputs, Reason
 from monitor.state.pilot import PilotState
 from monitor.state.timers import next_timer, postpone
@@ -62,6 +63,12 @@ def _clock(context: DecisionContext, name: str, service: bool) -> None:
     clocks_due(context)
 
 
+def _cycle(context: DecisionContext, name: str, service: bool) -> None:
+    context.advance(Event.CYCLE_STARTED)
+    level = context.pilot.standing.level
+    context.record(Move("act", level, level, Reason.CYCLE_STARTED, False), Finding(rule="cycle"))
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -81,6 +88,7 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
+    "cycle": _cycle,
     "clock": _clock,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.

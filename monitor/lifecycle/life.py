@@ -135,6 +135,33 @@ def life_of(halted: bool, leaving: bool, exited: bool) -> Lifecycle:
     return _BEFORE[halted, leaving and halted and not exited, exited]
 
 
+def state_words(life: Lifecycle) -> str:
+    """The states of a life as words: that of the pilot, then those of other regions that are not their first, then the
+    outcome of its exit.
+
+    >>> state_words(Lifecycle(State.EXITING, State.HALTED, outcome=Outcome.STOP))
+    'exiting halted outcome=stop'
+    """
+    others = [life.state(region) for region in Region if region is not Region.PILOT]
+    words = [life.pilot, *(state for state in others if state is not INITIAL[REGION_OF[state]])]
+    return " ".join(words) + (f" outcome={life.outcome}" if life.outcome else "")
+
+
+def life_from_words(text: str) -> Lifecycle:
+    """The life that `state_words` describes; without the signatures, which it leaves out. Words that are not known (of
+    a later version) are passed over."""
+    life = Lifecycle()
+    for word in text.split():
+        if word.startswith("outcome=") and word.removeprefix("outcome=") in _OUTCOMES:
+            life = structs.replace(life, outcome=Outcome(word.removeprefix("outcome=")))
+        elif word in _STATES:
+            life = structs.replace(life, **{REGION_OF[State(word)].value: State(word)})
+    return life
+
+
+_STATES, _OUTCOMES = frozenset(state.value for state in State), frozenset(one.value for one in Outcome)
+
+
 class Advance(NamedTuple):
     """The next state, and the arrows that led there, in the order of `Region`."""
 

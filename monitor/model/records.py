@@ -324,6 +324,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
     )
     finding_level: Level | None = None  # the level that a finding which joined asks for
+    # Left out where they say nothing, so that records of older versions keep their bytes.
+    states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
+    document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -19,12 +19,13 @@ from monitor.lifecycle.arrows import NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle
 from monitor.state.acts_once import ActMemory
 
-OPEN_APPLICATIONS = 64  # of a partition
+OPEN_APPLICATIONS = 256  # of a partition
 OPEN_OF_FIRM = 8
 CLOSED_APPLICATIONS = 2048  # refused or withdrawn
 CLOSED_OF_FIRM = 64
+MARK = "application"  # what a snapshot begins with; that of a pilot begins with a number
 CHARTER_BYTES = 24 * 1024  # of the charter of an application, compressed
-APPLICATIONS_BYTES = 2 * 1024 * 1024  # of the open applications of a partition
+APPLICATIONS_BYTES = 4 * 1024 * 1024  # of the open applications of a partition
 
 
 class Applicant(Struct, array_like=True, frozen=True, gc=False):
@@ -71,9 +72,19 @@ def pack_application(application: Application) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(application), 9)
 
 
-def pack_charter(plan: Plan) -> bytes:
-    """The charter of a plan as compressed bytes, for `Applicant.charter`."""
-    return plan.packed
+def applicant_snapshot(applicant: Applicant) -> bytes:
+    """The bytes of an applicant: stored under the pilot's name, as its state is after the admission."""
+    return msgspec.msgpack.encode((MARK, applicant))
+
+
+def restored_applicant(raw: bytes) -> Applicant | None:
+    """The applicant of a snapshot; `None` for one of a pilot, and for damaged bytes."""
+    if raw[1 : 2 + len(MARK)] != _HEAD:
+        return None
+    try:
+        return _snapshot.decode(raw)[1]
+    except msgspec.MsgspecError:
+        return None
 
 
 def too_many(those: Mapping[str, Applicant], firm: str, more: int) -> str:
@@ -98,4 +109,6 @@ def _open(those: Iterable[Applicant]) -> int:
     return sum(not one.closed for one in those)
 
 
+_HEAD = msgspec.msgpack.encode(MARK)
+_snapshot = msgspec.msgpack.Decoder(tuple[str, Applicant])
 _application = msgspec.msgpack.Decoder(Application)

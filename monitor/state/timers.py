@@ -12,6 +12,7 @@ from msgspec import structs
 
 from monitor.compile.plan import Closing
 from monitor.deadlines.engine import next_due
+from monitor.lifecycle.names import State
 from monitor.state.pilot import PilotState
 
 GAP_WAIT_MS = 3_000  # in which a missing event may still come: records that were retried arrive out of order
@@ -53,6 +54,8 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
         yield pilot.gap + GAP_WAIT_MS, "gap", ""
     if plan.drill_every is not None:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
+    if pilot.life.pilot is State.REGISTERED:
+        yield max(plan.cycle[0], pilot.admitted), "cycle", ""
 
 
 def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:
