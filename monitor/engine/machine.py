@@ -33,6 +33,8 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
+from monitor.lifecycle.sandbox import SUBJECT
+from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -46,6 +48,7 @@ from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
+from monitor.state.sandbox import restored_subject
 from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
@@ -320,6 +323,21 @@ class Machine:
         return min((at for at in due if at is not None), default=None)
 
     @property
+    def open_mode(self) -> bool:
+        """Whether authors are not proved: the sandbox has no keys, or without one the deployment has no admitters."""
+        return self._acts.open_mode
+
+    @property
+    def sandbox(self) -> SandboxState:
+        """The configuration of the sandbox, as this partition has it."""
+        return self._partition.sandbox
+
+    @property
+    def sandbox_standing(self) -> int:
+        """How many acts on the configuration were accepted."""
+        return self._partition.subject.standing
+
+    @property
     def partition(self) -> int:
         """The number of the partition."""
         return self._partition.number
@@ -355,8 +373,12 @@ class Machine:
         return self._partition.queued_timers
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
-        """Returns the states of the given pilots as bytes and, under "", the state of the partition."""
-        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
+        """Returns the states of the given pilots as bytes and, under "", the state of the partition. The name `sandbox`
+        is that of its configuration."""
+        names = set(pilots)
+        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(names - {SUBJECT})}
+        if SUBJECT in names:
+            states[SUBJECT] = msgspec.msgpack.encode(self._partition.subject)
         states[""] = msgspec.msgpack.encode(self._partition.state)
         return states
 
@@ -370,6 +392,8 @@ class Machine:
                 except msgspec.MsgspecError as error:
                     raise LogBroken(f"the state of the partition cannot be read: {error}") from error
                 self._aside.restored()
+            elif name == SUBJECT:
+                self._partition.subject = restored_subject(raw)
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -84,6 +84,11 @@ class Reason(StrEnum):
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+    # about the sandbox, not a pilot
+    FOUNDED = "sandbox_founded"
+    CONFIGURATION_PROPOSED = "configuration_proposed"
+    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
+    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]

@@ -67,6 +67,10 @@ REASONS: dict[Reason, str] = {
     Reason.PARTIAL_DATA: "Period closed with data missing",
     Reason.MONITOR_GAP: "Monitor outage",
     Reason.HEARD_AGAIN: "Data resumed; the state is known",
+    Reason.FOUNDED: "Sandbox founded",
+    Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
+    Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
+    Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
 }
 
 
@@ -74,6 +78,7 @@ REASONS: dict[Reason, str] = {
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,

@@ -27,8 +27,11 @@ REAL = (
     "complaints-dsny-promise-30d",
     "complaints-nypd-promise-30d",
 )
-# Reasons of the second stage, of the real data, and of a state at its size limit.
-ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
+# Reasons of the second stage, of the real data, and of a state at its size limit; then those about the sandbox.
+ELSEWHERE = {
+    *("common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"),
+    *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
+}
 
 
 class Played(NamedTuple):
