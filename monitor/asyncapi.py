@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor import __version__
-from monitor.charter import control
+from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model import events as telemetry
 from monitor.model import records as model
 from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
@@ -83,7 +83,12 @@ embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/
 
 CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "telemetry": ("firms", "pilot", "What happens in a pilot. Or `sandbox.telemetry.<participant>`, one per firm."),
-    "control": ("authorities", "pilot", "Acts of people: admission, amendment, override, release. One per record."),
+    "control": (
+        "authorities",
+        "pilot, or `sandbox`",
+        "Acts of people: admission, amendment, override, release. One per record. Acts on the configuration of the "
+        "sandbox have the key `sandbox`; partition 0 decides, and the others get copies.",
+    ),
     "journal": (
         "the monitor",
         "none",
@@ -216,7 +221,7 @@ def document() -> dict[str, Any]:
         "bindings": _key("the pilot, equal to the `subject` of every event"),
         "examples": [{"name": "two", "payload": [example("sandbox.exposure.tallied"), example("sandbox.heartbeat")]}],
     }
-    for kind, act in control.CONTROL_TYPES.items():
+    for kind, act in ACT_TYPES.items():
         carried["control"].append(act.__name__)
         messages[act.__name__] = _message(kind, act, "the pilot, equal to `pilot`")
     for channel, structs in OUTPUTS.items():
@@ -273,7 +278,7 @@ def text() -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    structs = [*telemetry.EVENT_TYPES.values(), *control.CONTROL_TYPES.values()]
+    structs = [*telemetry.EVENT_TYPES.values(), *ACT_TYPES.values()]
     structs += [struct for group in OUTPUTS.values() for struct in group]
     _, made = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     raw = msgspec.json.encode(made)

@@ -54,7 +54,7 @@ def screen(application: Application, charter: Charter, sandbox: Sandbox, answers
     check_responsible(charter, sandbox)
     facts = application_facts(application, charter)
     _refuse(Refusal.SCREENING_FAILED, standard_problems(charter, facts=facts))
-    _refuse(Refusal.POWER_TOO_LOW, _power(charter))
+    _refuse(Refusal.POWER_TOO_LOW, screen_power(charter))
     answered = tuple(item for item in sandbox.prohibitions if item.id in answers)
     return Screened(tier_by_rule(facts), answered)
 
@@ -117,7 +117,7 @@ def _field(name: str) -> str:
     return name if name.startswith("charter.") else f"application.{name}"
 
 
-def _power(charter: Charter) -> list[Problem]:
+def screen_power(charter: Charter) -> list[Problem]:
     """What the plan of a grave tier cannot find."""
     return power_problems(charter, power_of(charter)) if charter.tier in STRICT else []
 

@@ -6,7 +6,9 @@ the numbers, so the ledger of a pilot begins with its application.
 
 from __future__ import annotations
 
-from msgspec import structs
+from collections.abc import Iterable
+
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Admission,
@@ -19,12 +21,18 @@ from monitor.charter.control import (
 )
 from monitor.charter.spec import Charter, charter_hash
 from monitor.compile.plan import Plan
+from monitor.deadlines import engine
+from monitor.deadlines.engine import ClockChange, Clocks, next_due
+from monitor.deadlines.facts import Fact as ClockFact
+from monitor.deadlines.rules import ClockTable
 from monitor.decide import authority
+from monitor.decide.clock_facts import clock_finding
 from monitor.decide.control_acts import plan_for
 from monitor.decide.screening import check_application, check_responsible, refused_items, screen
 from monitor.decide.signatures import signed_by_person
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
+from monitor.lifecycle.arrows import Arrow
 from monitor.lifecycle.life import Lifecycle, advance, sign, state_words
 from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox, roles_in
@@ -34,19 +42,22 @@ from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import CHARTER_BYTES, Applicant, pack_application, too_many
+from monitor.state.pilot import PilotState
+from monitor.state.timers import NEVER
 
 APPLICATION_ACTS = (Submission, Screening, ApplicationRefusal, Agreement, ApplicationWithdrawal)
 PASSED = frozenset({Fact.SCREENING_PASSED, Fact.POWER_SUFFICIENT})  # `screen` refuses without them
 
 
 class Applications:
-    """Applies acts on the pilots of a partition that are not admitted."""
+    """Applies acts on the pilots of a partition that are not admitted, and fires their legal deadlines."""
 
     def __init__(self, partition: Partition) -> None:
         self._partition = partition
+        self._due: int | None = None  # of the first legal deadline; `None` = not computed
 
     def step(self, act: ControlBase, record: Record, out: Outputs) -> None:
-        """Verify one act and apply it. Raises ControlRefused or Forged; then nothing took effect."""
+        """Verify one act and apply it. Raises ControlRefused or Forged; then nothing but due timers took effect."""
         sandbox = self._partition.sandbox.sandbox
         if sandbox is None:
             raise ControlRefused("pilot", Refusal.NOT_FOUNDED, REFUSALS[Refusal.NOT_FOUNDED])
@@ -54,38 +65,76 @@ class Applications:
         plan = self._plan(applicant, act)
         by = signed_by_person(sandbox, plan, act, record)
         firm = plan.charter.participant.id if applicant is None else applicant.firm
-        if applicant is not None:
-            acts_once.check_copy(applicant.acts, act, by, act.author == firm)
+        if applicant is None:
+            applicant = Applicant(firm, Lifecycle(), 0, record.received, record.received, "")
+        acts_once.check_copy(applicant.acts, act, by, act.author == firm)
         acts_once.check_time(act, record.received)
-        if by.key and act.expected_standing is None:  # else its id would have to be remembered without end
-            words = REFUSALS[Refusal.VALIDITY_MISSING]
-            raise ControlRefused("expected_standing", Refusal.VALIDITY_MISSING, words)
-        charter = plan.charter
-        roles = roles_in(sandbox, act.author, by.key, authority.responsible(charter), firm)
-        authority.check_role(charter, act, roles, sandbox)
-        applicant = applicant or Applicant(firm, Lifecycle(), 0, record.received, record.received, "")
-        memory = _copied(applicant.acts)
-        acts_once.check_valid(memory, act, by, act.author == firm, applicant.standing, 0)
-        new, reason, finding = self._applied(applicant, act, sandbox, plan)
+        roles = roles_in(sandbox, act.author, by.key, authority.responsible(plan.charter), firm)
+        authority.check_role(plan.charter, act, roles, sandbox)
+        memory = _valid_once(applicant, act, by)
         at = max(applicant.at, record.received)
+        new, arrow, finding = self._applied(applicant, act, sandbox, plan)
         new = structs.replace(new, at=at, standing=applicant.standing + 1, acts=memory)
         acts_once.remember_act(memory, act, by, act.author == firm, new.standing)
-        self._partition.applications[act.pilot] = new.close() if new.closed else new
-        self._partition.changed.add(act.pilot)
-        out.decisions.append(self._decision(new, act, by, reason, finding))
+        cause = f"control:{act.id}"
+        out.decisions.append(self._decision(act.pilot, new, Reason(arrow.record), finding, cause, act.author, by.key))
+        for kind in arrow.clocks:
+            new, changes = _with_fact(new, sandbox.clocks, ClockFact(kind=kind, at=at, key=act.pilot))
+            new = self._record_clocks(act.pilot, new, sandbox.clocks, changes, cause, out)
+        self._keep(act.pilot, new.close() if new.closed else new)
 
-    def admitted(self, act: Admission) -> Applicant:
-        """The applicant that an admission is of. Raises ControlRefused unless both sides have signed its charter."""
+    def admit(self, pilot: PilotState, act: Admission, by: Proved) -> None:
+        """Continue the record of an applicant as that of the pilot that an admission makes of it. Raises ControlRefused
+        unless both sides have signed its charter; nothing has changed then."""
         applicant = self._partition.applications.get(act.pilot)
         life = Lifecycle() if applicant is None else applicant.life
         same = charter_hash(act.charter) == life.signed_by_firm
         moved = advance(life, Act.ADMIT, {Fact.SAME_CHARTER} if same else ())
         assert applicant is not None
-        return structs.replace(applicant, life=moved.life)
+        pilot.acts = _valid_once(applicant, act, by)
+        pilot.acts.by = (act.author, by.key)
+        pilot.life, pilot.clocks = moved.life, applicant.clocks
+        pilot.standing = structs.replace(pilot.standing, counter=applicant.standing)
+        del self._partition.applications[act.pilot]
+        self._due = None
 
-    def remove(self, pilot: str) -> None:
-        """The pilot is admitted."""
-        del self._partition.applications[pilot]
+    @property
+    def notify_at(self) -> int | None:
+        """When the first legal deadline of an applicant is due (ms)."""
+        if self._due is None:
+            dues = [at for one in self._partition.applications.values() if (at := next_due(one.clocks)) is not None]
+            self._due = min(dues, default=NEVER)
+        return self._due if self._due < NEVER else None
+
+    def time(self, now: int, out: Outputs) -> None:
+        """Fire the legal deadlines that are due before `now` (ms)."""
+        sandbox = self._partition.sandbox.sandbox
+        while sandbox is not None and (due := self.notify_at) is not None and due < now:
+            for name, applicant in sorted(self._partition.applications.items()):
+                if next_due(applicant.clocks) == due:
+                    clocks, changes = engine.advance(applicant.clocks, sandbox.clocks, due)
+                    if not changes:  # of a rule that the table no longer has
+                        clocks = Clocks()
+                    new = structs.replace(applicant, clocks=clocks, at=max(applicant.at, due))
+                    cause = f"timer:clock/@{due}"
+                    self._keep(name, self._record_clocks(name, new, sandbox.clocks, changes, cause, out))
+
+    def _keep(self, pilot: str, applicant: Applicant) -> None:
+        self._partition.applications[pilot] = applicant
+        self._partition.changed.add(pilot)
+        self._due = None
+
+    def _record_clocks(
+        self, pilot: str, applicant: Applicant, table: ClockTable, changes: Iterable[ClockChange], cause: str,
+        out: Outputs,
+    ) -> Applicant:  # fmt: skip
+        """One decision for each change of a legal deadline."""
+        for change in changes:
+            found = clock_finding(change, table)
+            if found is not None:
+                applicant = structs.replace(applicant, standing=applicant.standing + 1)
+                out.decisions.append(self._decision(pilot, applicant, *found, cause))
+        return applicant
 
     def _plan(self, applicant: Applicant | None, act: ControlBase) -> Plan:
         """The plan whose firm signs: of the charter that was proposed, or that the first act proposes."""
@@ -99,8 +148,8 @@ class Applications:
 
     def _applied(
         self, applicant: Applicant, act: ControlBase, sandbox: Sandbox, plan: Plan
-    ) -> tuple[Applicant, Reason, Finding]:
-        """The applicant after an act, and what is recorded. Raises ControlRefused."""
+    ) -> tuple[Applicant, Arrow, Finding]:
+        """The applicant after an act, the arrow, and what is recorded. Raises ControlRefused."""
         life, trigger = applicant.life, authority.ACT_OF[type(act)]
         match act:
             case Submission():
@@ -133,7 +182,7 @@ class Applications:
                 new = structs.replace(applicant, life=moved.life)
             case _:
                 raise AssertionError(f"no rule for {type(act).__name__}")
-        return new, Reason(moved.arrows[0].record), finding
+        return new, moved.arrows[0], finding
 
     def _submitted(self, applicant: Applicant, act: Submission, plan: Plan, sandbox: Sandbox) -> Applicant:
         check_application(act.application, act.charter)
@@ -147,23 +196,28 @@ class Applications:
             raise ControlRefused("pilot", Refusal.TOO_MANY_APPLICATIONS, why)
         return structs.replace(applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter))
 
-    def _decision(self, applicant: Applicant, act: ControlBase, by: Proved, reason: Reason, found: Finding) -> Decision:
+    # What a decision on an applicant consists of; those of pilots have a context for it.
+    def _decision(
+        self, pilot: str, applicant: Applicant, reason: Reason, found: Finding, cause: str, author: str = "",
+        key: str = "",
+    ) -> Decision:  # fmt: skip
+        rule = found.rule if found.clock is not UNSET else ""
         return Decision(
-            id=digest(act.pilot, applicant.hash, f"control:{act.id}@{applicant.standing}", reason),
-            pilot=act.pilot,
+            id=digest(pilot, applicant.hash, f"{cause}@{applicant.standing}", f"{reason}/{rule}"),
+            pilot=pilot,
             participant=applicant.firm,
             charter=applicant.hash,
-            kind="act",
+            kind="act" if author else "finding",
             level=Level.NORMAL,
             was=Level.NORMAL,
             reason=reason,
             at=applicant.at,
             standing=applicant.standing,
             epoch=self._partition.epoch,
-            cause=f"control:{act.id}",
+            cause=cause,
             finding=found,
-            author=act.author,
-            signed=by.key,
+            author=author,
+            signed=key,
             states=state_words(applicant.life),
         )
 
@@ -182,8 +236,17 @@ def _hash(charter: Charter, pilot: str) -> str:
     return charter_hash(structs.replace(charter, pilot=pilot))
 
 
-def _copied(memory: ActMemory) -> ActMemory:
-    """A memory that may be changed, while the act may still be refused."""
-    return ActMemory(
-        memory.recent[:], memory.kept[:], memory.firm_recent[:], memory.firm_kept[:], dict(memory.keys), memory.by
-    )
+def _valid_once(applicant: Applicant, act: ControlBase, by: Proved) -> ActMemory:
+    """A copy of what is remembered of acts, with this one judged. Raises ControlRefused unless it is valid once."""
+    if by.key and act.expected_standing is None:  # else its id would have to be remembered without end
+        raise ControlRefused("expected_standing", Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
+    m = applicant.acts
+    memory = ActMemory(m.recent[:], m.kept[:], m.firm_recent[:], m.firm_kept[:], dict(m.keys), m.by)
+    acts_once.check_valid(memory, act, by, act.author == applicant.firm, applicant.standing, 0)
+    return memory
+
+
+def _with_fact(applicant: Applicant, table: ClockTable, fact: ClockFact) -> tuple[Applicant, tuple[ClockChange, ...]]:
+    clocks, missed = engine.advance(applicant.clocks, table, fact.at)
+    clocks, changes = engine.apply(clocks, table, fact)
+    return structs.replace(applicant, clocks=clocks), (*missed, *changes)

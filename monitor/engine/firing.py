@@ -13,12 +13,12 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.ladder import Move, unshelve
+from monitor.decide.life_steps import start_cycle
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
 from monitor.detect.periods import close, raise_silence, report_gap
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
-from monitor.lifecycle.names import Event
 from monitor.model.records import Finding, Level, Outputs, Reason
 from monitor.state.pilot import PilotState
 from monitor.state.timers import next_timer, postpone
@@ -64,9 +64,7 @@ def _clock(context: DecisionContext, name: str, service: bool) -> None:
 
 
 def _cycle(context: DecisionContext, name: str, service: bool) -> None:
-    context.advance(Event.CYCLE_STARTED)
-    level = context.pilot.standing.level
-    context.record(Move("act", level, level, Reason.CYCLE_STARTED, False), Finding(rule="cycle"))
+    start_cycle(context)
 
 
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:

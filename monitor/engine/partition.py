@@ -13,6 +13,7 @@ from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
+from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
@@ -20,6 +21,7 @@ from monitor.state.applicant import Applicant
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
 from monitor.state.rejection_rate import RejectionRates
+from monitor.state.sandbox import SandboxSubject
 from monitor.state.timers import NEVER, next_closing, next_timer
 
 MOST_ASIDE = 256  # pilots of a partition that may be set aside: if more are damaged, the store is
@@ -55,6 +57,7 @@ class Partition:
         self.epoch = epoch
         self.service = service
         self.state = PartitionState()
+        self.subject = SandboxSubject()
         self.hot = HotPilots(epoch, hot)
         self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
         self.changed: set[str] = set()
@@ -64,6 +67,11 @@ class Partition:
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
         self._due: dict[str, int] = {}  # the due time that is true, by pilot
         self._closed: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
+
+    @property
+    def sandbox(self) -> SandboxState:
+        """The configuration of the sandbox, as this partition has it."""
+        return self.subject.configuration
 
     # ---- decisions
 

@@ -187,6 +187,8 @@ def advance(life: Lifecycle, trigger: Trigger, facts: Collection[Fact] = (), out
             if fact not in known:
                 raise ControlRefused("pilot", NEEDED_FACT[fact], REFUSALS[NEEDED_FACT[fact]])
     moved = structs.replace(life, **{arrow.region.value: arrow.target for arrow in taken})
+    if trigger in (Act.ADMIT, Act.AMEND):  # the signatures have had their effect
+        moved = structs.replace(moved, signed_by_firm="", signed_by_authority="")
     if moved.pilot is not life.pilot and trigger in (Act.EXIT, Act.TERMINATE):
         moved = structs.replace(moved, outcome=Outcome.TERMINATED if trigger is Act.TERMINATE else outcome)
     if moved.pilot in ENDED and life.pilot not in ENDED:  # what is open ends with the stay; halt and hold do not

@@ -105,6 +105,11 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
+    # about the sandbox, not a pilot
+    FOUNDED = "sandbox_founded"
+    CONFIGURATION_PROPOSED = "configuration_proposed"
+    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
+    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]

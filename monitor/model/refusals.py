@@ -88,6 +88,8 @@ class Refusal(StrEnum):
     TOO_MANY_PROPOSALS = "too_many_proposals"
     UNKNOWN_PROPOSAL = "unknown_proposal"
     PROPOSAL_CHANGED = "proposal_changed"
+    UNKNOWN_AUTHORITY = "unknown_authority"
+    RESERVED_NAME = "reserved_name"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -205,6 +207,8 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.TOO_MANY_PROPOSALS: "Too many proposals are open; approve them, or withdraw one.",
     Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
     Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
+    Refusal.UNKNOWN_AUTHORITY: "The charter names an authority that the sandbox does not have.",
+    Refusal.RESERVED_NAME: "Records with the key `sandbox` are about the sandbox; no pilot has this name.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

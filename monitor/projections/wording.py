@@ -89,6 +89,10 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
+    Reason.FOUNDED: "Sandbox founded",
+    Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
+    Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
+    Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
 }
 
 
@@ -99,6 +103,7 @@ RULED = (
     Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED, Reason.APPLICATION_REFUSED, Reason.CHARTER_SIGNED,
     Reason.CHARTER_AGREED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,

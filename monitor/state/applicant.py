@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from monitor.charter.application import Application
 from monitor.compile.plan import Plan, unpacked
+from monitor.deadlines.engine import Clocks
 from monitor.lifecycle.arrows import NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle
 from monitor.state.acts_once import ActMemory
@@ -31,7 +32,8 @@ APPLICATIONS_BYTES = 4 * 1024 * 1024  # of the open applications of a partition
 class Applicant(Struct, array_like=True, frozen=True, gc=False):
     """A pilot that is not admitted. `standing` is the number of its last record, `at` when (ms) that was received, and
     `applied` when the application was; `hash` is that of the charter that was proposed, or screened. Application and
-    charter are compressed, and empty once the application is closed. New fields are appended, with defaults."""
+    charter are compressed, and empty once the application is closed; `clocks` are its legal deadlines. New fields are
+    appended, with defaults."""
 
     firm: str
     life: Lifecycle
@@ -42,6 +44,7 @@ class Applicant(Struct, array_like=True, frozen=True, gc=False):
     application: bytes = b""
     charter: bytes = b""
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
+    clocks: Clocks = Clocks()
 
     @property
     def closed(self) -> bool:

@@ -55,7 +55,7 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
     if plan.drill_every is not None:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
     if pilot.life.pilot is State.REGISTERED:
-        yield max(plan.cycle[0], pilot.admitted), "cycle", ""
+        yield plan.cycle[0], "cycle", ""
 
 
 def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:
