@@ -31,6 +31,21 @@ COMMANDS = {
     "accept": ("monitor.cli.control", "accept a new level of an indicator; its baseline is learnt again"),
     "shelve": ("monitor.cli.control", "shelve a finding for a few hours; never a halt"),
     "drill": ("monitor.cli.control", "test a halt of a pilot and measure the time to acknowledge"),
+    "propose-change": ("monitor.cli.running", "register a change of the system, or propose it (the firm)"),
+    "refuse-change": ("monitor.cli.running", "refuse a proposed change"),
+    "pause": ("monitor.cli.running", "ask for a pause of a pilot (the firm)"),
+    "resume": ("monitor.cli.running", "end the pause of a pilot (the firm)"),
+    "propose-cycle": ("monitor.cli.running", "ask for another cycle of use (the firm)"),
+    "grant": ("monitor.cli.running", "grant the pause or cycle that the firm asked for"),
+    "decline": ("monitor.cli.running", "decline the pause or cycle that the firm asked for"),
+    "ask-guidance": ("monitor.cli.running", "ask the authority for guidance (the firm)"),
+    "guide": ("monitor.cli.running", "give guidance, or answer a question"),
+    "follow-guidance": ("monitor.cli.running", "state that guidance was followed (the firm)"),
+    "inspect": ("monitor.cli.running", "record an inspection, its findings and their due dates"),
+    "extend": ("monitor.cli.running", "extend the stay of a pilot"),
+    "suspend": ("monitor.cli.running", "suspend a pilot: a legal act that commands its service to stop"),
+    "hold": ("monitor.cli.running", "hold the system of a pilot as evidence"),
+    "lift-hold": ("monitor.cli.running", "lift an evidence hold"),
     "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
     "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
     "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
@@ -58,7 +73,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,7 +7,7 @@ when a halt begins or ends. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -16,7 +16,11 @@ from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, Plan
+from monitor.deadlines.rules import ClockTable
 from monitor.decide import ladder
+from monitor.lifecycle import life
+from monitor.lifecycle.arrows import Arrow
+from monitor.lifecycle.names import Event, Fact, Outcome, Trigger
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Finding, Level, Outputs, Permit, Reason, command_of, digest
@@ -31,9 +35,22 @@ FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a 
 class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
     words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
-    What is emitted goes to `out`."""
+    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
+    `received` (ms) is when the log received the cause, also where it is read after a later time."""
 
-    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
+    __slots__ = (
+        "_source",
+        "at",
+        "epoch",
+        "out",
+        "pilot",
+        "plan",
+        "received",
+        "recorded",
+        "signed",
+        "table",
+        "tolerated",
+    )
 
     def __init__(
         self, pilot: PilotState, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
@@ -46,6 +63,8 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
+        self.table: ClockTable | None = None
+        self.received = at
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property
@@ -119,9 +138,23 @@ class DecisionContext:
     ) -> None:
         """Adopt a standing and record its move, if there is one. `key` is the finding that it is about, `asked` the
         level that this finding asks for, `author` who acted."""
+        halted = self.pilot.standing.halted
         self.pilot.standing, move = outcome
+        if self.pilot.standing.halted and not halted:
+            self.advance(Event.HALT_DECIDED)
         if move is not None:
             self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
+
+    # ---- the life of the pilot
+
+    def advance(
+        self, trigger: Trigger, facts: Collection[Fact] = (), outcome: Outcome | None = None
+    ) -> tuple[Arrow, ...]:
+        """Move the pilot along the table of arrows. Returns the arrows taken; raises ControlRefused that names what is
+        missing, and nothing has changed then. `facts` are those that hold, `outcome` that of an exit."""
+        moved = life.advance(self.pilot.life, trigger, facts, outcome)
+        self.pilot.life = moved.life
+        return moved.arrows
 
     # ---- record
 

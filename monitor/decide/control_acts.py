@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -26,13 +26,19 @@ from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.relearn import relearn
+from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, evaluation_counts
+from monitor.lifecycle.life import Lifecycle, advance
+from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.periods import parse_span
@@ -61,6 +67,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool, sandbox: S
         _begin(pilot, indicator, received)
     pilot.acts.by = (act.author, by.key)
     pilot.incidents.whole = True
+    pilot.life = advance(Lifecycle(), Act.ADMIT, {Fact.OPEN_MODE}).life
     return pilot
 
 
@@ -78,9 +85,13 @@ def apply_act(
                 authority.check_rights(pilot.charter, charter, tier=founded is not None)
             if founded is not None:
                 authority.check_charter(founded, charter)
+            check_change(pilot, charter)
+            old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
+            said = after_amendment(context, old)
+            s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
-            finding = Finding(rule=f"version {charter.version}")
+            finding = Finding(rule=f"version {charter.version}", content=said or UNSET)
         case Override(level=level, reason=words):
             outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
@@ -104,26 +115,26 @@ def apply_act(
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
-            tried = _results_text(pilot.charter, passed, results)
+            tried = results_text(pilot.charter, passed, results)
             counts = founded is None or evaluation_counts(roles, pilot.charter.tier)
             outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed and counts)
             report += "" if counts else "; an evaluation by the firm does not count in this tier"
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
-            if founded is not None:
-                s = with_approvals(s, authority.standing_approvals(sandbox, pilot))
             outcome = ladder.record_step(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
             if words or s.halt_state.state != "verified":
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
-            if founded is not None:
-                s = with_approvals(s, authority.standing_approvals(sandbox, pilot))
             outcome = ladder.release(s, context.at, words)
             authority.check_approvals(sandbox, pilot)
             restart_statistics(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
+        case _ if isinstance(act, RUNNING_ACTS):
+            outcome, finding = apply_running_act(context, act)
+        case _ if isinstance(act, INCIDENT_ACTS):
+            outcome, finding = apply_incident_act(context, act)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
@@ -132,19 +143,11 @@ def apply_act(
     exit_once_stopped(context)
 
 
-def with_approvals(s: Standing, approvals: tuple[str, ...]) -> Standing:
-    """The standing with these approvals of a release."""
-    return structs.replace(s, lifting=structs.replace(s.lifting, approvals=approvals))
-
-
 def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:
     """Begin a drill: test the path of a halt. Raises ControlRefused while a halt stands or another drill is open, and
     for a full stop outside the charter's windows."""
     s = context.pilot.standing
-    if s.halted:
-        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
-    if s.halt_state.kind:
-        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
+    check_drill(s)
     if full_stop and not context.plan.full_stop_allowed(context.at):
         raise ControlRefused(
             "full_stop",
@@ -155,7 +158,15 @@ def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> 
     context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
 
 
-def _results_text(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
+def check_drill(s: Standing) -> None:
+    """Raises ControlRefused while a halt stands or another drill is open."""
+    if s.halted:
+        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
+    if s.halt_state.kind:
+        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
+
+
+def results_text(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
     """The results on the charter's scenarios as text. Raises ControlRefused for a missing result, or one outside its
     bounds in a passed evaluation."""
     said = []
@@ -215,24 +226,12 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
 
 def _accept_level(context: DecisionContext, name: str) -> None:
     """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
-    pilot, plan = context.pilot, context.plan
     try:
-        indicator = plan.indicator(name)
+        indicator = context.plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
-    learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
-    if not learnt:
+    if not relearn(context, indicator):
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
-    for segment in indicator.segments:
-        stream = pilot.streams[stream_key(indicator, segment)]
-        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        for i in learnt:
-            detector_spec = indicator.spec.detectors[i]
-            stream.detectors[i] = fresh[i]
-            context.clear(
-                f"{stream_key(indicator, segment)}/{detector_spec.name}",
-                context.finding(indicator, segment, detector_spec),
-            )
 
 
 def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Collection
 
 from msgspec import structs
 
-from monitor.charter.control import Admission, Amendment, ControlBase, Release
+from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
 from monitor.charter.spec import charter_hash
 from monitor.decide import authority
+from monitor.decide.clock_facts import arrow_facts
 from monitor.decide.control_acts import admit, apply_act
 from monitor.decide.enforcement import stop_tracking
-from monitor.decide.ladder import Move
+from monitor.decide.incident_acts import act_facts
+from monitor.decide.ladder import Move, with_approvals
+from monitor.decide.life_steps import advance_by_act
 from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.aside import PilotsAside
 from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import step_sandbox
 from monitor.errors import ControlRefused
+from monitor.lifecycle.arrows import AFTER_EXIT
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
 from monitor.lifecycle.tenure import known_keys
@@ -83,7 +87,7 @@ class ControlActs:
         partition = self._partition
         firm = act.author == pilot.charter.participant.id
         acts_once.check_copy(pilot.acts, act, signer, firm)
-        if pilot.exited:
+        if pilot.exited and authority.ACT_OF[type(act)] not in AFTER_EXIT:
             raise ControlRefused(
                 "pilot", Refusal.AFTER_EXIT, f"{act.pilot} has left the sandbox; a new pilot needs a new name"
             )
@@ -99,7 +103,18 @@ class ControlActs:
         seen = seen if isinstance(act, acts_once.RELEASE_STEPS) else 0
         acts_once.check_valid(pilot.acts, act, signer, firm, standing.counter, seen)
         partition.hot.changed(pilot)
-        apply_act(partition.context(pilot, at, f"control:{act.id}", out, signer.key), act, partition.sandbox, roles)
+        if sandbox is not None and isinstance(act, Approval | Release):
+            pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
+        context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
+        context.received = received
+        arrows = advance_by_act(context, act)
+        try:
+            apply_act(context, act, partition.sandbox, roles)
+        except ControlRefused:  # for its content
+            pilot.life = life
+            raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
         if not partition.service:
             stop_tracking(pilot)
         if isinstance(act, Amendment):

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from monitor.decide.clock_facts import clocks_due
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.ladder import Move, unshelve
+from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
 from monitor.detect.periods import close, raise_silence, report_gap
@@ -42,6 +44,10 @@ def _rectify(context: DecisionContext, name: str, service: bool) -> None:
     rectification_overdue(context)
 
 
+def _finding(context: DecisionContext, name: str, service: bool) -> None:
+    duty_overdue(context, name)
+
+
 def _unshelve(context: DecisionContext, name: str, service: bool) -> None:
     context.apply(unshelve(context.pilot.standing, name, context.at), Finding(rule=name), key=name)
 
@@ -55,6 +61,10 @@ def _drill(context: DecisionContext, name: str, service: bool) -> None:
 
 def _gap(context: DecisionContext, name: str, service: bool) -> None:
     report_gap(context)
+
+
+def _clock(context: DecisionContext, name: str, service: bool) -> None:
+    clocks_due(context)
 
 
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
@@ -76,9 +86,11 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
+    "finding": _finding,
+    "clock": _clock,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify")
+WAITING = ("silence", "overdue", "drill", "rectify", "finding", "clock")
 
 
 class TimerFiring:

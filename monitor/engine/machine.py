@@ -20,7 +20,7 @@ from functools import partial
 import msgspec
 
 from monitor.compile.state_size import open_allowance
-from monitor.decide.context import DecisionContext
+from monitor.deadlines.rules import ClockTable
 from monitor.decide.events import decide
 from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
@@ -157,7 +157,7 @@ class Machine:
             rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
             if not isinstance(event, TAKE_EFFECT):
                 return rejection
-        context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
+        context = partition.context(pilot, at, event, out)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
         observed = observe(context, event, by_reporter=by_reporter)
@@ -305,6 +305,15 @@ class Machine:
         do stays as it was commanded. See `monitor/engine/aside.py`."""
         return self._aside.set_aside(pilots)
 
+    @property
+    def clock_table(self) -> ClockTable | None:
+        """The legal deadlines in force; `None` without a sandbox."""
+        return self._partition.clock_table
+
+    def use_clock_table(self, table: ClockTable | None) -> None:
+        """Step with these legal deadlines, before any pilot has some: for trials of a table."""
+        self._partition.clock_table = table
+
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
         turn."""
@@ -394,6 +403,7 @@ class Machine:
                 self._aside.restored()
             elif name == SUBJECT:
                 self._partition.subject = restored_subject(raw)
+                self._partition.take_clock_table()
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -12,10 +12,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from monitor.charter.spec import PLANNED
+from monitor.deadlines.cases import Case, Clock
+from monitor.deadlines.engine import CLOCKS_BYTES, Clocks
+from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
+from monitor.lifecycle.life import Lifecycle
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
+from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
@@ -24,6 +30,16 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.running import (
+    DUTIES,
+    GUIDANCE,
+    MODELS,
+    PAUSES,
+    QUESTIONS,
+    Duty,
+    OpenChange,
+    Running,
+)
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
@@ -44,6 +60,9 @@ REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
 TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
+SHORT = NAME + 2  # an id as `short` writes it
+DUTY_KEY = 11 + SHORT + 1 + 32 + 80  # a finding, shelf or due date of an inspection
+CLOCK_KEY = 8 + WORD + 80  # a finding or shelf of a legal deadline
 
 RANGE = 3 * NUMBER + 1
 STATEMENT = 2 * NUMBER + 1
@@ -51,12 +70,28 @@ _SOURCE = (8 + EARLIER_KEYS) * NUMBER + 16  # without ranges, statements and dig
 _FEW = FEW_SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(1) + 2 * seen_kept(1))
 _MANY = SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(SOURCES) + 2 * seen_kept(SOURCES))
 
+CLOCK: dict[str, int] = {
+    "rule": WORD,
+    "state": WORD,
+    **dict.fromkeys(("due", "changed", "ended", "done"), NUMBER),
+    "provisional": 1,
+}
+CASE: dict[str, int] = {
+    "starts": WORD,
+    "key": NAME,
+    "clocks": RULES_PER_START * (1 + sum(CLOCK.values())),
+    **dict.fromkeys(("first", "stated", "given", "given_at", "ruled_at", "touched"), NUMBER),
+    "classes": ARRAY + len(IncidentClass) * (WORD + 2 * NUMBER + 1),
+    "ruled": ARRAY + len(IncidentClass) * WORD,
+    "marks": ARRAY + KINDS_PER_START * (WORD + NUMBER),
+}
 STANDING: dict[str, int] = {
     "level": NUMBER,
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    "active": STALE_RULES * STALE_KEY,  # all others by the charter
+    # All others by the charter.
+    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -64,9 +99,22 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    "shelved": STALE_RULES * STALE_KEY,  # all others by the charter
+    # All others by the charter.
+    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
+}
+
+RUNNING: dict[str, int] = {
+    "models": ARRAY + MODELS * SHORT,
+    "used": ARRAY + PLANNED * (SHORT + NUMBER),
+    "change": SHORT + TEXT + WORD + ARRAY,
+    "pauses": ARRAY + PAUSES * (2 * NUMBER + 1),
+    "asked": 2 * NUMBER + 1,
+    "cycle": 2 * NUMBER + 1,
+    "questions": ARRAY + QUESTIONS * SHORT,
+    "guidance": ARRAY + GUIDANCE * SHORT,
+    "duties": ARRAY + DUTIES * DUTY_KEY,
 }
 
 PILOT: dict[str, int] = {
@@ -86,6 +134,11 @@ PILOT: dict[str, int] = {
     "gap": NUMBER,
     "late_dropped": NUMBER,
     "late_events": NUMBER,
+    "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
+    "running": ARRAY + sum(RUNNING.values()),
+    "clocks": CLOCKS_BYTES,
+    "clocks_wait": NUMBER,
+    "held_model": TEXT,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -110,6 +163,17 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     PilotState: PILOT,
     PartitionState: PARTITION,
     Standing: STANDING,
+    Lifecycle: {
+        **dict.fromkeys(("pilot", "halt", "change", "request", "assessment", "hold", "outcome"), WORD),
+        "signed_by_firm": 2 * ID + ARRAY,
+        "signed_by_authority": 2 * ID + ARRAY,
+    },
+    Running: RUNNING,
+    OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
+    Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
+    Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
+    Case: CASE,
+    Clock: CLOCK,
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {

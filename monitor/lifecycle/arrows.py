@@ -208,10 +208,15 @@ def _without_move() -> Iterator[Iterable[Arrow]]:
     yield _arrow((*APPLIED, *LIVE), A.INSPECT, None, "inspected", clocks="inspection_done")
     yield _arrow((*APPLIED, *LIVE), A.ASK_GUIDANCE, None, "guidance_asked")
     yield _arrow((*APPLIED, *LIVE), A.GUIDE, None, "guidance_given")
+    yield _arrow((*APPLIED, *LIVE), A.FOLLOW_GUIDANCE, None, "guidance_followed")
+    yield _arrow((S.NO_CHANGE, S.CHANGE_PROPOSED), A.AGREE, None, "charter_signed", during=LIVE)
     yield _arrow((*APPLIED, *NEVER_ADMITTED, *began), A.APPEAL, None, "appealed")
     yield _arrow((S.RUNNING, S.PAUSED), A.APPROVE_EXIT, None, "exit_approved", during=S.NOT_HALTED)
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED), A.APPROVE_TIER, None, "tier_approved", during=S.NOT_HALTED)
     yield _arrow(began, A.RECLASSIFY, None, "incident_reclassified", clocks="reclassified")
+    yield _arrow(began, A.REPORT, None, "incident_report_received", clocks=("initial_report", "complete_report"))
+    yield _arrow(began, A.NOTIFY_CHANGE, None, "change_notified", clocks="change_notice")
+    yield _arrow(began, A.NOTIFY_SUSPENSION, None, "suspension_notified", clocks="ai_office_told")
     yield _arrow(began, A.FILE_COMPLAINT, None, "complaint_filed", clocks="complaint")
     yield _arrow(began, A.WITHDRAW_COMPLAINT, None, "complaint_withdrawn", clocks="complaint_withdrawn")
     yield _arrow(began, A.ANSWER_COMPLAINT, None, "complaint_answered", clocks="complaint_answered")
@@ -248,3 +253,11 @@ def _by_trigger() -> dict[Trigger, tuple[Candidate, ...]]:
 
 BY_TRIGGER: dict[Trigger, tuple[Candidate, ...]] = _by_trigger()
 """Act or event -> its arrows, in order. An act that is not listed is not about a pilot."""
+
+
+def _after_exit(trigger: Trigger) -> bool:
+    return any(states.intersection(ENDED) for one in BY_TRIGGER[trigger] for _, states, _ in one.needed)
+
+
+AFTER_EXIT: frozenset[Trigger] = frozenset(filter(_after_exit, BY_TRIGGER))
+"""What is possible in some state after the end of a stay."""

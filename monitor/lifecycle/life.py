@@ -118,7 +118,21 @@ class Lifecycle(Struct, array_like=True, frozen=True, gc=False):
 
 
 ADMITTED_BEFORE = Lifecycle(pilot=State.RUNNING)
-"""A pilot of a snapshot without a life: it was admitted before there were states."""
+"""A pilot of a snapshot without a life: it was admitted before there were states, or without an application."""
+
+_BEFORE = {
+    (False, False, False): ADMITTED_BEFORE,
+    (True, False, False): structs.replace(ADMITTED_BEFORE, halt=State.HALTED),
+    (True, True, False): Lifecycle(pilot=State.EXITING, halt=State.HALTED),
+    (False, False, True): Lifecycle(pilot=State.EXITED),
+    (True, False, True): Lifecycle(pilot=State.EXITED, halt=State.HALTED),
+}
+
+
+def life_of(halted: bool, leaving: bool, exited: bool) -> Lifecycle:
+    """The life of a pilot of whose life nothing else is known: admitted without an application, and since then at most
+    halted, leaving or exited. Snapshots leave such a life out."""
+    return _BEFORE[halted, leaving and halted and not exited, exited]
 
 
 class Advance(NamedTuple):

@@ -97,10 +97,13 @@ class Act(StrEnum):
     RESUME = "resume"
     RECTIFY = "rectify"
     ASK_GUIDANCE = "ask_guidance"
+    FOLLOW_GUIDANCE = "follow_guidance"
     APPEAL = "appeal"
     CONSENT_TO_PUBLISH = "consent_to_publish"
+    REPORT = "report"  # of an incident, to the authority
     # the firm and an authority
     AGREE = "agree"
+    NOTIFY_CHANGE = "notify_change"  # the authority is told of a change while an incident is investigated
     # an authority
     SCREEN = "screen"
     REFUSE = "refuse"
@@ -127,6 +130,7 @@ class Act(StrEnum):
     HOLD = "hold"
     LIFT_HOLD = "lift_hold"
     RECLASSIFY = "reclassify"
+    NOTIFY_SUSPENSION = "notify_suspension"  # the AI Office was told of a suspension
     MAKE_TEMPLATE = "make_template"
     RELEASE = "release"
     # two approvers
@@ -176,7 +180,7 @@ class Outcome(StrEnum):
 class Fact(StrEnum):
     """What the caller knows of the pilot and of the act, where the states do not say it."""
 
-    OPEN_MODE = "open_mode"  # the deployment has no keys
+    OPEN_MODE = "open_mode"  # the deployment has no sandbox: a pilot is admitted without an application
     SCREENING_PASSED = "screening_passed"  # nothing on the negative list; the tier's minimum standards are met
     POWER_SUFFICIENT = "power_sufficient"  # as the tier requires at admission
     SAME_CHARTER = "same_charter"  # the charter is the one that both sides signed

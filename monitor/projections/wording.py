@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UnsetType
+
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.projections.clock_words import clock_words
 from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
 
 LEVELS: dict[Level, str] = {
@@ -71,6 +74,39 @@ REASONS: dict[Reason, str] = {
     Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
     Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
     Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
+    Reason.CHANGE_REGISTERED: "Change registered; the charter's plan of changes covers it",
+    Reason.CHANGE_PROPOSED: "Change proposed; the plan of changes does not cover it, an officer amends or refuses",
+    Reason.CHANGE_REFUSED: "Proposed change refused",
+    Reason.CHANGE_NOT_REGISTERED: "Planned model in use, but no change was registered",
+    Reason.PAUSE_REQUESTED: "Firm asked for a pause",
+    Reason.PAUSE_GRANTED: "Pilot paused; its statistics neither continue nor restart",
+    Reason.RESUMED: "Firm ended the pause",
+    Reason.CYCLE_REQUESTED: "Firm asked for another cycle",
+    Reason.CYCLE_GRANTED: "Another cycle is in force",
+    Reason.REQUEST_DECLINED: "Request of the firm declined",
+    Reason.USED_IN_PAUSE: "Service used while the pilot is paused",
+    Reason.EXTENDED: "Stay extended",
+    Reason.GUIDANCE_ASKED: "Firm asked for guidance",
+    Reason.GUIDANCE_GIVEN: "Guidance given",
+    Reason.GUIDANCE_FOLLOWED: "Firm states that it followed the guidance",
+    Reason.INSPECTED: "Inspected",
+    Reason.INSPECTION_FINDING: "Inspection found something that must be rectified",
+    Reason.FINDING_OVERDUE: "Finding of an inspection not rectified in time",
+    Reason.SUSPENDED: "Suspended by an authority",
+    Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
+    Reason.HOLD_LIFTED: "Evidence hold lifted",
+    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
+    Reason.CLOCK_STARTED: "Legal deadline runs",
+    Reason.CLOCK_MOVED: "Legal deadline moved",
+    Reason.CLOCK_MET: "Legal deadline met",
+    Reason.CLOCK_MISSED: "Legal deadline missed",
+    Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
+    Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.EVIDENCE_HOLD: "Model changed before the authority was told of a serious incident",
+    Reason.INCIDENT_REPORT_RECEIVED: "Report of an incident received",
+    Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
+    Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
+    Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
 }
 
 
@@ -79,6 +115,7 @@ RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
@@ -103,6 +140,7 @@ ENDED = {
 _PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+) where ")
 """How the explanation of a proportion begins: `63 of 1,323 (4.76 %) ...`; in older records `4.76 % of 1,323 where
 ...`."""
+CLOCK = "clock/"  # how the keys of findings about legal deadlines begin
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
 
 
@@ -125,16 +163,30 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     words = REASONS[reason]
     if reason is Reason.CLEARED and not finding.indicator:
         words = ENDED.get(finding.rule, words)
+        if decision.finding_key.startswith(CLOCK):
+            words = "Missed legal deadline is settled"
     if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
-    parts = [_rule(decision), numbers(decision, kind, below), _detail(decision)]
+    clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
+    parts = [_rule(decision), numbers(decision, kind, below), clock, _content(finding), _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
         said += " (provisional: the period is still open)"
     return said
+
+
+def _content(finding: Finding) -> str:
+    """The typed fields of an act: `kind model version, model m2`."""
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
+
+
+def _value(value: str | float | tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    return figure(value) if isinstance(value, float | int) else " and ".join(value)
 
 
 def _subject(decision: Decision) -> str:

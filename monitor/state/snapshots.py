@@ -18,8 +18,10 @@ from msgspec import Struct, structs
 
 from monitor.charter.spec import Charter, charter_hash
 from monitor.compile.plan import Plan, plan_of, unpacked
+from monitor.deadlines.engine import Clocks
 from monitor.errors import LogBroken
 from monitor.indicators.base import OpenPeriod
+from monitor.lifecycle.life import Lifecycle, life_of
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.notice import Rejections
 from monitor.model.periods import parse_span
@@ -29,6 +31,7 @@ from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -79,10 +82,16 @@ class _UsualSnapshot(Struct, array_like=True):
 
 
 class _Snapshot(_UsualSnapshot, array_like=True):
-    """Of a pilot some of whose telemetry came too late to count."""
+    """With what most pilots do not have: groups of fields that are written as far as the last one that says something
+    (`_tail`)."""
 
-    late_events: int = 0
+    late_events: int = 0  # a group with `late_dropped`: some of its telemetry came too late to count
     late_dropped: int = 0
+    life: Lifecycle | None = None  # left out where `life_of` says it
+    running: Running | None = None
+    clocks: Clocks | None = None  # a group with the next two: it has legal deadlines
+    clocks_wait: int = 0
+    held_model: str = ""
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -100,15 +109,14 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
     streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
-    kind, late = (_Snapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_UsualSnapshot, [])
     return _encode.encode(
-        kind(
+        [
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
             p.model, p.exited, _with_offsets(p.sources), streams, p.heard, [], p.drilled, p.tolerated or 0, [], p.hash,
             p.packed(), p.outage or (0, 0), p.incidents, p.leaving, p.acts, p.lost,
             p.conflicted or 0, _window_numbers(p.window), p.rejections, labels, p.gap or 0,
-            *late,
-        )
+            *_tail(p),
+        ]
     )  # fmt: skip
 
 
@@ -146,7 +154,10 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
-        late_events=s.late_events,
+        late_events=s.late_events, life=s.life or life_of(s.standing.halted, s.leaving, s.exited),
+        running=s.running or NOTHING_RUNS,
+        clocks=s.clocks or Clocks(), clocks_wait=s.clocks_wait or None,
+        held_model=s.held_model,
     )  # fmt: skip
     return pilot, plan
 
@@ -169,6 +180,20 @@ def restore_whole(name: str, raw: bytes) -> PilotState | None:
             raise
         return None
     return pilot if whole else None
+
+
+def _tail(p: PilotState) -> list[Any]:
+    """The groups of fields after those that every snapshot has, up to the last one that says something."""
+    usual = p.life == life_of(p.standing.halted, p.leaving, p.exited)
+    groups: list[list[Any]] = [
+        [p.late_events, p.late_dropped or 0],
+        [None if usual else p.life],
+        [None if p.running == NOTHING_RUNS else p.running],
+        [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
+    ]
+    while groups and not any(groups[-1]):
+        groups.pop()
+    return [field for group in groups for field in group]
 
 
 def _wide(stream: Stream) -> tuple[None, int] | tuple[()]:

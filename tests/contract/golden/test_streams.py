@@ -27,11 +27,14 @@ REAL = (
     "complaints-dsny-promise-30d",
     "complaints-nypd-promise-30d",
 )
-# Reasons of the second stage, of the real data, and of a state at its size limit; then those about the sandbox.
-ELSEWHERE = {
-    *("common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"),
-    *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
-}
+# Reasons of the second stage, of the real data, and of a state at its size limit.
+ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
+# Reasons of deployments with a sandbox: the script has none, as in logs from before there was one.
+OF_SANDBOXES = {
+    "clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold",
+    "sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn",
+    "incident_report_received", "change_notified", "suspension_notified", "incident_reclassified",
+}  # fmt: skip
 
 
 class Played(NamedTuple):
@@ -90,7 +93,7 @@ def test_the_script_covers_what_it_should() -> None:
     machine, out, _ = played("in batches")
     found = {d.reason.value for d in (*out.decisions, *signed_hour("in batches").out.decisions)}
     missing = {reason.value for reason in names.Reason} - found
-    assert missing <= ELSEWHERE
+    assert missing <= ELSEWHERE | OF_SANDBOXES
     assert machine.fast_path_events > machine.events * 0.3
 
 
