@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, field
 
+from monitor.charter.act_base import ControlBase as ControlBase
+from monitor.charter.act_base import Number, Words
 from monitor.charter.application import Application
+from monitor.charter.incident_acts import IncidentAct
+from monitor.charter.running_acts import RunningAct
 from monitor.charter.spec import Charter, LevelName, SpanText
 from monitor.model.events import Id
-
-Words: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000)]
-Number: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
-Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]  # RFC 3339 with an offset from UTC
-Counter: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
-
-
-class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """`id` is chosen by the sender and makes a repeat idempotent; `author` is who acts.
-
-    What makes an act valid once: `expected_standing` is the pilot's standing that the author saw, `not_before` and
-    `not_after` bound when it may be received. Signed acts carry all three. See `monitor/state/acts_once.py`.
-    """
-
-    id: Id
-    pilot: Id
-    author: Id
-    expected_standing: Counter | None = None
-    not_before: Instant | None = None
-    not_after: Instant | None = None
 
 
 class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.admission"):
@@ -50,7 +33,7 @@ class Screening(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.scr
     item of the negative list of which a term was found why it does not apply."""
 
     charter: Charter | None = None
-    answers: Annotated[dict[Id, Words], Meta(max_length=128)] = {}
+    answers: Annotated[dict[Id, Words], Meta(max_length=128)] = field(default_factory=dict)
 
 
 class ApplicationRefusal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.application_refusal"):
@@ -103,7 +86,7 @@ class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ev
 
     passed: bool
     report: Words
-    results: dict[Id, dict[Id, Number]] = {}
+    results: dict[Id, dict[Id, Number]] = field(default_factory=dict)
 
 
 class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.approval"):
@@ -163,6 +146,8 @@ Control: TypeAlias = (
     | ApplicationRefusal
     | Agreement
     | ApplicationWithdrawal
+    | RunningAct
+    | IncidentAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
@@ -23,6 +24,7 @@ Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
 UnitInterval: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+PLANNED = 32  # items that a plan of changes may have
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
@@ -245,6 +247,34 @@ class Trial(Struct, frozen=True, forbid_unknown_fields=True):
     bounds: dict[Id, Bound]
 
 
+class ChangeKind(StrEnum):
+    """What a change of the system under test is about."""
+
+    MODEL_VERSION = "model_version"
+    DATA_TYPE = "data_type"
+    SENSITIVE_SECTOR = "sensitive_sector"
+    USER_GROUP = "user_group"
+    SAFEGUARDS = "safeguards"
+    MAJOR_INCIDENT = "major_incident"
+
+
+class PlannedChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """A change that both sides agreed on beforehand (the shape of a predetermined change control plan, FDA 2024):
+    `modification` says what changes, `protocol` on which scenarios it is tried and which bounds the results must keep,
+    `impact` what it may do and how that is contained. `models` (for model versions) and `subjects` (for all other
+    kinds) are what it may bring into use; without `models` any model that keeps the protocol. It may be used at
+    most `most` times."""
+
+    name: Id
+    kind: ChangeKind
+    modification: Annotated[str, Meta(min_length=1, max_length=2000)]
+    impact: Annotated[str, Meta(min_length=1, max_length=2000)]
+    protocol: Annotated[tuple[Trial, ...], Meta(max_length=16)] = ()
+    models: Annotated[tuple[Id, ...], Meta(max_length=64)] = ()
+    subjects: Annotated[tuple[Id, ...], Meta(max_length=64)] = ()
+    most: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
     """How a pilot leaves: conditions in words, and quiet time needed."""
 
@@ -283,6 +313,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
     confidential: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
+    changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -322,8 +353,9 @@ def canonical_charter(charter: Charter) -> bytes:
             del spec["baseline"]
         if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
             del spec["exposure"]["complete"]
-    if not whole.get("reporters"):
-        whole.pop("reporters", None)
+    for name in ("reporters", "changes"):
+        if not whole.get(name):
+            whole.pop(name, None)
     if not whole["participant"]["keys"]:
         del whole["participant"]["keys"]
     for authority in whole["authorities"]:

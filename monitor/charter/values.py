@@ -22,9 +22,12 @@ _TURNING = frozenset(
 _ID = re.compile(
     r"pilot|vendor|sector|region|participant\.id|models\[\d+\]\.digest|users\.groups\[\d+\]|hard_rules\[\d+\]\.name"
     r"|authorities\[\d+\]\.(id|approvers\[\d+\]|officers\[\d+\])|evaluation\[\d+\]\.name"
+    r"|changes\[\d+\]\.(name|models\[\d+\]|subjects\[\d+\]|protocol\[\d+\]\.name)"
     r"|indicators\[\d+\]\.(name|segments\[\d+\]|exposure\.unit)"
 )
-_NAMING = re.compile(r"authorities\[\d+\]\.keys|evaluation\[\d+\]\.bounds")  # mappings whose keys are ids
+_NAMING = re.compile(
+    r"authorities\[\d+\]\.keys|evaluation\[\d+\]\.bounds|changes\[\d+\]\.protocol\[\d+\]\.bounds"
+)  # mappings whose keys are ids
 
 
 class Flaw(NamedTuple):

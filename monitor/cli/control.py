@@ -298,8 +298,15 @@ def evaluate(
 
     If the charter names scenarios, every measure needs a result, and --passed requires that all keep their bounds.
     """
+    found = results_of(results)
+    act = Evaluation(id=id_ or fresh(), pilot=pilot, author=author, passed=passed, report=report, results=found)
+    send(to, prefix, act)
+
+
+def results_of(texts: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Results as scenario -> measure -> value. Raises click.BadParameter."""
     found: dict[str, dict[str, float]] = {}
-    for text in results:
+    for text in texts:
         name, _, value = text.partition("=")
         scenario, _, measure = name.rpartition("/")
         try:
@@ -308,8 +315,7 @@ def evaluate(
             scenario = ""
         if not scenario or not measure:
             raise click.BadParameter(f"{text}: write scenario/measure=number", param_hint="--result")
-    act = Evaluation(id=id_ or fresh(), pilot=pilot, author=author, passed=passed, report=report, results=found)
-    send(to, prefix, act)
+    return found
 
 
 @click.command()

@@ -21,6 +21,7 @@ from detectors.base import Count, Proportion
 from monitor.charter import time_zones
 from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
+from monitor.compile.lint_changes import change_flaws, trial_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
@@ -229,16 +230,10 @@ def _raw(key: str) -> bytes:
 
 
 def _evaluation(charter: Charter) -> Iterator[Problem]:
-    yield from _twice((trial.name for trial in charter.evaluation), "evaluation", ".name")
-    for index, trial in enumerate(charter.evaluation):
-        if not trial.bounds:
-            yield _error(f"evaluation[{index}].bounds", "no result is required", "add a measure and its bound")
-        for measure, bound in trial.bounds.items():
-            at = f"evaluation[{index}].bounds.{measure}"
-            if bound.least is None and bound.most is None:
-                yield _error(at, "every value would pass", "give least, most or both")
-            elif bound.least is not None and bound.most is not None and bound.least > bound.most:
-                yield _error(at, "no value could pass", "write least below most")
+    for flaw in trial_flaws(charter.evaluation, "evaluation"):
+        yield _error(*flaw)
+    for flaw in change_flaws(charter):
+        yield _error(*flaw)
 
 
 def _budget(charter: Charter) -> Iterator[Problem]:

@@ -146,6 +146,7 @@ class Plan:
         self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
         self.any_model = "*" in self.models
+        self.planned_models = frozenset(model for change in charter.changes or () for model in change.models)
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)

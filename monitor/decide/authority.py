@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.charter import incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -70,6 +71,25 @@ ACT_OF: dict[type[ControlBase], Act] = {
     ApplicationRefusal: Act.REFUSE,
     Agreement: Act.AGREE,
     ApplicationWithdrawal: Act.WITHDRAW_APPLICATION,
+    running_acts.ChangeProposal: Act.PROPOSE_CHANGE,
+    running_acts.ChangeRefusal: Act.REFUSE_CHANGE,
+    running_acts.PauseRequest: Act.PAUSE,
+    running_acts.CycleProposal: Act.PROPOSE_CYCLE,
+    running_acts.Grant: Act.GRANT,
+    running_acts.Decline: Act.DECLINE,
+    running_acts.Resumption: Act.RESUME,
+    running_acts.GuidanceRequest: Act.ASK_GUIDANCE,
+    running_acts.Guidance: Act.GUIDE,
+    running_acts.GuidanceFollowed: Act.FOLLOW_GUIDANCE,
+    running_acts.Inspection: Act.INSPECT,
+    running_acts.Extension: Act.EXTEND,
+    running_acts.Suspension: Act.SUSPEND,
+    running_acts.EvidenceHold: Act.HOLD,
+    running_acts.HoldLift: Act.LIFT_HOLD,
+    incident_acts.IncidentReportAct: Act.REPORT,
+    incident_acts.ChangeNotice: Act.NOTIFY_CHANGE,
+    incident_acts.SuspensionNotice: Act.NOTIFY_SUSPENSION,
+    incident_acts.Reclassification: Act.RECLASSIFY,
 }
 """A control record -> its row in the table of acts."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -28,9 +28,13 @@ from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.relearn import relearn
+from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -85,9 +89,13 @@ def apply_act(
             if founded is not None:
                 authority.check_charter(founded, charter)
                 context.document = public_document(charter)
+            check_change(pilot, charter)
+            old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
+            said = after_amendment(context, old)
+            s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
-            finding = Finding(rule=f"version {charter.version}")
+            finding = Finding(rule=f"version {charter.version}", content=said or UNSET)
         case Override(level=level, reason=words):
             outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
@@ -117,14 +125,10 @@ def apply_act(
             report += "" if counts else "; an evaluation by the firm does not count in this tier"
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
-            if founded is not None:
-                s = with_approvals(s, authority.standing_approvals(sandbox, pilot))
             outcome = ladder.record_step(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
             if words or s.halt_state.state != "verified":
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
-            if founded is not None:
-                s = with_approvals(s, authority.standing_approvals(sandbox, pilot))
             outcome = ladder.release(s, context.at, words)
             authority.check_approvals(sandbox, pilot)
             restart_statistics(pilot, plan, outcome[0].restart)
@@ -136,17 +140,16 @@ def apply_act(
             pilot.life = sign(pilot.life, firm=firm, digest=signed)
             outcome = s, Move("act", s.level, s.level, Reason.CHARTER_SIGNED, False)
             finding = Finding(rule=f"charter {signed}")
+        case _ if isinstance(act, RUNNING_ACTS):
+            outcome, finding = apply_running_act(context, act)
+        case _ if isinstance(act, INCIDENT_ACTS):
+            outcome, finding = apply_incident_act(context, act)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
     if isinstance(act, Amendment):
         bound_stale_rules(context)
     exit_once_stopped(context)
-
-
-def with_approvals(s: Standing, approvals: tuple[str, ...]) -> Standing:
-    """The standing with these approvals of a release."""
-    return structs.replace(s, lifting=structs.replace(s.lifting, approvals=approvals))
 
 
 def public_document(charter: Charter) -> dict[str, Any]:
@@ -243,24 +246,12 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
 
 def _accept_level(context: DecisionContext, name: str) -> None:
     """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
-    pilot, plan = context.pilot, context.plan
     try:
-        indicator = plan.indicator(name)
+        indicator = context.plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
-    learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
-    if not learnt:
+    if not relearn(context, indicator):
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
-    for segment in indicator.segments:
-        stream = pilot.streams[stream_key(indicator, segment)]
-        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        for i in learnt:
-            detector_spec = indicator.spec.detectors[i]
-            stream.detectors[i] = fresh[i]
-            context.clear(
-                f"{stream_key(indicator, segment)}/{detector_spec.name}",
-                context.finding(indicator, segment, detector_spec),
-            )
 
 
 def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:

@@ -7,6 +7,9 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
 from monitor.decide.incident_clocks import incident_facts, model_changed
 from monitor.decide.ladder import Move
+from monitor.decide.pauses import check_pause
+from monitor.decide.supervision import check_hold
+from monitor.model.bounds import short
 from monitor.model.events import (
     BoundaryBreached,
     Envelope,
@@ -23,6 +26,7 @@ from monitor.model.records import Finding, Level, Reason
 from monitor.state.incidents import IncidentReport, breaks
 from monitor.state.observed import Observed
 
+CHANGE_NOT_REGISTERED = "change_not_registered"  # key of a finding
 UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # keys of findings
 # Events about the work of the AI system, so that the model that did it has to be named.
 WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
@@ -36,10 +40,14 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model and not by_reporter:
+        if pilot.model:
+            check_hold(context, model)
         model_changed(context, event, model)
         pilot.model = model
     if not plan.any_model and model not in plan.models and not by_reporter:
         check_model(context, event, model)
+    if pilot.running.pauses and not by_reporter:
+        check_pause(context, event)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
     elif kind is BoundaryBreached:
@@ -60,8 +68,19 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
 
 
 def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
-    """Raise a finding for a model that the charter does not name: WATCH, or the level of the charter's rule. Work
-    without a model may be the work of such a model: the same level, but no halt, as it proves nothing."""
+    """Raise a finding for a model that is not registered: WATCH, or the level of the charter's rule. Registered are
+    those of the charter and of registered changes; of one that the plan of changes names, only the registration is
+    missing. Work without a model may be the work of an unregistered one: the same level, but no halt, as it proves
+    nothing."""
+    if model and context.pilot.running.models and short(model) in context.pilot.running.models:
+        return
+    if model in context.plan.planned_models:
+        if CHANGE_NOT_REGISTERED not in context.pilot.standing.active:
+            finding = Finding(rule=CHANGE_NOT_REGISTERED, detail=model if is_id(model) else shown(model))
+            context.raise_finding(
+                CHANGE_NOT_REGISTERED, Level.ESCALATE, Reason.CHANGE_NOT_REGISTERED, finding, "until_lowered"
+            )
+        return
     name = UNREGISTERED_MODEL if model else MISSING_MODEL
     if name in context.pilot.standing.active or millis(event.time) < context.pilot.began:
         return
@@ -100,7 +119,7 @@ def apply_hard_rules(
 def _check_use(context: DecisionContext, event: ExposureTallied) -> None:
     """Escalate use of the system outside of its cycle, or by more people than the charter allows (unit `users`)."""
     plan, amount = context.plan, event.data.amount
-    start, end = plan.cycle
+    start, end = context.pilot.cycle
     if amount > 0 and not start <= millis(event.time) < end:
         finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
         context.raise_finding("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)

@@ -8,10 +8,12 @@ where they are decided.
 from __future__ import annotations
 
 from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Withdrawal
+from monitor.charter.running_acts import ChangeProposal
 from monitor.charter.spec import hash_of
 from monitor.compile.tier_rules import TIERS
 from monitor.decide import authority, ladder
 from monitor.decide.authority import ACT_OF
+from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text
 from monitor.decide.ladder import Move
@@ -73,8 +75,11 @@ def facts_of_act(pilot: PilotState, act: ControlBase, sandbox: SandboxState = NO
         found.add(Fact.RELEASE_APPROVED)
     if isinstance(act, Amendment):
         founded = authority.sandbox_for(sandbox, pilot) is not None
-        if not founded or pilot.life.signed_by_firm == hash_of(act.charter):  # the officer's act is the other signature
+        # The officer's act is the other signature.
+        if pilot.life.signed_by_firm == hash_of(act.charter) if founded else agreed(pilot, act.charter):
             found |= {Fact.BOTH_SIGNATURES, Fact.SAME_CHARTER}
         if not founded or TIERS.index(act.charter.tier) >= TIERS.index(pilot.charter.tier):
             found.add(Fact.TIER_APPROVED)
+    if isinstance(act, ChangeProposal) and cover(pilot, act).modification is not None:
+        found.add(Fact.INSIDE_PLAN)
     return frozenset(found)

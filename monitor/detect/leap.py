@@ -126,7 +126,11 @@ def _empty_periods(
     """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
     has further effects."""
     start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
-    standing = pilot.standing
+    standing, since = pilot.standing, pilot.running.paused_since
+    if pilot.running.pauses:
+        if since is None or start < since or gaps_since(pilot, start):
+            return None
+        return [(stream, None, False) for stream in streams]  # periods of a pause are not counted
     counted = any(
         name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, LATE_KEY, TELEMETRY_LOST_KEY)
     )  # quiet periods count

@@ -16,6 +16,7 @@ from detectors.mixture import summed
 from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
+from monitor.decide.pauses import forget_pauses
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
 from monitor.detect.learnt_baseline import report_baselines
@@ -47,6 +48,10 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         index = stream.next
         start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
+        if pilot.running.pauses and pilot.running.pause_around(start, end):
+            stream.next = index + 1
+            stream.stock += opened.stock
+            continue
         if (gap := gaps.get(start)) is None:
             gap = gaps[start] = in_doubt(pilot, indicator, start, end)
         idle = owes_no_data(pilot, indicator, opened)
@@ -76,16 +81,28 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         report_baselines(context, indicator, segment, stream)
         restart_limit(context, indicator, stream, start)
+    if pilot.running.pauses and pilot.running.pause_around(start, end):
+        _gaps(context, indicator, paused=True)
+        _forget_paused(pilot)
+        return
     _gaps(context, indicator)
     if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
         context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
     if indicator is context.plan.slowest and (pilot.late_dropped is None or pilot.late_dropped < start):
         context.mark_quiet(LATE_KEY, Finding(rule=LATE_KEY, detail="telemetry that is too late to count"))
+    _forget_paused(pilot)
+
+
+def _forget_paused(pilot: PilotState) -> None:
+    """Drop the gaps and the pauses that lie before the first open period."""
     forget_closed_gaps(pilot)
+    forget_pauses(pilot)
 
 
 def in_doubt(pilot: PilotState, indicator: CompiledIndicator, start: int, end: int) -> bool:
-    """Whether telemetry of the period from `start` to `end` (ms) may be missing."""
+    """Whether telemetry of the period from `start` to `end` (ms) may be missing. A period that a pause cuts off ends
+    with its beginning."""
+    end = pilot.running.runs_until(start, end) if pilot.running.pauses else end
     return (
         gaps_since(pilot, start) > 0
         or conflicted_since(pilot, start)
@@ -163,8 +180,12 @@ def peek(context: DecisionContext, indicator: CompiledIndicator, segment: str, s
     cap = indicator.cap
     assert cap is not None
     last = max(stream.open)
-    none = OpenPeriod()
-    opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
+    none, paused = OpenPeriod(), context.pilot.running
+    opened = [
+        stream.open.get(index, none)
+        for index in range(stream.next, last + 1)
+        if not (paused.pauses and paused.pause_around(indicator.grid.start(index), indicator.grid.start(index + 1)))
+    ]
     run = tuple(Count(max(o.k - o.used, 0.0), max(cap, o.m)) for o in opened)
     start, end = indicator.grid.start(stream.next), indicator.grid.start(last + 1)
     for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
@@ -293,15 +314,18 @@ def _returned(finding: Callable[[], Finding]) -> Finding:
     return structs.replace(finding(), detail="return towards the level before the last change")
 
 
-def _gaps(context: DecisionContext, indicator: CompiledIndicator) -> None:
+def _gaps(context: DecisionContext, indicator: CompiledIndicator, *, paused: bool = False) -> None:
     """Missing sequence numbers that were noticed in the period just closed are a finding about their sources. It clears
-    after as many quiet periods as the charter asks for, of the indicator with the longest periods."""
+    after as many quiet periods as the charter asks for, of the indicator with the longest periods; a period of a pause
+    is not one of them."""
     start = indicator.grid.start(context.pilot.streams[stream_key(indicator, indicator.segments[0])].next - 1)
     if gaps_since(context.pilot, start):
         level = Level[context.plan.charter.responses.sequence_gap.upper()]
         context.raise_finding("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, context, start))
-    elif indicator is context.plan.slowest:
+    elif indicator is context.plan.slowest and not paused:
         context.mark_quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if paused:
+        return
     if indicator is context.plan.slowest:
         context.mark_quiet(TELEMETRY_LOST_KEY, Finding(rule="telemetry", detail="nothing more was lost"))
     if indicator is context.plan.slowest and not conflicted_since(context.pilot, start):

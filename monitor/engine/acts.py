@@ -6,14 +6,15 @@ from collections.abc import Callable, Collection
 
 from msgspec import structs
 
-from monitor.charter.control import Admission, Amendment, ControlBase, Release
+from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
 from monitor.charter.spec import charter_hash
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
-from monitor.decide.clock_facts import clock_facts
+from monitor.decide.clock_facts import arrow_facts, clock_facts
 from monitor.decide.control_acts import admit, apply_act, public_document
 from monitor.decide.enforcement import stop_tracking
-from monitor.decide.ladder import Move
+from monitor.decide.incident_acts import act_facts
+from monitor.decide.ladder import Move, with_approvals
 from monitor.decide.life_steps import advance_by_act, start_cycle
 from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
@@ -110,13 +111,18 @@ class ControlActs:
         seen = seen if isinstance(act, acts_once.RELEASE_STEPS) else 0
         acts_once.check_valid(pilot.acts, act, signer, firm, standing.counter, seen)
         partition.hot.changed(pilot)
+        if sandbox is not None and isinstance(act, Approval | Release):
+            pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
-        advance_by_act(context, act, partition.sandbox)
+        context.received = received
+        arrows = advance_by_act(context, act, partition.sandbox)
         try:
             apply_act(context, act, partition.sandbox, roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
         if not partition.service:
             stop_tracking(pilot)
         if isinstance(act, Amendment):

@@ -14,6 +14,7 @@ from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.ladder import Move, unshelve
 from monitor.decide.life_steps import start_cycle
+from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
 from monitor.detect.periods import close, raise_silence, report_gap
@@ -42,6 +43,10 @@ def _resend(context: DecisionContext, name: str, service: bool) -> None:
 
 def _rectify(context: DecisionContext, name: str, service: bool) -> None:
     rectification_overdue(context)
+
+
+def _finding(context: DecisionContext, name: str, service: bool) -> None:
+    duty_overdue(context, name)
 
 
 def _unshelve(context: DecisionContext, name: str, service: bool) -> None:
@@ -87,10 +92,11 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "unknown": _unknown_too_long,
     "gap": _gap,
     "cycle": _cycle,
+    "finding": _finding,
     "clock": _clock,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify", "clock")
+WAITING = ("silence", "overdue", "drill", "rectify", "finding", "clock")
 
 
 class TimerFiring:

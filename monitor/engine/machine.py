@@ -20,6 +20,7 @@ from functools import partial
 import msgspec
 
 from monitor.compile.state_size import open_allowance
+from monitor.deadlines.rules import ClockTable
 from monitor.decide.events import decide
 from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
@@ -306,6 +307,15 @@ class Machine:
         do stays as it was commanded. See `monitor/engine/aside.py`."""
         return self._aside.set_aside(pilots)
 
+    @property
+    def clock_table(self) -> ClockTable | None:
+        """The legal deadlines in force; `None` without a sandbox."""
+        return self._partition.clock_table
+
+    def use_clock_table(self, table: ClockTable | None) -> None:
+        """Step with these legal deadlines, before any pilot has some: for trials of a table."""
+        self._partition.clock_table = table
+
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
         turn."""
@@ -402,9 +412,9 @@ class Machine:
                 except msgspec.MsgspecError as error:
                     raise LogBroken(f"the state of the partition cannot be read: {error}") from error
                 self._aside.restored()
-                self._partition.take_clock_table()
             elif name == SUBJECT:
                 self._partition.subject = restored_subject(raw)
+                self._partition.take_clock_table()
             elif (applicant := restored_applicant(raw)) is not None:
                 self._partition.applications[name] = applicant
             elif (pilot := self._aside.restore(name, raw)) is not None:

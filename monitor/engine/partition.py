@@ -38,13 +38,6 @@ class PartitionState(Struct, array_like=True):
     aside: list[str] = []
 
 
-def clock_table_of(state: PartitionState) -> ClockTable | None:
-    """The legal deadlines of the sandbox in force; `None` without a sandbox."""
-    found = getattr(state, "sandbox", None)
-    sandbox = getattr(found, "sandbox", None)
-    return None if sandbox is None else sandbox.clocks
-
-
 class Partition:
     """The pilots of one partition and when their timers are due.
 
@@ -95,7 +88,8 @@ class Partition:
 
     def take_clock_table(self) -> ClockTable | None:
         """Use the clock table of the sandbox in force. Returns the one before it."""
-        before, self.clock_table = self.clock_table, clock_table_of(self.state)
+        before, sandbox = self.clock_table, self.sandbox.sandbox
+        self.clock_table = None if sandbox is None else sandbox.clocks
         return before
 
     # ---- timers

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from monitor.charter.spec import PLANNED
 from monitor.deadlines.cases import Case, Clock
 from monitor.deadlines.engine import CLOCKS_BYTES, Clocks
 from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
@@ -29,6 +30,16 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.running import (
+    DUTIES,
+    GUIDANCE,
+    MODELS,
+    PAUSES,
+    QUESTIONS,
+    Duty,
+    OpenChange,
+    Running,
+)
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
@@ -49,6 +60,8 @@ REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
 TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
+SHORT = NAME + 2  # an id as `short` writes it
+DUTY_KEY = 11 + SHORT + 1 + 32 + 80  # a finding, shelf or due date of an inspection
 CLOCK_KEY = 8 + WORD + 80  # a finding or shelf of a legal deadline
 
 RANGE = 3 * NUMBER + 1
@@ -77,7 +90,8 @@ STANDING: dict[str, int] = {
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    "active": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY,  # all others by the charter
+    # All others by the charter.
+    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -85,9 +99,22 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    "shelved": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY,  # all others by the charter
+    # All others by the charter.
+    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
+}
+
+RUNNING: dict[str, int] = {
+    "models": ARRAY + MODELS * SHORT,
+    "used": ARRAY + PLANNED * (SHORT + NUMBER),
+    "change": SHORT + TEXT + WORD + ARRAY,
+    "pauses": ARRAY + PAUSES * (2 * NUMBER + 1),
+    "asked": 2 * NUMBER + 1,
+    "cycle": 2 * NUMBER + 1,
+    "questions": ARRAY + QUESTIONS * SHORT,
+    "guidance": ARRAY + GUIDANCE * SHORT,
+    "duties": ARRAY + DUTIES * DUTY_KEY,
 }
 
 PILOT: dict[str, int] = {
@@ -108,6 +135,7 @@ PILOT: dict[str, int] = {
     "late_dropped": NUMBER,
     "late_events": NUMBER,
     "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
+    "running": ARRAY + sum(RUNNING.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -140,6 +168,9 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "signed_by_firm": 2 * ID + ARRAY,
         "signed_by_authority": 2 * ID + ARRAY,
     },
+    Running: RUNNING,
+    OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
+    Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
     Case: CASE,
     Clock: CLOCK,

@@ -212,7 +212,9 @@ def _facts(life: Lifecycle, facts: Collection[Fact], outcome: Outcome | None) ->
     """`facts`, and those that the state or the outcome says."""
     known = set(facts)
     signed = life.signed_by_firm
-    if Fact.OPEN_MODE in known or (signed and signed == life.signed_by_authority):
+    if Fact.OPEN_MODE in known:
+        known |= {Fact.BOTH_SIGNATURES, Fact.SAME_CHARTER}
+    if signed and signed == life.signed_by_authority:
         known.add(Fact.BOTH_SIGNATURES)
     ends = outcome or life.outcome
     if ends is Outcome.SCALE:

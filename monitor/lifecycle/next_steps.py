@@ -42,7 +42,7 @@ STEPS: dict[State, tuple[NextStep, ...]] = {
     State.ASSESSMENT_MISSED: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot; the assessment is overdue"),),
     State.EVIDENCE_HELD: (NextStep(Role.OFFICER, Act.LIFT_HOLD, "lift the evidence hold; no change before that"),),
 }
-"""State -> who owes what in it. A state that is not listed waits for nobody."""
+"""State -> who owes what in it. In a state that is not listed nothing is owed."""
 
 TO_GRADUATE = NextStep(Role.OFFICER, Act.GRADUATE, "graduate the pilot to routine supervision")
 

@@ -259,9 +259,9 @@ Event: TypeAlias = (
     | CostReported
     | GainReported
     | ModelChanged
-    | BoundaryBreached
     | Heartbeat
     | CommandAcknowledged
+    | BoundaryBreached
 )
 
 EVENT_TYPES: dict[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t in get_args(Event)}

@@ -94,6 +94,34 @@ class Reason(StrEnum):
     CHARTER_AGREED = "charter_agreed"  # by both sides
     CYCLE_STARTED = "cycle_started"
     BOUNDARY_BREACHED = "boundary_breached"  # data crossed a boundary of the charter, and no hard rule is on it
+    # about the sandbox, not a pilot
+    FOUNDED = "sandbox_founded"
+    CONFIGURATION_PROPOSED = "configuration_proposed"
+    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
+    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
+    # a pilot that runs
+    CHANGE_REGISTERED = "change_registered"  # a change inside the charter's plan of changes
+    CHANGE_PROPOSED = "change_proposed"  # a change outside of it: to be amended or refused
+    CHANGE_REFUSED = "change_refused"
+    CHANGE_NOT_REGISTERED = "change_not_registered"  # a planned model is in use, and no change was registered
+    PAUSE_REQUESTED = "pause_requested"
+    PAUSE_GRANTED = "pause_granted"
+    RESUMED = "resumed"
+    CYCLE_REQUESTED = "cycle_requested"
+    CYCLE_GRANTED = "cycle_granted"
+    REQUEST_DECLINED = "request_declined"
+    USED_IN_PAUSE = "used_in_pause"  # the service was used while the pilot was paused
+    EXTENDED = "extended"  # the cycle ends later
+    GUIDANCE_ASKED = "guidance_asked"
+    GUIDANCE_GIVEN = "guidance_given"
+    GUIDANCE_FOLLOWED = "guidance_followed"  # as the firm states
+    INSPECTED = "inspected"
+    INSPECTION_FINDING = "inspection_finding"  # an inspection found something that must be rectified
+    FINDING_OVERDUE = "finding_overdue"  # a finding of an inspection was not rectified in time
+    SUSPENDED = "suspended"  # an authority suspended the pilot: a halt by a legal act
+    EVIDENCE_HELD = "evidence_held"  # the system is evidence and must not change
+    HOLD_LIFTED = "hold_lifted"
+    CHANGED_UNDER_HOLD = "changed_under_hold"  # another model is in use under an evidence hold
     CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again
     CLOCK_MOVED = "clock_moved"  # its due instant was moved
     CLOCK_MET = "clock_met"  # what it asks for was done; also after a miss
@@ -105,11 +133,6 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
-    # about the sandbox, not a pilot
-    FOUNDED = "sandbox_founded"
-    CONFIGURATION_PROPOSED = "configuration_proposed"
-    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
-    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -268,6 +291,9 @@ class Rejected(Struct, frozen=True, kw_only=True):
         return f"{self.topic}/{self.partition}/{self.offset}/{self.index}"
 
 
+Content: TypeAlias = dict[str, str | float | tuple[str, ...]]  # typed fields of an act, never a person's words
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """What a decision rests on, in numbers that a person can check. Empty strings and None do not apply."""
 
@@ -293,6 +319,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
+    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
     clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
 
 

@@ -104,6 +104,11 @@ class Refusal(StrEnum):
     OUTSIDE_WINDOW = "outside_window"
     SCENARIO_MISSING = "scenario_missing"
     OUT_OF_BOUNDS = "out_of_bounds"
+    CONTENT_MISSING = "content_missing"
+    ALREADY_REGISTERED = "already_registered"
+    UNKNOWN_REFERENCE = "unknown_reference"
+    TOO_MANY_OPEN = "too_many_open"
+    BAD_CYCLE = "bad_cycle"
 
 
 class Forgery(StrEnum):
@@ -222,4 +227,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.OUTSIDE_WINDOW: "The charter names no window for a full stop at this time.",
     Refusal.SCENARIO_MISSING: "A result that the charter asks for is missing.",
     Refusal.OUT_OF_BOUNDS: "A result of a passed evaluation is outside the charter's bounds.",
+    Refusal.CONTENT_MISSING: "The act lacks what its kind needs, or has what its kind excludes.",
+    Refusal.ALREADY_REGISTERED: "The model is registered already.",
+    Refusal.UNKNOWN_REFERENCE: "The act names a question, guidance or finding that is not open.",
+    Refusal.TOO_MANY_OPEN: "Too many of these are open already; close some first.",
+    Refusal.BAD_CYCLE: "The dates make no cycle of use.",
 }

@@ -119,8 +119,8 @@ class FastPath:
         plan = self._pilot_plan = fast_path_plan_of(pilot.plan)
         self._kinds = plan.kinds
         nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in plan.by_time]
-        self._first = instant(max([pilot.admitted, pilot.plan.cycle[0], *nexts]))
-        self._last = plan.last
+        self._first = instant(max([pilot.admitted, pilot.cycle[0], *nexts]))
+        self._last = instant(pilot.running.cycle[1]) if pilot.running.cycle else plan.last
         self._admitted = instant(pilot.admitted)
         self._open_frames: list[OpenFrame] = []
         self.release_periods()
@@ -141,7 +141,9 @@ class FastPath:
 
     @property
     def idle(self) -> bool:
-        """Whether no event is ordinary now: each may end a silence, or violate a command to stop."""
+        """Whether no event is ordinary now: each may end a silence, violate a command to stop, or fall in a pause."""
+        if self._pilot.running.pauses:
+            return True
         standing = self._pilot.standing
         unknown = standing.unknown
         return standing.halt_state.stops or (
@@ -314,7 +316,12 @@ class FastPath:
     def _known_model(self) -> str | None:
         """The model in use; `None` if events from it still have to raise a finding."""
         pilot, plan = self._pilot, self._plan
-        known = plan.any_model or pilot.model in plan.models or UNREGISTERED_MODEL in pilot.standing.active
+        known = (
+            plan.any_model
+            or pilot.model in plan.models
+            or (bool(pilot.running.models) and short(pilot.model) in pilot.running.models)
+            or UNREGISTERED_MODEL in pilot.standing.active
+        )
         return pilot.model if known else None
 
     def _below_caps(self, frame: OpenFrame, tallies: Sequence[Any]) -> bool:

@@ -78,6 +78,32 @@ REASONS: dict[Reason, str] = {
     Reason.CHARTER_AGREED: "Charter signed by firm and authority",
     Reason.CYCLE_STARTED: "Cycle of the charter started",
     Reason.BOUNDARY_BREACHED: "Data crossed a boundary of the charter",
+    Reason.FOUNDED: "Sandbox founded",
+    Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
+    Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
+    Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
+    Reason.CHANGE_REGISTERED: "Change registered; the charter's plan of changes covers it",
+    Reason.CHANGE_PROPOSED: "Change proposed; the plan of changes does not cover it, an officer amends or refuses",
+    Reason.CHANGE_REFUSED: "Proposed change refused",
+    Reason.CHANGE_NOT_REGISTERED: "Planned model in use, but no change was registered",
+    Reason.PAUSE_REQUESTED: "Firm asked for a pause",
+    Reason.PAUSE_GRANTED: "Pilot paused; its statistics neither continue nor restart",
+    Reason.RESUMED: "Firm ended the pause",
+    Reason.CYCLE_REQUESTED: "Firm asked for another cycle",
+    Reason.CYCLE_GRANTED: "Another cycle is in force",
+    Reason.REQUEST_DECLINED: "Request of the firm declined",
+    Reason.USED_IN_PAUSE: "Service used while the pilot is paused",
+    Reason.EXTENDED: "Stay extended",
+    Reason.GUIDANCE_ASKED: "Firm asked for guidance",
+    Reason.GUIDANCE_GIVEN: "Guidance given",
+    Reason.GUIDANCE_FOLLOWED: "Firm states that it followed the guidance",
+    Reason.INSPECTED: "Inspected",
+    Reason.INSPECTION_FINDING: "Inspection found something that must be rectified",
+    Reason.FINDING_OVERDUE: "Finding of an inspection not rectified in time",
+    Reason.SUSPENDED: "Suspended by an authority",
+    Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
+    Reason.HOLD_LIFTED: "Evidence hold lifted",
+    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
     Reason.CLOCK_STARTED: "Legal deadline runs",
     Reason.CLOCK_MOVED: "Legal deadline moved",
     Reason.CLOCK_MET: "Legal deadline met",
@@ -89,10 +115,6 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
-    Reason.FOUNDED: "Sandbox founded",
-    Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
-    Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
-    Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
 }
 
 
@@ -104,6 +126,8 @@ RULED = (
     Reason.CHARTER_AGREED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
@@ -158,12 +182,23 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), clock, _detail(decision)]
+    parts = [_rule(decision), numbers(decision, kind, below), clock, _content(finding), _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
         said += " (provisional: the period is still open)"
     return said
+
+
+def _content(finding: Finding) -> str:
+    """The typed fields of an act: `kind model version, model m2`."""
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
+
+
+def _value(value: str | float | tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    return figure(value) if isinstance(value, float | int) else " and ".join(value)
 
 
 def _subject(decision: Decision) -> str:

@@ -31,6 +31,7 @@ from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -87,6 +88,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     late_events: int = 0  # a group with `late_dropped`: some of its telemetry came too late to count
     late_dropped: int = 0
     life: Lifecycle | None = None  # left out where `life_of` says it
+    running: Running | None = None
     clocks: Clocks | None = None  # a group with the next two: it has legal deadlines
     clocks_wait: int = 0
     held_model: str = ""
@@ -153,6 +155,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
         late_events=s.late_events, life=s.life or life_of(s.standing.halted, s.leaving, s.exited),
+        running=s.running or NOTHING_RUNS,
         clocks=s.clocks or Clocks(), clocks_wait=s.clocks_wait or None,
         held_model=s.held_model,
     )  # fmt: skip
@@ -185,6 +188,7 @@ def _tail(p: PilotState) -> list[Any]:
     groups: list[list[Any]] = [
         [p.late_events, p.late_dropped or 0],
         [None if usual else p.life],
+        [None if p.running == NOTHING_RUNS else p.running],
         [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
     ]
     while groups and not any(groups[-1]):

@@ -33,12 +33,13 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
     if pilot.exited:
         return
     plan, unknown = pilot.plan, pilot.standing.unknown
+    paused = pilot.running.paused_since is not None
     if (closes := next_closing(pilot)) is not None:
         yield closes.due, "close", closes.name
-    for indicator in plan.silent:
+    for indicator in plan.silent if not paused else ():
         if f"{indicator.name}/" not in unknown:
             yield plan.silence_due(indicator, pilot.heard[indicator.name]), "silence", indicator.name
-    if unknown and "unknown" not in pilot.standing.active:
+    if unknown and not paused and "unknown" not in pilot.standing.active:
         since = min(since for _, since in unknown.values())
         yield plan.unknown_escalates_after.after(since), "unknown", ""
     if pilot.standing.halt_state.due is not None:
@@ -52,7 +53,10 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
         yield shelf.until, "unshelve", name
     if pilot.gap is not None:
         yield pilot.gap + GAP_WAIT_MS, "gap", ""
-    if plan.drill_every is not None:
+    for name, duty in pilot.running.duties.items():
+        if duty.rectified is None and not duty.missed:
+            yield duty.due, "finding", name
+    if plan.drill_every is not None and not paused:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
     if pilot.life.pilot is State.REGISTERED:
         yield plan.cycle[0], "cycle", ""
@@ -65,6 +69,10 @@ def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:
         pilot.heard[name] = before
     elif kind == "drill":
         pilot.drilled = before
+    elif kind == "finding":
+        duties = pilot.running.duties
+        later = structs.replace(duties[name], due=before + pilot.plan.acknowledge_ms)
+        pilot.running = structs.replace(pilot.running, duties={**duties, name: later})
     elif kind == "rectify":  # a rectification sent during the outage is still unread
         pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
     elif kind == "clock":  # so is a report; the due instant stays as the law has it

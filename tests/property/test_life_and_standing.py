@@ -40,7 +40,7 @@ def agree(pilot: PilotState) -> None:
 
 @pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
 def test_no_single_act_makes_life_and_standing_differ(state: Callable[[World], None]) -> None:
-    """Whoever sends which act, accepted or refused."""
+    """Any author sends any act, accepted or refused."""
     start = made(state)
     agree(start.machine.pilots["p"])
     for author in AUTHORS:

@@ -113,7 +113,7 @@ def test_no_step_is_skipped(steps: int, act: type[ControlBase], reason: str) -> 
 
 
 def test_the_admitted_charter_is_the_one_that_both_sides_signed() -> None:
-    """Another one is refused, whoever sends it, and neither side signs one that was not screened."""
+    """Another one is refused, and neither side signs one that was not screened."""
     world = Founded(admit=None)
     world.agreed(OWN)
     other = structs.replace(OWN, scenario="another one")
@@ -168,12 +168,12 @@ def test_social_scoring_is_refused_with_item_and_reference() -> None:
 def test_an_answered_item_of_the_negative_list_is_on_record() -> None:
     """A term proves no practice: the officer says why it does not apply."""
     world = Founded(admit=None)
-    apply(world, objectives=("show that the system gives nobody a social score",))
+    apply(world, objectives=("show that the system gives no person a social score",))
     assert not world.put(Screening(**world.by("officer"))).decisions
-    act = Screening(**world.by("officer"), answers={"eu-5-1-c": "the text says that nobody is scored"})
+    act = Screening(**world.by("officer"), answers={"eu-5-1-c": "the text says that no person is scored"})
     (decision,) = world.put(act).decisions
     assert "answered: eu-5-1-c (Regulation (EU) 2024/1689, Art. 5(1)(c))" in decision.finding.rule
-    assert decision.finding.detail == "eu-5-1-c: the text says that nobody is scored"
+    assert decision.finding.detail == "eu-5-1-c: the text says that no person is scored"
 
 
 def test_a_tier_that_is_too_light_fails_the_screening_with_its_reason() -> None:
@@ -189,7 +189,8 @@ def test_a_tier_that_is_too_light_fails_the_screening_with_its_reason() -> None:
 def test_a_plan_that_finds_nothing_is_refused_in_grave_tiers() -> None:
     """The sentence says how many users at which rate cannot show a doubling."""
     few = structs.replace(RATE, exposure=ExposureSpec(unit="decisions", cap=1))
-    charter = structs.replace(OWN, tier="high", indicators=(few,))
+    cycle = structs.replace(OWN.cycle, end="2026-01-08")
+    charter = structs.replace(OWN, tier="high", indicators=(few,), cycle=cycle)
     problems = screen_power(charter)
     assert problems
     assert "cannot be seen" in problems[0].problem
@@ -265,7 +266,7 @@ def test_an_application_that_contradicts_its_charter_is_refused_with_field_and_f
     assert not apply(world, unknown).decisions
 
 
-def test_without_a_sandbox_nobody_applies_and_pilots_are_admitted_as_before() -> None:
+def test_without_a_sandbox_there_are_no_applications_and_pilots_are_admitted_as_before() -> None:
     """Open mode: a pilot that is admitted without an application runs."""
     world = Founded(None, admit=None)
     assert not apply(world).decisions
