@@ -67,9 +67,7 @@ def assess(
 
     `adjust`, `suspend` and `exit` say what is intended; the amendment, suspension or exit is an act by itself.
     """
-    act = Assessing(
-        id=id_ or fresh(), pilot=pilot, author=author, outcome=outcome, reason=reason, met=met, unmet=unmet
-    )
+    act = Assessing(id=id_ or fresh(), pilot=pilot, author=author, outcome=outcome, reason=reason, met=met, unmet=unmet)
     send(to, prefix, act)
 
 
@@ -126,9 +124,7 @@ def terminate(pilot: str, basis: str, reason: str, to: str, prefix: str, author:
 @click.option("--report", required=True, type=FILE, help="exit-report.json that `report` wrote")
 @click.option("--proof", required=True, type=FILE, help="written-proof.json that `report` wrote")
 @act_options
-def issue_report(
-    pilot: str, report: Path, proof: Path, to: str, prefix: str, author: str, id_: str
-) -> None:
+def issue_report(pilot: str, report: Path, proof: Path, to: str, prefix: str, author: str, id_: str) -> None:
     """Record that written proof and exit report were issued (an officer): the SHA-256 of the two files."""
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (report, proof)]
     act = ReportIssue(id=id_ or fresh(), pilot=pilot, author=author, report=digests[0], proof=digests[1])
@@ -157,9 +153,7 @@ def consent_to_publish(pilot: str, to: str, prefix: str, author: str, id_: str) 
 @click.option("--months", type=click.IntRange(1, 120), help="length [default: exit.tracked_for of the charter]")
 @click.option("--charter", "path", type=FILE, help="thinner charter [default: the one in force]")
 @act_options
-def graduate(
-    pilot: str, months: int | None, path: Path | None, to: str, prefix: str, author: str, id_: str
-) -> None:
+def graduate(pilot: str, months: int | None, path: Path | None, to: str, prefix: str, author: str, id_: str) -> None:
     """Begin the routine supervision of a pilot that exited with `scale` (an officer): the same stream stays watched, on
     the next share of alpha. A thinner charter may drop indicators, hard rules and drills; its version is higher."""
     charter = None if path is None else load_charter(path)

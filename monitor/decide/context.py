@@ -44,6 +44,7 @@ class DecisionContext:
         "_source",
         "assessed",
         "at",
+        "document",
         "epoch",
         "out",
         "pilot",
@@ -67,6 +68,7 @@ class DecisionContext:
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
         self.table: ClockTable | None = None
+        self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
         self.assessed: Assessment | UnsetType = UNSET
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
@@ -193,10 +195,13 @@ class DecisionContext:
             restart=standing.restart,
             finding_key=key,
             finding_level=asked,
+            states=self._states(),
+            document=self.document,
         )
         if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:
             halts = pilot.review.halts + (decision.was < Level.HALT == decision.level)
             pilot.review = structs.replace(pilot.review, loud=self.at, halts=halts)
+        self.document = UNSET
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)
@@ -217,6 +222,12 @@ class DecisionContext:
             )
             self.emit(command)
         pilot.standing = standing
+
+    def _states(self) -> str | UnsetType:
+        """The states of the pilot, where they do not follow from its standing."""
+        pilot = self.pilot
+        usual = life.life_of(pilot.standing.halted, pilot.leaving, pilot.exited)
+        return UNSET if pilot.life == usual else life.state_words(pilot.life)
 
     def emit(self, output: Command | Permit) -> None:
         """Emit a command or a permit, for the pilot's participant."""

@@ -14,6 +14,7 @@ from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.exits import assessment_timer, tracking_ended
 from monitor.decide.ladder import Move, unshelve
+from monitor.decide.life_steps import start_cycle
 from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
@@ -76,6 +77,10 @@ def _clock(context: DecisionContext, name: str, service: bool) -> None:
     clocks_due(context)
 
 
+def _cycle(context: DecisionContext, name: str, service: bool) -> None:
+    start_cycle(context)
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -97,6 +102,7 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "gap": _gap,
     "assess": _assessment,
     "tracked": _tracked,
+    "cycle": _cycle,
     "finding": _finding,
     "clock": _clock,
 }

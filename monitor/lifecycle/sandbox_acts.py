@@ -12,13 +12,14 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from monitor.charter.control import ControlBase
+from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, refused_by_role
 from monitor.lifecycle.names import Act
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
 from monitor.lifecycle.sandbox_check import flaws
+from monitor.lifecycle.tenure import Tenure, founding_tenure, next_tenure
 from monitor.model.canonical import canonical
 from monitor.model.events import Id
 from monitor.model.records import digest
@@ -109,6 +110,13 @@ class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.co
 
 
 SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
+ACTS_ON_SANDBOX = (SandboxFounding, Proposal, ProposalApproval, ProposalWithdrawal)
+AnyAct: TypeAlias = Control | SandboxAct  # what `control` carries
+ACT_TYPES: dict[str, type[ControlBase]] = {
+    **CONTROL_TYPES,
+    **{str(kind.__struct_config__.tag): kind for kind in ACTS_ON_SANDBOX},
+}
+"""Type on the wire -> class, of every act."""
 
 
 class OpenProposal(Struct, array_like=True, frozen=True):
@@ -120,11 +128,12 @@ class OpenProposal(Struct, array_like=True, frozen=True):
 
 
 class SandboxState(Struct, array_like=True, frozen=True):
-    """The configuration in force (`None` = not founded) and the open proposals by id. New fields are appended, with
-    defaults."""
+    """The configuration in force (`None` = not founded), the open proposals by id, and since when rights are held. New
+    fields are appended, with defaults."""
 
     sandbox: Sandbox | None = None
     open: dict[str, OpenProposal] = {}
+    tenure: Tenure = Tenure()
 
 
 def change_digest(change: Change) -> str:
@@ -132,12 +141,35 @@ def change_digest(change: Change) -> str:
     return digest(canonical(msgspec.to_builtins(change, str_keys=True)))
 
 
-def step(state: SandboxState, act: SandboxAct, by: Proved, *, open_mode: bool = False) -> SandboxState:
-    """The state after an act. `by` is what its signature proves; `open_mode` says that the deployment has no admitter
-    keys, so that everybody may found. Raises ControlRefused; nothing has changed then."""
+def change_words(change: Change) -> str:
+    """A change as text for the record: what is put or removed, with roles and the ids of keys; at most 500
+    characters."""
+    kind = str(type(change).__struct_config__.tag).replace("_", " ")
+    match change:
+        case PutAuthority(authority=one):
+            words = f"{one.id}, {one.level}" + (f", {one.region}" if one.region else "")
+        case PutPerson(person=one):
+            keys = ", ".join(sorted(Trusted(one.keys).ids)) or "none"
+            words = f"{one.id}: {', '.join(one.roles)}" + (f" of {one.authority}" if one.authority else "")
+            words += f"; keys {keys}"
+        case PutTier(standard=one):
+            words = one.tier
+        case PutProhibition(item=one):
+            words = f"{one.id}, {one.title}"
+        case PutClocks(clocks=one):
+            words = f"{len(one.rules)} rules"
+        case _:
+            words = change.id
+    return f"{kind} {words}; content {change_digest(change)}"[:500]
+
+
+def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
+    """The state after an act that is received at `at` (ms). `by` is what its signature proves; `open_mode` says that
+    the deployment has no admitter keys, so that everybody may found. Raises ControlRefused; nothing has changed then.
+    """
     sandbox = state.sandbox
     if isinstance(act, SandboxFounding):
-        return _found(state, act, by, open_mode)
+        return _found(state, act, by, at, open_mode)
     if sandbox is None:
         raise _refused("pilot", Refusal.NOT_FOUNDED)
     if isinstance(act, Proposal):
@@ -155,7 +187,13 @@ def step(state: SandboxState, act: SandboxAct, by: Proved, *, open_mode: bool = 
         raise _refused("author", Refusal.SAME_PERSON)
     if act.digest != change_digest(proposed.change) or proposed.version != sandbox.version:
         raise _refused("digest", Refusal.PROPOSAL_CHANGED)
-    return SandboxState(_valid(changed(sandbox, proposed.change)), rest)
+    new = _valid(changed(sandbox, proposed.change))
+    return SandboxState(new, rest, next_tenure(state.tenure, sandbox, new, at))
+
+
+def configuration_digest(sandbox: Sandbox | None) -> str:
+    """A digest of a configuration, "" without one: what a decision on the sandbox names."""
+    return "" if sandbox is None else digest(canonical(msgspec.to_builtins(sandbox, str_keys=True)))
 
 
 def changed(sandbox: Sandbox, change: Change) -> Sandbox:
@@ -192,14 +230,14 @@ def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:
     return tuple(found)
 
 
-def _found(state: SandboxState, act: SandboxFounding, by: Proved, open_mode: bool) -> SandboxState:
+def _found(state: SandboxState, act: SandboxFounding, by: Proved, at: int, open_mode: bool) -> SandboxState:
     if state.sandbox is not None:
         raise _refused("pilot", Refusal.ALREADY_FOUNDED)
     if not (by.admitter or open_mode):
         raise _refused("author", Refusal.NOT_AN_OFFICER)
     if act.sandbox.version != 1:
         raise ControlRefused("sandbox.version", Refusal.BAD_CONFIGURATION, "the first version is 1")
-    return SandboxState(_valid(act.sandbox))
+    return SandboxState(_valid(act.sandbox), {}, founding_tenure(act.sandbox, at))
 
 
 def _propose(state: SandboxState, sandbox: Sandbox, act: Proposal) -> SandboxState:

@@ -86,6 +86,20 @@ class Reason(StrEnum):
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+    # before the admission
+    APPLICATION_SUBMITTED = "application_submitted"
+    APPLICATION_SCREENED = "application_screened"
+    APPLICATION_REFUSED = "application_refused"
+    APPLICATION_WITHDRAWN = "application_withdrawn"
+    CHARTER_SIGNED = "charter_signed"  # by one side
+    CHARTER_AGREED = "charter_agreed"  # by both sides
+    CYCLE_STARTED = "cycle_started"
+    BOUNDARY_BREACHED = "boundary_breached"  # data crossed a boundary of the charter, and no hard rule is on it
+    # about the sandbox, not a pilot
+    FOUNDED = "sandbox_founded"
+    CONFIGURATION_PROPOSED = "configuration_proposed"
+    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
+    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
     # a pilot that runs
     CHANGE_REGISTERED = "change_registered"  # a change inside the charter's plan of changes
     CHANGE_PROPOSED = "change_proposed"  # a change outside of it: to be amended or refused
@@ -354,6 +368,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
     )
     finding_level: Level | None = None  # the level that a finding which joined asks for
+    # Left out where they say nothing, so that records of older versions keep their bytes.
+    states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
+    document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -78,6 +78,10 @@ class Refusal(StrEnum):
     NOT_THINNER = "not_thinner"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    # applications
+    BAD_APPLICATION = "bad_application"
+    TOO_MANY_APPLICATIONS = "too_many_applications"
+    NOT_RESPONSIBLE = "not_responsible"
     # the configuration of the sandbox
     SAME_PERSON = "same_person"
     NOT_FOUNDED = "not_founded"
@@ -86,6 +90,8 @@ class Refusal(StrEnum):
     TOO_MANY_PROPOSALS = "too_many_proposals"
     UNKNOWN_PROPOSAL = "unknown_proposal"
     PROPOSAL_CHANGED = "proposal_changed"
+    UNKNOWN_AUTHORITY = "unknown_authority"
+    RESERVED_NAME = "reserved_name"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -200,6 +206,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_THINNER: "The charter for routine supervision asks for more than the one in force.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",
+    Refusal.TOO_MANY_APPLICATIONS: "Too many applications are open, or were closed; decide or withdraw one.",
+    Refusal.NOT_RESPONSIBLE: "The charter names an authority that is not responsible for its region and sector.",
     Refusal.SAME_PERSON: "A second person must do this.",
     Refusal.NOT_FOUNDED: "The sandbox has no configuration yet; found it first.",
     Refusal.ALREADY_FOUNDED: "The sandbox has a configuration; change it by proposals.",
@@ -207,6 +216,8 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.TOO_MANY_PROPOSALS: "Too many proposals are open; approve them, or withdraw one.",
     Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
     Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
+    Refusal.UNKNOWN_AUTHORITY: "The charter names an authority that the sandbox does not have.",
+    Refusal.RESERVED_NAME: "Records with the key `sandbox` are about the sandbox; no pilot has this name.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

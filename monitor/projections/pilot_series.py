@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from msgspec import structs
 
 from monitor.charter.spec import Charter
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
@@ -78,12 +79,18 @@ class PilotSeries:
         self._pilots: dict[str, _Pilot] = {}
         self._labelled = 0
         self._facts: dict[str, Facts] = {}
+        self._configured = 0  # standing of the newest act on the sandbox
         self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
 
     # -- inputs
 
     def add_decision(self, decision: Decision) -> bool:
-        """Apply a decision. Returns whether it is new; an older standing changes nothing."""
+        """Apply a decision. Returns whether it is new; an older standing changes nothing. Decisions on the sandbox are
+        about no pilot."""
+        if decision.pilot == SUBJECT:
+            new = decision.standing > self._configured
+            self._configured = max(self._configured, decision.standing)
+            return new
         known = self._pilot(decision.pilot, decision.participant)
         if known is None:
             return True

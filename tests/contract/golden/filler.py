@@ -63,6 +63,8 @@ class _Filler:
                 return bytes([number % 256])
             case inspect.DateTimeType():
                 return MOMENT
+            case inspect.DateType():
+                return MOMENT.date()
             case inspect.DictType():
                 return {self.value(info.key_type, name): self.value(info.value_type, name)}
             case inspect.VarTupleType():
@@ -80,6 +82,8 @@ def _text(pattern: str, name: str, number: int) -> str:
     """A text that `pattern` allows: a span, a time of day, a date, or any."""
     if "|w)" in pattern:
         return f"{number}h"
+    if "{64}" in pattern:
+        return f"{number:064x}"
     if ":[0-5]" in pattern:
         return f"10:{number % 60:02d}"
     return f"20{number % 100:02d}-01-01" if pattern.startswith("^[0-9]{4}-") else FORMS.get(name, f"{name}-{number}")

@@ -31,9 +31,14 @@ REAL = (
 ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
 # Reasons of deployments with a sandbox: the script has none, as in logs from before there was one.
 OF_SANDBOXES = {
-    "clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold",
-    "incident_report_received", "change_notified", "suspension_notified", "incident_reclassified",
-}  # fmt: skip
+    *("clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold"),
+    *("incident_report_received", "change_notified", "suspension_notified", "incident_reclassified"),
+    *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
+    *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
+    *("charter_signed", "charter_agreed", "cycle_started"),
+    *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
+    *("graduated", "recalled", "closed"),
+}
 
 
 class Played(NamedTuple):
