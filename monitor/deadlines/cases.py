@@ -8,22 +8,13 @@ stays met, also when an earlier awareness, stated afterwards, moves its due inst
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from msgspec import Struct, structs
 
 from monitor.deadlines.durations import Due, due_instant
 from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind, IncidentClass
 from monitor.deadlines.rules import ClockRule, ClockTable
-
-
-class ClockState(StrEnum):
-    """The state of a clock. `stopped`: without effect, as the duty ended or never was."""
-
-    RUNNING = "running"
-    MET = "met"
-    MISSED = "missed"
-    STOPPED = "stopped"
+from monitor.model.clock_record import ClockState as ClockState
 
 
 class Clock(Struct, frozen=True, array_like=True, gc=False):
@@ -110,6 +101,12 @@ class Case(Struct, frozen=True, array_like=True, gc=False):
     def first_of(self, kinds: Iterable[FactKind]) -> int | None:
         """The earliest time of a fact of any of these kinds."""
         return _least(self.marks.get(kind) for kind in kinds)
+
+
+def basis_of(case: Case, rule: ClockRule) -> str:
+    """The legal basis of a clock, with that of each shorter period that applies to the case."""
+    shorter = [s.basis for s in rule.shorter if s.basis and case.effective.intersection(s.classes)]
+    return "; ".join((rule.basis, *shorter))
 
 
 def with_fact(case: Case, fact: Fact) -> Case:

@@ -7,15 +7,15 @@ instant. `next_due` is when to advance at the latest.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from monitor.deadlines.cases import Case, Clock, ClockState, derived, elapsed, with_fact
+from monitor.deadlines.cases import Case, Clock, ClockState, basis_of, derived, elapsed, with_fact
 from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind
 from monitor.deadlines.rules import ClockRule, ClockTable, OnMiss, Owes
 from monitor.model.bounds import short
+from monitor.model.clock_record import Change as Change
 from monitor.model.events import LAST_MS
 
 CASES = 64  # cases of one pilot
@@ -31,22 +31,10 @@ class Clocks(Struct, frozen=True, array_like=True, gc=False):
     refused: int = 0
 
 
-class Change(StrEnum):
-    """What happened to a clock. `done_late`: the duty of a missed clock was done. `refused`: no space for the case."""
-
-    STARTED = "started"
-    MOVED = "moved"
-    MET = "met"
-    MISSED = "missed"
-    STOPPED = "stopped"
-    RESTARTED = "restarted"
-    DONE_LATE = "done_late"
-    REFUSED = "refused"
-
-
 class ClockChange(Struct, frozen=True, kw_only=True, gc=False):
     """One change of one clock, addressed to `owed_by`. `at` (ms) is when it took effect, `due` (ms) the due instant
-    after it and `was_due` before it. `on_miss` says what a miss does. `late`: met, but after what is now the due
+    after it and `was_due` before it. `on_miss` says what a miss does. `state` is that of the clock after the change
+    (`None` where it was refused), `done` (ms) when its duty was done. `late`: met, but after what is now the due
     instant. `provisional`: the calendar does not cover the whole period, so the true due instant may be later.
     """
 
@@ -62,6 +50,8 @@ class ClockChange(Struct, frozen=True, kw_only=True, gc=False):
     was_due: int | None = None
     late: bool = False
     provisional: bool = False
+    state: ClockState | None = None
+    done: int | None = None
 
 
 class Step(NamedTuple):
@@ -206,12 +196,14 @@ def _changes(before: Clock | None, after: Clock, case: Case, rule: ClockRule | N
             key=case.key,
             rule=rule.name,
             owed_by=rule.owed_by,
-            basis=rule.basis,
+            basis=basis_of(case, rule),
             on_miss=rule.on_miss,
             due=after.due,
             was_due=None if before is None else before.due,
             late=after.late,
             provisional=after.provisional,
+            state=after.state,
+            done=after.done,
         )
         for change, when in kinds
     ]

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from monitor.model.clock_record import IncidentClass as IncidentClass
 from monitor.model.events import Harm, Severity
 
 
@@ -56,18 +57,6 @@ STARTED_BY_FIRM = frozenset({
     FactKind.SERIOUS_INCIDENT, FactKind.COMPLAINT, FactKind.SERVICE_STARTED, FactKind.SERVICE_CHANGED,
     FactKind.SERVICE_ENDED, FactKind.LOGS_CLOSED, FactKind.APPLICATION,
 })  # fmt: skip
-
-
-class IncidentClass(StrEnum):
-    """Classes of serious incidents that Art. 3(49) and Art. 73 of the EU AI Act tell apart."""
-
-    DEATH = "death"  # Art. 3(49)(a), Art. 73(4)
-    SERIOUS_INJURY = "serious_injury"  # Art. 3(49)(a)
-    CRITICAL_INFRASTRUCTURE = "critical_infrastructure"  # Art. 3(49)(b), Art. 73(3)
-    FUNDAMENTAL_RIGHTS = "fundamental_rights"  # Art. 3(49)(c)
-    PROPERTY_OR_ENVIRONMENT = "property_or_environment"  # Art. 3(49)(d)
-    WIDESPREAD_INFRINGEMENT = "widespread_infringement"  # Art. 3(61), Art. 73(3)
-    OTHER = "other"  # reported as serious, without a harm of Art. 3(49)
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,27 +17,13 @@ from monitor.deadlines.calendars import Calendar
 from monitor.deadlines.durations import MOST, Counting, Duration, Unit
 from monitor.deadlines.facts import FactKind, IncidentClass
 from monitor.errors import ClockTableError
+from monitor.model.clock_record import OnMiss as OnMiss
+from monitor.model.clock_record import Owes as Owes
 
+MOST_RULES = 64
 RULES_PER_START = 4  # clocks that one fact starts
 KINDS_PER_START = 16  # kinds of facts that its clocks are met, stopped or broken by
 _CLASSIFYING = (FactKind.SERIOUS_INCIDENT, FactKind.AWARENESS_STATED, FactKind.RECLASSIFIED)
-
-
-class Owes(StrEnum):
-    """Who owes what a clock asks for."""
-
-    FIRM = "firm"
-    AUTHORITY = "authority"
-    SUPPLIER = "supplier"
-
-
-class OnMiss(StrEnum):
-    """What a miss does, besides being recorded and addressed to the one who owes."""
-
-    RECORD = "record"
-    WATCH = "watch"
-    ESCALATE = "escalate"
-    HALT = "halt"
 
 
 class Shorter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +70,7 @@ class ClockTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     schema: Literal["sandbox-clock-table/1"]
     calendars: Annotated[tuple[Calendar, ...], Meta(max_length=32)]
     countings: Annotated[tuple[Counting, ...], Meta(max_length=32)]
-    rules: Annotated[tuple[ClockRule, ...], Meta(max_length=64)]
+    rules: Annotated[tuple[ClockRule, ...], Meta(max_length=MOST_RULES)]
     note: str = ""
 
     def rule(self, name: str) -> ClockRule | None:

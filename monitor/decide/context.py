@@ -16,6 +16,7 @@ from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, Plan
+from monitor.deadlines.rules import ClockTable
 from monitor.decide import ladder
 from monitor.lifecycle import life
 from monitor.lifecycle.arrows import Arrow
@@ -34,9 +35,9 @@ FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a 
 class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
     words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
-    What is emitted goes to `out`."""
+    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox."""
 
-    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
+    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "table", "tolerated")
 
     def __init__(
         self, pilot: PilotState, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
@@ -49,6 +50,7 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
+        self.table: ClockTable | None = None
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property

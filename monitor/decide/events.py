@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
+from monitor.decide.incident_clocks import incident_facts, model_changed
 from monitor.decide.ladder import Move
 from monitor.decide.pauses import check_pause
 from monitor.decide.supervision import check_hold
@@ -37,8 +38,9 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model and not by_reporter:
+        model_changed(context, event, model)
         if pilot.model:
-            check_hold(context, model)
+            check_hold(context, model, millis(event.time))
         pilot.model = model
     if not plan.any_model and model not in plan.models and not by_reporter:
         check_model(context, event, model)
@@ -51,6 +53,7 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         context.record(Move("finding", level, level, Reason.CORRECTED, False), observed.correction)
     elif observed.incident is not None:
         apply_hard_rules(context, event, observed.incident)  # type: ignore[arg-type]
+        incident_facts(context, event, observed.incident, by_reporter=by_reporter)  # type: ignore[arg-type]
         observed.incident.remember(context.out)
     changed = bool(observed.ended_silences)
     if kind in ACKNOWLEDGEMENTS or pilot.standing.halt_state.kind:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from monitor.decide.clock_facts import clocks_due
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
@@ -62,6 +63,10 @@ def _gap(context: DecisionContext, name: str, service: bool) -> None:
     report_gap(context)
 
 
+def _clock(context: DecisionContext, name: str, service: bool) -> None:
+    clocks_due(context)
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -81,10 +86,11 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
+    "clock": _clock,
     "finding": _finding,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify", "finding")
+WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")
 
 
 class TimerFiring:

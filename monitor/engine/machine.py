@@ -20,7 +20,6 @@ from functools import partial
 import msgspec
 
 from monitor.compile.state_size import open_allowance
-from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
 from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
@@ -154,7 +153,7 @@ class Machine:
             rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
             if not isinstance(event, TAKE_EFFECT):
                 return rejection
-        context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
+        context = partition.context(pilot, at, event, out)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
         observed = observe(context, event, by_reporter=by_reporter)
@@ -370,6 +369,7 @@ class Machine:
                 except msgspec.MsgspecError as error:
                     raise LogBroken(f"the state of the partition cannot be read: {error}") from error
                 self._aside.restored()
+                self._partition.take_clock_table()
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -15,6 +15,7 @@ from monitor.detect.periods import TELEMETRY_LOST_KEY
 from monitor.engine.partition import Partition
 from monitor.model.records import Finding, Level, Outputs, Reason, Rejected
 from monitor.state.pilot import PilotState
+from monitor.state.timers import postpone
 from monitor.validate.rejections import SENTENCES, RejectionReason
 
 FLAG = "monitor"
@@ -40,6 +41,10 @@ class Outages:
         )
         for name in sorted(self._partition.pilots):
             pilot = self._partition.pilots[name]
+            if lasted and pilot.clocks.cases:
+                postpone(pilot, "clock", "", now)
+                self._partition.changed.add(name)
+                self._partition.arm(pilot)
             if pilot.exited:
                 continue
             _extend_deadlines(pilot, lasted, now)

@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 from msgspec import Struct, structs
 
+from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
@@ -34,6 +35,13 @@ class PartitionState(Struct, array_like=True):
     aside: list[str] = []
 
 
+def clock_table_of(state: PartitionState) -> ClockTable | None:
+    """The legal deadlines of the sandbox in force; `None` without a sandbox."""
+    found = getattr(state, "sandbox", None)
+    sandbox = getattr(found, "sandbox", None)
+    return None if sandbox is None else sandbox.clocks
+
+
 class Partition:
     """The pilots of one partition and when their timers are due.
 
@@ -49,6 +57,8 @@ class Partition:
         self.hot = HotPilots(epoch, hot)
         self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
         self.changed: set[str] = set()
+        self.clock_table: ClockTable | None = None  # of the sandbox in force; `None` = there are no clocks
+        self.with_clocks: set[str] = set()  # pilots that have cases
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
         self._due: dict[str, int] = {}  # the due time that is true, by pilot
         self._closed: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
@@ -59,7 +69,9 @@ class Partition:
         self, pilot: PilotState, at: int, source: Envelope | str, out: Outputs, signed: str = ""
     ) -> DecisionContext:
         """A decision context for one cause; see `DecisionContext`."""
-        return DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
+        context = DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
+        context.table = self.clock_table
+        return context
 
     def settle(self, context: DecisionContext) -> None:
         """End a cause: when a crossing of a limit was tolerated, its share of alpha is spent and statistics restart."""
@@ -71,6 +83,11 @@ class Partition:
         if not self.service:
             stop_tracking(pilot)
 
+    def take_clock_table(self) -> ClockTable | None:
+        """Use the clock table of the sandbox in force. Returns the one before it."""
+        before, self.clock_table = self.clock_table, clock_table_of(self.state)
+        return before
+
     # ---- timers
 
     def arm(self, pilot: PilotState) -> None:
@@ -79,6 +96,8 @@ class Partition:
         if due != self._due.get(pilot.id) and due < NEVER:
             heappush(self._queue, (due, pilot.id))
         self._due[pilot.id] = due
+        if pilot.clocks.cases:
+            self.with_clocks.add(pilot.id)
         if len(self._queue) > 2 * len(self._due) + STALE_TIMERS:  # most entries are outdated
             self._queue = [(at, name) for name, at in self._due.items() if at < NEVER]
             heapify(self._queue)
@@ -122,6 +141,7 @@ class Partition:
         self._due.pop(name, None)
         self._closed.pop(name, None)
         self.changed.discard(name)
+        self.with_clocks.discard(name)
 
     @property
     def queued_timers(self) -> int:

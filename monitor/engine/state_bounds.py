@@ -13,11 +13,15 @@ from typing import Final
 from msgspec import Struct
 
 from monitor.charter.spec import PLANNED
+from monitor.deadlines.cases import Case, Clock
+from monitor.deadlines.engine import CLOCKS_BYTES, Clocks
+from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
 from monitor.lifecycle.life import Lifecycle
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
+from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
@@ -58,6 +62,7 @@ TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
 SHORT = NAME + 2  # an id as `short` writes it
 DUTY_KEY = 11 + SHORT + 1 + 32 + 80  # a finding, shelf or due date of an inspection
+CLOCK_KEY = 8 + WORD + 80  # a finding or shelf of a legal deadline
 
 RANGE = 3 * NUMBER + 1
 STATEMENT = 2 * NUMBER + 1
@@ -65,12 +70,27 @@ _SOURCE = (8 + EARLIER_KEYS) * NUMBER + 16  # without ranges, statements and dig
 _FEW = FEW_SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(1) + 2 * seen_kept(1))
 _MANY = SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(SOURCES) + 2 * seen_kept(SOURCES))
 
+CLOCK: dict[str, int] = {
+    "rule": WORD,
+    "state": WORD,
+    **dict.fromkeys(("due", "changed", "ended", "done"), NUMBER),
+    "provisional": 1,
+}
+CASE: dict[str, int] = {
+    "starts": WORD,
+    "key": NAME,
+    "clocks": RULES_PER_START * (1 + sum(CLOCK.values())),
+    **dict.fromkeys(("first", "stated", "given", "given_at", "ruled_at", "touched"), NUMBER),
+    "classes": ARRAY + len(IncidentClass) * (WORD + 2 * NUMBER + 1),
+    "ruled": ARRAY + len(IncidentClass) * WORD,
+    "marks": ARRAY + KINDS_PER_START * (WORD + NUMBER),
+}
 STANDING: dict[str, int] = {
     "level": NUMBER,
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY,  # all others by the charter
+    "active": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -78,7 +98,7 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY,  # all others by the charter
+    "shelved": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
 }
@@ -114,6 +134,9 @@ PILOT: dict[str, int] = {
     "late_events": NUMBER,
     "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
     "running": ARRAY + sum(RUNNING.values()),
+    "clocks": CLOCKS_BYTES,
+    "clocks_wait": NUMBER,
+    "held_model": TEXT,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -146,6 +169,9 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
+    Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
+    Case: CASE,
+    Clock: CLOCK,
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
@@ -103,6 +103,7 @@ class IncidentData(_Data, frozen=True, kw_only=True, gc=False):
     severity: Severity
     harm: Harm = Harm.NONE
     segment: Name = ""
+    aware: Instant | UnsetType = UNSET  # since when the firm knew of it, if that is earlier than the event
 
 
 class IncidentReported(Envelope, frozen=True, kw_only=True, tag="sandbox.incident.reported", gc=False):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
+from monitor.model.clock_record import ClockRecord
 from monitor.model.notice import Notice
 
 
@@ -106,7 +107,17 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"  # an authority suspended the pilot: a halt by a legal act
     EVIDENCE_HELD = "evidence_held"  # the system is evidence and must not change
     HOLD_LIFTED = "hold_lifted"
-    CHANGED_UNDER_HOLD = "changed_under_hold"  # another model is in use under an evidence hold
+    CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again
+    CLOCK_MOVED = "clock_moved"  # its due instant was moved
+    CLOCK_MET = "clock_met"  # what it asks for was done; also after a miss
+    CLOCK_MISSED = "clock_missed"  # it was not done in time
+    CLOCK_STOPPED = "clock_stopped"  # the duty ended, or never was
+    CLOCK_REFUSED = "clock_refused"  # no space for a further deadline
+    EVIDENCE_HOLD = "evidence_hold"  # the model was changed before the authority was told of a serious incident
+    INCIDENT_REPORT_RECEIVED = "incident_report_received"  # the firm's report to the authority, initial or complete
+    CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
+    SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
+    INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -293,6 +304,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
+    clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
     content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
 
 

@@ -106,7 +106,7 @@ def _without_later(fields: dict[str, Any], record: Decision | Command) -> None:
         for field in structs.fields(struct):
             default = field.default if field.default_factory is NODEFAULT else field.default_factory()
             if field.name not in always and getattr(struct, field.name) == default:
-                del values[field.name]
+                values.pop(field.name, None)  # what is left out of records is not there
 
 
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:

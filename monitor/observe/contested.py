@@ -11,6 +11,7 @@ from __future__ import annotations
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import track_conflict
 from monitor.decide.events import apply_hard_rules, check_model
+from monitor.decide.incident_clocks import incident_facts
 from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
 from monitor.model.records import Finding, Level, Reason
 from monitor.observe.events import before_admission
@@ -30,6 +31,7 @@ def observe_contested(context: DecisionContext, event: Envelope, arrival: Arriva
     if about_pilot and isinstance(event, IncidentReported | IncidentUpdated):
         known = incident_report(context.pilot.incidents, context.plan.once, event)
         apply_hard_rules(context, event, known)
+        incident_facts(context, event, known, by_reporter=by_reporter)
         known.remember(context.out)
     if arrival == "too_old":
         return

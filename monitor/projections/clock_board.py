@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from monitor.deadlines.cases import Case, Clock, ClockState
+from monitor.deadlines.cases import Case, Clock, ClockState, basis_of
 from monitor.deadlines.engine import Clocks
 from monitor.deadlines.facts import FactKind
 from monitor.deadlines.rules import ClockRule, ClockTable, Owes
@@ -89,7 +89,7 @@ def _row(case: Case, clock: Clock, rule: ClockRule, table: ClockTable, now: int)
         starts=case.starts,
         key=case.key,
         owed_by=rule.owed_by,
-        basis=_basis(case, rule),
+        basis=basis_of(case, rule),
         state=clock.state,
         due=clock.due,
         left=None if clock.due is None else clock.due - now,
@@ -100,9 +100,3 @@ def _row(case: Case, clock: Clock, rule: ClockRule, table: ClockTable, now: int)
         provisional=clock.provisional,
         forbids=rule.broken_by if clock.running else (),
     )
-
-
-def _basis(case: Case, rule: ClockRule) -> str:
-    """The legal basis, with that of each shorter period that applies to the case."""
-    shorter = [s.basis for s in rule.shorter if s.basis and case.effective.intersection(s.classes)]
-    return "; ".join((rule.basis, *shorter))

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UnsetType
+
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.projections.clock_words import clock_words
 from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
 
 LEVELS: dict[Level, str] = {
@@ -88,7 +91,17 @@ REASONS: dict[Reason, str] = {
     Reason.SUSPENDED: "Suspended by an authority",
     Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
     Reason.HOLD_LIFTED: "Evidence hold lifted",
-    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
+    Reason.CLOCK_STARTED: "Legal deadline runs",
+    Reason.CLOCK_MOVED: "Legal deadline moved",
+    Reason.CLOCK_MET: "Legal deadline met",
+    Reason.CLOCK_MISSED: "Legal deadline missed",
+    Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
+    Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.EVIDENCE_HOLD: "Model changed before the authority was told of a serious incident",
+    Reason.INCIDENT_REPORT_RECEIVED: "Report of an incident received",
+    Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
+    Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
+    Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
 }
 
 
@@ -96,6 +109,7 @@ REASONS: dict[Reason, str] = {
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
@@ -120,6 +134,7 @@ ENDED = {
 _PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+) where ")
 """How the explanation of a proportion begins: `63 of 1,323 (4.76 %) ...`; in older records `4.76 % of 1,323 where
 ...`."""
+CLOCK = "clock/"  # how the keys of findings about legal deadlines begin
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
 
 
@@ -142,11 +157,14 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     words = REASONS[reason]
     if reason is Reason.CLEARED and not finding.indicator:
         words = ENDED.get(finding.rule, words)
+        if decision.finding_key.startswith(CLOCK):
+            words = "Missed legal deadline is settled"
     if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
-    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), _detail(decision)]
+    clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
+    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), clock, _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:

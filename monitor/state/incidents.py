@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 
 from monitor.charter.spec import HardRule
 from monitor.compile.plan import CompiledIndicator
+from monitor.deadlines.facts import incident_classes
 from monitor.model.events import Harm, IncidentReported, IncidentUpdated, Severity
 from monitor.model.records import Outputs
 
@@ -88,6 +89,11 @@ class IncidentReport:
         """Whether no earlier report of this incident on which the rule acts was at least as grave."""
         return not self._bits & _at_least(self._event.data.severity, self._event.data.harm) & _listed(rule)
 
+    @property
+    def gravest(self) -> bool:
+        """Whether no earlier report of this incident was at least as grave."""
+        return not self._bits & _at_least(self._event.data.severity, self._event.data.harm)
+
     def remember(self, out: Outputs) -> None:
         """Store what is known now; count a repeat, and an id that is dropped to make space."""
         data = self._event.data
@@ -125,8 +131,9 @@ def breaks(rule: HardRule, event: Incident) -> bool:
 
 
 def broken_by(rules: Sequence[HardRule]) -> Callable[[Sequence[Incident]], bool]:
-    """Whether any of some incidents is one that any of the rules lists."""
-    listed = 0
+    """Whether any of some incidents is one that any of the rules lists, or a serious one, which starts legal
+    deadlines."""
+    listed = _serious()
     for rule in rules:
         listed |= _listed(rule)
     return lambda run: any(_grade(event.data.severity, event.data.harm) & listed for event in run)
@@ -134,6 +141,12 @@ def broken_by(rules: Sequence[HardRule]) -> Callable[[Sequence[Incident]], bool]
 
 def _digest(incident: str) -> int:
     return int.from_bytes(blake2b(incident.encode(), digest_size=8).digest(), "big")
+
+
+@functools.cache
+def _serious() -> int:
+    """The bits of all grades that are serious incidents."""
+    return sum(_grade(s, h) for s in _SEVERITIES for h in _HARMS if incident_classes(s, h))
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from monitor.compile.plan import Closing
+from monitor.deadlines.engine import next_due
 from monitor.state.pilot import PilotState
 
 GAP_WAIT_MS = 3_000  # in which a missing event may still come: records that were retried arrive out of order
@@ -25,7 +26,9 @@ def next_timer(pilot: PilotState) -> Timer:
 
 
 def timers(pilot: PilotState) -> Iterable[Timer]:
-    """Yields (due in ms, kind, name) of each timer of the pilot."""
+    """Yields (due in ms, kind, name) of each timer of the pilot. Legal deadlines go on after its exit."""
+    if pilot.clocks.cases and (due := next_due(pilot.clocks)) is not None:
+        yield max(due, pilot.clocks_wait or due), "clock", ""
     if pilot.exited:
         return
     plan, unknown = pilot.plan, pilot.standing.unknown
@@ -69,6 +72,8 @@ def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:
         pilot.running = structs.replace(pilot.running, duties={**duties, name: later})
     elif kind == "rectify":  # a rectification sent during the outage is still unread
         pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
+    elif kind == "clock":  # so is a report; the due instant stays as the law has it
+        pilot.clocks_wait = before + pilot.plan.acknowledge_ms
     else:
         due = before + pilot.plan.acknowledge_ms
         pilot.standing = structs.replace(standing, halt_state=structs.replace(standing.halt_state, due=due))

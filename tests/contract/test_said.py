@@ -7,6 +7,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -14,6 +15,7 @@ from monitor.cli.ledger import ledger
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import pilot_page
 from monitor.console.report import reason_sentence
+from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -65,6 +67,29 @@ def _limit(**changes: Any) -> Finding:
 
 def _timed(seconds: float, **changes: Any) -> Finding:
     return Finding(observed=seconds, **changes)
+
+
+DUE = 1_773_788_400_000  # 18 March 2026, 0:00 in Berlin
+DEADLINE = ("Report of a serious incident (incident i-7)", "owed by the firm", "EU AI Act, Art. 73(2)")
+
+
+def _clock(change: Change, state: ClockState | None, **fields: Any) -> Finding:
+    record = ClockRecord(
+        change=change,
+        at=DUE,
+        rule="incident-report",
+        title="Report of a serious incident",
+        starts="serious_incident",
+        key="i-7",
+        owed_by=Owes.FIRM,
+        basis="EU AI Act, Art. 73(2)",
+        on_miss=OnMiss.ESCALATE,
+        state=state,
+        last_day="2026-03-17" if "due" in fields else "",
+        zone="Europe/Berlin",
+        **fields,
+    )
+    return Finding(rule="incident-report", clock=record)
 
 
 ROWS = [
@@ -257,6 +282,67 @@ ROWS = [
         "flag",
     ),
     Row(Reason.HEARD_AGAIN, Finding(rule="complaints//partial"), ("complaints",), "flag"),
+    Row(
+        Reason.CLOCK_STARTED,
+        _clock(Change.STARTED, ClockState.RUNNING, due=DUE),
+        ("Legal deadline runs", *DEADLINE, "due before 2026-03-17 23:00:00 UTC", "a miss escalates the pilot"),
+    ),
+    Row(
+        Reason.CLOCK_STARTED,
+        _clock(Change.STARTED, ClockState.RUNNING, forbids=("model_changed",)),
+        ("no change of the model",),
+    ),
+    Row(
+        Reason.CLOCK_MOVED,
+        _clock(Change.MOVED, ClockState.RUNNING, due=DUE, was_due=DUE + 5 * 86_400_000),
+        ("deadline moved", "earlier due instant: 2026-03-22 23:00:00 UTC"),
+    ),
+    Row(
+        Reason.CLOCK_MET,
+        _clock(Change.MET, ClockState.MET, due=DUE, done=DUE - 3_600_000),
+        ("deadline met", *DEADLINE, "done 2026-03-17 22:00:00 UTC"),
+    ),
+    Row(
+        Reason.CLOCK_MET,
+        _clock(Change.DONE_LATE, ClockState.MISSED, due=DUE, done=DUE),
+        ("done 2026-03-17 23:00:00 UTC (too late)",),
+    ),
+    Row(
+        Reason.CLOCK_MISSED,
+        _clock(Change.MISSED, ClockState.MISSED, due=DUE),
+        ("deadline missed", *DEADLINE, "was due before 2026-03-17 23:00:00 UTC (last day 2026-03-17, Europe/Berlin)"),
+    ),
+    Row(Reason.CLOCK_STOPPED, _clock(Change.STOPPED, ClockState.STOPPED, due=DUE), ("without effect", *DEADLINE)),
+    Row(Reason.CLOCK_REFUSED, _clock(Change.REFUSED, None), ("not tracked", *DEADLINE)),
+    Row(
+        Reason.EVIDENCE_HOLD,
+        msgspec.structs.replace(_clock(Change.MISSED, ClockState.MISSED), detail="m1 to m2"),
+        ("Model changed before the authority was told", "m1 to m2", *DEADLINE),
+    ),
+    Row(
+        Reason.INCIDENT_REPORT_RECEIVED,
+        Finding(rule="complete report", detail="incident i-7; report 12/2026"),
+        ("complete report", "incident i-7; report 12/2026"),
+        "act",
+    ),
+    Row(
+        Reason.CHANGE_NOTIFIED,
+        Finding(rule="change", detail="incident i-7; m2 instead of m1"),
+        ("Authority told of a change", "m2 instead of m1"),
+        "act",
+    ),
+    Row(
+        Reason.SUSPENSION_NOTIFIED,
+        Finding(rule="suspension", detail="letter of 3 March"),
+        ("AI Office told", "letter of 3 March"),
+        "act",
+    ),
+    Row(
+        Reason.INCIDENT_RECLASSIFIED,
+        Finding(rule="death", detail="incident i-7; the injured person died"),
+        ("classified by an officer", "death", "the injured person died"),
+        "act",
+    ),
 ]
 
 

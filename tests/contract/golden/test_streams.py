@@ -29,6 +29,18 @@ REAL = (
 )
 # Reasons of the second stage, of the real data, and of a state at its size limit.
 ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
+# Reasons of deployments with a sandbox: the script has none, as in logs from before there was one.
+OF_SANDBOXES = {
+    "clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold",
+    "incident_report_received", "change_notified", "suspension_notified", "incident_reclassified",
+}  # fmt: skip
+# Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
+OF_RUNNING = {
+    "change_registered", "change_proposed", "change_refused", "change_not_registered", "pause_requested",
+    "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
+    "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
+    "suspended", "evidence_held", "hold_lifted",
+}  # fmt: skip
 
 
 class Played(NamedTuple):
@@ -87,7 +99,7 @@ def test_the_script_covers_what_it_should() -> None:
     machine, out, _ = played("in batches")
     found = {d.reason.value for d in (*out.decisions, *signed_hour("in batches").out.decisions)}
     missing = {reason.value for reason in names.Reason} - found
-    assert missing <= ELSEWHERE
+    assert missing <= ELSEWHERE | OF_SANDBOXES | OF_RUNNING
     assert machine.fast_path_events > machine.events * 0.3
 
 
