@@ -121,6 +121,7 @@ SINGLE = {
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
+    Reason.USED_IN_PAUSE: "used {}",
 }
 """Reasons with a single number, and its format."""
 ENDED = {
