@@ -92,11 +92,11 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "unknown": _unknown_too_long,
     "gap": _gap,
     "cycle": _cycle,
-    "finding": _finding,
     "clock": _clock,
+    "finding": _finding,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify", "finding", "clock")
+WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")
 
 
 class TimerFiring:

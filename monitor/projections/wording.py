@@ -103,7 +103,6 @@ REASONS: dict[Reason, str] = {
     Reason.SUSPENDED: "Suspended by an authority",
     Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
     Reason.HOLD_LIFTED: "Evidence hold lifted",
-    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
     Reason.CLOCK_STARTED: "Legal deadline runs",
     Reason.CLOCK_MOVED: "Legal deadline moved",
     Reason.CLOCK_MET: "Legal deadline met",
@@ -139,6 +138,7 @@ SINGLE = {
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
+    Reason.USED_IN_PAUSE: "used {}",
 }
 """Reasons with a single number, and its format."""
 ENDED = {
@@ -182,7 +182,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), clock, _content(finding), _detail(decision)]
+    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), clock, _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
