@@ -40,6 +40,7 @@ from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
+from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
@@ -213,7 +214,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     standing: int | None = meta.get(STANDING)
     if standing is None:
         known = seen(to, prefix, act.pilot, act.author)
-        standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
+        standing = known.standing if known is not None else 0 if isinstance(act, Admission | SandboxFounding) else None
     if standing is None and signed:
         raise click.ClickException(
             f"no entry of {act.pilot} was found, and a signed act must name the last one; give --standing (see the "

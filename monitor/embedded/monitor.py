@@ -33,6 +33,7 @@ from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.output_reader import OutputReader
+from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, Incoming, Store
 from monitor.engine.machine import Machine
@@ -267,7 +268,9 @@ class Monitor:
     async def _listen(self) -> None:
         self._web = HttpServer("embedded", limits=self._limits, names=self._host_names, count=self.metrics.http_refused)
         self.ingress.join(self._web)
-        self._web.app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
+        self._web.app.add_routes(
+            [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
+        )
         self.port = await self._web.start(HOST, self.port)
 
     # ---- read and step
