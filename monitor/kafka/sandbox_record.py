@@ -27,9 +27,7 @@ async def kafka_sandbox_acts(bootstrap: str, prefix: str, trusted: Trusted | Non
             await trust.require_signing()
             outputs = read_outputs(bootstrap, [names.decisions], follow=False, client_id=CLIENT, trust=trust)
             decisions = [
-                seen.value
-                async for seen in outputs
-                if isinstance(seen.value, Decision) and seen.value.pilot == SUBJECT
+                seen.value async for seen in outputs if isinstance(seen.value, Decision) and seen.value.pilot == SUBJECT
             ]
         finally:
             await trust.close()
