@@ -62,6 +62,7 @@ COMMANDS = {
     "export": ("monitor.cli.export", "export the input of a monitor: its history, or telemetry alone"),
     "replay": ("monitor.cli.replay", "replay recorded input; compare with a ledger; write a report"),
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
+    "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),

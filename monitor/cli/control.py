@@ -41,6 +41,7 @@ from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
+from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
@@ -214,7 +215,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     standing: int | None = meta.get(STANDING)
     if standing is None:
         known = seen(to, prefix, act.pilot, act.author)
-        first = isinstance(act, Admission | Submission)
+        first = isinstance(act, Admission | Submission | SandboxFounding)
         standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
         raise click.ClickException(

@@ -33,8 +33,8 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
-from monitor.lifecycle.sandbox import SUBJECT
-from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
+from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -117,6 +117,7 @@ class Machine:
         self._senders = Senders()
         self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
+        self._digested: tuple[Sandbox | None, str] = (None, "")  # the configuration, and its digest
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
@@ -347,6 +348,14 @@ class Machine:
     def sandbox(self) -> SandboxState:
         """The configuration of the sandbox, as this partition has it."""
         return self._partition.sandbox
+
+    @property
+    def configuration(self) -> tuple[int, str]:
+        """Version and digest of the configuration in force; 0 and "" without one."""
+        sandbox = self._partition.sandbox.sandbox
+        if sandbox is not self._digested[0]:
+            self._digested = (sandbox, configuration_digest(sandbox))
+        return 0 if sandbox is None else sandbox.version, self._digested[1]
 
     @property
     def sandbox_standing(self) -> int:
