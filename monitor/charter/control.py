@@ -8,6 +8,7 @@ from msgspec import Meta, field
 
 from monitor.charter.act_base import ControlBase as ControlBase
 from monitor.charter.act_base import Number, Words
+from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
 from monitor.charter.spec import Charter, LevelName, SpanText
 from monitor.model.events import Id
@@ -105,6 +106,7 @@ Control: TypeAlias = (
     | Drill
     | Withdrawal
     | RunningAct
+    | IncidentAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.charter import running_acts
+from monitor.charter import incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -63,6 +63,10 @@ ACT_OF: dict[type[ControlBase], Act] = {
     running_acts.Suspension: Act.SUSPEND,
     running_acts.EvidenceHold: Act.HOLD,
     running_acts.HoldLift: Act.LIFT_HOLD,
+    incident_acts.IncidentReportAct: Act.REPORT,
+    incident_acts.ChangeNotice: Act.NOTIFY_CHANGE,
+    incident_acts.SuspensionNotice: Act.NOTIFY_SUSPENSION,
+    incident_acts.Reclassification: Act.RECLASSIFY,
 }
 """A control record -> its row in the table of acts."""
 

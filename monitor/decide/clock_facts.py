@@ -38,7 +38,7 @@ _REASONS = {
 _STARTS_BY_ARROW = frozenset({FactKind.EXIT, FactKind.SUSPENSION, FactKind.SERVICE_CHANGED, FactKind.APPLICATION})
 _ENDS_BY_ARROW = frozenset({
     FactKind.APPLICATION_DECIDED, FactKind.APPLICATION_WITHDRAWN, FactKind.EXIT_REPORT, FactKind.SUSPENSION_LIFTED,
-    FactKind.PILOT_ENDED, FactKind.ASSESSMENT_DONE, FactKind.INSPECTION_DONE, FactKind.CHANGE_NOTICE,
+    FactKind.PILOT_ENDED, FactKind.ASSESSMENT_DONE, FactKind.INSPECTION_DONE, FactKind.AI_OFFICE_TOLD,
 })  # fmt: skip
 
 
@@ -60,9 +60,9 @@ def arrow_facts(context: DecisionContext, arrows: Iterable[Arrow], key: str) -> 
     for arrow in arrows:
         for kind in arrow.clocks:
             if kind in _STARTS_BY_ARROW:
-                clock_facts(context, Fact(kind=kind, at=context.at, key=key))
+                clock_facts(context, Fact(kind=kind, at=context.received, key=key))
             elif kind in _ENDS_BY_ARROW:
-                clock_facts(context, Fact(kind=kind, at=context.at))
+                clock_facts(context, Fact(kind=kind, at=context.received))
 
 
 def clocks_due(context: DecisionContext) -> None:

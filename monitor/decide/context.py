@@ -35,9 +35,22 @@ FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a 
 class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
     words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
-    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox."""
+    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
+    `received` (ms) is when the log received the cause, also where it is read after a later time."""
 
-    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "table", "tolerated")
+    __slots__ = (
+        "_source",
+        "at",
+        "epoch",
+        "out",
+        "pilot",
+        "plan",
+        "received",
+        "recorded",
+        "signed",
+        "table",
+        "tolerated",
+    )
 
     def __init__(
         self, pilot: PilotState, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
@@ -51,6 +64,7 @@ class DecisionContext:
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
         self.table: ClockTable | None = None
+        self.received = at
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property

@@ -26,6 +26,7 @@ from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, desig
 from monitor.decide import authority, ladder
 from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
 from monitor.decide.relearn import relearn
@@ -116,6 +117,8 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             finding = Finding(rule="exit", detail=words)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
+        case _ if isinstance(act, INCIDENT_ACTS):
+            outcome, finding = apply_incident_act(context, act)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)

@@ -7,6 +7,7 @@ changes: the command is resent, heartbeats and acknowledgements are tracked, con
 
 from __future__ import annotations
 
+from monitor.decide.clock_facts import arrow_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move, Transition
 from monitor.errors import ControlRefused
@@ -36,10 +37,11 @@ def exit_once_stopped(context: DecisionContext) -> None:
     pilot = context.pilot
     if pilot.leaving and not pilot.exited and stopped(pilot):
         pilot.leaving, pilot.exited = False, True
-        if pilot.life.pilot is State.EXITING:  # with a release the act itself leads on
-            context.advance(Event.STOP_VERIFIED)
+        # With a release the act itself leads on.
+        arrows = context.advance(Event.STOP_VERIFIED) if pilot.life.pilot is State.EXITING else ()
         level = pilot.standing.level
         context.record(Move("act", level, level, Reason.EXITED, False), Finding(rule="exit"))
+        arrow_facts(context, arrows, context.cause)
 
 
 def stopped(pilot: PilotState) -> bool:

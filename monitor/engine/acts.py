@@ -9,8 +9,10 @@ from msgspec import structs
 from monitor.charter.control import Admission, Amendment, ControlBase, Release
 from monitor.charter.spec import charter_hash
 from monitor.decide import authority
+from monitor.decide.clock_facts import arrow_facts
 from monitor.decide.control_acts import admit, apply_act
 from monitor.decide.enforcement import stop_tracking
+from monitor.decide.incident_acts import act_facts
 from monitor.decide.ladder import Move
 from monitor.decide.life_steps import advance_by_act
 from monitor.decide.signatures import signed_by
@@ -79,12 +81,15 @@ class ControlActs:
         acts_once.check_valid(pilot.acts, act, signer, firm, standing.counter, seen)
         partition.hot.changed(pilot)
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
-        advance_by_act(context, act)
+        context.received = received
+        arrows = advance_by_act(context, act)
         try:
             apply_act(context, act)
         except ControlRefused:  # for its content
             pilot.life = life
             raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
         if not partition.service:
             stop_tracking(pilot)
         if isinstance(act, Amendment):

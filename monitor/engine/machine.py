@@ -20,6 +20,7 @@ from functools import partial
 import msgspec
 
 from monitor.compile.state_size import open_allowance
+from monitor.deadlines.rules import ClockTable
 from monitor.decide.events import decide
 from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
@@ -300,6 +301,15 @@ class Machine:
         """Continue without these pilots: nothing of them counts, no act but an admission is accepted, and what they may
         do stays as it was commanded. See `monitor/engine/aside.py`."""
         return self._aside.set_aside(pilots)
+
+    @property
+    def clock_table(self) -> ClockTable | None:
+        """The legal deadlines in force; `None` without a sandbox."""
+        return self._partition.clock_table
+
+    def use_clock_table(self, table: ClockTable | None) -> None:
+        """Step with these legal deadlines, before any pilot has some: for trials of a table."""
+        self._partition.clock_table = table
 
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in

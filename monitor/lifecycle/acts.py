@@ -68,14 +68,15 @@ def _rules() -> dict[Act, Rule]:
     configure = Rule(roles=officer.roles, otherwise=Refusal.NOT_AN_OFFICER, on_pilot=False)
     groups: tuple[tuple[Rule, tuple[Act, ...]], ...] = (
         (firm, (Act.APPLY, Act.WITHDRAW_APPLICATION, Act.PROPOSE_CHANGE, Act.PROPOSE_CYCLE, Act.PAUSE, Act.RESUME,
-                Act.ASK_GUIDANCE, Act.FOLLOW_GUIDANCE, Act.APPEAL, Act.CONSENT_TO_PUBLISH)),
+                Act.ASK_GUIDANCE, Act.FOLLOW_GUIDANCE, Act.APPEAL, Act.CONSENT_TO_PUBLISH, Act.REPORT)),
         (Rule(roles=firm.roles, by_charter=step, otherwise=Refusal.NOT_THE_FIRM), (Act.RECTIFY,)),
-        (Rule(roles=frozenset({Role.FIRM, Role.OFFICER}), otherwise=Refusal.NOT_AN_OFFICER), (Act.AGREE,)),
+        (Rule(roles=frozenset({Role.FIRM, Role.OFFICER}), otherwise=Refusal.NOT_AN_OFFICER),
+         (Act.AGREE, Act.NOTIFY_CHANGE)),
         (admitter, (Act.ADMIT, Act.AMEND, Act.EXIT)),
         (officer, (Act.SCREEN, Act.REFUSE, Act.REFUSE_CHANGE, Act.GRANT, Act.DECLINE, Act.OVERRIDE, Act.SHELVE,
                    Act.ACCEPT_LEVEL, Act.DRILL, Act.INSPECT, Act.GUIDE, Act.ASSESS, Act.EXTEND, Act.SUSPEND,
                    Act.TERMINATE, Act.ISSUE_REPORT, Act.WITHHOLD, Act.GRADUATE, Act.RECALL, Act.HOLD, Act.LIFT_HOLD,
-                   Act.RECLASSIFY, Act.MAKE_TEMPLATE, Act.RELEASE)),
+                   Act.RECLASSIFY, Act.NOTIFY_SUSPENSION, Act.MAKE_TEMPLATE, Act.RELEASE)),
         (two, (Act.APPROVE, Act.APPROVE_EXIT, Act.APPROVE_TIER)),
         (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR),
          (Act.EVALUATE,)),

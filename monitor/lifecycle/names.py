@@ -100,8 +100,10 @@ class Act(StrEnum):
     FOLLOW_GUIDANCE = "follow_guidance"
     APPEAL = "appeal"
     CONSENT_TO_PUBLISH = "consent_to_publish"
+    REPORT = "report"  # of an incident, to the authority
     # the firm and an authority
     AGREE = "agree"
+    NOTIFY_CHANGE = "notify_change"  # the authority is told of a change while an incident is investigated
     # an authority
     SCREEN = "screen"
     REFUSE = "refuse"
@@ -128,6 +130,7 @@ class Act(StrEnum):
     HOLD = "hold"
     LIFT_HOLD = "lift_hold"
     RECLASSIFY = "reclassify"
+    NOTIFY_SUSPENSION = "notify_suspension"  # the AI Office was told of a suspension
     MAKE_TEMPLATE = "make_template"
     RELEASE = "release"
     # two approvers

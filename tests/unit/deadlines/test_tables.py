@@ -38,8 +38,13 @@ def fact(row: dict[str, Any]) -> Fact:
     )
 
 
-def clock_of(clocks: Clocks, rule: str) -> Clock:
-    (found,) = (clock for case in clocks.cases.values() for clock in case.clocks if clock.rule == rule)
+def clock_of(clocks: Clocks, rule: str, key: str | None = None) -> Clock:
+    (found,) = (
+        clock
+        for case in clocks.cases.values()
+        for clock in case.clocks
+        if clock.rule == rule and key in (None, case.key)
+    )
     return found
 
 
@@ -74,7 +79,7 @@ def test_a_history_leaves_the_clock_as_a_person_says(row: dict[str, Any]) -> Non
     assert until is not None
     clocks, _ = advance(clocks, table, until)
     expected = row["expect"]
-    clock = clock_of(clocks, expected["clock"])
+    clock = clock_of(clocks, expected["clock"], expected.get("key"))
     assert (clock.state, clock.due) == (expected["state"], at(expected["due"])), clock
     if "ended" in expected or expected["state"] == "running":
         assert clock.ended == at(expected.get("ended"))
