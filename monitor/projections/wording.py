@@ -192,7 +192,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 
 def _content(finding: Finding) -> str:
     """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in sorted((finding.content or {}).items()))
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:
