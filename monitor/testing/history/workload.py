@@ -15,7 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from monitor.charter.control import (
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -23,6 +26,7 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
     Withdrawal,
 )
@@ -272,6 +276,10 @@ class Workload:
             (Withholding, {"reason": "r"}),
             (Graduation, {"months": 1}),
             (Recall, {"reason": "r"}),
+            (Agreement, {"charter": digest}),
+            (Screening, {}),
+            (ApplicationRefusal, {"reason": "r"}),
+            (ApplicationWithdrawal, {}),
         )
         kind, fields = rng.choice(kinds)
         return kind(**common, **fields)
