@@ -30,6 +30,7 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.review import MOST_APPROVALS, Review
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -90,8 +91,7 @@ STANDING: dict[str, int] = {
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    # All others by the charter.
-    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
+    "active": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -99,10 +99,15 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    # All others by the charter.
-    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
+    "shelved": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
+}
+
+REVIEW: dict[str, int] = {
+    **dict.fromkeys(("loud", "assessed", "fell_due", "tracked_until", "halts"), NUMBER),
+    "approvals": ARRAY + MOST_APPROVALS * TEXT,
+    "approved": TEXT,
 }
 
 RUNNING: dict[str, int] = {
@@ -136,6 +141,7 @@ PILOT: dict[str, int] = {
     "late_events": NUMBER,
     "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
     "running": ARRAY + sum(RUNNING.values()),
+    "review": ARRAY + sum(REVIEW.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -169,6 +175,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "signed_by_authority": 2 * ID + ARRAY,
     },
     Running: RUNNING,
+    Review: REVIEW,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},

@@ -26,6 +26,15 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
+from monitor.charter.exit_acts import (
+    Assessing,
+    ExitApproval,
+    Graduation,
+    Recall,
+    ReportIssue,
+    Termination,
+    Withholding,
+)
 from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
 from monitor.model.builders import BATCH, Emitter, packed
 from monitor.model.clock_record import IncidentClass
@@ -247,12 +256,29 @@ class Workload:
             elif rng.random() < 0.3:
                 acts += self._about_incidents(common, rng)
             elif rng.random() < 0.2:
-                acts.append(Withdrawal(**common, reason="done"))
+                acts.append(self._exit(common, rng))
             else:
                 acts.append(Release(**common))
         if rng.random() < 0.2:
             acts.append(acts[0])  # a duplicate record
         return acts
+
+    def _exit(self, common: dict[str, Any], rng: Random) -> ControlBase:
+        """An act of an assessment, an exit or what follows it; most are refused in the state of the pilot."""
+        digest = "0" * 64
+        kinds: tuple[tuple[type[ControlBase], dict[str, Any]], ...] = (
+            (Assessing, {"outcome": "continue", "reason": "r"}),
+            (ExitApproval, {}),
+            (Withdrawal, {"reason": "done"}),
+            (Withdrawal, {"reason": "done", "outcome": rng.choice(("scale", "stop"))}),
+            (Termination, {"basis": "art-57", "reason": "r"}),
+            (ReportIssue, {"report": digest, "proof": digest}),
+            (Withholding, {"reason": "r"}),
+            (Graduation, {"months": 1}),
+            (Recall, {"reason": "r"}),
+        )
+        kind, fields = rng.choice(kinds)
+        return kind(**common, **fields)
 
     def _about_incidents(self, common: dict[str, Any], rng: Random) -> list[ControlBase]:
         """A classification, a notice and the firm's report."""
