@@ -118,6 +118,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "incident": "Pseudonym of the incident, the same in all its events.",
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
+    "boundary": "What was crossed, as the charter's `data_boundary` lists it.",
     "about": "When what is complained of happened, if that is known.",
     "dry_run": "Whether this acknowledges a drill.",
     "filed": "When the complaint was filed: its first event's `time`.",
@@ -158,6 +159,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.command.acknowledged": {"command": "4f0c", "standing": 3, "last_decision": "d-4411"},
     "sandbox.exposure.corrected": {"unit": "decisions", "amount": -900.0, "segment": "under-25"},
     "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
+    "sandbox.boundary.breached": {"boundary": "no transfer outside the region"},
 }
 
 # Struct -> the schema name on the page: generated clients are named after it, so it outlives a rename of the struct.

@@ -7,6 +7,7 @@ written `1h`, `1d`, `1mo` and parsed once by `span()`/`period()`.
 from __future__ import annotations
 
 import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -27,16 +28,19 @@ PLANNED = 32  # items that a plan of changes may have
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
+Contacts: TypeAlias = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=8)]
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of
     its services: where there is one, every record of telemetry must be signed with one of them, and so must the firm's
-    own acts."""
+    own acts. `contacts`: where the firm is reached about what it owes."""
 
     id: Id
     name: str = ""
     keys: tuple[str, ...] = ()
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    contacts: Contacts | UnsetType = UNSET
 
 
 class Reporter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,13 +64,14 @@ class Authority(Struct, frozen=True, forbid_unknown_fields=True):
     """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve
     the release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public
     keys (`ed25519:<base64>`): acts of such a name must be signed with it, and once any name has a key, an author
-    without one is refused."""
+    without one is refused. `contacts`: where it is reached about what it owes."""
 
     id: Id
     name: str = ""
     approvers: tuple[str, ...] = ()
     officers: tuple[str, ...] = ()
     keys: dict[str, str] = {}
+    contacts: Contacts | UnsetType = UNSET  # left out of the encoded form where it is not given
 
 
 class Users(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,13 +182,16 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """A single event that moves the level at once. All given conditions must hold; an empty one always does."""
+    """A single event that moves the level at once. All given conditions must hold; an empty one always does. With
+    `boundary` it is on breaches of the data boundary, and on nothing else."""
 
     name: Id
     level: LevelName
     severity: tuple[Severity, ...] = ()
     harm: tuple[Harm, ...] = ()
     unregistered_model: bool = False
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    boundary: bool | UnsetType = UNSET
 
 
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
@@ -275,7 +283,8 @@ class Exit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Charter(Struct, frozen=True, forbid_unknown_fields=True):
-    """The plan under which one pilot runs."""
+    """The plan under which one pilot runs. `confidential` names the fields that the public does not see
+    (`public_part`)."""
 
     schema: Literal["sandbox-charter/1"]
     pilot: Id
@@ -303,6 +312,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
+    confidential: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
@@ -352,6 +362,21 @@ def canonical_charter(charter: Charter) -> bytes:
         for name in ("officers", "keys"):
             if authority[name] == _LATER[name]:
                 del authority[name]
+    return canonical_json(whole)
+
+
+PUBLIC = frozenset({
+    "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
+    "responses", "exit", "confidential",
+})  # fmt: skip
+"""Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
+
+
+def public_part(charter: Charter) -> bytes:
+    """The canonical JSON of a charter without its confidential fields. Its `confidential` names what is left out."""
+    whole = json.loads(canonical_charter(charter))
+    for name in charter.confidential or ():
+        whole.pop(name, None)
     return canonical_json(whole)
 
 

@@ -23,7 +23,10 @@ from monitor.charter import incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -31,7 +34,9 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
+    Submission,
     Withdrawal,
 )
 from monitor.charter.spec import Charter
@@ -61,6 +66,11 @@ ACT_OF: dict[type[ControlBase], Act] = {
     Evaluation: Act.EVALUATE,
     Approval: Act.APPROVE,
     Release: Act.RELEASE,
+    Submission: Act.APPLY,
+    Screening: Act.SCREEN,
+    ApplicationRefusal: Act.REFUSE,
+    Agreement: Act.AGREE,
+    ApplicationWithdrawal: Act.WITHDRAW_APPLICATION,
     running_acts.ChangeProposal: Act.PROPOSE_CHANGE,
     running_acts.ChangeRefusal: Act.REFUSE_CHANGE,
     running_acts.PauseRequest: Act.PAUSE,

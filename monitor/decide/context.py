@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
@@ -41,6 +41,7 @@ class DecisionContext:
     __slots__ = (
         "_source",
         "at",
+        "document",
         "epoch",
         "out",
         "pilot",
@@ -64,6 +65,7 @@ class DecisionContext:
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
         self.table: ClockTable | None = None
+        self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
@@ -189,7 +191,10 @@ class DecisionContext:
             restart=standing.restart,
             finding_key=key,
             finding_level=asked,
+            states=self._states(),
+            document=self.document,
         )
+        self.document = UNSET
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)
@@ -210,6 +215,12 @@ class DecisionContext:
             )
             self.emit(command)
         pilot.standing = standing
+
+    def _states(self) -> str | UnsetType:
+        """The states of the pilot, where they do not follow from its standing."""
+        pilot = self.pilot
+        usual = life.life_of(pilot.standing.halted, pilot.leaving, pilot.exited)
+        return UNSET if pilot.life == usual else life.state_words(pilot.life)
 
     def emit(self, output: Command | Permit) -> None:
         """Emit a command or a permit, for the pilot's participant."""

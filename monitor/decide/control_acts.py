@@ -3,13 +3,15 @@ Pure."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
     Admission,
+    Agreement,
     Amendment,
     Approval,
     ControlBase,
@@ -21,7 +23,7 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.charter.spec import Charter, charter_hash
+from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
@@ -37,7 +39,7 @@ from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, evaluation_counts
-from monitor.lifecycle.life import Lifecycle, advance
+from monitor.lifecycle.life import Lifecycle, advance, sign
 from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxState
@@ -52,6 +54,7 @@ from monitor.state.standing import Standing
 
 Roles: TypeAlias = frozenset[Role]
 NO_SANDBOX = SandboxState()
+DOCUMENT_BYTES = 48 * 1024  # of a charter in a decision; an entry of the ledger has at most 65,535 bytes
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool, sandbox: Sandbox | None = None) -> PilotState:
@@ -85,6 +88,7 @@ def apply_act(
                 authority.check_rights(pilot.charter, charter, tier=founded is not None)
             if founded is not None:
                 authority.check_charter(founded, charter)
+                context.document = public_document(charter)
             check_change(pilot, charter)
             old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
@@ -131,6 +135,11 @@ def apply_act(
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
+        case Agreement(charter=signed):
+            firm = act.author == pilot.charter.participant.id
+            pilot.life = sign(pilot.life, firm=firm, digest=signed)
+            outcome = s, Move("act", s.level, s.level, Reason.CHARTER_SIGNED, False)
+            finding = Finding(rule=f"charter {signed}")
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -141,6 +150,17 @@ def apply_act(
     if isinstance(act, Amendment):
         bound_stale_rules(context)
     exit_once_stopped(context)
+
+
+def public_document(charter: Charter) -> dict[str, Any]:
+    """The public part of a charter, for the decision that puts it in force. Raises ControlRefused if it is too large
+    for an entry of the ledger."""
+    raw = public_part(charter)
+    if len(raw) > DOCUMENT_BYTES:
+        words = f"its public part has {len(raw)} bytes, an entry of the ledger holds {DOCUMENT_BYTES}; write less"
+        raise ControlRefused("charter", Refusal.BAD_CHARTER, words)
+    found: dict[str, Any] = msgspec.json.decode(raw)
+    return found
 
 
 def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:

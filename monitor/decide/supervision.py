@@ -19,6 +19,7 @@ from monitor.charter.running_acts import (
     Suspension,
 )
 from monitor.decide import ladder
+from monitor.decide.clock_facts import breaks_hold
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.errors import ControlRefused
@@ -139,13 +140,16 @@ def suspend(context: DecisionContext, act: Suspension) -> None:
     context.apply(move, finding, act.author, key=SUSPENSION, asked=Level.HALT)
 
 
-def check_hold(context: DecisionContext, model: str) -> None:
-    """Raise a finding for another model than before under an evidence hold (EU AI Act Art. 73(6))."""
+def check_hold(context: DecisionContext, model: str, at: int) -> None:
+    """Raise a finding for another model than before, in an event of time `at` (ms), under an evidence hold of an
+    officer. One that a serious incident began is a legal deadline (`monitor/decide/incident_clocks.py`)."""
     pilot = context.pilot
+    if breaks_hold(context, at):
+        return
     if pilot.life.hold is not State.EVIDENCE_HELD or MODEL_UNDER_HOLD in pilot.standing.active:
         return
     finding = Finding(rule="model", detail=f"{pilot.model} to {model}")
-    context.raise_finding(MODEL_UNDER_HOLD, Level.ESCALATE, Reason.CHANGED_UNDER_HOLD, finding, "until_lowered")
+    context.raise_finding(MODEL_UNDER_HOLD, Level.ESCALATE, Reason.EVIDENCE_HOLD, finding, "until_lowered")
 
 
 def hold(context: DecisionContext, reason: Reason, words: str) -> tuple[Move, Finding]:

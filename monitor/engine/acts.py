@@ -8,19 +8,22 @@ from msgspec import structs
 
 from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
 from monitor.charter.spec import charter_hash
+from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
-from monitor.decide.clock_facts import arrow_facts
-from monitor.decide.control_acts import admit, apply_act
+from monitor.decide.clock_facts import arrow_facts, clock_facts
+from monitor.decide.control_acts import admit, apply_act, public_document
 from monitor.decide.enforcement import stop_tracking
 from monitor.decide.incident_acts import act_facts
 from monitor.decide.ladder import Move, with_approvals
-from monitor.decide.life_steps import advance_by_act
+from monitor.decide.life_steps import advance_by_act, start_cycle
 from monitor.decide.signatures import signed_by, signed_by_person
+from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import step_sandbox
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
+from monitor.lifecycle.names import State
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
 from monitor.lifecycle.tenure import known_keys
@@ -46,6 +49,7 @@ class ControlActs:
         self._partition = partition
         self._aside = aside
         self._catch_up = catch_up
+        self.applications = Applications(partition)
         self.trust(admitters, open_mode)
 
     def trust(self, admitters: Trusted | None, open_mode: bool | None) -> None:
@@ -67,6 +71,10 @@ class ControlActs:
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
             return
         pilot = self._partition.pilots.get(act.pilot)
+        if pilot is None and isinstance(act, APPLICATION_ACTS):
+            self._aside.refuse(act.pilot)
+            self.applications.step(act, record, out)
+            return
         signer = self._signer(pilot, act, record)
         if pilot is not None:
             self._apply(pilot, act, record.received, signer, out)
@@ -107,7 +115,7 @@ class ControlActs:
             pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
         context.received = received
-        arrows = advance_by_act(context, act)
+        arrows = advance_by_act(context, act, partition.sandbox)
         try:
             apply_act(context, act, partition.sandbox, roles)
         except ControlRefused:  # for its content
@@ -134,7 +142,11 @@ class ControlActs:
         if act.pilot in self._aside.unreadable:  # until the journal has that it is set aside
             self._aside.refuse(act.pilot)
         lost = self._aside.standing_of(act)
-        pilot = partition.pilots[act.pilot] = admit(act, received, signer, self._open, partition.sandbox.sandbox)
+        sandbox = partition.sandbox.sandbox
+        pilot = admit(act, received, signer, self._open, sandbox)
+        if sandbox is not None and lost is None:
+            self.applications.admit(pilot, act, signer)
+        partition.pilots[act.pilot] = pilot
         if lost is not None:
             pilot.standing = structs.replace(pilot.standing, counter=lost)
         partition.hot.use(pilot)
@@ -142,7 +154,13 @@ class ControlActs:
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
+        if sandbox is not None:
+            context.document = public_document(pilot.charter)
         context.record(move, version, act.author)
+        if sandbox is not None:
+            clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))
+        if pilot.life.pilot is State.REGISTERED and received >= pilot.plan.cycle[0]:
+            start_cycle(context)
         if lost is not None:
             self._aside.admitted(context)
         firm = act.author == act.charter.participant.id

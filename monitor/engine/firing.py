@@ -13,6 +13,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
 from monitor.decide.ladder import Move, unshelve
+from monitor.decide.life_steps import start_cycle
 from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
@@ -67,6 +68,10 @@ def _clock(context: DecisionContext, name: str, service: bool) -> None:
     clocks_due(context)
 
 
+def _cycle(context: DecisionContext, name: str, service: bool) -> None:
+    start_cycle(context)
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -86,11 +91,12 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
-    "finding": _finding,
+    "cycle": _cycle,
     "clock": _clock,
+    "finding": _finding,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify", "finding", "clock")
+WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")
 
 
 class TimerFiring:

@@ -46,6 +46,7 @@ from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
+from monitor.state.applicant import Applicant, applicant_snapshot, restored_applicant
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sandbox import restored_subject
@@ -269,6 +270,7 @@ class Machine:
         elif step < -GAP_MS and not self._outages.flagged:
             # Until the clock has caught up nothing falls due, so no pilot is watched.
             self._outages.begin(0, state.last_time, out)
+        self._acts.applications.time(now, out)
         fired = self._partition.fire_due(now, partial(self._timers.fire, before=now, heard_until=NEVER, out=out))
         if 0 < step <= GAP_MS:
             self._outages.end(now, out)
@@ -329,13 +331,18 @@ class Machine:
     def notify_at(self) -> int | None:
         """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
         is due earlier."""
-        due = (self._partition.notify_at, self._partition.state.rates.due())
+        due = (self._partition.notify_at, self._partition.state.rates.due(), self._acts.applications.notify_at)
         return min((at for at in due if at is not None), default=None)
 
     @property
     def open_mode(self) -> bool:
         """Whether authors are not proved: the sandbox has no keys, or without one the deployment has no admitters."""
         return self._acts.open_mode
+
+    @property
+    def applicants(self) -> Mapping[str, Applicant]:
+        """The pilots that are not admitted: those whose application is open, or was refused or withdrawn."""
+        return self._partition.applications
 
     @property
     def sandbox(self) -> SandboxState:
@@ -394,7 +401,11 @@ class Machine:
         """Returns the states of the given pilots as bytes and, under "", the state of the partition. The name `sandbox`
         is that of its configuration."""
         names = set(pilots)
-        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(names - {SUBJECT})}
+        applicants = self._partition.applications
+        states: dict[str, bytes | None] = {
+            name: applicant_snapshot(applicants[name]) if name in applicants else self.pilots.raw(name)
+            for name in sorted(names - {SUBJECT})
+        }
         if SUBJECT in names:
             states[SUBJECT] = msgspec.msgpack.encode(self._partition.subject)
         states[""] = msgspec.msgpack.encode(self._partition.state)
@@ -413,6 +424,8 @@ class Machine:
             elif name == SUBJECT:
                 self._partition.subject = restored_subject(raw)
                 self._partition.take_clock_table()
+            elif (applicant := restored_applicant(raw)) is not None:
+                self._partition.applications[name] = applicant
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

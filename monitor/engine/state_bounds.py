@@ -90,8 +90,7 @@ STANDING: dict[str, int] = {
     "since": NUMBER,
     "counter": NUMBER,
     "halted": 1,
-    # All others by the charter.
-    "active": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
+    "active": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "unknown": 4 * (WORD + NUMBER),  # all others by the charter
     "first_out": 3 * TEXT,
     "lifting": ARRAY + APPROVALS * TEXT + 4 * NUMBER,
@@ -99,8 +98,7 @@ STANDING: dict[str, int] = {
     "command": ID,
     "ordered": NUMBER,
     "halt_state": FOLLOWED_SOURCES * (NAME + 6 * NUMBER + 2 * ARRAY) + 3 * WORD + 2 * NUMBER,
-    # All others by the charter.
-    "shelved": STALE_RULES * STALE_KEY + DUTIES * DUTY_KEY + (MOST_RULES + 1) * CLOCK_KEY,
+    "shelved": STALE_RULES * STALE_KEY + (MOST_RULES + 1) * CLOCK_KEY + DUTIES * DUTY_KEY,  # all others by the charter
     "retransmission": COMMAND + 2 * NUMBER + ARRAY,
     "lifted": ID,
 }

@@ -85,6 +85,15 @@ class Reason(StrEnum):
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+    # before the admission
+    APPLICATION_SUBMITTED = "application_submitted"
+    APPLICATION_SCREENED = "application_screened"
+    APPLICATION_REFUSED = "application_refused"
+    APPLICATION_WITHDRAWN = "application_withdrawn"
+    CHARTER_SIGNED = "charter_signed"  # by one side
+    CHARTER_AGREED = "charter_agreed"  # by both sides
+    CYCLE_STARTED = "cycle_started"
+    BOUNDARY_BREACHED = "boundary_breached"  # data crossed a boundary of the charter, and no hard rule is on it
     # about the sandbox, not a pilot
     FOUNDED = "sandbox_founded"
     CONFIGURATION_PROPOSED = "configuration_proposed"
@@ -112,7 +121,6 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"  # an authority suspended the pilot: a halt by a legal act
     EVIDENCE_HELD = "evidence_held"  # the system is evidence and must not change
     HOLD_LIFTED = "hold_lifted"
-    CHANGED_UNDER_HOLD = "changed_under_hold"  # another model is in use under an evidence hold
     CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again
     CLOCK_MOVED = "clock_moved"  # its due instant was moved
     CLOCK_MET = "clock_met"  # what it asks for was done; also after a miss
@@ -310,8 +318,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
-    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
     clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
+    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -347,6 +355,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
     )
     finding_level: Level | None = None  # the level that a finding which joined asks for
+    # Left out where they say nothing, so that records of older versions keep their bytes.
+    states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
+    document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -76,6 +76,10 @@ class Refusal(StrEnum):
     POWER_NOT_REACHED = "power_not_reached"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    # applications
+    BAD_APPLICATION = "bad_application"
+    TOO_MANY_APPLICATIONS = "too_many_applications"
+    NOT_RESPONSIBLE = "not_responsible"
     # the configuration of the sandbox
     SAME_PERSON = "same_person"
     NOT_FOUNDED = "not_founded"
@@ -198,6 +202,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.POWER_NOT_REACHED: "The declared power was not reached.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",
+    Refusal.TOO_MANY_APPLICATIONS: "Too many applications are open, or were closed; decide or withdraw one.",
+    Refusal.NOT_RESPONSIBLE: "The charter names an authority that is not responsible for its region and sector.",
     Refusal.SAME_PERSON: "A second person must do this.",
     Refusal.NOT_FOUNDED: "The sandbox has no configuration yet; found it first.",
     Refusal.ALREADY_FOUNDED: "The sandbox has a configuration; change it by proposals.",

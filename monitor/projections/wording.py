@@ -70,6 +70,14 @@ REASONS: dict[Reason, str] = {
     Reason.PARTIAL_DATA: "Period closed with data missing",
     Reason.MONITOR_GAP: "Monitor outage",
     Reason.HEARD_AGAIN: "Data resumed; the state is known",
+    Reason.APPLICATION_SUBMITTED: "Application received",
+    Reason.APPLICATION_SCREENED: "Application screened",
+    Reason.APPLICATION_REFUSED: "Application refused",
+    Reason.APPLICATION_WITHDRAWN: "Application withdrawn by the firm",
+    Reason.CHARTER_SIGNED: "Charter signed by one side",
+    Reason.CHARTER_AGREED: "Charter signed by firm and authority",
+    Reason.CYCLE_STARTED: "Cycle of the charter started",
+    Reason.BOUNDARY_BREACHED: "Data crossed a boundary of the charter",
     Reason.FOUNDED: "Sandbox founded",
     Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
     Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
@@ -95,7 +103,6 @@ REASONS: dict[Reason, str] = {
     Reason.SUSPENDED: "Suspended by an authority",
     Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
     Reason.HOLD_LIFTED: "Evidence hold lifted",
-    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
     Reason.CLOCK_STARTED: "Legal deadline runs",
     Reason.CLOCK_MOVED: "Legal deadline moved",
     Reason.CLOCK_MET: "Legal deadline met",
@@ -114,6 +121,10 @@ REASONS: dict[Reason, str] = {
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
+    Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED, Reason.APPLICATION_REFUSED, Reason.CHARTER_SIGNED,
+    Reason.CHARTER_AGREED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
@@ -127,6 +138,7 @@ SINGLE = {
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
+    Reason.USED_IN_PAUSE: "used {}",
 }
 """Reasons with a single number, and its format."""
 ENDED = {
@@ -170,7 +182,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), clock, _content(finding), _detail(decision)]
+    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), clock, _detail(decision)]
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from monitor.compile.plan import Closing
 from monitor.deadlines.engine import next_due
+from monitor.lifecycle.names import State
 from monitor.state.pilot import PilotState
 
 GAP_WAIT_MS = 3_000  # in which a missing event may still come: records that were retried arrive out of order
@@ -57,6 +58,8 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
             yield duty.due, "finding", name
     if plan.drill_every is not None and not paused:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
+    if pilot.life.pilot is State.REGISTERED:
+        yield plan.cycle[0], "cycle", ""
 
 
 def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:

@@ -263,6 +263,9 @@ _FORMS = {
 }
 
 
+ACT_TYPE = "Write the type of an act, as the AsyncAPI page lists them (channel control)."  # too many for a message
+
+
 def _one_of(words: Sequence[str]) -> str:
     return f"Write one of {', '.join(words)}." if words else ""
 
@@ -294,7 +297,7 @@ def _explained(text: str, types: tuple[str, ...]) -> tuple[RejectionReason, str,
         batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
         return RejectionReason.NOT_AN_OBJECT, "", message + batch
     if message.startswith("Invalid value"):
-        return RejectionReason.UNKNOWN_TYPE, field, _one_of(types)
+        return RejectionReason.UNKNOWN_TYPE, field, ACT_TYPE if types is ACTS else _one_of(types)
     if message.startswith("Invalid enum value"):
         return RejectionReason.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
     if message.startswith("Invalid RFC3339") or "timezone component" in message:

@@ -43,11 +43,12 @@ PURE = {
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
-    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
+    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside", "applications")
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
-    "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
+    "monitor.charter.time_zones", "monitor.compile.load",
+    "monitor.compile.load_application", "monitor.compile.dump", "monitor.projections.metrics",
     "monitor.deadlines.shipped",
 }  # fmt: skip
 IMPURE = {

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from monitor.charter.control import Admission, Amendment, Approval, Evaluation, Override, Rectification, Release
+from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Authority, Participant, Responses
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
@@ -112,6 +112,7 @@ def test_with_a_sandbox_people_of_a_charter_and_admitters_have_no_rights() -> No
     assert not world.put(Admission(**world.by("approver-1"), charter=OWN)).decisions
     assert not world.put(Admission(**world.by("officer"), charter=OWN), "stranger").decisions
     assert why(world) == "forged"
+    world.agreed(OWN)
     assert world.put(Admission(**world.by("officer"), charter=OWN)).decisions
     for author in ("stranger", "x", "firm", "other-officer"):
         act = Override(**world.by(author), level="watch", reason="x")
@@ -127,8 +128,9 @@ def test_a_charter_that_names_an_authority_which_the_sandbox_does_not_have_is_re
     assert why(world) == "unknown_authority"
     assert world.rejected[-1].field == "charter.authorities[1].id"
     assert world.rejected[-1].detail.endswith("it has authority, other")
+    world.agreed(OWN)
     world.put(Admission(**world.by("officer"), charter=OWN))
-    assert not world.put(Amendment(**world.by("officer"), charter=structs.replace(unknown, version=2))).decisions
+    assert not world.amended(structs.replace(unknown, version=2)).decisions
     assert why(world) == "unknown_authority"
     named = structs.replace(OWN, participant=Participant("Officer"))
     world = Founded(admit=None)
@@ -173,6 +175,7 @@ def test_partitions_that_step_the_same_acts_have_the_same_roles() -> None:
         other.step(record)
     assert [one.reason for one in other.rejected] == ["repeated"] * 3
     assert other.machine.sandbox_standing == home.machine.sandbox_standing == 3
+    other.agreed(OWN)
     assert other.put(Admission(**other.by("new"), charter=OWN)).decisions
 
 
@@ -271,8 +274,7 @@ def test_the_tier_cannot_be_amended_while_a_halt_stands() -> None:
     """It says how many authorities approve a release, and whether the firm's evaluation counts."""
     world = Founded()
     halt(world)
-    other = structs.replace(OWN, tier="minimal", version=2)
-    assert not world.put(Amendment(**world.by("officer"), charter=other)).decisions
+    assert not world.amended(structs.replace(OWN, tier="high", version=2)).decisions
     assert why(world) == "halt_stands"
     assert world.rejected[-1].field == "charter.tier"
 
@@ -280,7 +282,7 @@ def test_the_tier_cannot_be_amended_while_a_halt_stands() -> None:
 @pytest.mark.parametrize("tier", ["limited", "high"])
 def test_the_firms_own_evaluation_does_not_count_in_high_tiers(tier: str) -> None:
     """It is recorded, and the approval is refused for want of one that counts."""
-    world = Founded(admit=structs.replace(OWN, tier=tier, responses=Responses()))
+    world = Founded(before=structs.replace(OWN, tier=tier, responses=Responses()))
     halt(world)
     world.put(Rectification(**world.by("firm"), finding="f", cause="c", action="a", evidence="e"))
     assert world.put(Evaluation(**world.by("firm"), passed=True, report="r", results=RESULTS)).decisions

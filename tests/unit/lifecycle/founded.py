@@ -7,8 +7,18 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from monitor.charter.control import Admission, ControlBase
-from monitor.charter.spec import Authority, Bound, Charter, Participant, Responses, Trial
+from monitor.charter.control import Admission, Agreement, Amendment, ControlBase, Screening, Submission
+from monitor.charter.spec import (
+    Authority,
+    Bound,
+    Charter,
+    HardRule,
+    Participant,
+    Responses,
+    Trial,
+    Users,
+    charter_hash,
+)
 from monitor.deadlines.shipped import example_table
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
@@ -23,12 +33,13 @@ from monitor.lifecycle.sandbox_acts import (
     change_digest,
 )
 from monitor.model.builders import Emitter
-from monitor.model.events import Envelope, encode
+from monitor.model.events import Envelope, Severity, encode
 from monitor.model.records import Command, Decision, Outputs, Record, Rejected
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
 from monitor.state.pilot import PilotState
 from tests.unit.engine.test_machine import RATE, T0, charter
+from tests.unit.lifecycle.applied import application
 
 AUTHORITY, OTHER = "authority", "other"
 NAMES = (
@@ -51,6 +62,10 @@ SANDBOX = structs.replace(FIRST, authorities=(*FIRST.authorities, SandboxAuthori
 OWN = charter(
     RATE,
     tier="limited",
+    sector="logistics",
+    region="north",
+    users=Users(cap=500),
+    hard_rules=(HardRule("serious", "escalate", severity=(Severity.SERIOUS_INCIDENT,)),),
     participant=Participant("firm", keys=(PUBLIC["firm"],)),
     # The people that a charter names have no rights once a sandbox is founded.
     authorities=(Authority(AUTHORITY, approvers=("x", "y"), officers=("stranger",)),),
@@ -63,7 +78,15 @@ RESULTS = {"routine": {"error": 0.05}}
 class Founded:
     """A partition of a deployment with an admitter, whose sandbox is founded, and everything that it emitted."""
 
-    def __init__(self, sandbox: Sandbox | None = SANDBOX, *, partition: int = 0, admit: Charter | None = OWN) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox | None = SANDBOX,
+        *,
+        partition: int = 0,
+        admit: Charter | None = OWN,
+        before: Charter | None = None,
+    ) -> None:
+        """`admit` under this charter, from its application on; or `before` the sandbox was founded, under this one."""
         self.machine = Machine(partition, journalled=False, admitters=Trusted([PUBLIC["admitter"]]))
         self.at, self.number = T0, 0
         self.decisions: list[Decision] = []
@@ -71,10 +94,29 @@ class Founded:
         self.rejected: list[Rejected] = []
         self.sent: list[Record] = []
         self.service = Emitter("svc/1", "p")
+        if before is not None:
+            admit = None
+            self.put(Admission(**self.by("admitter"), charter=before), "admitter")
         if sandbox is not None:
             self.put(SandboxFounding(**self.by("regulator", SUBJECT), sandbox=sandbox), "admitter")
         if admit is not None:
+            self.agreed(admit)
             self.put(Admission(**self.by("officer"), charter=admit), "officer")
+            assert sandbox is None or self.machine.pilots, self.rejected
+
+    def agreed(self, charter: Charter) -> None:
+        """Take a pilot from its application to the signatures of both sides, where the sandbox is founded."""
+        if self.machine.sandbox.sandbox is None:
+            return
+        self.put(Submission(**self.by("firm"), application=application(charter), charter=charter))
+        self.put(Screening(**self.by("officer")))
+        for author in ("firm", "officer"):
+            self.put(Agreement(**self.by(author), charter=charter_hash(charter)))
+
+    def amended(self, charter: Charter) -> Outputs:
+        """Amend the charter of the pilot with the signature of the firm."""
+        self.put(Agreement(**self.by("firm"), charter=charter_hash(charter)))
+        return self.put(Amendment(**self.by("officer"), charter=charter))
 
     @property
     def state(self) -> SandboxState:
@@ -88,7 +130,9 @@ class Founded:
         """The fields that every act has."""
         self.number += 1
         known = self.machine.pilots.get(pilot)
-        standing = self.machine.sandbox_standing if pilot == SUBJECT else known.standing.counter if known else 0
+        waiting = self.machine.applicants.get(pilot)
+        standing = known.standing.counter if known else waiting.standing if waiting else 0
+        standing = self.machine.sandbox_standing if pilot == SUBJECT else standing
         return {"id": f"n{self.number}", "pilot": pilot, "author": author, **validity(standing, self.at)}
 
     def put(self, act: ControlBase, key: str | None = None) -> Outputs:
