@@ -38,6 +38,7 @@ from monitor.model.records import Command, Decision, Level, Outputs, Reason, Rec
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
 from monitor.state.snapshots import restore, snapshot
+from tests.running_acts import running_acts
 from tests.strength import examples
 from tests.unit.engine.test_machine import RATE, T0, charter
 
@@ -176,6 +177,7 @@ def acts(world: World, author: Author) -> Iterator[ControlBase]:
     yield Approval(**by())
     yield Release(**by(), reason="x")
     yield Withdrawal(**by(), reason="x")
+    yield from running_acts(by, world.at)
 
 
 def normal(world: World) -> None:

@@ -26,8 +26,25 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
+from monitor.charter.running_acts import (
+    ChangeProposal,
+    ChangeRefusal,
+    CycleProposal,
+    Decline,
+    EvidenceHold,
+    Extension,
+    Grant,
+    Guidance,
+    GuidanceRequest,
+    HoldLift,
+    Inspection,
+    InspectionFinding,
+    PauseRequest,
+    Resumption,
+)
+from monitor.charter.spec import ChangeKind
 from monitor.model.builders import BATCH, Emitter, packed
-from monitor.model.events import Envelope, encode
+from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
 from monitor.validate.rejections import MAX_BYTES
@@ -242,6 +259,8 @@ class Workload:
                 acts.append(Shelving(**common, finding="incidents//cusum", reason="known", span="1s"))
             elif kind == 8:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
+            elif rng.random() < 0.5:
+                acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
                 acts.append(Withdrawal(**common, reason="done"))
             else:
@@ -249,6 +268,39 @@ class Workload:
         if rng.random() < 0.2:
             acts.append(acts[0])  # a duplicate record
         return acts
+
+    def _running(self, pilot: str, rng: Random) -> list[ControlBase]:
+        """A pair of acts of the firm and an officer on a pilot that runs, in order."""
+        firm = self.fleet.charter_for(pilot).participant.id
+
+        def by(author: str = "regulator-1") -> dict[str, Any]:
+            return {"id": self._id(), "pilot": pilot, "author": author}
+
+        asked = GuidanceRequest(**by(firm), question="which log format?")
+        pairs: tuple[tuple[ControlBase, ControlBase], ...] = (
+            (PauseRequest(**by(firm), reason="moving"), Grant(**by())),
+            (Resumption(**by(firm)), Decline(**by(), reason="no reason")),
+            (
+                ChangeProposal(**by(firm), kind=ChangeKind.DATA_TYPE, subjects=("logs",), summary="more logs"),
+                ChangeRefusal(**by(), reason="too early"),
+            ),
+            (asked, Guidance(**by(), answer="JSON", about=asked.id)),
+            (EvidenceHold(**by(), reason="to be looked at"), HoldLift(**by(), reason="seen")),
+            (
+                CycleProposal(**by(firm), start="2027-01-01", end="2027-06-30", reason="second cycle"),
+                Extension(**by(), end="2027-12-31", reason="more data"),
+            ),
+            (
+                Inspection(
+                    **by(),
+                    scope=("logs",),
+                    seen="retention",
+                    findings=(InspectionFinding("rule", "none", instant(self.fleet.end)),),
+                ),
+                Rectification(**by(firm), finding="inspection", cause="c", action="a", evidence="e"),
+            ),
+        )
+        return list(rng.choice(pairs))
 
     def _release(self, pilot: str) -> list[ControlBase]:
         """Everything a release of a halt needs, in order, after an act that halts it for certain."""
