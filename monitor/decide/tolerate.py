@@ -16,9 +16,10 @@ from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
 from monitor.decide import ladder
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import LISTED, Move, Transition
+from monitor.decide.supervision import rectify_duties
 from monitor.errors import ControlRefused
 from monitor.model.events import instant
-from monitor.model.records import Finding, Level, Reason
+from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.rectification_window import RectificationWindow, names_finding
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
@@ -77,16 +78,21 @@ def rectification_overdue(context: DecisionContext) -> None:
     context.raise_finding("rectification", Level.HALT, Reason.RECTIFICATION_OVERDUE, finding, "until_lowered")
 
 
-def record_rectification(context: DecisionContext, finding: str) -> Transition:
-    """Record a corrective action: under a halt, in an open window, or for an active finding that `finding` names.
-    Raises ControlRefused when it names none of them."""
+def record_rectification(context: DecisionContext, finding: str) -> tuple[Transition, Content]:
+    """Record a corrective action: under a halt, in an open window, or for a finding that `finding` names, active or of
+    an inspection. Returns what the record says of it, with the keys of the findings that it rectifies. Raises
+    ControlRefused when it names none of them."""
     pilot, s = context.pilot, context.pilot.standing
+    known = {*s.active, *pilot.running.duties}
+    if pilot.window.waiting:
+        known |= {f"{key}/tolerated" for key in pilot.window.keys}
+    named = sorted(key for key in known if names_finding(key, finding))
     if s.halted:
         outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
-    elif (pilot.window.waiting and pilot.window.names(finding)) or any(names_finding(key, finding) for key in s.active):
+    elif named:
         outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     else:
-        keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
+        keys = sorted({*s.active, *pilot.running.duties, *(pilot.window.keys if pilot.window.waiting else ())})
         more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
         there = (", ".join(keys[:LISTED]) or "none") + more
         raise ControlRefused(
@@ -94,7 +100,8 @@ def record_rectification(context: DecisionContext, finding: str) -> Transition:
         )
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
-    return outcome
+    rectify_duties(pilot, finding, context.at)
+    return outcome, {"rectified": tuple(named[:LISTED])} if named else {}
 
 
 def _date(at: int) -> str:

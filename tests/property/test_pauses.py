@@ -19,7 +19,6 @@ from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Reason
 from monitor.model.refusals import Refusal
 from monitor.state.running import PAUSES
-from monitor.state.snapshots import restore, snapshot
 from monitor.state.timers import timers
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench, lift
@@ -28,7 +27,9 @@ WATCHED = structs.replace(
     RATE,
     exposure=ExposureSpec(unit="decisions", cap=2000.0),
     detectors=(
-        DetectorSpec("limit_e_process", "escalate"), DetectorSpec("cusum", "watch"), DetectorSpec("e_detector", "escalate"),
+        DetectorSpec("limit_e_process", "escalate"),
+        DetectorSpec("cusum", "watch"),
+        DetectorSpec("e_detector", "escalate"),
     ),
 )  # fmt: skip
 ERRORS = IndicatorSpec(
