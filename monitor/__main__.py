@@ -23,6 +23,12 @@ COMMANDS = {
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
     "admit": ("monitor.cli.control", "admit a pilot under its charter, or amend the charter"),
+    "apply": ("monitor.cli.application", "apply for a place in the sandbox, as the firm"),
+    "screen": ("monitor.cli.application", "screen an application: negative list, tier, standards, power"),
+    "refuse": ("monitor.cli.application", "refuse an application, naming items of the negative list"),
+    "agree": ("monitor.cli.application", "sign the hash of a charter, as the firm or an officer"),
+    "withdraw-application": ("monitor.cli.application", "withdraw an application, as the firm"),
+    "status": ("monitor.cli.status", "state of a pilot, what is open, which step is next and who owes it"),
     "override": ("monitor.cli.control", "set the level of a pilot, with a reason"),
     "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),
     "evaluate": ("monitor.cli.control", "record the re-evaluation of a halted pilot"),
@@ -49,6 +55,15 @@ COMMANDS = {
     "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
     "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
     "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
+    "assess": ("monitor.cli.exits", "assess a pilot; the numbers are computed and recorded"),
+    "exit": ("monitor.cli.exits", "end the stay of a pilot with an outcome, evaluated and recorded"),
+    "approve-exit": ("monitor.cli.exits", "approve that a pilot exits with the outcome `scale`"),
+    "terminate": ("monitor.cli.exits", "terminate the stay of a pilot"),
+    "issue-report": ("monitor.cli.exits", "record that written proof and exit report were issued"),
+    "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
+    "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
+    "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
+    "recall": ("monitor.cli.exits", "recall a system from routine supervision"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
     "ledger": ("monitor.cli.ledger", "verify, show or rebuild ledgers; disclose or erase texts"),
@@ -56,11 +71,13 @@ COMMANDS = {
     "export": ("monitor.cli.export", "export the input of a monitor: its history, or telemetry alone"),
     "replay": ("monitor.cli.replay", "replay recorded input; compare with a ledger; write a report"),
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
+    "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }
+FUNCTIONS = {"exit": "exit_"}  # names that Python has for something else
 
 
 class Lazy(click.Group):
@@ -73,7 +90,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        command: click.Command = getattr(module, FUNCTIONS.get(cmd_name, cmd_name.replace("-", "_")))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

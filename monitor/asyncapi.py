@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor import __version__
-from monitor.charter import control
+from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model import events as telemetry
 from monitor.model import records as model
 from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
@@ -83,7 +83,12 @@ embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/
 
 CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "telemetry": ("firms", "pilot", "What happens in a pilot. Or `sandbox.telemetry.<participant>`, one per firm."),
-    "control": ("authorities", "pilot", "Acts of people: admission, amendment, override, release. One per record."),
+    "control": (
+        "authorities",
+        "pilot, or `sandbox`",
+        "Acts of people: admission, amendment, override, release. One per record. Acts on the configuration of the "
+        "sandbox have the key `sandbox`; partition 0 decides, and the others get copies.",
+    ),
     "journal": (
         "the monitor",
         "none",
@@ -113,6 +118,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "incident": "Pseudonym of the incident, the same in all its events.",
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
+    "boundary": "What was crossed, as the charter's `data_boundary` lists it.",
     "about": "When what is complained of happened, if that is known.",
     "dry_run": "Whether this acknowledges a drill.",
     "filed": "When the complaint was filed: its first event's `time`.",
@@ -153,6 +159,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.command.acknowledged": {"command": "4f0c", "standing": 3, "last_decision": "d-4411"},
     "sandbox.exposure.corrected": {"unit": "decisions", "amount": -900.0, "segment": "under-25"},
     "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
+    "sandbox.boundary.breached": {"boundary": "no transfer outside the region"},
 }
 
 # Struct -> the schema name on the page: generated clients are named after it, so it outlives a rename of the struct.
@@ -216,7 +223,7 @@ def document() -> dict[str, Any]:
         "bindings": _key("the pilot, equal to the `subject` of every event"),
         "examples": [{"name": "two", "payload": [example("sandbox.exposure.tallied"), example("sandbox.heartbeat")]}],
     }
-    for kind, act in control.CONTROL_TYPES.items():
+    for kind, act in ACT_TYPES.items():
         carried["control"].append(act.__name__)
         messages[act.__name__] = _message(kind, act, "the pilot, equal to `pilot`")
     for channel, structs in OUTPUTS.items():
@@ -273,7 +280,7 @@ def text() -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    structs = [*telemetry.EVENT_TYPES.values(), *control.CONTROL_TYPES.values()]
+    structs = [*telemetry.EVENT_TYPES.values(), *ACT_TYPES.values()]
     structs += [struct for group in OUTPUTS.values() for struct in group]
     _, made = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     raw = msgspec.json.encode(made)

@@ -8,6 +8,9 @@ from msgspec import Meta, field
 
 from monitor.charter.act_base import ControlBase as ControlBase
 from monitor.charter.act_base import Number, Words
+from monitor.charter.application import Application
+from monitor.charter.exit_acts import ExitAct
+from monitor.charter.exit_acts import Withdrawal as Withdrawal
 from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
 from monitor.charter.spec import Charter, LevelName, SpanText
@@ -18,6 +21,41 @@ class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.adm
     """The pilot enters the sandbox under this charter."""
 
     charter: Charter
+
+
+class Submission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.application"):
+    """A firm applies for a place in the sandbox, under the charter that it proposes."""
+
+    application: Application
+    charter: Charter
+
+
+class Screening(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.screening"):
+    """An officer screens an application. `charter` replaces the one that the firm proposed; `answers` says for each
+    item of the negative list of which a term was found why it does not apply."""
+
+    charter: Charter | None = None
+    answers: Annotated[dict[Id, Words], Meta(max_length=128)] = field(default_factory=dict)
+
+
+class ApplicationRefusal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.application_refusal"):
+    """An officer refuses an application: with `items` of the negative list, if they are why."""
+
+    reason: Words
+    items: Annotated[tuple[Id, ...], Meta(max_length=16)] = ()
+
+
+class Agreement(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.agreement"):
+    """The firm, or an officer, signs the charter with this hash (`charter_hash`): before the admission the one that was
+    screened, later the one of an amendment."""
+
+    charter: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ApplicationWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.application_withdrawal"):
+    """The firm withdraws its application."""
+
+    reason: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class Amendment(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.amendment"):
@@ -87,12 +125,6 @@ class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill")
     full_stop: bool = False
 
 
-class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
-    """The pilot leaves the sandbox; a halted one once its stop is verified."""
-
-    reason: Words
-
-
 Control: TypeAlias = (
     Admission
     | Amendment
@@ -104,9 +136,14 @@ Control: TypeAlias = (
     | Approval
     | Release
     | Drill
-    | Withdrawal
+    | Submission
+    | Screening
+    | ApplicationRefusal
+    | Agreement
+    | ApplicationWithdrawal
     | RunningAct
     | IncidentAct
+    | ExitAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

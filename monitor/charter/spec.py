@@ -7,6 +7,7 @@ written `1h`, `1d`, `1mo` and parsed once by `span()`/`period()`.
 from __future__ import annotations
 
 import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -27,16 +28,19 @@ PLANNED = 32  # items that a plan of changes may have
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
+Contacts: TypeAlias = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=8)]
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of
     its services: where there is one, every record of telemetry must be signed with one of them, and so must the firm's
-    own acts."""
+    own acts. `contacts`: where the firm is reached about what it owes."""
 
     id: Id
     name: str = ""
     keys: tuple[str, ...] = ()
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    contacts: Contacts | UnsetType = UNSET
 
 
 class Reporter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,13 +64,14 @@ class Authority(Struct, frozen=True, forbid_unknown_fields=True):
     """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve
     the release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public
     keys (`ed25519:<base64>`): acts of such a name must be signed with it, and once any name has a key, an author
-    without one is refused."""
+    without one is refused. `contacts`: where it is reached about what it owes."""
 
     id: Id
     name: str = ""
     approvers: tuple[str, ...] = ()
     officers: tuple[str, ...] = ()
     keys: dict[str, str] = {}
+    contacts: Contacts | UnsetType = UNSET  # left out of the encoded form where it is not given
 
 
 class Users(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,13 +182,16 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """A single event that moves the level at once. All given conditions must hold; an empty one always does."""
+    """A single event that moves the level at once. All given conditions must hold; an empty one always does. With
+    `boundary` it is on breaches of the data boundary, and on nothing else."""
 
     name: Id
     level: LevelName
     severity: tuple[Severity, ...] = ()
     harm: tuple[Harm, ...] = ()
     unregistered_model: bool = False
+    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    boundary: bool | UnsetType = UNSET
 
 
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,15 +275,45 @@ class PlannedChange(Struct, frozen=True, forbid_unknown_fields=True):
     most: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
+Measure: TypeAlias = Literal[
+    "quiet_days", "active_findings", "open_rectifications", "missed_clocks", "halts", "late_events",
+    "complete_periods", "partial_share", "events", "exposure", "rate", "power",
+]  # fmt: skip
+
+
+class ExitCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition that the monitor checks: the `measure` is from `least` to `most` (one may be left out). A measure of
+    streams is that of each stream of `indicator`, or of all indicators (`monitor/assess/conditions.py`)."""
+
+    measure: Measure
+    least: float | None = None
+    most: float | None = None
+    indicator: Annotated[str, Meta(max_length=256)] = ""
+
+
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a pilot leaves: conditions in words, and quiet time needed."""
+    """When a pilot may leave with the outcome `scale`: `conditions` in words, which a person answers with the act, and
+    the `checks` that the monitor makes; the time needed without a finding at level escalate. A pilot that graduates
+    stays under routine supervision for `tracked_for`."""
 
     conditions: tuple[str, ...] = ()
     quiet_for: SpanText = "90d"
+    # Left out of the encoded form where they are not given, so that older charters keep their bytes.
+    checks: Annotated[tuple[ExitCheck, ...], Meta(max_length=32)] | UnsetType = UNSET
+    tracked_for: SpanText | UnsetType = UNSET
+
+
+class AssessmentSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """An assessment is due `every` so often, counted from the start of the pilot or the last one, and is overdue
+    `within` after that."""
+
+    every: SpanText
+    within: SpanText = "30d"
 
 
 class Charter(Struct, frozen=True, forbid_unknown_fields=True):
-    """The plan under which one pilot runs."""
+    """The plan under which one pilot runs. `confidential` names the fields that the public does not see
+    (`public_part`)."""
 
     schema: Literal["sandbox-charter/1"]
     pilot: Id
@@ -303,7 +341,9 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
+    confidential: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
+    assessment: AssessmentSpec | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -352,6 +392,21 @@ def canonical_charter(charter: Charter) -> bytes:
         for name in ("officers", "keys"):
             if authority[name] == _LATER[name]:
                 del authority[name]
+    return canonical_json(whole)
+
+
+PUBLIC = frozenset({
+    "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
+    "responses", "exit", "confidential",
+})  # fmt: skip
+"""Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
+
+
+def public_part(charter: Charter) -> bytes:
+    """The canonical JSON of a charter without its confidential fields. Its `confidential` names what is left out."""
+    whole = json.loads(canonical_charter(charter))
+    for name in charter.confidential or ():
+        whole.pop(name, None)
     return canonical_json(whole)
 
 

@@ -43,6 +43,11 @@ def flaws(charter: Charter) -> Iterator[Flaw]:
     yield from _within(msgspec.to_builtins(charter, str_keys=True), "")
 
 
+def text_flaws(data: Any) -> Iterator[Flaw]:
+    """Every text and number of plain values that cannot be hashed or must not be displayed. No field names anything."""
+    yield from _within(data, "")
+
+
 def escaped(text: str) -> str:
     """`text` with everything that cannot be seen written as an escape, so that a message stays one line of UTF-8.
 

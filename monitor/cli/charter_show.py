@@ -60,7 +60,7 @@ def show(
       2  usage error
       3  the server is unavailable
     """
-    found = asyncio.run(_stored(directory, pilot)) if directory else _asked(to, prefix, pilot, trusted)
+    found = asyncio.run(_stored(directory, pilot)) if directory else charters_at(to, prefix, pilot, trusted)
     if not found:
         where = str(directory) if directory else to
         raise click.ClickException(
@@ -98,7 +98,8 @@ async def _stored(directory: Path, pilot: str) -> list[Version]:
         await store.close()
 
 
-def _asked(to: str, prefix: str, pilot: str, trusted: tuple[str, ...]) -> list[Version]:
+def charters_at(to: str, prefix: str, pilot: str, trusted: tuple[str, ...]) -> list[Version]:
+    """The charters that came into force for a pilot, read from a server. Raises Unavailable, Refused."""
     from monitor.sdk.http_link import HttpLink
     from monitor.sdk.transports import open_link
 

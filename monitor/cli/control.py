@@ -30,6 +30,7 @@ from monitor.charter.control import (
     Rectification,
     Release,
     Shelving,
+    Submission,
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
@@ -40,6 +41,7 @@ from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
+from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
@@ -153,7 +155,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
             signature,
             wait=wait,
             prefix=prefix,
-            identity=_identity(act.author),
+            identity=identity_of(act.author),
             trusted=trusted_here(),
         )
     except ValueError as error:
@@ -193,7 +195,7 @@ def _in_force(refused: Rejected | None) -> bool:
     return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
-def _identity(author: str) -> FirmIdentity | None:
+def identity_of(author: str) -> FirmIdentity | None:
     """Who signs the requests to a gateway: the author with `--key`."""
     key: Path | None = click.get_current_context().meta.get(KEY)
     return None if key is None else FirmIdentity.of(author, key)
@@ -202,7 +204,7 @@ def _identity(author: str) -> FirmIdentity | None:
 def seen(to: str, prefix: str, pilot: str, author: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
-        return read_state(to, pilot, prefix=prefix, identity=_identity(author), trusted=trusted_here())
+        return read_state(to, pilot, prefix=prefix, identity=identity_of(author), trusted=trusted_here())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 
@@ -213,7 +215,8 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     standing: int | None = meta.get(STANDING)
     if standing is None:
         known = seen(to, prefix, act.pilot, act.author)
-        standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
+        first = isinstance(act, Admission | Submission | SandboxFounding)
+        standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
         raise click.ClickException(
             f"no entry of {act.pilot} was found, and a signed act must name the last one; give --standing (see the "

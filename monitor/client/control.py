@@ -16,6 +16,7 @@ from monitor.errors import Unavailable
 from monitor.model.records import Decision, Rejected
 from monitor.model.signing import Trusted
 from monitor.projections.known_state import KnownState, known_of
+from monitor.projections.pilot_status import PilotStatus, pilot_status
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.link import Link
@@ -38,6 +39,7 @@ class Outcome(Struct, frozen=True):
 REJECTIONS_SEARCHED = 20
 """Rejections of a pilot among which that of a copy's first act is searched, on Kafka."""
 _KNOWN = msgspec.json.Decoder(KnownState)
+_STATUS = msgspec.json.Decoder(PilotStatus)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _DECISION = msgspec.json.Decoder(Decision)
 _REJECTED = msgspec.json.Decoder(Rejected)
@@ -68,6 +70,34 @@ def read_state(
         assert isinstance(link, KafkaLink)
         with OutcomeReader(link, [pilot], trusted) as reader:
             return _search_back(reader, pilot, time.monotonic() + wait)
+    finally:
+        link.close()
+
+
+def read_status(
+    to: str,
+    pilot: str,
+    *,
+    prefix: str = "sandbox",
+    wait: float = 30.0,
+    options: Mapping[str, Any] | None = None,
+    identity: FirmIdentity | None = None,
+    trusted: Trusted | None = None,
+) -> PilotStatus | None:
+    """Return the status of a pilot, None where no decision about it exists. Arguments and errors as of `read_state`; on
+    Kafka all decisions are read, for at most `wait` seconds: `whole` says whether that was enough."""
+    link = _link(to, prefix, options, identity)
+    try:
+        if isinstance(link, HttpLink):
+            raw = link.get(f"/v1/status/{quote(pilot, safe='')}")
+            return _STATUS.decode(raw) if raw else None
+        assert isinstance(link, KafkaLink)
+        past: list[Decision] = []
+        until = time.monotonic() + wait
+        with OutcomeReader(link, [pilot], trusted) as reader:
+            for chunk in reader.backwards(until):
+                past = [d for raw in chunk if (d := _DECISION.decode(raw)).pilot == pilot] + past
+        return pilot_status(past, whole=time.monotonic() < until)
     finally:
         link.close()
 

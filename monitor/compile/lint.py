@@ -19,7 +19,7 @@ import detectors
 from detectors import SPENDS_ALPHA
 from detectors.base import Count, Proportion
 from monitor.charter import time_zones
-from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
+from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
 from monitor.compile.lint_changes import change_flaws, trial_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
@@ -32,6 +32,7 @@ from monitor.model.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
 LONGEST_SPAN_MS = 10 * 366 * 86_400_000
+LONGEST_BOUNDARY = 200  # characters: a field of an event holds as many
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates end with the year 9999
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
@@ -69,7 +70,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += _twice((spec.name for spec in charter.indicators), "indicators", ".name")
     found += _units(charter)
     found += _one_name_for_two(charter)
-    found += _hard_rules(charter.hard_rules)
+    found += [*_hard_rules(charter.hard_rules), *_boundary(charter), *_confidential(charter)]
     found += _spans(charter)
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
@@ -442,7 +443,13 @@ def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
 def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
     yield from _twice((rule.name for rule in rules), "hard_rules", ".name")
     for index, rule in enumerate(rules):
-        if not (rule.severity or rule.harm or rule.unregistered_model):
+        if rule.boundary is True and (rule.severity or rule.harm or rule.unregistered_model):
+            yield _error(
+                f"hard_rules[{index}].boundary",
+                "no incident or model is reported with a breach, so the conditions can never hold together",
+                "write two rules",
+            )
+        elif not (rule.severity or rule.harm or rule.unregistered_model or rule.boundary is True):
             yield _error(
                 f"hard_rules[{index}]", "without a condition every incident would trigger it", "add severity or harm"
             )
@@ -452,6 +459,28 @@ def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
                 "no incident is reported with a model change, so the conditions can never hold together",
                 "write two rules",
             )
+
+
+def _boundary(charter: Charter) -> Iterator[Problem]:
+    """A rule on breaches needs something that can be breached, and what is listed is compared without case."""
+    rules = [index for index, rule in enumerate(charter.hard_rules) if rule.boundary is True]
+    if not rules:
+        return
+    if not charter.data_boundary:
+        yield _error("data_boundary", f"hard_rules[{rules[0]}] is on breaches of it", "list what must not be crossed")
+    yield from _twice((alike(one) for one in charter.data_boundary), "data_boundary", "")
+    for index, one in enumerate(charter.data_boundary):
+        if not 0 < len(one) <= LONGEST_BOUNDARY:
+            problem = f"has {len(one)} characters, and a report of a breach names it"
+            yield _error(f"data_boundary[{index}]", problem, f"write 1 to {LONGEST_BOUNDARY}")
+
+
+def _confidential(charter: Charter) -> Iterator[Problem]:
+    """What the public must be able to check stays public."""
+    for index, name in enumerate(charter.confidential or ()):
+        if name not in Charter.__struct_fields__ or name in PUBLIC:
+            fix = nearest(name, set(Charter.__struct_fields__) - PUBLIC)
+            yield _error(f"confidential[{index}]", f"{name} cannot be kept from the public", fix)
 
 
 def _size(charter: Charter) -> Iterator[Problem]:
@@ -485,6 +514,10 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.rectify_within": charter.responses.rectify_within,
         "exit.quiet_for": charter.exit.quiet_for,
     }
+    if charter.exit.tracked_for is not UNSET:
+        fields["exit.tracked_for"] = charter.exit.tracked_for
+    if charter.assessment is not UNSET:
+        fields |= {"assessment.every": charter.assessment.every, "assessment.within": charter.assessment.within}
     if charter.drills.every is not None:
         fields["drills.every"] = charter.drills.every
     for field, text in fields.items():

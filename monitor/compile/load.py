@@ -73,7 +73,7 @@ def read_charter(text: str, file: str = "charter.yaml", more: Check | None = Non
     Mistakes in YAML, in form and in meaning are all found in one pass. A part (`cycle`, `indicators[2]`) with a mistake
     of one kind is not checked for the next kind, as further mistakes may follow from the first.
     """
-    tree = _Tree(file)
+    tree = Tree(file)
     data = tree.load(text)
     tree.settle()
     if "" in tree.settled or (tree.found and tree.nodes >= NODES):
@@ -174,7 +174,7 @@ class _Composer(Composer):
             self.levels -= 1
 
 
-class _Tree:
+class Tree:
     """The values of one file, the place of each, and its problems; `settled` are the parts that are not checked
     further."""
 

@@ -10,12 +10,14 @@ from msgspec import Struct, field
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import AlphaRuns, used_of
-from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision
+from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
 from monitor.projections.wording import sentence
 
 CHARTERS = 8
+CONFIGURATION_KEPT = 50  # acts on the sandbox
 """Charters of one pilot that are stored until a decision names one: the newest."""
 
 
@@ -93,6 +95,7 @@ class FleetView:
         self.ledger = ledger
         self.through: int | None = None
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
+        self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -119,6 +122,9 @@ class FleetView:
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
         for decision in outputs.decisions:
+            if decision.pilot == SUBJECT:
+                self._configured(decision)
+                continue
             view = self._view(decision.pilot)
             if view is not None and decision.standing > view.standing:
                 self._decide(view, decision)
@@ -147,6 +153,10 @@ class FleetView:
         """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
         return sum(view.unsigned for view in self.pilots.values() if not view.exited)
 
+    def _configured(self, decision: Decision) -> None:
+        if not self.configuration or decision.standing > self.configuration[-1].standing:
+            self.configuration.append(decision)
+
     def _view(self, pilot: str) -> PilotView | None:
         view = self.pilots.get(pilot)
         if view is None:
@@ -174,7 +184,7 @@ class FleetView:
             view.unknown = decision.unknown
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
-        view.exited = decision.reason is Reason.EXITED
+        view.exited = left_after(view.exited, decision)
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
         view.decisions.append(decision)

@@ -1,9 +1,15 @@
-"""Authority: the roles that a charter gives to authors, and conditions that apply to every author. Pure. Which role may
-do which act is in the table of acts, `monitor/lifecycle/acts.py`.
+"""Authority: the roles of authors to a pilot, and conditions that apply to every author. Pure. Which role may do which
+act is in the table of acts, `monitor/lifecycle/acts.py`.
 
-Roles follow from the charter *in force*, never from the charter that an act carries, and from the admitter keys of the
-deployment. The firm that runs the pilot has the role `firm` only, even if a charter lists its name elsewhere.
-Signatures are verified earlier, in `monitor/decide/signatures.py`.
+Once a sandbox is founded, roles come from its configuration: a charter names which of its authorities are responsible
+for a pilot, and creates no officer or approver. While a halt stands, an author has the roles that the version in force
+when the halt began gives to author and key, as far as the version in force now gives them too: no change of the
+configuration adds anybody who may release it, and a person or key that is removed loses its rights at once.
+
+Without a sandbox, and while a halt stands that began before it was founded, roles follow from the charter *in force*,
+never from the charter that an act carries, and from the admitter keys of the deployment. The firm that runs the pilot
+has the role `firm` only, even if a charter or a configuration lists its name elsewhere. Signatures are verified
+earlier, in `monitor/decide/signatures.py`.
 
 Without admitter keys a deployment is in *open mode*: everybody who may write to `control` may admit a pilot. Where the
 charter in force registers no keys either, authors are not proved; the record then has `signed: ""`.
@@ -13,11 +19,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.charter import incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -25,7 +34,9 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
+    Submission,
     Withdrawal,
 )
 from monitor.charter.spec import Charter
@@ -33,8 +44,15 @@ from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role as Role
 from monitor.lifecycle.acts import refused_by_role, roles_that_may
 from monitor.lifecycle.names import Act
+from monitor.lifecycle.sandbox import Sandbox, roles_in
+from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.tenure import authorities_needed, held, role_right, roles_since
+from monitor.model.labels import alike
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
+from monitor.state.pilot import PilotState
+
+LISTED = 8  # names in a refusal
 
 ACT_OF: dict[type[ControlBase], Act] = {
     Admission: Act.ADMIT,
@@ -48,6 +66,11 @@ ACT_OF: dict[type[ControlBase], Act] = {
     Evaluation: Act.EVALUATE,
     Approval: Act.APPROVE,
     Release: Act.RELEASE,
+    Submission: Act.APPLY,
+    Screening: Act.SCREEN,
+    ApplicationRefusal: Act.REFUSE,
+    Agreement: Act.AGREE,
+    ApplicationWithdrawal: Act.WITHDRAW_APPLICATION,
     running_acts.ChangeProposal: Act.PROPOSE_CHANGE,
     running_acts.ChangeRefusal: Act.REFUSE_CHANGE,
     running_acts.PauseRequest: Act.PAUSE,
@@ -67,6 +90,14 @@ ACT_OF: dict[type[ControlBase], Act] = {
     incident_acts.ChangeNotice: Act.NOTIFY_CHANGE,
     incident_acts.SuspensionNotice: Act.NOTIFY_SUSPENSION,
     incident_acts.Reclassification: Act.RECLASSIFY,
+    exit_acts.Assessing: Act.ASSESS,
+    exit_acts.ExitApproval: Act.APPROVE_EXIT,
+    exit_acts.Termination: Act.TERMINATE,
+    exit_acts.ReportIssue: Act.ISSUE_REPORT,
+    exit_acts.Withholding: Act.WITHHOLD,
+    exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
+    exit_acts.Graduation: Act.GRADUATE,
+    exit_acts.Recall: Act.RECALL,
 }
 """A control record -> its row in the table of acts."""
 
@@ -92,29 +123,119 @@ def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
     return frozenset(found)
 
 
-def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
-    """Raises ControlRefused when the author has no role that may do this act under the charter in force."""
-    if refused_by_role(ACT_OF[type(act)], roles_of(charter, act.author, by), roles_from="charter") is None:
+def sandbox_for(state: SandboxState, pilot: PilotState | None) -> Sandbox | None:
+    """The configuration that gives roles to a pilot (`None`: one that is not admitted yet). `None`: its charter does,
+    as no sandbox is founded, or a halt stands that began before it was."""
+    if state.sandbox is None:
+        return None
+    old_halt = pilot is not None and pilot.standing.halted and pilot.standing.since <= state.tenure.founded
+    return None if old_halt else state.sandbox
+
+
+def roles(state: SandboxState, pilot: PilotState, author: str, by: Proved) -> frozenset[Role]:
+    """The roles of an author to a pilot. `state` is `Partition.sandbox`, `by` what the signature proves."""
+    sandbox = sandbox_for(state, pilot)
+    if sandbox is None:
+        return roles_of(pilot.charter, author, by)
+    found = roles_in(sandbox, author, by.key, responsible(pilot.charter), pilot.charter.participant.id)
+    person = sandbox.person(author)
+    if pilot.standing.halted and person is not None and Role.FIRM not in found:
+        found &= roles_since(state.tenure, person, by.key, pilot.standing.since)
+    return found
+
+
+def responsible(charter: Charter) -> frozenset[str]:
+    """The authorities that are responsible for a pilot under a charter."""
+    return frozenset(one.id for one in charter.authorities)
+
+
+def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandbox: Sandbox | None = None) -> None:
+    """Raises ControlRefused when the author has no role that may do this act: `found` are the author's roles, given by
+    the sandbox, or without one by the charter in force."""
+    why = refused_by_role(ACT_OF[type(act)], found, roles_from="charter" if sandbox is None else "sandbox")
+    if why is None:
         return
-    if isinstance(act, Approval):
+    if sandbox is not None:
+        raise ControlRefused("author", why, f"{act.author}: {_who_may(act, charter)}")
+    if isinstance(act, Approval | exit_acts.ExitApproval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
     )
 
 
-def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
-    """Raises ControlRefused when the firm alone admits its own pilot. In open mode it may; the record shows it."""
+def _who_may(act: ControlBase, charter: Charter) -> str:
+    """Who may do an act, as the configuration of the sandbox says."""
+    names = " or ".join(sorted(role.value for role in roles_that_may(ACT_OF[type(act)])))
+    return f"this needs the role {names} at {', '.join(sorted(responsible(charter)))} in the sandbox's configuration"
+
+
+def check_charter(sandbox: Sandbox, charter: Charter) -> None:
+    """Raises ControlRefused for a charter that names an authority that is not in the sandbox, or whose participant has
+    the name of a person there."""
+    known = {one.id for one in sandbox.authorities}
+    for index, one in enumerate(charter.authorities):
+        if one.id not in known:
+            words = f"the sandbox has no authority {one.id}; it has {', '.join(sorted(known)[:LISTED])}"
+            raise ControlRefused(f"charter.authorities[{index}].id", Refusal.UNKNOWN_AUTHORITY, words)
+    firm = alike(charter.participant.id)
+    if any(alike(person.id) == firm for person in sandbox.people):
+        words = f"a person of the sandbox is called {charter.participant.id}; a firm needs another id"
+        raise ControlRefused("charter.participant.id", Refusal.BAD_CHARTER, words)
+
+
+def standing_approvals(state: SandboxState, pilot: PilotState) -> tuple[str, ...]:
+    """The approvals of the release of a halt that still count: of people who are approvers of a responsible authority,
+    and were when it began."""
+    sandbox, since = sandbox_for(state, pilot), pilot.standing.since
+    given = pilot.standing.lifting.approvals
+    if sandbox is None:
+        return given
+    names = responsible(pilot.charter)
+    people = {person.id: person for person in sandbox.people if Role.APPROVER in person.roles}
+    return tuple(
+        name
+        for name in given
+        if name in people
+        and people[name].authority in names
+        and held(state.tenure, role_right(people[name], Role.APPROVER), since)
+    )
+
+
+def check_approvals(state: SandboxState, pilot: PilotState) -> None:
+    """Raises ControlRefused unless approvers of as many authorities have approved as the standard of the tier asks
+    for. Without a sandbox one is enough."""
+    sandbox = sandbox_for(state, pilot)
+    if sandbox is None:
+        return
+    needed = authorities_needed(state.tenure, pilot.charter.tier, pilot.standing.since)
+    needed = min(needed, len(pilot.charter.authorities))  # a charter from before its tier had this standard
+    authorities = {person.authority for name in standing_approvals(state, pilot) if (person := sandbox.person(name))}
+    if len(authorities) < needed:
+        words = f"tier {pilot.charter.tier} needs approvers of {needed} authorities, there are {len(authorities)}"
+        raise ControlRefused("pilot", Refusal.APPROVAL_MISSING, words)
+
+
+def check_admission(act: Admission, by: Proved, open_mode: bool, sandbox: Sandbox | None = None) -> None:
+    """Raises ControlRefused when the firm alone admits its own pilot. In open mode it may; the record shows it. With a
+    sandbox an officer of a responsible authority must admit."""
     firm = act.charter.participant
+    if sandbox is not None:
+        check_charter(sandbox, act.charter)
+        found = roles_in(sandbox, act.author, by.key, responsible(act.charter), firm.id)
+        check_role(act.charter, act, found, sandbox)
+        return
     if open_mode or (act.author != firm.id and by.key not in key_ids(firm.keys)):
         return
     raise ControlRefused("author", Refusal.FIRM_ALONE, f"{firm.id} runs this pilot; somebody else must admit it")
 
 
-def check_rights(old: Charter, new: Charter) -> None:
-    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it only while a
-    halt stands."""
+def check_rights(old: Charter, new: Charter, *, tier: bool = False) -> None:
+    """Raises ControlRefused when an amendment changes who may release a halt, or on which results; with a sandbox also
+    when it changes the `tier`, as that says how many authorities must approve. Call it only while a halt stands."""
     before, after = rights(old), rights(new)
+    if tier:
+        before["tier"], after["tier"] = old.tier, new.tier
     for field, value in before.items():
         if after[field] != value:
             raise ControlRefused(f"charter.{field}", Refusal.HALT_STANDS, "release the halt first, then amend this")

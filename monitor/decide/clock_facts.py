@@ -135,6 +135,15 @@ def _record(context: DecisionContext, table: ClockTable, changes: Iterable[Clock
             context.clear(key, Finding(rule=finding.rule))
 
 
+def clock_finding(change: ClockChange, table: ClockTable) -> tuple[Reason, Finding] | None:
+    """The reason and finding of a change of a clock; `None` for one of a rule that the table no longer has."""
+    rule = table.rule(change.rule)
+    if rule is None:
+        return None
+    reason = _missed(rule) if change.change is Change.MISSED else _REASONS[change.change]
+    return reason, Finding(rule=change.rule, clock=_clock(change, rule, table))
+
+
 def _level(context: DecisionContext, change: ClockChange) -> Level:
     """The level that a miss asks for. After the exit there is nothing to watch or to stop."""
     return Level.NORMAL if context.pilot.exited else _LEVELS[change.on_miss]

@@ -3,11 +3,15 @@ Pure."""
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
+import msgspec
 from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
     Admission,
+    Agreement,
     Amendment,
     Approval,
     ControlBase,
@@ -17,40 +21,49 @@ from monitor.charter.control import (
     Rectification,
     Release,
     Shelving,
-    Withdrawal,
 )
-from monitor.charter.spec import Charter, charter_hash
+from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
-from monitor.compile.lint import lint
-from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
+from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.begin import begin as _begin
+from monitor.decide.begin import plan_for as plan_for
 from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.exits import EXIT_ACTS, apply_exit_act
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
-from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.leave import exit_once_stopped
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
-from monitor.lifecycle.life import Lifecycle, advance
+from monitor.lifecycle.acts import Role, evaluation_counts
+from monitor.lifecycle.life import Lifecycle, advance, sign
 from monitor.lifecycle.names import Act, Fact
+from monitor.lifecycle.sandbox import Sandbox
+from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.periods import parse_span
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
-from monitor.state.pilot import PilotState, Stream
+from monitor.state.pilot import PilotState
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
+
+Roles: TypeAlias = frozenset[Role]
+NO_SANDBOX = SandboxState()
+DOCUMENT_BYTES = 48 * 1024  # of a charter in a decision; an entry of the ledger has at most 65,535 bytes
 
 
-def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> PilotState:
+def admit(act: Admission, received: int, by: Proved, open_mode: bool, sandbox: Sandbox | None = None) -> PilotState:
     """A new pilot under its charter; its first periods are those that contain `received` (ms). Raises
     ControlRefused."""
     acts_once.check_time(act, received)
-    authority.check_admission(act, by, open_mode)
+    authority.check_admission(act, by, open_mode, sandbox)
     plan = plan_for(act.pilot, act.charter)
     standing = Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
@@ -63,15 +76,21 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> PilotSt
     return pilot
 
 
-def apply_act(context: DecisionContext, act: ControlBase) -> None:
-    """Apply an act to an admitted pilot. Raises ControlRefused."""
+def apply_act(
+    context: DecisionContext, act: ControlBase, sandbox: SandboxState = NO_SANDBOX, roles: Roles = frozenset()
+) -> None:
+    """Apply an act to an admitted pilot; `roles` are those of its author. Raises ControlRefused."""
     pilot, s, plan = context.pilot, context.pilot.standing, context.plan
+    founded = authority.sandbox_for(sandbox, pilot)
     finding, about = Finding(), ""
     outcome: ladder.Transition
     match act:
         case Amendment(charter=charter):
             if s.halted:
-                authority.check_rights(pilot.charter, charter)
+                authority.check_rights(pilot.charter, charter, tier=founded is not None)
+            if founded is not None:
+                authority.check_charter(founded, charter)
+                context.document = public_document(charter)
             check_change(pilot, charter)
             old = pilot.charter
             context.plan = _amend(pilot, charter, context.at)
@@ -103,7 +122,9 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             finding = Finding(rule="rectification", detail=words, content=said or UNSET)
         case Evaluation(passed=passed, report=report, results=results):
             tried = results_text(pilot.charter, passed, results)
-            outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed)
+            counts = founded is None or evaluation_counts(roles, pilot.charter.tier)
+            outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed and counts)
+            report += "" if counts else "; an evaluation by the firm does not count in this tier"
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
             outcome = ladder.record_step(s, Reason.APPROVAL_RECORDED, author)
@@ -111,10 +132,15 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             if words or s.halt_state.state != "verified":
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
             outcome = ladder.release(s, context.at, words)
-            restart_statistics(pilot, plan, outcome[0].restart)
-        case Withdrawal(reason=words):
-            outcome = leave(pilot)
-            finding = Finding(rule="exit", detail=words)
+            authority.check_approvals(sandbox, pilot)
+            restart_statistics(pilot, plan, outcome[0].restart, context.at)
+        case Agreement(charter=signed):
+            firm = act.author == pilot.charter.participant.id
+            pilot.life = sign(pilot.life, firm=firm, digest=signed)
+            outcome = s, Move("act", s.level, s.level, Reason.CHARTER_SIGNED, False)
+            finding = Finding(rule=f"charter {signed}")
+        case _ if isinstance(act, EXIT_ACTS):
+            outcome, finding = apply_exit_act(context, act)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -125,6 +151,17 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
     if isinstance(act, Amendment):
         bound_stale_rules(context)
     exit_once_stopped(context)
+
+
+def public_document(charter: Charter) -> dict[str, Any]:
+    """The public part of a charter, for the decision that puts it in force. Raises ControlRefused if it is too large
+    for an entry of the ledger."""
+    raw = public_part(charter)
+    if len(raw) > DOCUMENT_BYTES:
+        words = f"its public part has {len(raw)} bytes, an entry of the ledger holds {DOCUMENT_BYTES}; write less"
+        raise ControlRefused("charter", Refusal.BAD_CHARTER, words)
+    found: dict[str, Any] = msgspec.json.decode(raw)
+    return found
 
 
 def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:
@@ -170,38 +207,14 @@ def results_text(charter: Charter, passed: bool, results: dict[str, dict[str, fl
     return "".join(said)
 
 
-def plan_for(pilot: str, charter: Charter) -> Plan:
-    """The compiled charter. Raises ControlRefused when it is of another pilot, or has an error that `charter check`
-    reports."""
-    if charter.pilot != pilot:
-        raise ControlRefused("charter.pilot", Refusal.WRONG_PILOT, f"the charter is for {charter.pilot}")
-    for problem in lint(charter):
-        if problem.severity == "error":
-            raise ControlRefused(f"charter.{problem.field}", Refusal.BAD_CHARTER, f"{problem.problem}; {problem.fix}")
-    try:
-        return plan_of(charter)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
-
-
-def _begin(pilot: PilotState, indicator: CompiledIndicator, at: int) -> None:
-    first = indicator.grid.index(at)
-    for segment in indicator.segments:
-        built = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        pilot.streams[stream_key(indicator, segment)] = Stream(
-            first, held=built, kinds=pilot.plan.classes[indicator.name]
-        )
-    if indicator.silence is not None:
-        pilot.heard[indicator.name] = at
-
-
-def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
-    """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
-    used are no evidence for the new ones."""
+def restart_statistics(pilot: PilotState, plan: Plan, number: int, at: int) -> None:
+    """Restart all statistics at `at` (ms) on the next share of alpha. Open periods stay, but counts that the old
+    statistics may have used are no evidence for the new ones, and totals begin with the next period."""
     for indicator in plan.indicators:
         for segment in indicator.segments:
             stream = pilot.streams[stream_key(indicator, segment)]
             stream.detectors = build_detectors(pilot.charter, indicator, number)
+            stream.tally = Tally(max(stream.next, indicator.grid.index(at) + 1))
             stream.seen = ()
             if indicator.provisional:
                 for opened in stream.open.values():

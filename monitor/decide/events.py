@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.decide.boundary import check_boundary
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
 from monitor.decide.incident_clocks import incident_facts, model_changed
@@ -10,6 +11,7 @@ from monitor.decide.pauses import check_pause
 from monitor.decide.supervision import check_hold
 from monitor.model.bounds import short
 from monitor.model.events import (
+    BoundaryBreached,
     Envelope,
     ExposureTallied,
     Heartbeat,
@@ -48,6 +50,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         check_pause(context, event)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
+    elif kind is BoundaryBreached:
+        check_boundary(context, event)  # type: ignore[arg-type]
     elif observed.correction is not None:
         level = pilot.standing.level
         context.record(Move("finding", level, level, Reason.CORRECTED, False), observed.correction)

@@ -185,6 +185,11 @@ def unshelve(s: Standing, key: str, at: int) -> Transition:
     return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
 
 
+def with_approvals(s: Standing, approvals: tuple[str, ...]) -> Standing:
+    """The standing with these approvals of a release."""
+    return structs.replace(s, lifting=structs.replace(s.lifting, approvals=approvals))
+
+
 def _new_ground(s: Standing) -> Lifting:
     """No step of a release is recorded: the next record is a new ground for the halt."""
     return Lifting(basis=s.counter + 1, last=s.counter + 1)

@@ -9,28 +9,43 @@ from __future__ import annotations
 
 from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Withdrawal
 from monitor.charter.running_acts import ChangeProposal
-from monitor.decide import ladder
+from monitor.charter.spec import hash_of
+from monitor.compile.tier_rules import TIERS
+from monitor.decide import authority, ladder
 from monitor.decide.authority import ACT_OF
 from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
-from monitor.decide.control_acts import check_drill, results_text
+from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text
+from monitor.decide.exits import exit_facts
+from monitor.decide.ladder import Move
 from monitor.decide.leave import check_leave, stopped
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import Arrow
-from monitor.lifecycle.names import Fact
-from monitor.model.records import Reason
+from monitor.lifecycle.names import Event, Fact, Outcome
+from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.model.records import Finding, Reason
 from monitor.state.pilot import PilotState
 
 APPROVERS = 2  # different people, for a release
 
 
-def advance_by_act(context: DecisionContext, act: ControlBase) -> tuple[Arrow, ...]:
+def advance_by_act(context: DecisionContext, act: ControlBase, sandbox: SandboxState = NO_SANDBOX) -> tuple[Arrow, ...]:
     """Move the life of the pilot by an act. Raises ControlRefused; nothing has changed then."""
     try:
-        return context.advance(ACT_OF[type(act)], facts_of_act(context.pilot, act))
+        facts, outcome = facts_of_act(context.pilot, act, sandbox), None
+        if isinstance(act, Withdrawal) and act.outcome is not None:
+            facts, outcome = facts | exit_facts(context, act), Outcome(act.outcome)
+        return context.advance(ACT_OF[type(act)], facts, outcome)
     except ControlRefused:
         _check_as_before(context, act)
         raise
+
+
+def start_cycle(context: DecisionContext) -> None:
+    """The first day of the charter's cycle: a registered pilot runs."""
+    context.advance(Event.CYCLE_STARTED)
+    level = context.pilot.standing.level
+    context.record(Move("act", level, level, Reason.CYCLE_STARTED, False), Finding(rule="cycle"))
 
 
 def _check_as_before(context: DecisionContext, act: ControlBase) -> None:
@@ -50,8 +65,9 @@ def _check_as_before(context: DecisionContext, act: ControlBase) -> None:
             check_leave(pilot)
 
 
-def facts_of_act(pilot: PilotState, act: ControlBase) -> frozenset[Fact]:
-    """What holds for an act on a pilot, where its states do not say it."""
+def facts_of_act(pilot: PilotState, act: ControlBase, sandbox: SandboxState = NO_SANDBOX) -> frozenset[Fact]:
+    """What holds for an act on a pilot, where its states do not say it. Without a sandbox an amendment needs neither
+    the firm's signature nor approvals."""
     steps, found = pilot.standing.lifting, set[Fact]()
     if pilot.standing.halted and stopped(pilot):
         found.add(Fact.STOP_VERIFIED)
@@ -59,12 +75,15 @@ def facts_of_act(pilot: PilotState, act: ControlBase) -> frozenset[Fact]:
         found.add(Fact.RECTIFIED)
     if steps.evaluated:
         found.add(Fact.EVALUATED)
-    if len(steps.approvals) >= APPROVERS:
+    if len(authority.standing_approvals(sandbox, pilot)) >= APPROVERS:
         found.add(Fact.RELEASE_APPROVED)
     if isinstance(act, Amendment):
-        found.add(Fact.TIER_APPROVED)
-        if agreed(pilot, act.charter):
-            found.add(Fact.BOTH_SIGNATURES)
+        founded = authority.sandbox_for(sandbox, pilot) is not None
+        # The officer's act is the other signature.
+        if pilot.life.signed_by_firm == hash_of(act.charter) if founded else agreed(pilot, act.charter):
+            found |= {Fact.BOTH_SIGNATURES, Fact.SAME_CHARTER}
+        if not founded or TIERS.index(act.charter.tier) >= TIERS.index(pilot.charter.tier):
+            found.add(Fact.TIER_APPROVED)
     if isinstance(act, ChangeProposal) and cover(pilot, act).modification is not None:
         found.add(Fact.INSIDE_PLAN)
     return frozenset(found)

@@ -18,6 +18,7 @@ from monitor.compile.plan import Plan
 from monitor.decide.signatures import SIGNED_EVENTS, signature_of
 from monitor.errors import Forged
 from monitor.model.events import (
+    BoundaryBreached,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -29,7 +30,9 @@ from monitor.model.records import RULES, Record
 from monitor.model.refusals import Forgery
 from monitor.validate.parse import mode_of
 
-REPORTS = (IncidentReported, IncidentUpdated, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
+REPORTS = (
+    IncidentReported, IncidentUpdated, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, BoundaryBreached,
+)  # fmt: skip
 PREFIX = "reporter:"  # of the sources of reporters
 E = TypeVar("E", bound=Envelope)
 

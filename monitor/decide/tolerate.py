@@ -13,7 +13,9 @@ from msgspec import structs
 from detectors import SPENDS_ALPHA
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
+from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import ladder
+from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import LISTED, Move, Transition
 from monitor.decide.supervision import rectify_duties
@@ -24,6 +26,8 @@ from monitor.model.rectification_window import RectificationWindow, names_findin
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
 
+WINDOW = "rectification"  # names the window for the legal deadlines; a pilot has one
+
 
 def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:
     """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), escalates instead of
@@ -33,7 +37,9 @@ def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, s
     pilot = context.pilot
     if pilot.tolerated is None:
         pilot.tolerated = context.at
-        pilot.window = RectificationWindow(context.at, end, context.plan.rectify_within.after(context.at))
+        due = context.plan.rectify_within.after(context.at)
+        pilot.window = RectificationWindow(context.at, end, due)
+        clock_facts(context, Fact(kind=FactKind.FINDING, at=context.received, key=WINDOW, due=due))
     elif not pilot.window.joins(name, start):
         return False
     pilot.window = pilot.window.crossed(name)
@@ -100,7 +106,8 @@ def record_rectification(context: DecisionContext, finding: str) -> tuple[Transi
         )
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
-    rectify_duties(pilot, finding, context.at)
+        clock_facts(context, Fact(kind=FactKind.RECTIFIED, at=context.received, key=WINDOW))
+    rectify_duties(context, finding)
     return outcome, {"rectified": tuple(named[:LISTED])} if named else {}
 
 

@@ -34,6 +34,7 @@ from monitor.http_server.server import HttpServer
 from monitor.model.records import Decision
 from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
+from monitor.projections.pilot_status import pilot_status
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
@@ -55,6 +56,8 @@ ACTS = 2_000
 """Acts that may wait for the machine."""
 RECENT = 256
 """How many of the newest permits of a pilot are searched for a nonce; more than it has concurrent workers."""
+STATUS_DECISIONS = 10_000
+"""The newest decisions of a pilot that its status is computed from."""
 RESTORE_SECONDS = 5.0
 """How long a scrape waits for metrics to be restored; less than the default time-out of Prometheus (10 s)."""
 PAGE = 1_000
@@ -173,6 +176,7 @@ class Ingress:
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
                 web.get("/v1/acts/{pilot}", self._act),
                 web.get("/v1/standing/{pilot}", self._known),
+                web.get("/v1/status/{pilot}", self._status),
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._listed("decisions")),
                 web.get("/v1/rejected", self._listed("rejected")),
@@ -307,6 +311,12 @@ class Ingress:
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
         return web.Response(status=204) if known is None else json_response(known)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        """States, level, open findings, next steps and legal deadlines of a pilot."""
+        rows = await self._store.recent("decisions", request.match_info["pilot"], STATUS_DECISIONS)
+        found = pilot_status((_DECISION.decode(raw) for _, raw in reversed(rows)), whole=len(rows) < STATUS_DECISIONS)
+        return web.Response(status=204) if found is None else json_response(found)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
         """The newest refusals of acts of a pilot, and of acts without a pilot, by the offset of the act."""

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import structs
 
-from monitor.charter.control import Admission, Amendment, ControlBase, Release
+from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
 from monitor.charter.spec import charter_hash
+from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
-from monitor.decide.clock_facts import arrow_facts
-from monitor.decide.control_acts import admit, apply_act
+from monitor.decide.clock_facts import arrow_facts, clock_facts
+from monitor.decide.control_acts import admit, apply_act, public_document
 from monitor.decide.enforcement import stop_tracking
 from monitor.decide.incident_acts import act_facts
-from monitor.decide.ladder import Move
-from monitor.decide.life_steps import advance_by_act
-from monitor.decide.signatures import signed_by
+from monitor.decide.ladder import Move, with_approvals
+from monitor.decide.life_steps import advance_by_act, start_cycle
+from monitor.decide.signatures import signed_by, signed_by_person
+from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.partition import Partition
+from monitor.engine.sandbox_acts import step_sandbox
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
+from monitor.lifecycle.names import State
+from monitor.lifecycle.sandbox import SUBJECT
+from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
+from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
-from monitor.model.refusals import Refusal
+from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
@@ -42,6 +49,7 @@ class ControlActs:
         self._partition = partition
         self._aside = aside
         self._catch_up = catch_up
+        self.applications = Applications(partition)
         self.trust(admitters, open_mode)
 
     def trust(self, admitters: Trusted | None, open_mode: bool | None) -> None:
@@ -49,11 +57,25 @@ class ControlActs:
         self._admitters = admitters
         self._open = not admitters if open_mode is None else open_mode
 
+    @property
+    def open_mode(self) -> bool:
+        """Whether authors are not proved: the sandbox has no keys, or without one the deployment has no admitters."""
+        sandbox = self._partition.sandbox.sandbox
+        return self._open if sandbox is None else sandbox.open_mode
+
     def step(self, act: ControlBase, record: Record, out: Outputs) -> None:
         """Verify one act and apply it. Raises ControlRefused or Forged; then nothing but due timers took effect."""
+        if isinstance(act, ACTS_ON_SANDBOX) != (act.pilot == SUBJECT):
+            raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
+        if isinstance(act, ACTS_ON_SANDBOX):
+            step_sandbox(self._partition, act, record, self._admitters, self._open, out)
+            return
         pilot = self._partition.pilots.get(act.pilot)
-        plan = None if pilot is None else pilot.plan
-        signer = signed_by(plan, act, record, self._admitters, self._open)
+        if pilot is None and isinstance(act, APPLICATION_ACTS):
+            self._aside.refuse(act.pilot)
+            self.applications.step(act, record, out)
+            return
+        signer = self._signer(pilot, act, record)
         if pilot is not None:
             self._apply(pilot, act, record.received, signer, out)
         elif isinstance(act, Admission):
@@ -61,6 +83,13 @@ class ControlActs:
         else:
             self._aside.refuse(act.pilot)
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+
+    def _signer(self, pilot: PilotState | None, act: ControlBase, record: Record) -> Proved:
+        plan = None if pilot is None else pilot.plan
+        sandbox = authority.sandbox_for(self._partition.sandbox, pilot)
+        if sandbox is None:
+            return signed_by(plan, act, record, self._admitters, self._open)
+        return signed_by_person(sandbox, plan, act, record)
 
     def _apply(self, pilot: PilotState, act: ControlBase, received: int, signer: Proved, out: Outputs) -> None:
         partition = self._partition
@@ -74,17 +103,21 @@ class ControlActs:
             acts_once.check_already_admitted(pilot.acts, act, signer, pilot.charter.version, pilot.hash)
         acts_once.check_time(act, received)
         at = self._catch_up(pilot, received, out)
-        authority.check_role(pilot.charter, act, signer)
+        sandbox = authority.sandbox_for(partition.sandbox, pilot)
+        roles = authority.roles(partition.sandbox, pilot, act.author, signer)
+        authority.check_role(pilot.charter, act, roles, sandbox)
         standing, old = pilot.standing, pilot.plan.keys
         seen = standing.lifting.last if isinstance(act, Release) else standing.lifting.basis
         seen = seen if isinstance(act, acts_once.RELEASE_STEPS) else 0
         acts_once.check_valid(pilot.acts, act, signer, firm, standing.counter, seen)
         partition.hot.changed(pilot)
+        if sandbox is not None and isinstance(act, Approval | Release):
+            pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
         context.received = received
-        arrows = advance_by_act(context, act)
+        arrows = advance_by_act(context, act, partition.sandbox)
         try:
-            apply_act(context, act)
+            apply_act(context, act, partition.sandbox, roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise
@@ -93,18 +126,27 @@ class ControlActs:
         if not partition.service:
             stop_tracking(pilot)
         if isinstance(act, Amendment):
-            others = self._admitters.ids if self._admitters else ()
+            others = self._other_keys()
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
             pilot.acts.by = (act.author, signer.key)
         acts_once.remember_act(pilot.acts, act, signer, firm, pilot.standing.counter)
         partition.arm(pilot)
+
+    def _other_keys(self) -> Collection[str]:
+        """Keys that sign acts and are not in the charter: their last acts stay remembered when it is amended."""
+        state = self._partition.sandbox
+        return (self._admitters.ids if self._admitters else frozenset()) | known_keys(state.sandbox, state.tenure)
 
     def _admit(self, act: Admission, received: int, signer: Proved, out: Outputs) -> None:
         partition = self._partition
         if act.pilot in self._aside.unreadable:  # until the journal has that it is set aside
             self._aside.refuse(act.pilot)
         lost = self._aside.standing_of(act)
-        pilot = partition.pilots[act.pilot] = admit(act, received, signer, self._open)
+        sandbox = partition.sandbox.sandbox
+        pilot = admit(act, received, signer, self._open, sandbox)
+        if sandbox is not None and lost is None:
+            self.applications.admit(pilot, act, signer)
+        partition.pilots[act.pilot] = pilot
         if lost is not None:
             pilot.standing = structs.replace(pilot.standing, counter=lost)
         partition.hot.use(pilot)
@@ -112,7 +154,13 @@ class ControlActs:
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
+        if sandbox is not None:
+            context.document = public_document(pilot.charter)
         context.record(move, version, act.author)
+        if sandbox is not None:
+            clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))
+        if pilot.life.pilot is State.REGISTERED and received >= pilot.plan.cycle[0]:
+            start_cycle(context)
         if lost is not None:
             self._aside.admitted(context)
         firm = act.author == act.charter.participant.id

@@ -12,7 +12,9 @@ from monitor.decide.clock_facts import clocks_due
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
+from monitor.decide.exits import assessment_timer, tracking_ended
 from monitor.decide.ladder import Move, unshelve
+from monitor.decide.life_steps import start_cycle
 from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
@@ -48,6 +50,14 @@ def _finding(context: DecisionContext, name: str, service: bool) -> None:
     duty_overdue(context, name)
 
 
+def _assessment(context: DecisionContext, name: str, service: bool) -> None:
+    assessment_timer(context)
+
+
+def _tracked(context: DecisionContext, name: str, service: bool) -> None:
+    tracking_ended(context)
+
+
 def _unshelve(context: DecisionContext, name: str, service: bool) -> None:
     context.apply(unshelve(context.pilot.standing, name, context.at), Finding(rule=name), key=name)
 
@@ -65,6 +75,10 @@ def _gap(context: DecisionContext, name: str, service: bool) -> None:
 
 def _clock(context: DecisionContext, name: str, service: bool) -> None:
     clocks_due(context)
+
+
+def _cycle(context: DecisionContext, name: str, service: bool) -> None:
+    start_cycle(context)
 
 
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
@@ -86,6 +100,9 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
+    "cycle": _cycle,
+    "assess": _assessment,
+    "tracked": _tracked,
     "clock": _clock,
     "finding": _finding,
 }

@@ -33,6 +33,8 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
+from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -44,8 +46,10 @@ from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
+from monitor.state.applicant import Applicant, applicant_snapshot, restored_applicant
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
+from monitor.state.sandbox import restored_subject
 from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
@@ -113,6 +117,7 @@ class Machine:
         self._senders = Senders()
         self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
+        self._digested: tuple[Sandbox | None, str] = (None, "")  # the configuration, and its digest
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
@@ -265,6 +270,7 @@ class Machine:
         elif step < -GAP_MS and not self._outages.flagged:
             # Until the clock has caught up nothing falls due, so no pilot is watched.
             self._outages.begin(0, state.last_time, out)
+        self._acts.applications.time(now, out)
         fired = self._partition.fire_due(now, partial(self._timers.fire, before=now, heard_until=NEVER, out=out))
         if 0 < step <= GAP_MS:
             self._outages.end(now, out)
@@ -325,8 +331,36 @@ class Machine:
     def notify_at(self) -> int | None:
         """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
         is due earlier."""
-        due = (self._partition.notify_at, self._partition.state.rates.due())
+        due = (self._partition.notify_at, self._partition.state.rates.due(), self._acts.applications.notify_at)
         return min((at for at in due if at is not None), default=None)
+
+    @property
+    def open_mode(self) -> bool:
+        """Whether authors are not proved: the sandbox has no keys, or without one the deployment has no admitters."""
+        return self._acts.open_mode
+
+    @property
+    def applicants(self) -> Mapping[str, Applicant]:
+        """The pilots that are not admitted: those whose application is open, or was refused or withdrawn."""
+        return self._partition.applications
+
+    @property
+    def sandbox(self) -> SandboxState:
+        """The configuration of the sandbox, as this partition has it."""
+        return self._partition.sandbox
+
+    @property
+    def configuration(self) -> tuple[int, str]:
+        """Version and digest of the configuration in force; 0 and "" without one."""
+        sandbox = self._partition.sandbox.sandbox
+        if sandbox is not self._digested[0]:
+            self._digested = (sandbox, configuration_digest(sandbox))
+        return 0 if sandbox is None else sandbox.version, self._digested[1]
+
+    @property
+    def sandbox_standing(self) -> int:
+        """How many acts on the configuration were accepted."""
+        return self._partition.subject.standing
 
     @property
     def partition(self) -> int:
@@ -364,8 +398,16 @@ class Machine:
         return self._partition.queued_timers
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
-        """Returns the states of the given pilots as bytes and, under "", the state of the partition."""
-        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
+        """Returns the states of the given pilots as bytes and, under "", the state of the partition. The name `sandbox`
+        is that of its configuration."""
+        names = set(pilots)
+        applicants = self._partition.applications
+        states: dict[str, bytes | None] = {
+            name: applicant_snapshot(applicants[name]) if name in applicants else self.pilots.raw(name)
+            for name in sorted(names - {SUBJECT})
+        }
+        if SUBJECT in names:
+            states[SUBJECT] = msgspec.msgpack.encode(self._partition.subject)
         states[""] = msgspec.msgpack.encode(self._partition.state)
         return states
 
@@ -379,7 +421,11 @@ class Machine:
                 except msgspec.MsgspecError as error:
                     raise LogBroken(f"the state of the partition cannot be read: {error}") from error
                 self._aside.restored()
+            elif name == SUBJECT:
+                self._partition.subject = restored_subject(raw)
                 self._partition.take_clock_table()
+            elif (applicant := restored_applicant(raw)) is not None:
+                self._partition.applications[name] = applicant
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

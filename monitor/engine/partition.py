@@ -13,12 +13,15 @@ from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
+from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
+from monitor.state.applicant import Applicant
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
 from monitor.state.rejection_rate import RejectionRates
+from monitor.state.sandbox import SandboxSubject
 from monitor.state.timers import NEVER, next_closing, next_timer
 
 MOST_ASIDE = 256  # pilots of a partition that may be set aside: if more are damaged, the store is
@@ -35,18 +38,11 @@ class PartitionState(Struct, array_like=True):
     aside: list[str] = []
 
 
-def clock_table_of(state: PartitionState) -> ClockTable | None:
-    """The legal deadlines of the sandbox in force; `None` without a sandbox."""
-    found = getattr(state, "sandbox", None)
-    sandbox = getattr(found, "sandbox", None)
-    return None if sandbox is None else sandbox.clocks
-
-
 class Partition:
     """The pilots of one partition and when their timers are due.
 
-    `changed` are the pilots whose state differs from the last checkpoint. `service` is False for replays of telemetry
-    without a service: then commands are neither resent nor followed up.
+    `changed` are the pilots, and applicants, whose state differs from the last checkpoint. `service` is False for
+    replays of telemetry without a service: then commands are neither resent nor followed up.
     """
 
     def __init__(self, number: int, epoch: int, *, resident: int, hot: int, service: bool) -> None:
@@ -54,14 +50,21 @@ class Partition:
         self.epoch = epoch
         self.service = service
         self.state = PartitionState()
+        self.subject = SandboxSubject()
         self.hot = HotPilots(epoch, hot)
         self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
         self.changed: set[str] = set()
+        self.applications: dict[str, Applicant] = {}  # pilots that are not admitted
         self.clock_table: ClockTable | None = None  # of the sandbox in force; `None` = there are no clocks
         self.with_clocks: set[str] = set()  # pilots that have cases
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
         self._due: dict[str, int] = {}  # the due time that is true, by pilot
         self._closed: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
+
+    @property
+    def sandbox(self) -> SandboxState:
+        """The configuration of the sandbox, as this partition has it."""
+        return self.subject.configuration
 
     # ---- decisions
 
@@ -79,13 +82,14 @@ class Partition:
         if context.tolerated:
             restart = pilot.standing.restart + 1
             pilot.standing = structs.replace(pilot.standing, restart=restart)
-            restart_statistics(pilot, context.plan, restart)
+            restart_statistics(pilot, context.plan, restart, context.at)
         if not self.service:
             stop_tracking(pilot)
 
     def take_clock_table(self) -> ClockTable | None:
         """Use the clock table of the sandbox in force. Returns the one before it."""
-        before, self.clock_table = self.clock_table, clock_table_of(self.state)
+        before, sandbox = self.clock_table, self.sandbox.sandbox
+        self.clock_table = None if sandbox is None else sandbox.clocks
         return before
 
     # ---- timers

@@ -30,6 +30,7 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.review import MOST_APPROVALS, Review
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -103,6 +104,12 @@ STANDING: dict[str, int] = {
     "lifted": ID,
 }
 
+REVIEW: dict[str, int] = {
+    **dict.fromkeys(("loud", "assessed", "fell_due", "tracked_until", "halts"), NUMBER),
+    "approvals": ARRAY + MOST_APPROVALS * TEXT,
+    "approved": TEXT,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -134,6 +141,7 @@ PILOT: dict[str, int] = {
     "late_events": NUMBER,
     "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
     "running": ARRAY + sum(RUNNING.values()),
+    "review": ARRAY + sum(REVIEW.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -167,6 +175,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "signed_by_authority": 2 * ID + ARRAY,
     },
     Running: RUNNING,
+    Review: REVIEW,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},

@@ -10,6 +10,7 @@ from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, OpenPeriod, Slot, params, refuse_segments, require_share
 from monitor.model.events import (
     EVENT_TYPES,
+    BoundaryBreached,
     CommandAcknowledged,
     Envelope,
     ExposureCorrected,
@@ -19,7 +20,9 @@ from monitor.model.events import (
     millis,
 )
 
-LEFT_OUT = (Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected, IncidentUpdated)
+LEFT_OUT = (
+    Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected, IncidentUpdated, BoundaryBreached,
+)  # fmt: skip
 
 
 class LateShare:

@@ -23,6 +23,7 @@ ENDED = (S.EXITED, S.TERMINATED, S.WITHDRAWN, S.REPORTED, S.PUBLISHED, S.WITHHEL
 APPLIED = (S.SUBMITTED, S.SCREENED, S.AGREED)
 NEVER_ADMITTED = (S.REFUSED, S.APPLICATION_WITHDRAWN)
 HALTS = (S.HALTED, S.SUSPENDED)
+AMENDED = (F.BOTH_SIGNATURES, F.SAME_CHARTER, F.TIER_APPROVED)
 
 
 class Arrow(Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ def _entry() -> Iterator[Iterable[Arrow]]:
     )  # fmt: skip
     yield _arrow(S.SCREENED, A.AGREE, S.AGREED, "charter_agreed", when=F.BOTH_SIGNATURES, statistics=X.NONE)
     yield _arrow(S.SCREENED, A.AGREE, S.SCREENED, "charter_signed", unless=F.BOTH_SIGNATURES, statistics=X.NONE)
+    yield _arrow(LIVE, A.AGREE, None, "charter_signed")  # of an amendment
     yield _arrow(
         S.AGREED, A.ADMIT, S.REGISTERED, "admitted",
         needs=(F.BOTH_SIGNATURES, F.SAME_CHARTER), clocks="application_decided", statistics=X.BEGIN,
@@ -121,9 +123,9 @@ def _running() -> Iterator[Iterable[Arrow]]:
     yield _arrow(S.CHANGE_PROPOSED, A.REFUSE_CHANGE, S.NO_CHANGE, "change_refused", during=LIVE)
     yield _arrow(
         S.CHANGE_PROPOSED, A.AMEND, S.NO_CHANGE, "amended", during=LIVE,
-        needs=(F.BOTH_SIGNATURES, F.TIER_APPROVED), clocks="service_changed", statistics=X.REBASELINE,
+        needs=AMENDED, clocks="service_changed", statistics=X.REBASELINE,
     )  # fmt: skip
-    yield _arrow(S.NO_CHANGE, A.AMEND, S.NO_CHANGE, "amended", during=LIVE, needs=(F.BOTH_SIGNATURES, F.TIER_APPROVED))
+    yield _arrow(S.NO_CHANGE, A.AMEND, S.NO_CHANGE, "amended", during=LIVE, needs=AMENDED)
     yield _arrow(S.NOT_DUE, E.ASSESSMENT_FELL_DUE, S.ASSESSMENT_DUE, "assessment_due", during=(*runs, S.TRACKED),
                  clocks="assessment_set")  # fmt: skip
     yield _arrow(S.ASSESSMENT_DUE, E.ASSESSMENT_OVERDUE, S.ASSESSMENT_MISSED, "assessment_missed", during=LIVE)
@@ -142,7 +144,7 @@ def _running() -> Iterator[Iterable[Arrow]]:
 def _halts() -> Iterator[Iterable[Arrow]]:
     steps: dict[str, Any] = {"during": LIVE}
     yield _arrow(S.NOT_HALTED, E.HALT_DECIDED, S.HALTED, "halted", **steps)
-    yield _arrow(HALTS, E.HALT_DECIDED, None, "halt_ground_added", **steps)
+    yield _arrow(HALTS, E.HALT_DECIDED, None, "halt_ground_added", during=(*LIVE, S.RECALLED))
     yield _arrow(HALTS, E.STOP_VERIFIED, None, "halt_verified", during=(*LIVE, S.RECALLED))
     yield _arrow((S.NOT_HALTED, S.HALTED), A.SUSPEND, S.SUSPENDED, "suspended", clocks="suspension", **steps)
     yield _arrow(S.NOT_HALTED, A.RECALL, S.HALTED, "recalled", during=S.TRACKED)

@@ -135,6 +135,33 @@ def life_of(halted: bool, leaving: bool, exited: bool) -> Lifecycle:
     return _BEFORE[halted, leaving and halted and not exited, exited]
 
 
+def state_words(life: Lifecycle) -> str:
+    """The states of a life as words: that of the pilot, then those of other regions that are not their first, then the
+    outcome of its exit.
+
+    >>> state_words(Lifecycle(State.EXITING, State.HALTED, outcome=Outcome.STOP))
+    'exiting halted outcome=stop'
+    """
+    others = [life.state(region) for region in Region if region is not Region.PILOT]
+    words = [life.pilot, *(state for state in others if state is not INITIAL[REGION_OF[state]])]
+    return " ".join(words) + (f" outcome={life.outcome}" if life.outcome else "")
+
+
+def life_from_words(text: str) -> Lifecycle:
+    """The life that `state_words` describes; without the signatures, which it leaves out. Words that are not known (of
+    a later version) are passed over."""
+    life = Lifecycle()
+    for word in text.split():
+        if word.startswith("outcome=") and word.removeprefix("outcome=") in _OUTCOMES:
+            life = structs.replace(life, outcome=Outcome(word.removeprefix("outcome=")))
+        elif word in _STATES:
+            life = structs.replace(life, **{REGION_OF[State(word)].value: State(word)})
+    return life
+
+
+_STATES, _OUTCOMES = frozenset(state.value for state in State), frozenset(one.value for one in Outcome)
+
+
 class Advance(NamedTuple):
     """The next state, and the arrows that led there, in the order of `Region`."""
 
@@ -160,6 +187,8 @@ def advance(life: Lifecycle, trigger: Trigger, facts: Collection[Fact] = (), out
             if fact not in known:
                 raise ControlRefused("pilot", NEEDED_FACT[fact], REFUSALS[NEEDED_FACT[fact]])
     moved = structs.replace(life, **{arrow.region.value: arrow.target for arrow in taken})
+    if trigger in (Act.ADMIT, Act.AMEND):  # the signatures have had their effect
+        moved = structs.replace(moved, signed_by_firm="", signed_by_authority="")
     if moved.pilot is not life.pilot and trigger in (Act.EXIT, Act.TERMINATE):
         moved = structs.replace(moved, outcome=Outcome.TERMINATED if trigger is Act.TERMINATE else outcome)
     if moved.pilot in ENDED and life.pilot not in ENDED:  # what is open ends with the stay; halt and hold do not
@@ -183,7 +212,9 @@ def _facts(life: Lifecycle, facts: Collection[Fact], outcome: Outcome | None) ->
     """`facts`, and those that the state or the outcome says."""
     known = set(facts)
     signed = life.signed_by_firm
-    if Fact.OPEN_MODE in known or (signed and signed == life.signed_by_authority):
+    if Fact.OPEN_MODE in known:
+        known |= {Fact.BOTH_SIGNATURES, Fact.SAME_CHARTER}
+    if signed and signed == life.signed_by_authority:
         known.add(Fact.BOTH_SIGNATURES)
     ends = outcome or life.outcome
     if ends is Outcome.SCALE:

@@ -12,13 +12,14 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from monitor.charter.control import ControlBase
+from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, refused_by_role
 from monitor.lifecycle.names import Act
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
 from monitor.lifecycle.sandbox_check import flaws
+from monitor.lifecycle.tenure import Tenure, founding_tenure, next_tenure
 from monitor.model.canonical import canonical
 from monitor.model.events import Id
 from monitor.model.records import digest
@@ -78,9 +79,18 @@ class PutClocks(Struct, frozen=True, tag="put_clocks"):
     clocks: ClockTable
 
 
-Change: TypeAlias = (
+OneChange: TypeAlias = (
     PutAuthority | RemoveAuthority | PutPerson | RemovePerson | PutTier | PutProhibition | RemoveProhibition | PutClocks
 )
+
+
+class SeveralChanges(Struct, frozen=True, tag="several"):
+    """Changes that make one version together, in their order."""
+
+    changes: Annotated[tuple[OneChange, ...], Meta(min_length=1, max_length=64)]
+
+
+Change: TypeAlias = OneChange | SeveralChanges
 
 
 class SandboxFounding(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.founding"):
@@ -109,6 +119,13 @@ class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.co
 
 
 SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
+ACTS_ON_SANDBOX = (SandboxFounding, Proposal, ProposalApproval, ProposalWithdrawal)
+AnyAct: TypeAlias = Control | SandboxAct  # what `control` carries
+ACT_TYPES: dict[str, type[ControlBase]] = {
+    **CONTROL_TYPES,
+    **{str(kind.__struct_config__.tag): kind for kind in ACTS_ON_SANDBOX},
+}
+"""Type on the wire -> class, of every act."""
 
 
 class OpenProposal(Struct, array_like=True, frozen=True):
@@ -120,11 +137,12 @@ class OpenProposal(Struct, array_like=True, frozen=True):
 
 
 class SandboxState(Struct, array_like=True, frozen=True):
-    """The configuration in force (`None` = not founded) and the open proposals by id. New fields are appended, with
-    defaults."""
+    """The configuration in force (`None` = not founded), the open proposals by id, and since when rights are held. New
+    fields are appended, with defaults."""
 
     sandbox: Sandbox | None = None
     open: dict[str, OpenProposal] = {}
+    tenure: Tenure = Tenure()
 
 
 def change_digest(change: Change) -> str:
@@ -132,12 +150,41 @@ def change_digest(change: Change) -> str:
     return digest(canonical(msgspec.to_builtins(change, str_keys=True)))
 
 
-def step(state: SandboxState, act: SandboxAct, by: Proved, *, open_mode: bool = False) -> SandboxState:
-    """The state after an act. `by` is what its signature proves; `open_mode` says that the deployment has no admitter
-    keys, so that everybody may found. Raises ControlRefused; nothing has changed then."""
+def change_words(change: Change) -> str:
+    """A change as text for the record: what is put or removed, with roles and the ids of keys; at most 500
+    characters."""
+    return f"content {change_digest(change)}: {_words(change)}"[:500]
+
+
+def _words(change: Change) -> str:
+    kind = str(type(change).__struct_config__.tag).replace("_", " ")
+    match change:
+        case SeveralChanges(changes=changes):
+            return " + ".join(_words(one) for one in changes)
+        case PutAuthority(authority=authority):
+            words = f"{authority.id}, {authority.level}" + (f", {authority.region}" if authority.region else "")
+        case PutPerson(person=person):
+            keys = ", ".join(sorted(Trusted(person.keys).ids)) or "none"
+            words = f"{person.id}: {', '.join(person.roles)}" + (f" of {person.authority}" if person.authority else "")
+            words += f"; keys {keys}"
+        case PutTier(standard=standard):
+            words = standard.tier
+        case PutProhibition(item=item):
+            words = f"{item.id}, {item.title}"
+        case PutClocks(clocks=clocks):
+            words = f"{len(clocks.rules)} rules"
+        case _:
+            words = change.id
+    return f"{kind} {words}"
+
+
+def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
+    """The state after an act that is received at `at` (ms). `by` is what its signature proves; `open_mode` says that
+    the deployment has no admitter keys, so that everybody may found. Raises ControlRefused; nothing has changed then.
+    """
     sandbox = state.sandbox
     if isinstance(act, SandboxFounding):
-        return _found(state, act, by, open_mode)
+        return _found(state, act, by, at, open_mode)
     if sandbox is None:
         raise _refused("pilot", Refusal.NOT_FOUNDED)
     if isinstance(act, Proposal):
@@ -155,15 +202,25 @@ def step(state: SandboxState, act: SandboxAct, by: Proved, *, open_mode: bool = 
         raise _refused("author", Refusal.SAME_PERSON)
     if act.digest != change_digest(proposed.change) or proposed.version != sandbox.version:
         raise _refused("digest", Refusal.PROPOSAL_CHANGED)
-    return SandboxState(_valid(changed(sandbox, proposed.change)), rest)
+    new = _valid(changed(sandbox, proposed.change))
+    return SandboxState(new, rest, next_tenure(state.tenure, sandbox, new, at))
+
+
+def configuration_digest(sandbox: Sandbox | None) -> str:
+    """A digest of a configuration, "" without one: what a decision on the sandbox names."""
+    return "" if sandbox is None else digest(canonical(msgspec.to_builtins(sandbox, str_keys=True)))
 
 
 def changed(sandbox: Sandbox, change: Change) -> Sandbox:
     """The next version: `sandbox` with a change, not validated."""
     version = sandbox.version + 1
+    if isinstance(change, SeveralChanges):
+        for one in change.changes:
+            sandbox = changed(sandbox, one)
+        return structs.replace(sandbox, version=version)
     match change:
-        case PutAuthority(authority=one):
-            return structs.replace(sandbox, version=version, authorities=_with(sandbox.authorities, one))
+        case PutAuthority(authority=body):
+            return structs.replace(sandbox, version=version, authorities=_with(sandbox.authorities, body))
         case RemoveAuthority(id=name):
             kept = tuple(one for one in sandbox.authorities if one.id != name)
             return structs.replace(sandbox, version=version, authorities=kept)
@@ -192,14 +249,14 @@ def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:
     return tuple(found)
 
 
-def _found(state: SandboxState, act: SandboxFounding, by: Proved, open_mode: bool) -> SandboxState:
+def _found(state: SandboxState, act: SandboxFounding, by: Proved, at: int, open_mode: bool) -> SandboxState:
     if state.sandbox is not None:
         raise _refused("pilot", Refusal.ALREADY_FOUNDED)
     if not (by.admitter or open_mode):
         raise _refused("author", Refusal.NOT_AN_OFFICER)
     if act.sandbox.version != 1:
         raise ControlRefused("sandbox.version", Refusal.BAD_CONFIGURATION, "the first version is 1")
-    return SandboxState(_valid(act.sandbox))
+    return SandboxState(_valid(act.sandbox), {}, founding_tenure(act.sandbox, at))
 
 
 def _propose(state: SandboxState, sandbox: Sandbox, act: Proposal) -> SandboxState:

@@ -21,6 +21,7 @@ ASSIGNABLE = frozenset(Role) - {Role.FIRM, Role.ADMITTER}
 OF_AUTHORITIES = frozenset({Role.OFFICER, Role.APPROVER})
 INDEPENDENT = (Role.EVALUATOR, Role.OPERATOR, Role.SUPPLIER)  # none of them is an officer or approver
 APPROVERS = 2
+KEYS = 512  # of all people together
 
 EXAMPLE_TIERS: tuple[TierStandard, ...] = (
     TierStandard("minimal", 0.05),
@@ -99,6 +100,8 @@ def _enough(sandbox: Sandbox) -> Iterator[Flaw]:
 
 
 def _keys(sandbox: Sandbox) -> Iterator[Flaw]:
+    if (keys := sum(len(person.keys) for person in sandbox.people)) > KEYS:
+        yield Flaw("people", f"have {keys} keys of at most {KEYS}", "remove keys that are no longer used")
     owner: dict[str, str] = {}
     for index, person in enumerate(sandbox.people):
         for place, key in enumerate(person.keys):

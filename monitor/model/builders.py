@@ -15,6 +15,8 @@ import msgspec
 
 from monitor.model.events import (
     AcknowledgedData,
+    BoundaryBreached,
+    BoundaryData,
     CommandAcknowledged,
     ComplaintClosedData,
     ComplaintFiled,
@@ -217,6 +219,11 @@ class Emitter:
         was, self.model = self.model, model
         return ModelChanged(**stamp, data=ModelData(model=model, was=was))
 
+    def boundary_breached(self, at: int | datetime, boundary: str = "b", segment: str = "") -> BoundaryBreached:
+        """A boundary of the charter's data was crossed at `at`."""
+        stamp = self._stamp(at)
+        return BoundaryBreached(**stamp, data=BoundaryData(model=self.model, boundary=boundary, segment=segment))
+
     def heartbeat(
         self, at: int | datetime, serving: bool = True, exposure: float | None = None, nonce: str = ""
     ) -> Heartbeat:
@@ -258,5 +265,6 @@ def one_of_each(emitter: Emitter, at: int) -> Iterator[Event]:
     yield emitter.gain(at + 9)
     yield emitter.model_changed(at + 10)
     yield emitter.acknowledged(at + 11)
+    yield emitter.boundary_breached(at + 12)
     yield emitter.exposure_corrected(at + 1)
     yield emitter.outcomes_corrected(at + 2, tp=-1)

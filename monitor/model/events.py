@@ -207,6 +207,17 @@ class ModelChanged(Envelope, frozen=True, kw_only=True, tag="sandbox.model.chang
     data: ModelData
 
 
+class BoundaryData(_Data, frozen=True, kw_only=True, gc=False):
+    boundary: Name
+    segment: Name = ""
+
+
+class BoundaryBreached(Envelope, frozen=True, kw_only=True, tag="sandbox.boundary.breached", gc=False):
+    """Data was used or passed on across a `boundary` that the charter's `data_boundary` lists; `time` is when."""
+
+    data: BoundaryData
+
+
 class HeartbeatData(_Data, frozen=True, kw_only=True, gc=False):
     nonce: Id
     serving: bool
@@ -250,6 +261,7 @@ Event: TypeAlias = (
     | ModelChanged
     | Heartbeat
     | CommandAcknowledged
+    | BoundaryBreached
 )
 
 EVENT_TYPES: dict[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t in get_args(Event)}

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
+from monitor.model.assessment import Assessment
 from monitor.model.clock_record import ClockRecord
 from monitor.model.notice import Notice
 
@@ -85,6 +86,20 @@ class Reason(StrEnum):
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+    # before the admission
+    APPLICATION_SUBMITTED = "application_submitted"
+    APPLICATION_SCREENED = "application_screened"
+    APPLICATION_REFUSED = "application_refused"
+    APPLICATION_WITHDRAWN = "application_withdrawn"
+    CHARTER_SIGNED = "charter_signed"  # by one side
+    CHARTER_AGREED = "charter_agreed"  # by both sides
+    CYCLE_STARTED = "cycle_started"
+    BOUNDARY_BREACHED = "boundary_breached"  # data crossed a boundary of the charter, and no hard rule is on it
+    # about the sandbox, not a pilot
+    FOUNDED = "sandbox_founded"
+    CONFIGURATION_PROPOSED = "configuration_proposed"
+    CONFIGURATION_CHANGED = "configuration_changed"  # an approver put a proposal in force
+    PROPOSAL_WITHDRAWN = "proposal_withdrawn"
     # a pilot that runs
     CHANGE_REGISTERED = "change_registered"  # a change inside the charter's plan of changes
     CHANGE_PROPOSED = "change_proposed"  # a change outside of it: to be amended or refused
@@ -113,6 +128,16 @@ class Reason(StrEnum):
     CLOCK_MISSED = "clock_missed"  # it was not done in time
     CLOCK_STOPPED = "clock_stopped"  # the duty ended, or never was
     CLOCK_REFUSED = "clock_refused"  # no space for a further deadline
+    ASSESSED = "assessed"  # an officer assessed the pilot; the numbers are computed
+    ASSESSMENT_DUE = "assessment_due"  # the charter asks for an assessment
+    ASSESSMENT_MISSED = "assessment_missed"  # it was not done in time
+    EXIT_APPROVED = "exit_approved"  # one approver agrees to the outcome `scale`
+    REPORT_ISSUED = "report_issued"  # written proof and exit report
+    PUBLISHED = "published"  # the firm agrees that the exit report is published
+    WITHHELD = "withheld"  # the exit report is not published
+    GRADUATED = "graduated"  # routine supervision begins
+    RECALLED = "recalled"  # recalled from routine supervision: a halt
+    CLOSED = "closed"  # routine supervision ended
     EVIDENCE_HOLD = "evidence_hold"  # the model was changed before the authority was told of a serious incident
     INCIDENT_REPORT_RECEIVED = "incident_report_received"  # the firm's report to the authority, initial or complete
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
@@ -306,6 +331,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     unit: str = ""  # of the exposure; empty for trials
     clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
     content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
+    assessment: Assessment | UnsetType = UNSET  # the computed numbers of an assessment or an exit; else left out
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -341,6 +367,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
     )
     finding_level: Level | None = None  # the level that a finding which joined asks for
+    # Left out where they say nothing, so that records of older versions keep their bytes.
+    states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
+    document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
 
 
 def ground_of(finding: Finding) -> Ground:

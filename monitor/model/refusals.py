@@ -74,8 +74,14 @@ class Refusal(StrEnum):
     NO_EVIDENCE_HOLD = "no_evidence_hold"
     LIMITS_NOT_KEPT = "limits_not_kept"
     POWER_NOT_REACHED = "power_not_reached"
+    EXIT_CONDITIONS_UNMET = "exit_conditions_unmet"
+    NOT_THINNER = "not_thinner"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    # applications
+    BAD_APPLICATION = "bad_application"
+    TOO_MANY_APPLICATIONS = "too_many_applications"
+    NOT_RESPONSIBLE = "not_responsible"
     # the configuration of the sandbox
     SAME_PERSON = "same_person"
     NOT_FOUNDED = "not_founded"
@@ -84,6 +90,8 @@ class Refusal(StrEnum):
     TOO_MANY_PROPOSALS = "too_many_proposals"
     UNKNOWN_PROPOSAL = "unknown_proposal"
     PROPOSAL_CHANGED = "proposal_changed"
+    UNKNOWN_AUTHORITY = "unknown_authority"
+    RESERVED_NAME = "reserved_name"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -194,8 +202,13 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NO_EVIDENCE_HOLD: "There is no evidence hold.",
     Refusal.LIMITS_NOT_KEPT: "For some indicator the upper bound is not below its limit.",
     Refusal.POWER_NOT_REACHED: "The declared power was not reached.",
+    Refusal.EXIT_CONDITIONS_UNMET: "A condition for the outcome `scale` is not met.",
+    Refusal.NOT_THINNER: "The charter for routine supervision asks for more than the one in force.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",
+    Refusal.TOO_MANY_APPLICATIONS: "Too many applications are open, or were closed; decide or withdraw one.",
+    Refusal.NOT_RESPONSIBLE: "The charter names an authority that is not responsible for its region and sector.",
     Refusal.SAME_PERSON: "A second person must do this.",
     Refusal.NOT_FOUNDED: "The sandbox has no configuration yet; found it first.",
     Refusal.ALREADY_FOUNDED: "The sandbox has a configuration; change it by proposals.",
@@ -203,6 +216,8 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.TOO_MANY_PROPOSALS: "Too many proposals are open; approve them, or withdraw one.",
     Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
     Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
+    Refusal.UNKNOWN_AUTHORITY: "The charter names an authority that the sandbox does not have.",
+    Refusal.RESERVED_NAME: "Records with the key `sandbox` are about the sandbox; no pilot has this name.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from msgspec import structs
 
 from monitor.charter.spec import Charter
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
-from monitor.projections.open_commands import OPEN, OpenCommand, after_attempt, after_decision
+from monitor.projections.open_commands import LEFT, OPEN, OpenCommand, after_attempt, after_decision
 
 SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; those of a larger charter are dropped
 DETECTORS_PER_SLOT = 8
@@ -78,20 +79,27 @@ class PilotSeries:
         self._pilots: dict[str, _Pilot] = {}
         self._labelled = 0
         self._facts: dict[str, Facts] = {}
+        self._configured = 0  # standing of the newest act on the sandbox
         self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
 
     # -- inputs
 
     def add_decision(self, decision: Decision) -> bool:
-        """Apply a decision. Returns whether it is new; an older standing changes nothing."""
+        """Apply a decision. Returns whether it is new; an older standing changes nothing. Decisions on the sandbox are
+        about no pilot."""
+        if decision.pilot == SUBJECT:
+            new = decision.standing > self._configured
+            self._configured = max(self._configured, decision.standing)
+            return new
         known = self._pilot(decision.pilot, decision.participant)
         if known is None:
             return True
         if known.standing >= decision.standing:
             return False
-        if decision.reason is Reason.EXITED:
+        if decision.reason in LEFT or (decision.pilot in self._left and decision.reason is not Reason.GRADUATED):
             self.left(decision.pilot, decision.participant)
             return True
+        self._left.pop(decision.pilot, None)
         if known.labelled:
             known.alerts = alerts_after(known.alerts, decision)
         known.participant, known.standing = decision.participant, decision.standing

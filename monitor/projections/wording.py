@@ -70,6 +70,18 @@ REASONS: dict[Reason, str] = {
     Reason.PARTIAL_DATA: "Period closed with data missing",
     Reason.MONITOR_GAP: "Monitor outage",
     Reason.HEARD_AGAIN: "Data resumed; the state is known",
+    Reason.APPLICATION_SUBMITTED: "Application received",
+    Reason.APPLICATION_SCREENED: "Application screened",
+    Reason.APPLICATION_REFUSED: "Application refused",
+    Reason.APPLICATION_WITHDRAWN: "Application withdrawn by the firm",
+    Reason.CHARTER_SIGNED: "Charter signed by one side",
+    Reason.CHARTER_AGREED: "Charter signed by firm and authority",
+    Reason.CYCLE_STARTED: "Cycle of the charter started",
+    Reason.BOUNDARY_BREACHED: "Data crossed a boundary of the charter",
+    Reason.FOUNDED: "Sandbox founded",
+    Reason.CONFIGURATION_PROPOSED: "Change of the sandbox proposed; an approver must approve it",
+    Reason.CONFIGURATION_CHANGED: "Configuration of the sandbox changed",
+    Reason.PROPOSAL_WITHDRAWN: "Proposed change of the sandbox withdrawn",
     Reason.CHANGE_REGISTERED: "Change registered; the charter's plan of changes covers it",
     Reason.CHANGE_PROPOSED: "Change proposed; the plan of changes does not cover it, an officer amends or refuses",
     Reason.CHANGE_REFUSED: "Proposed change refused",
@@ -97,6 +109,16 @@ REASONS: dict[Reason, str] = {
     Reason.CLOCK_MISSED: "Legal deadline missed",
     Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
     Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.ASSESSED: "Assessed",
+    Reason.ASSESSMENT_DUE: "Assessment due",
+    Reason.ASSESSMENT_MISSED: "Assessment overdue",
+    Reason.EXIT_APPROVED: "Exit approved by one approver",
+    Reason.REPORT_ISSUED: "Written proof and exit report issued",
+    Reason.PUBLISHED: "Exit report may be published",
+    Reason.WITHHELD: "Exit report withheld",
+    Reason.GRADUATED: "Graduated; under routine supervision",
+    Reason.RECALLED: "Recalled from routine supervision",
+    Reason.CLOSED: "Routine supervision ended",
     Reason.EVIDENCE_HOLD: "Model changed before the authority was told of a serious incident",
     Reason.INCIDENT_REPORT_RECEIVED: "Report of an incident received",
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
@@ -109,6 +131,11 @@ REASONS: dict[Reason, str] = {
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
+    Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED, Reason.APPLICATION_REFUSED, Reason.CHARTER_SIGNED,
+    Reason.CHARTER_AGREED,
+    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
+    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
 )  # fmt: skip
 TIMED = (
@@ -165,12 +192,31 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), clock, _detail(decision)]
+    parts = [
+        _rule(decision), numbers(decision, kind, below), clock, _content(finding), _assessed(finding),
+        _detail(decision),
+    ]  # fmt: skip
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
         said += " (provisional: the period is still open)"
     return said
+
+
+def _assessed(finding: Finding) -> str:
+    """The computed numbers of an assessment or an exit, in short."""
+    numbers = finding.assessment
+    if isinstance(numbers, UnsetType):
+        return ""
+    limited = [row for row in numbers.streams if row.limit is not None]
+    kept = sum(row.keeps is True for row in limited)
+    powers = [row for row in limited if row.power is not None and row.asked is not None]
+    reached = sum((row.power or 0.0) >= (row.asked or 0.0) for row in powers)
+    lacks = ", ".join(plain(lack) for lack in numbers.lacks) or "nothing"
+    return (
+        f"{kept} of {len(limited)} limits shown to be kept, power reached for {reached} of {len(powers)} indicators, "
+        f"lacking for scale: {lacks}"
+    )
 
 
 def _content(finding: Finding) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from monitor.errors import Unavailable
 from monitor.files.key_file import read_key
 from monitor.model.events import (
+    BoundaryBreached,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -203,6 +204,10 @@ class Pilot:
         return self._reporter.emit(
             IncidentUpdated, at, incident=incident, severity=severity, was=was, harm=harm, segment=segment
         )
+
+    def boundary_breached(self, boundary: str, *, segment: str = "", at: datetime | None = None) -> str:
+        """Data crossed a `boundary` that the charter's `data_boundary` lists, at `at`."""
+        return self._reporter.emit(BoundaryBreached, at, boundary=boundary, segment=segment)
 
     def outcomes(self, *, tp: int, fp: int, tn: int, fn: int, segment: str = "", at: datetime | None = None) -> str:
         """Confusion counts of decisions taken around `at`."""

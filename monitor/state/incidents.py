@@ -172,6 +172,6 @@ _LASTING = -1 & ~sum(_grade(s, Harm.NONE) for s in _SEVERITIES if s is not Sever
 @functools.lru_cache(maxsize=4096)
 def _listed(rule: HardRule) -> int:
     """The bits of the grades on which a rule acts."""
-    if rule.unregistered_model or not (rule.severity or rule.harm):
+    if rule.unregistered_model or rule.boundary is True or not (rule.severity or rule.harm):
         return 0
     return sum(_grade(s, h) for s in rule.severity or _SEVERITIES for h in rule.harm or _HARMS)

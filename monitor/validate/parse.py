@@ -22,7 +22,8 @@ import msgspec
 import numpy
 from msgspec import structs
 
-from monitor.charter.control import Control, ControlBase
+from monitor.charter.control import ControlBase
+from monitor.lifecycle.sandbox_acts import AnyAct
 from monitor.model.event_ids import TAKE_EFFECT, ids_well_formed, malformed_id, with_digests
 from monitor.model.events import (
     EVENT_TYPES,
@@ -122,7 +123,7 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
 
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)
-_control = msgspec.json.Decoder(Control)
+_control = msgspec.json.Decoder(AnyAct)
 
 
 def whole(value: bytes, batch: bool) -> list[Event] | None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from monitor import asyncapi
-from monitor.charter.control import CONTROL_TYPES
+from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model.events import EVENT_TYPES
 from monitor.model.records import Record
 from monitor.validate.parse import validate
@@ -74,7 +74,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_every_type_of_the_code_is_a_message_and_no_other_is() -> None:
     """Telemetry and control name exactly the types that the monitor reads."""
-    for channel, types, extra in (("telemetry", EVENT_TYPES, {"batch"}), ("control", CONTROL_TYPES, set[str]())):
+    for channel, types, extra in (("telemetry", EVENT_TYPES, {"batch"}), ("control", ACT_TYPES, set[str]())):
         names = {follow(ref)["name"] for ref in PAGE["channels"][channel]["messages"].values()}
         assert names == set(types) | extra
 

@@ -383,6 +383,33 @@ ROWS = [
         ("classified by an officer", "death", "the injured person died"),
         "act",
     ),
+    Row(
+        Reason.APPLICATION_SUBMITTED,
+        Finding(rule="tier high", detail="Fraud flags"),
+        ("Application received", "tier high", "Fraud flags"),
+        "act",
+    ),
+    Row(
+        Reason.APPLICATION_SCREENED,
+        Finding(rule="tier high; by rule high: the sector is listed as high-risk (Art. 6(2), Annex III)"),
+        ("Application screened", "by rule high", "Art. 6(2), Annex III"),
+        "act",
+    ),
+    Row(
+        Reason.APPLICATION_REFUSED,
+        Finding(rule="eu-5-1-c, Social scoring (Art. 5(1)(c))", detail="the score closes accounts"),
+        ("Application refused", "eu-5-1-c", "Art. 5(1)(c)", "the score closes accounts"),
+        "act",
+    ),
+    Row(Reason.APPLICATION_WITHDRAWN, Finding(rule="withdrawal", detail="no funds"), ("withdrawn", "no funds"), "act"),
+    Row(Reason.CHARTER_SIGNED, Finding(rule="version 1"), ("signed by one side", "version 1"), "act"),
+    Row(Reason.CHARTER_AGREED, Finding(rule="version 1"), ("firm and authority", "version 1"), "act"),
+    Row(Reason.CYCLE_STARTED, Finding(rule="cycle"), ("Cycle of the charter started",), "act"),
+    Row(
+        Reason.BOUNDARY_BREACHED,
+        Finding(rule="boundary", observed=1.0, expected=0.0, detail="no transfer outside the region"),
+        ("crossed a boundary", "no transfer outside the region"),
+    ),
 ]
 
 

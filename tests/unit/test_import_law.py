@@ -24,6 +24,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
+    ("assess",),
     ("decide",),
     ("detect",),
     ("observe",),
@@ -39,15 +40,16 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
-    "decide", "detect", "observe", "projections", "common_cause", "deadlines",
+    "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
-    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
+    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside", "applications")
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
-    "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
+    "monitor.charter.time_zones", "monitor.compile.load",
+    "monitor.compile.load_application", "monitor.compile.dump", "monitor.projections.metrics",
     "monitor.deadlines.shipped",
 }  # fmt: skip
 IMPURE = {

@@ -26,6 +26,15 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
+from monitor.charter.exit_acts import (
+    Assessing,
+    ExitApproval,
+    Graduation,
+    Recall,
+    ReportIssue,
+    Termination,
+    Withholding,
+)
 from monitor.charter.running_acts import (
     ChangeProposal,
     ChangeRefusal,
@@ -262,7 +271,7 @@ class Workload:
             elif rng.random() < 0.5:
                 acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
-                acts.append(Withdrawal(**common, reason="done"))
+                acts.append(self._exit(common, rng))
             else:
                 acts.append(Release(**common))
         if rng.random() < 0.2:
@@ -301,6 +310,23 @@ class Workload:
             ),
         )
         return list(rng.choice(pairs))
+
+    def _exit(self, common: dict[str, Any], rng: Random) -> ControlBase:
+        """An act of an assessment, an exit or what follows it; most are refused in the state of the pilot."""
+        digest = "0" * 64
+        kinds: tuple[tuple[type[ControlBase], dict[str, Any]], ...] = (
+            (Assessing, {"outcome": "continue", "reason": "r"}),
+            (ExitApproval, {}),
+            (Withdrawal, {"reason": "done"}),
+            (Withdrawal, {"reason": "done", "outcome": rng.choice(("scale", "stop"))}),
+            (Termination, {"basis": "art-57", "reason": "r"}),
+            (ReportIssue, {"report": digest, "proof": digest}),
+            (Withholding, {"reason": "r"}),
+            (Graduation, {"months": 1}),
+            (Recall, {"reason": "r"}),
+        )
+        kind, fields = rng.choice(kinds)
+        return kind(**common, **fields)
 
     def _release(self, pilot: str) -> list[ControlBase]:
         """Everything a release of a halt needs, in order, after an act that halts it for certain."""

@@ -63,6 +63,8 @@ class _Filler:
                 return bytes([number % 256])
             case inspect.DateTimeType():
                 return MOMENT
+            case inspect.DateType():
+                return MOMENT.date()
             case inspect.DictType():
                 return {self.value(info.key_type, name): self.value(info.value_type, name)}
             case inspect.VarTupleType():

@@ -31,15 +31,18 @@ REAL = (
 ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
 # Reasons of deployments with a sandbox: the script has none, as in logs from before there was one.
 OF_SANDBOXES = {
-    "clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold",
-    "incident_report_received", "change_notified", "suspension_notified", "incident_reclassified",
-}  # fmt: skip
+    *("clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold"),
+    *("incident_report_received", "change_notified", "suspension_notified", "incident_reclassified"),
+    *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
+    *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
+    *("charter_signed", "charter_agreed", "cycle_started"),
+}
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
     "change_registered", "change_proposed", "change_refused", "change_not_registered", "pause_requested",
     "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
     "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
-    "suspended", "evidence_held", "hold_lifted",
+    "suspended", "evidence_held", "hold_lifted", "boundary_breached",
 }  # fmt: skip
 
 

@@ -1,0 +1,40 @@
+"""A configuration to found a sandbox with: one authority, an officer, two approvers, an evaluator; standards of the
+tiers, negative list and clock table as shipped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.deadlines.rules import ClockTable
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.prohibited import EU_PROHIBITIONS
+from monitor.lifecycle.sandbox import Person, Sandbox, SandboxAuthority
+from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS
+
+FIRST_PEOPLE: dict[str, tuple[Role, ...]] = {
+    "officer": (Role.OFFICER,),
+    "approver-1": (Role.APPROVER,),
+    "approver-2": (Role.APPROVER,),
+    "evaluator": (Role.EVALUATOR,),
+}
+"""Person -> roles."""
+
+
+def first_sandbox(
+    name: str, authority: str, keys: Mapping[str, str], clocks: ClockTable, more: tuple[Person, ...] = ()
+) -> Sandbox:
+    """The first version of a configuration. `keys` are public keys by person of `FIRST_PEOPLE` (none: open mode);
+    `more` people are added."""
+    people = tuple(
+        Person(person, roles, "" if Role.EVALUATOR in roles else authority, (keys[person],) if person in keys else ())
+        for person, roles in FIRST_PEOPLE.items()
+    )
+    return Sandbox(
+        schema="sandbox/1",
+        id=name,
+        authorities=(SandboxAuthority(authority, "central"),),
+        people=(*people, *more),
+        tiers=EXAMPLE_TIERS,
+        prohibitions=EU_PROHIBITIONS,
+        clocks=clocks,
+    )

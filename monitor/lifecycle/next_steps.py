@@ -1,0 +1,57 @@
+"""The next step of a pilot, and who owes it: for each state that waits for somebody. Pure data.
+
+Of a state with several ways on the usual one is named. Steps of a release depend on what is recorded already; see
+`monitor/projections/pilot_status.py`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.life import Lifecycle
+from monitor.lifecycle.names import Act, Outcome, Region, State
+
+
+class NextStep(NamedTuple):
+    """`who` owes `act`; "" for the monitor, or the service, alone. `what` says it in words."""
+
+    who: str
+    act: str
+    what: str
+
+
+STEPS: dict[State, tuple[NextStep, ...]] = {
+    State.SUBMITTED: (NextStep(Role.OFFICER, Act.SCREEN, "screen the application, or refuse it"),),
+    State.SCREENED: (
+        NextStep(Role.FIRM, Act.AGREE, "sign the charter that was screened"),
+        NextStep(Role.OFFICER, Act.AGREE, "sign the charter that was screened"),
+    ),
+    State.AGREED: (NextStep(Role.OFFICER, Act.ADMIT, "admit the pilot under the charter that both sides signed"),),
+    State.REGISTERED: (NextStep("", "", "the cycle begins with the first day of the charter's cycle"),),
+    State.PAUSED: (NextStep(Role.FIRM, Act.RESUME, "resume the pilot"),),
+    State.EXITING: (NextStep("", "", "the exit takes effect once the service is shown to have stopped"),),
+    State.EXITED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
+    State.TERMINATED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
+    State.WITHDRAWN: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
+    State.REPORTED: (NextStep(Role.FIRM, Act.CONSENT_TO_PUBLISH, "consent to the publication of the exit report"),),
+    State.CHANGE_PROPOSED: (NextStep(Role.OFFICER, Act.AMEND, "amend the charter, or refuse the change"),),
+    State.PAUSE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, "grant the pause, or decline it"),),
+    State.CYCLE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, "grant the cycle, or decline it"),),
+    State.ASSESSMENT_DUE: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot"),),
+    State.ASSESSMENT_MISSED: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot; the assessment is overdue"),),
+    State.EVIDENCE_HELD: (NextStep(Role.OFFICER, Act.LIFT_HOLD, "lift the evidence hold; no change before that"),),
+}
+"""State -> who owes what in it. In a state that is not listed nothing is owed."""
+
+TO_GRADUATE = NextStep(Role.OFFICER, Act.GRADUATE, "graduate the pilot to routine supervision")
+
+
+def next_steps(life: Lifecycle) -> tuple[NextStep, ...]:
+    """What is owed in each region, the halt left out; in the order of the regions."""
+    found: list[NextStep] = []
+    for region in Region:
+        found += STEPS.get(life.state(region), ())
+    if life.pilot in (State.PUBLISHED, State.WITHHELD) and life.outcome is Outcome.SCALE:
+        found.append(TO_GRADUATE)
+    return tuple(found)

@@ -1,0 +1,168 @@
+"""Where a pilot stands in its life, from its decisions: states, level, what is open, the next step and who owes it,
+legal deadlines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import UNSET, Struct
+
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.life import Lifecycle, life_from_words, life_of, state_words
+from monitor.lifecycle.names import Act, Region, State
+from monitor.lifecycle.next_steps import NextStep, next_steps
+from monitor.model.clock_record import ClockRecord, ClockState
+from monitor.model.records import Decision, Level, Reason
+from monitor.projections.wording import sentence
+
+APPROVERS = 2  # of a release
+_KEPT_RECORDS = 3  # the newest ones that are listed
+
+
+class OpenFinding(Struct, frozen=True):
+    """An active finding: the level that it asks for, why, and since when (ms)."""
+
+    key: str
+    level: str
+    reason: str
+    since: int
+
+
+class PilotStatus(Struct, frozen=True, kw_only=True):
+    """The status of a pilot. `states` are those of `Lifecycle` by region. `whole`: all its decisions were read, so no
+    open finding or deadline is missing. Times in ms."""
+
+    pilot: str
+    participant: str
+    charter: str  # hash
+    standing: int
+    at: int  # of the last decision
+    level: str
+    unknown: str
+    states: dict[str, str]
+    outcome: str
+    steps: tuple[NextStep, ...]
+    findings: tuple[OpenFinding, ...]
+    clocks: tuple[ClockRecord, ...]
+    open_mode: bool  # the last act was not signed
+    newest: tuple[str, ...]  # sentences, the newest first
+    whole: bool = True
+
+    @property
+    def life(self) -> Lifecycle:
+        """The states as a life, without signatures."""
+        return life_from_words(" ".join(self.states.values()))
+
+
+class _Fold:
+    """Decisions of one pilot, oldest first."""
+
+    def __init__(self) -> None:
+        self.last: Decision | None = None
+        self.leaving = self.exited = False
+        self.signed: set[str] = set()  # sides that signed the charter that was screened
+        self.rectified = self.evaluated = False
+        self.approvals: set[str] = set()
+        self.findings: dict[str, OpenFinding] = {}
+        self.clocks: dict[tuple[str, str], ClockRecord] = {}
+        self.act: Decision | None = None
+        self.recent: list[Decision] = []
+
+    def take(self, d: Decision) -> None:
+        if self.last is not None and d.standing <= self.last.standing:
+            return
+        self.last = d
+        self.recent = [d, *self.recent][:_KEPT_RECORDS]
+        if d.author and d.cause.startswith("control:"):
+            self.act = d
+        if d.finding.clock is not UNSET:
+            self.clocks[d.finding.clock.rule, d.finding.clock.key] = d.finding.clock
+        self._finding(d)
+        self._steps(d)
+
+    def _finding(self, d: Decision) -> None:
+        if d.reason in (Reason.RELEASED, Reason.EXITED):
+            self.findings.clear()
+        elif d.finding_key and d.finding_level is not None:
+            since = self.findings[d.finding_key].since if d.finding_key in self.findings else d.at
+            self.findings[d.finding_key] = OpenFinding(d.finding_key, d.finding_level.word, d.reason.value, since)
+        elif d.finding_key and d.reason is Reason.CLEARED:
+            self.findings.pop(d.finding_key, None)
+        elif d.reason is Reason.OVERRIDDEN:
+            level = d.level.word
+            self.findings = {k: f for k, f in self.findings.items() if Level[f.level.upper()] <= Level[level.upper()]}
+
+    def _steps(self, d: Decision) -> None:
+        """The steps of a release, and what else is counted."""
+        if d.level is Level.HALT and d.was < Level.HALT:
+            self.rectified, self.evaluated, self.approvals = False, False, set()
+        match d.reason:
+            case Reason.RECTIFICATION_RECORDED:
+                self.rectified, self.evaluated, self.approvals = True, False, set()
+            case Reason.EVALUATION_RECORDED:
+                self.evaluated, self.approvals = d.finding.observed == 1.0, set()
+            case Reason.APPROVAL_RECORDED:
+                self.approvals.add(d.author)
+            case Reason.EXIT_PENDING:
+                self.leaving = True
+            case Reason.EXITED:
+                self.leaving, self.exited = False, True
+            case Reason.APPLICATION_SCREENED:
+                self.signed.clear()
+            case Reason.CHARTER_SIGNED:
+                self.signed.add(Role.FIRM if d.author == d.participant else Role.OFFICER)
+
+    def life(self, d: Decision) -> Lifecycle:
+        if isinstance(d.states, str):
+            return life_from_words(d.states)
+        return life_of(d.level is Level.HALT, self.leaving, self.exited)
+
+    def release_steps(self) -> list[NextStep]:
+        if not self.rectified:
+            return [NextStep(Role.FIRM, Act.RECTIFY, "record a corrective action")]
+        if not self.evaluated:
+            return [NextStep(Role.EVALUATOR, Act.EVALUATE, "record a passed re-evaluation")]
+        left = APPROVERS - len(self.approvals)
+        if left > 0:
+            return [NextStep(Role.APPROVER, Act.APPROVE, f"approve the release ({left} more)")]
+        return [NextStep(Role.OFFICER, Act.RELEASE, "release the halt")]
+
+
+def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotStatus | None:
+    """The status after the decisions of one pilot, oldest first; `None` without decisions."""
+    fold = _Fold()
+    for decision in decisions:
+        fold.take(decision)
+    last = fold.last
+    if last is None:
+        return None
+    life = fold.life(last)
+    steps = fold.release_steps() if life.halted and not fold.exited else []
+    steps += [one for one in next_steps(life) if life.pilot is not State.SCREENED or one.who not in fold.signed]
+    return PilotStatus(
+        pilot=last.pilot,
+        participant=last.participant,
+        charter=last.charter,
+        standing=last.standing,
+        at=last.at,
+        level=last.level.word,
+        unknown=last.unknown,
+        states={region.value: life.state(region).value for region in Region},
+        outcome=life.outcome or "",
+        steps=tuple(steps),
+        findings=tuple(sorted(fold.findings.values(), key=lambda one: (-Level[one.level.upper()], one.since))),
+        clocks=tuple(sorted(filter(_open, fold.clocks.values()), key=lambda one: (one.due is None, one.due or 0))),
+        open_mode=fold.act is not None and not fold.act.signed,
+        newest=tuple(sentence(one) for one in fold.recent),
+        whole=whole,
+    )
+
+
+def known_words(status: PilotStatus) -> str:
+    """The states of a status in words, without those that say nothing."""
+    return state_words(status.life)
+
+
+def _open(clock: ClockRecord) -> bool:
+    """Whether a deadline still asks for something."""
+    return clock.state is ClockState.RUNNING or (clock.state is ClockState.MISSED and clock.done is None)
