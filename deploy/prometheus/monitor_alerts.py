@@ -34,10 +34,21 @@ MONITOR_ALERTS = (
         "sandbox-monitor-health",
         f"max({M}open_mode) == 1",
         "info",
-        "Open mode: no admitter key is configured, so anyone who can write to control can admit a "
-        "pilot. Not for supervised pilots.",
+        "Open mode: neither a sandbox with keys nor an admitter key is configured, so anyone who can write to control "
+        "can admit a pilot. Not for supervised pilots.",
         {M + "open_mode": "1x30"},
         {M + "open_mode": "0x30"},
+    ),
+    Alert(
+        "SandboxConfigurationDiffers",
+        "sandbox-monitor-health",
+        f"(max by (job) ({M}configuration_digest) - min by (job) ({M}configuration_digest)) > 0",
+        "critical",
+        "Partitions have different versions of the sandbox's configuration, so they judge by different people: run "
+        "`sandbox-monitor sandbox sync`.",
+        {M + 'configuration_digest{partition="0"}': "7x30", M + 'configuration_digest{partition="1"}': "5x30"},
+        {M + 'configuration_digest{partition="0"}': "7x30", M + 'configuration_digest{partition="1"}': "7x30"},
+        hold="5m",
     ),
     Alert(
         "SandboxKafkaDenied",

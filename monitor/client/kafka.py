@@ -13,7 +13,9 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec import structs
 
+from monitor.engine.sandbox_acts import HOME
 from monitor.errors import Forged, Unavailable
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.output_records import OutputRejection, judge_output
 from monitor.model.signing import HEADER, Trusted, signed_output
 from monitor.sdk.kafka_link import HEADERS, REQUEST_TIMEOUT_S, KafkaLink, partition_of
@@ -31,15 +33,24 @@ class OutcomeRecord(NamedTuple):
     value: bytes
 
 
-def send_control(link: KafkaLink, pilot: str, body: bytes, signature: str = "") -> tuple[int, int]:
-    """Append one record to `<prefix>.control`. Returns its partition and offset when the brokers have acknowledged it.
+def home_of(key: str, partitions: int) -> int:
+    """The partition that decides on acts with this key: that of the pilot, and for the sandbox the first one."""
+    return HOME if key == SUBJECT else partition_of(key, partitions)
+
+
+def send_control(
+    link: KafkaLink, pilot: str, body: bytes, signature: str = "", partition: int | None = None
+) -> tuple[int, int]:
+    """Append one record to `<prefix>.control`, in its home partition or the given one. Returns its partition and offset
+    when the brokers have acknowledged it.
 
     Blocks up to 30 s. Raises `Unavailable`; the record may have been written even then.
     """
     topic = f"{link.prefix}.control"
     headers = [(HEADER, signature.encode())] if signature else []
     try:
-        written = link.producer().send(topic, body, key=pilot.encode(), headers=headers).get(30)
+        to = HOME if partition is None and pilot == SUBJECT else partition
+        written = link.producer().send(topic, body, key=pilot.encode(), headers=headers, partition=to).get(30)
     except KafkaError as error:
         link.close()
         raise Unavailable(f"{link.where} did not acknowledge a record for {topic}: {error!r}") from error
@@ -81,7 +92,7 @@ class OutcomeReader:
             partitions = self._consumer.partitions_for_topic(topic)
             if not partitions:
                 raise Unavailable(f"{self._link.where} has no topic {topic}")
-            numbers = {partition_of(pilot.decode(), len(partitions)) for pilot in self._pilots}
+            numbers = {home_of(pilot.decode(), len(partitions)) for pilot in self._pilots}
             found += [TopicPartition(topic, number) for number in sorted(numbers)]
         return found
 

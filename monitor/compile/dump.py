@@ -1,4 +1,4 @@
-"""A charter as YAML that `charter check` reads back to the same hash."""
+"""Charters and plain values as YAML; `charter check` reads a charter back to the same hash."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from monitor.charter.spec import Charter, canonical_charter
 def charter_yaml(charter: Charter) -> str:
     """All fields of a charter that are set, in the order of its schema."""
     written = _kept(msgspec.to_builtins(charter, str_keys=True), json.loads(canonical_charter(charter)))
+    return plain_yaml(written)
+
+
+def plain_yaml(value: Any) -> str:
+    """Plain values as YAML, in their order."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 110
     out = StringIO()
-    yaml.dump(written, out)
+    yaml.dump(value, out)
     return out.getvalue()
 
 

@@ -128,7 +128,10 @@ def _open_mode(board: FleetView) -> str:
         return ""
     text = ""
     if board.open_mode:
-        text = "No admitter key is configured: anyone who can write to control can admit a pilot."
+        text = (
+            "Neither a sandbox with keys nor an admitter key is configured: anyone who can write to control can admit "
+            "a pilot."
+        )
     if unsigned:
         text += f" {count(unsigned, 'pilot')} admitted or amended without a signature."
     return f'<p class="note" role="note"><b>Open mode.</b> {text.strip()}</p>'

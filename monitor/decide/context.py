@@ -198,10 +198,10 @@ class DecisionContext:
             states=self._states(),
             document=self.document,
         )
+        self.document = UNSET
         if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:
             halts = pilot.review.halts + (decision.was < Level.HALT == decision.level)
             pilot.review = structs.replace(pilot.review, loud=self.at, halts=halts)
-        self.document = UNSET
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)

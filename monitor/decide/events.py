@@ -40,9 +40,9 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model and not by_reporter:
-        if pilot.model:
-            check_hold(context, model)
         model_changed(context, event, model)
+        if pilot.model:
+            check_hold(context, model, millis(event.time))
         pilot.model = model
     if not plan.any_model and model not in plan.models and not by_reporter:
         check_model(context, event, model)

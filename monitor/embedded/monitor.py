@@ -33,6 +33,7 @@ from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.output_reader import OutputReader
+from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, Incoming, Store
 from monitor.engine.machine import Machine
@@ -133,6 +134,7 @@ class Monitor:
         self.metrics.open_mode(self.open_mode)
         self.board = FleetView(ledger=self._ledger)
         self.board.open_mode = self.open_mode
+        self._open = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
@@ -155,12 +157,12 @@ class Monitor:
         # The operator may pass charters on the command line: those acts are signed with the key of the monitor.
         keys = [*admitters, self._signer.public]
         trusted = Trusted(keys)
-        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self._open)
         self.runner = Runner(
             self._log,
             clock=clock,
             machine=lambda partition, epoch: Machine(
-                partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
+                partition, epoch, secret=secret, admitters=trusted, open_mode=self._open
             ),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=self._emit,
@@ -267,7 +269,9 @@ class Monitor:
     async def _listen(self) -> None:
         self._web = HttpServer("embedded", limits=self._limits, names=self._host_names, count=self.metrics.http_refused)
         self.ingress.join(self._web)
-        self._web.app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
+        self._web.app.add_routes(
+            [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
+        )
         self.port = await self._web.start(HOST, self.port)
 
     # ---- read and step
@@ -344,7 +348,10 @@ class Monitor:
         self.ingress.polls.ring({permit.pilot for permit in outputs.permits})
 
     def _learn(self) -> None:
-        """Pass the charters in force to board, actors and metrics."""
+        """Pass the charters in force to board, actors and metrics, and whether authors are proved."""
+        machine = self.runner.machine
+        self.open_mode = self.board.open_mode = machine.open_mode
+        self.metrics.configured(0, *machine.configuration, machine.open_mode)
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:

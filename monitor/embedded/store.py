@@ -58,6 +58,12 @@ _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry
 _HEADERS = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
 
 
+def record_of(row: tuple[int, int, bytes | None, bytes | None, bytes | None]) -> Record:
+    """A record from its row: place, received, key, value, headers."""
+    at, received, key, value, headers = row
+    return Record(at, received, key, value, _HEADERS.decode(headers) if headers else ())
+
+
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One record to append to a telemetry topic or to control."""
 
@@ -274,7 +280,7 @@ class Store:
                 (start, min(stop, 1 << 62)),
             )
             return _bounded(
-                (Record(at, came, key, value, _HEADERS.decode(h) if h else ()) for at, came, key, value, h in rows),
+                map(record_of, rows),
                 records,
                 size,
             )

@@ -100,14 +100,14 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "drill": _drill,
     "unknown": _unknown_too_long,
     "gap": _gap,
+    "cycle": _cycle,
     "assess": _assessment,
     "tracked": _tracked,
-    "cycle": _cycle,
-    "finding": _finding,
     "clock": _clock,
+    "finding": _finding,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
-WAITING = ("silence", "overdue", "drill", "rectify", "finding", "clock")
+WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")
 
 
 class TimerFiring:

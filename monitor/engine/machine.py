@@ -28,13 +28,14 @@ from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
 from monitor.engine.aside import PilotsAside
 from monitor.engine.batched import BatchStepper
+from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
-from monitor.lifecycle.sandbox import SUBJECT
-from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
+from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -117,6 +118,7 @@ class Machine:
         self._senders = Senders()
         self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
+        self._digested: tuple[Sandbox | None, str] = (None, "")  # the configuration, and its digest
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
@@ -312,9 +314,11 @@ class Machine:
         """The legal deadlines in force; `None` without a sandbox."""
         return self._partition.clock_table
 
-    def use_clock_table(self, table: ClockTable | None) -> None:
-        """Step with these legal deadlines, before any pilot has some: for trials of a table."""
-        self._partition.clock_table = table
+    def use_clock_table(self, table: ClockTable | None, at: int = 0) -> Outputs:
+        """Step with these legal deadlines from `at` (ms) on: for trials of a table, where there is no sandbox."""
+        out = Outputs()
+        follow_clock_table(self._partition, table, at, f"clocks:{at}", out, self._catch_up)
+        return out
 
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
@@ -347,6 +351,14 @@ class Machine:
     def sandbox(self) -> SandboxState:
         """The configuration of the sandbox, as this partition has it."""
         return self._partition.sandbox
+
+    @property
+    def configuration(self) -> tuple[int, str]:
+        """Version and digest of the configuration in force; 0 and "" without one."""
+        sandbox = self._partition.sandbox.sandbox
+        if sandbox is not self._digested[0]:
+            self._digested = (sandbox, configuration_digest(sandbox))
+        return 0 if sandbox is None else sandbox.version, self._digested[1]
 
     @property
     def sandbox_standing(self) -> int:

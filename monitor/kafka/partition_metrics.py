@@ -28,6 +28,7 @@ class PartitionMetrics:
         metrics = self._metrics
         metrics.owns(owned.partition, owned.runner.epoch)
         metrics.set_aside(owned.partition, owned.runner.machine.aside)
+        self._configured(owned)
         for pilot in owned.runner.machine.pilots.values():
             standing = pilot.standing
             first = standing.active.get(standing.first_out)
@@ -77,6 +78,11 @@ class PartitionMetrics:
             pilots = owned.runner.machine.pilots
             self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
             self._metrics.set_aside(partition, owned.runner.machine.aside)
+            self._configured(owned)
+
+    def _configured(self, owned: OwnedPartition) -> None:
+        machine = owned.runner.machine
+        self._metrics.configured(owned.partition, *machine.configuration, machine.open_mode)
 
     def observe(self, outputs: Outputs, partitions: Iterable[OwnedPartition]) -> None:
         """Count outputs; a charter that came into force gives its pilot new labels."""

@@ -79,9 +79,18 @@ class PutClocks(Struct, frozen=True, tag="put_clocks"):
     clocks: ClockTable
 
 
-Change: TypeAlias = (
+OneChange: TypeAlias = (
     PutAuthority | RemoveAuthority | PutPerson | RemovePerson | PutTier | PutProhibition | RemoveProhibition | PutClocks
 )
+
+
+class SeveralChanges(Struct, frozen=True, tag="several"):
+    """Changes that make one version together, in their order."""
+
+    changes: Annotated[tuple[OneChange, ...], Meta(min_length=1, max_length=64)]
+
+
+Change: TypeAlias = OneChange | SeveralChanges
 
 
 class SandboxFounding(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.founding"):
@@ -144,23 +153,29 @@ def change_digest(change: Change) -> str:
 def change_words(change: Change) -> str:
     """A change as text for the record: what is put or removed, with roles and the ids of keys; at most 500
     characters."""
+    return f"content {change_digest(change)}: {_words(change)}"[:500]
+
+
+def _words(change: Change) -> str:
     kind = str(type(change).__struct_config__.tag).replace("_", " ")
     match change:
-        case PutAuthority(authority=one):
-            words = f"{one.id}, {one.level}" + (f", {one.region}" if one.region else "")
-        case PutPerson(person=one):
-            keys = ", ".join(sorted(Trusted(one.keys).ids)) or "none"
-            words = f"{one.id}: {', '.join(one.roles)}" + (f" of {one.authority}" if one.authority else "")
+        case SeveralChanges(changes=changes):
+            return " + ".join(_words(one) for one in changes)
+        case PutAuthority(authority=authority):
+            words = f"{authority.id}, {authority.level}" + (f", {authority.region}" if authority.region else "")
+        case PutPerson(person=person):
+            keys = ", ".join(sorted(Trusted(person.keys).ids)) or "none"
+            words = f"{person.id}: {', '.join(person.roles)}" + (f" of {person.authority}" if person.authority else "")
             words += f"; keys {keys}"
-        case PutTier(standard=one):
-            words = one.tier
-        case PutProhibition(item=one):
-            words = f"{one.id}, {one.title}"
-        case PutClocks(clocks=one):
-            words = f"{len(one.rules)} rules"
+        case PutTier(standard=standard):
+            words = standard.tier
+        case PutProhibition(item=item):
+            words = f"{item.id}, {item.title}"
+        case PutClocks(clocks=clocks):
+            words = f"{len(clocks.rules)} rules"
         case _:
             words = change.id
-    return f"{kind} {words}; content {change_digest(change)}"[:500]
+    return f"{kind} {words}"
 
 
 def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
@@ -199,9 +214,13 @@ def configuration_digest(sandbox: Sandbox | None) -> str:
 def changed(sandbox: Sandbox, change: Change) -> Sandbox:
     """The next version: `sandbox` with a change, not validated."""
     version = sandbox.version + 1
+    if isinstance(change, SeveralChanges):
+        for one in change.changes:
+            sandbox = changed(sandbox, one)
+        return structs.replace(sandbox, version=version)
     match change:
-        case PutAuthority(authority=one):
-            return structs.replace(sandbox, version=version, authorities=_with(sandbox.authorities, one))
+        case PutAuthority(authority=body):
+            return structs.replace(sandbox, version=version, authorities=_with(sandbox.authorities, body))
         case RemoveAuthority(id=name):
             kept = tuple(one for one in sandbox.authorities if one.id != name)
             return structs.replace(sandbox, version=version, authorities=kept)

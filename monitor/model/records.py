@@ -122,7 +122,6 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"  # an authority suspended the pilot: a halt by a legal act
     EVIDENCE_HELD = "evidence_held"  # the system is evidence and must not change
     HOLD_LIFTED = "hold_lifted"
-    CHANGED_UNDER_HOLD = "changed_under_hold"  # another model is in use under an evidence hold
     CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again
     CLOCK_MOVED = "clock_moved"  # its due instant was moved
     CLOCK_MET = "clock_met"  # what it asks for was done; also after a miss
@@ -330,8 +329,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
-    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
     clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
+    content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
     assessment: Assessment | UnsetType = UNSET  # the computed numbers of an assessment or an exit; else left out
 
 

@@ -164,7 +164,20 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "open_mode",
         "gauge",
-        "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
+        "1 while neither a sandbox with keys is founded nor an admitter key is configured, so that anyone who can "
+        "write to control can admit a pilot; else 0.",
+    ),
+    _spec(
+        "configuration_version",
+        "gauge",
+        "Version of the sandbox's configuration in the partition; 0 = not founded.",
+        "partition",
+    ),
+    _spec(
+        "configuration_digest",
+        "gauge",
+        "First 48 bits of the digest of the sandbox's configuration in the partition; 0 = not founded.",
+        "partition",
     ),
     _spec(
         "shared_topics",

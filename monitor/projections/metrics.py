@@ -60,6 +60,7 @@ class Metrics:
         self.cap = cap
         self.registry = CollectorRegistry()
         self._lock = threading.RLock()
+        self._open: dict[int, bool] = {}  # partition -> whether its authors are not proved
         self._pilots = PilotSeries(cap, lambda why: self._of["dropped_total"].labels(why).inc())
         self._rejections = {"other"}
         ProcessCollector(registry=self.registry)
@@ -218,8 +219,16 @@ class Metrics:
         self._of["partition_epoch"].labels(str(partition)).set(epoch)
 
     def open_mode(self, on: bool) -> None:
-        """Whether no admitter key is configured."""
+        """Whether no author is proved, before the state of a partition is known."""
         self._of["open_mode"].set(int(on))
+
+    def configured(self, partition: int, version: int, digest: str, open_mode: bool) -> None:
+        """The version (0 = not founded) and digest of the sandbox's configuration in the partition, and whether it is
+        in open mode; the process is in open mode while one of its partitions is."""
+        self._of["configuration_version"].labels(str(partition)).set(version)
+        self._of["configuration_digest"].labels(str(partition)).set(int(digest[:12] or "0", 16))
+        self._open[partition] = open_mode
+        self._of["open_mode"].set(int(any(self._open.values())))
 
     def shared_topics(self, on: bool) -> None:
         """Whether participants share the topics of telemetry, commands and permits."""
@@ -257,10 +266,13 @@ class Metrics:
     def revoked(self, partition: int) -> None:
         """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by
         one."""
+        self._open.pop(partition, None)
         for name in (
             "partition_epoch",
             "leases_short",
             "pilots_set_aside",
+            "configuration_version",
+            "configuration_digest",
             "checkpoint_timestamp_seconds",
             "closed_through_timestamp_seconds",
         ):

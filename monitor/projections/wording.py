@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
@@ -103,7 +103,6 @@ REASONS: dict[Reason, str] = {
     Reason.SUSPENDED: "Suspended by an authority",
     Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
     Reason.HOLD_LIFTED: "Evidence hold lifted",
-    Reason.CHANGED_UNDER_HOLD: "Model changed under an evidence hold",
     Reason.CLOCK_STARTED: "Legal deadline runs",
     Reason.CLOCK_MOVED: "Legal deadline moved",
     Reason.CLOCK_MET: "Legal deadline met",
@@ -149,6 +148,7 @@ SINGLE = {
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
+    Reason.USED_IN_PAUSE: "used {}",
 }
 """Reasons with a single number, and its format."""
 ENDED = {
@@ -192,8 +192,10 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), clock, _content(finding), _assessed(finding)]
-    parts.append(_detail(decision))
+    parts = [
+        _rule(decision), numbers(decision, kind, below), clock, _content(finding), _assessed(finding),
+        _detail(decision),
+    ]  # fmt: skip
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
@@ -204,7 +206,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 def _assessed(finding: Finding) -> str:
     """The computed numbers of an assessment or an exit, in short."""
     numbers = finding.assessment
-    if numbers is UNSET:
+    if isinstance(numbers, UnsetType):
         return ""
     limited = [row for row in numbers.streams if row.limit is not None]
     kept = sum(row.keeps is True for row in limited)
@@ -219,7 +221,7 @@ def _assessed(finding: Finding) -> str:
 
 def _content(finding: Finding) -> str:
     """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in sorted((finding.content or {}).items()))
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:

@@ -139,10 +139,10 @@ class PilotState(Struct, gc=False):
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
     still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
-    late, and `late_events` how many did; `life` its state in the sandbox, `running` what else is known of a
-    pilot that runs (`monitor/state/running.py`); `clocks` its legal deadlines, `clocks_wait` until when none of them is
-    found to be missed, as what was sent during an outage of the monitor may still be unread; `held_model` the model
-    that served when an evidence hold began ("" = none is in force); `review` what its assessments and exit need."""
+    late, and `late_events` how many did; `life` its state in the sandbox; `clocks` its legal deadlines, `clocks_wait`
+    until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
+    `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
+    of a pilot that runs (`monitor/state/running.py`); `review` what its assessments and exit need."""
 
     id: str
     charter: Charter
@@ -172,17 +172,16 @@ class PilotState(Struct, gc=False):
     late_dropped: int | None = None
     late_events: int = 0
     life: Lifecycle = ADMITTED_BEFORE
+    clocks: Clocks = Clocks()
+    clocks_wait: int | None = None
+    held_model: str = ""
     running: Running = NOTHING_RUNS
+    review: Review = NOT_REVIEWED
 
     @property
     def cycle(self) -> tuple[int, int]:
         """From when to before when (ms) the system may be used: the cycle of the charter, or one that was granted."""
         return self.running.cycle or self.plan.cycle
-
-    clocks: Clocks = Clocks()
-    clocks_wait: int | None = None
-    held_model: str = ""
-    review: Review = NOT_REVIEWED
 
     @property
     def began(self) -> int:

@@ -21,8 +21,8 @@ Span: TypeAlias = tuple[int, int | None]
 
 
 class OpenChange(Struct, array_like=True, frozen=True, gc=False):
-    """A proposed change that is not decided: the act that proposed it (as `short` writes it), its kind, and the digest of its model ("" for
-    none)."""
+    """A proposed change that is not decided: the act that proposed it (as `short` writes it), its kind, and the digest
+    of its model ("" for none)."""
 
     id: str
     kind: str
@@ -39,9 +39,10 @@ class Duty(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Running(Struct, array_like=True, frozen=True, gc=False):
-    """Ids are held as `monitor.model.bounds.short` writes them. `models` are digests registered by changes, `used` how often each modification of the plan was used, `change` the
-    proposed change. `pauses` are from when to before when (ms; `None` = it goes on). `asked` is the proposed cycle,
-    `cycle` the one that was granted in place of the charter's, from when to before when (ms). `questions` are ids of
+    """Ids are held as `monitor.model.bounds.short` writes them. `models` are digests registered by changes, `used` how
+    often each modification of the plan was used, `change` the proposed change. `pauses` are from when to before when
+    (ms; `None` = it goes on). `asked` is the proposed cycle, `cycle` the one that was granted in place of the
+    charter's, from when to before when (ms). `questions` are ids of
     open questions, `guidance` of guidance that the firm has not stated to follow. `duties` maps keys of findings to due
     dates. New fields are appended, with defaults."""
 

@@ -91,10 +91,10 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     late_events: int = 0  # a group with `late_dropped`: some of its telemetry came too late to count
     late_dropped: int = 0
     life: Lifecycle | None = None  # left out where `life_of` says it
-    running: Running | None = None
     clocks: Clocks | None = None  # a group with the next two: it has legal deadlines
     clocks_wait: int = 0
     held_model: str = ""
+    running: Running | None = None
     review: Review | None = None
 
 
@@ -159,9 +159,9 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
         late_events=s.late_events, life=s.life or life_of(s.standing.halted, s.leaving, s.exited),
-        running=s.running or NOTHING_RUNS,
         clocks=s.clocks or Clocks(), clocks_wait=s.clocks_wait or None,
         held_model=s.held_model,
+        running=s.running or NOTHING_RUNS,
         review=s.review or NOT_REVIEWED,
     )  # fmt: skip
     return pilot, plan
@@ -193,8 +193,8 @@ def _tail(p: PilotState) -> list[Any]:
     groups: list[list[Any]] = [
         [p.late_events, p.late_dropped or 0],
         [None if usual else p.life],
-        [None if p.running == NOTHING_RUNS else p.running],
         [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
+        [None if p.running == NOTHING_RUNS else p.running],
         [None if p.review == NOT_REVIEWED else p.review],
     ]
     while groups and not any(groups[-1]):

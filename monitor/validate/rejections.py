@@ -243,6 +243,7 @@ def broken(part: bytes) -> tuple[RejectionReason, str, str]:
 
 # As many as rejections listed when they were first written: their texts do not change.
 ACTS = tuple(ACT_TYPES)[:11]
+_EVENTS = tuple(EVENT_TYPES)[:14]
 _WORDS: dict[str, Sequence[str]] = {
     "specversion": ["1.0"],
     "data.severity": list(Severity),
@@ -263,12 +264,15 @@ _FORMS = {
 }
 
 
+ACT_TYPE = "Write the type of an act, as the AsyncAPI page lists them (channel control)."  # too many for a message
+
+
 def _one_of(words: Sequence[str]) -> str:
     return f"Write one of {', '.join(words)}." if words else ""
 
 
 def explain_decode_error(
-    error: Exception, part: bytes, types: tuple[str, ...] = tuple(EVENT_TYPES)
+    error: Exception, part: bytes, types: tuple[str, ...] = _EVENTS
 ) -> tuple[RejectionReason, str, str]:
     """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
     if not isinstance(error, msgspec.ValidationError):
@@ -294,7 +298,7 @@ def _explained(text: str, types: tuple[str, ...]) -> tuple[RejectionReason, str,
         batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
         return RejectionReason.NOT_AN_OBJECT, "", message + batch
     if message.startswith("Invalid value"):
-        return RejectionReason.UNKNOWN_TYPE, field, _one_of(types)
+        return RejectionReason.UNKNOWN_TYPE, field, ACT_TYPE if types is ACTS else _one_of(types)
     if message.startswith("Invalid enum value"):
         return RejectionReason.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
     if message.startswith("Invalid RFC3339") or "timezone component" in message:

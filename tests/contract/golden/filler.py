@@ -86,6 +86,8 @@ def _text(pattern: str, name: str, number: int) -> str:
         return f"{number:064x}"
     if ":[0-5]" in pattern:
         return f"10:{number % 60:02d}"
+    if pattern == "^[0-9a-f]{64}$":
+        return f"{number:064x}"
     return f"20{number % 100:02d}-01-01" if pattern.startswith("^[0-9]{4}-") else FORMS.get(name, f"{name}-{number}")
 
 

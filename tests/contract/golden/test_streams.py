@@ -39,6 +39,13 @@ OF_SANDBOXES = {
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("graduated", "recalled", "closed"),
 }
+# Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
+OF_RUNNING = {
+    "change_registered", "change_proposed", "change_refused", "change_not_registered", "pause_requested",
+    "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
+    "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
+    "suspended", "evidence_held", "hold_lifted", "boundary_breached",
+}  # fmt: skip
 
 
 class Played(NamedTuple):
@@ -97,7 +104,7 @@ def test_the_script_covers_what_it_should() -> None:
     machine, out, _ = played("in batches")
     found = {d.reason.value for d in (*out.decisions, *signed_hour("in batches").out.decisions)}
     missing = {reason.value for reason in names.Reason} - found
-    assert missing <= ELSEWHERE | OF_SANDBOXES
+    assert missing <= ELSEWHERE | OF_SANDBOXES | OF_RUNNING
     assert machine.fast_path_events > machine.events * 0.3
 
 

@@ -84,7 +84,8 @@ CASES = (
     Case("a user group without its results", {"kind": GROUP, "subjects": ("over-64",)}, "", "result_missing"),
     Case("a sensitive sector that no item is about", {"kind": ChangeKind.SENSITIVE_SECTOR, "subjects": ("health",)},
          "", "other_kind"),
-    Case("safeguards that no item is about", {"kind": ChangeKind.SAFEGUARDS, "subjects": ("review",)}, "", "other_kind"),
+    Case("safeguards that no item is about", {"kind": ChangeKind.SAFEGUARDS, "subjects": ("review",)}, "",
+         "other_kind"),
     Case("a major incident", {"kind": ChangeKind.MAJOR_INCIDENT, "subjects": ("i-1",)}, "", "never_planned"),
     Case("a model version without its digest", {"kind": MODEL}, "", "", "content_missing"),
     Case("a data type without its name", {"kind": DATA}, "", "", "content_missing"),
@@ -268,7 +269,7 @@ def test_under_an_evidence_hold_no_change_is_registered_and_another_model_is_a_f
     b.act(EvidenceHold(id="h", pilot="p", author="anna", reason="death under investigation"), T0 + 2)
     out = propose(b, T0 + 3, kind=MODEL, model="m2")
     assert [r.detail.partition(":")[0] for r in out.rejected] == ["evidence_held"]
-    assert serve(b, "m2b", T0 + 4) == [Reason.CHANGED_UNDER_HOLD]
+    assert serve(b, "m2b", T0 + 4) == [Reason.EVIDENCE_HOLD]
     assert serve(b, "m1", T0 + 5) == []
 
 

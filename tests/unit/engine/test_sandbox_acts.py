@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 from msgspec import structs
@@ -10,19 +12,28 @@ from monitor.charter.control import Admission, Approval, Evaluation, Override, R
 from monitor.charter.spec import Authority, Participant, Responses
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
-from monitor.lifecycle.sandbox import SUBJECT, Person
+from monitor.lifecycle.sandbox import SUBJECT, Person, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
+    OneChange,
     Proposal,
     ProposalApproval,
     ProposalWithdrawal,
+    PutAuthority,
+    PutClocks,
     PutPerson,
+    PutProhibition,
     PutTier,
+    RemoveAuthority,
     RemovePerson,
+    RemoveProhibition,
     SandboxFounding,
+    SeveralChanges,
     change_digest,
+    changed,
     configuration_digest,
 )
 from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS
+from monitor.lifecycle.sandbox_diff import change_between
 from monitor.model.records import Level, Reason, Rejected
 from monitor.model.signing import Signer, Trusted
 from monitor.projections.wording import sentence
@@ -306,3 +317,45 @@ def test_what_is_too_large_or_malformed_is_rejected_and_stops_nothing() -> None:
     assert not world.step(structs.replace(world.sent[0], value=body, key=b"sandbox")).decisions
     assert world.rejected[-1].field == "change.person.roles[0]" or world.rejected[-1].reason
     world.change(PutPerson(ANNA))
+
+
+EVERY_CHANGE: tuple[OneChange, ...] = (
+    PutAuthority(SandboxAuthority("agency", "sectoral", region="north")),
+    PutPerson(Person("new", (Role.OFFICER,), AUTHORITY, (NEW.public,))),
+    RemovePerson("auditor"),
+    PutTier(structs.replace(EXAMPLE_TIERS[3], highest_alpha=0.005)),
+    PutProhibition(structs.replace(SANDBOX.prohibitions[0], id="own")),
+    RemoveProhibition(SANDBOX.prohibitions[0].id),
+    PutClocks(structs.replace(SANDBOX.clocks, rules=SANDBOX.clocks.rules[:3])),
+    RemoveAuthority("agency"),
+)
+
+
+def test_every_kind_of_change_comes_into_force_alone_and_with_others() -> None:
+    """Together they make one version; each is said in the record."""
+    alone, together = Founded(admit=None), Founded(admit=None)
+    for change in EVERY_CHANGE:
+        alone.change(change)
+        assert change_digest(change) in alone.decisions[-1].finding.detail
+    together.change(SeveralChanges(EVERY_CHANGE))
+    assert alone.state.sandbox is not None
+    assert together.state.sandbox == structs.replace(alone.state.sandbox, version=2)
+    assert {type(change) for change in EVERY_CHANGE} == set(get_args(OneChange))
+
+
+def test_the_difference_of_two_versions_is_a_change_that_leads_from_one_to_the_other() -> None:
+    """Also where an authority comes or goes with its people; without a difference there is none."""
+    world = Founded(admit=None)
+    world.change(SeveralChanges(EVERY_CHANGE[:-1]))
+    new = world.state.sandbox
+    assert new is not None
+    for old, wanted in ((SANDBOX, new), (new, structs.replace(SANDBOX, version=2))):
+        change = change_between(old, wanted)
+        assert change is not None
+        made = changed(old, change)
+        for field in ("authorities", "people", "tiers", "prohibitions"):
+            assert {one.id if hasattr(one, "id") else one.tier: one for one in getattr(made, field)} == {
+                one.id if hasattr(one, "id") else one.tier: one for one in getattr(wanted, field)
+            }
+        assert made.clocks == wanted.clocks
+    assert change_between(new, new) is None

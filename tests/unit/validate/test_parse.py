@@ -356,7 +356,7 @@ def test_control_is_validated_like_telemetry(value: bytes | None, key: bytes, fi
     assert isinstance(found, Rejected)
     assert (found.field, found.reason) == (field, reason)
     if reason == "unknown_type":
-        assert "sandbox.control.approval" in found.detail
+        assert "the type of an act" in found.detail
 
 
 def test_a_bad_act_by_http_is_told_to_its_pilot() -> None:

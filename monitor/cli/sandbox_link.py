@@ -1,0 +1,75 @@
+"""Where `sandbox-monitor sandbox` reads the accepted acts on the configuration, and copies them to all partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from monitor.access.address import kafka_servers
+from monitor.client.kafka import send_control
+from monitor.lifecycle.sandbox import SUBJECT
+from monitor.model.signing import Trusted
+from monitor.projections.sandbox_record import AcceptedAct
+from monitor.sdk.http_link import HttpLink
+from monitor.sdk.kafka_link import KafkaLink
+from monitor.sdk.transports import open_link
+
+_ACTS = msgspec.json.Decoder(list[AcceptedAct]).decode
+
+
+class Server(NamedTuple):
+    """A monitor: `to` is its address, `prefix` that of the Kafka topics; with `trusted` keys only decisions that one of
+    them signed count."""
+
+    to: str
+    prefix: str
+    trusted: Trusted | None = None
+
+
+def accepted(server: Server) -> list[AcceptedAct]:
+    """The accepted acts in their order; empty where no sandbox is founded. Raises Unavailable."""
+    link = _link(server)
+    try:
+        if isinstance(link, HttpLink):
+            raw = link.get("/v1/sandbox")
+            return _ACTS(raw) if raw else []
+    finally:
+        link.close()
+    from monitor.kafka.sandbox_record import kafka_sandbox_acts
+
+    return asyncio.run(kafka_sandbox_acts(_brokers(server), server.prefix, server.trusted))
+
+
+def copy_to_partitions(server: Server, acts: list[AcceptedAct]) -> dict[int, int]:
+    """Copy accepted acts to the partitions that lack them. Returns how many were copied, by partition; empty where
+    there is one partition only. Raises Unavailable."""
+    link = _link(server)
+    if not isinstance(link, KafkaLink):
+        link.close()
+        return {}
+    from monitor.kafka.sandbox_record import missing_copies
+
+    try:
+        missing = asyncio.run(missing_copies(_brokers(server), server.prefix, acts))
+        for partition, lacks in missing.items():
+            for act in lacks:
+                send_control(link, SUBJECT, act.body, act.signature, partition)
+        return {partition: len(lacks) for partition, lacks in missing.items()}
+    finally:
+        link.close()
+
+
+def _link(server: Server) -> HttpLink | KafkaLink:
+    try:
+        link = open_link(server.to, prefix=server.prefix)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+    assert isinstance(link, HttpLink | KafkaLink)
+    return link
+
+
+def _brokers(server: Server) -> str:
+    return ",".join(kafka_servers(server.to.removeprefix("kafka://").rstrip("/")))

@@ -1,0 +1,64 @@
+"""The configuration of the sandbox on Kafka: its accepted acts, and copies of them for the other partitions."""
+
+from __future__ import annotations
+
+from monitor.engine.sandbox_acts import HOME
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.reader_trust import OutputTrust
+from monitor.kafka.topics import TopicNames, partition_count
+from monitor.lifecycle.sandbox import SUBJECT
+from monitor.model.records import Decision, Record
+from monitor.model.signing import Trusted
+from monitor.projections.sandbox_record import AcceptedAct, accepted_acts
+
+CLIENT = "sandbox-configuration"
+
+
+async def kafka_sandbox_acts(bootstrap: str, prefix: str, trusted: Trusted | None = None) -> list[AcceptedAct]:
+    """The accepted acts in their order; empty where no sandbox is founded. With `trusted` keys only decisions that one
+    of them signed count. Raises Unavailable, LogBroken."""
+    names = TopicNames(prefix)
+    records = (await _of_sandbox(bootstrap, names, (HOME,)))[HOME]
+    decisions: list[Decision] = []
+    if records:
+        trust = OutputTrust(bootstrap, names, trusted)
+        try:
+            await trust.require_signing()
+            outputs = read_outputs(bootstrap, [names.decisions], follow=False, client_id=CLIENT, trust=trust)
+            decisions = [
+                seen.value async for seen in outputs if isinstance(seen.value, Decision) and seen.value.pilot == SUBJECT
+            ]
+        finally:
+            await trust.close()
+    return accepted_acts(records, decisions)
+
+
+async def missing_copies(bootstrap: str, prefix: str, acts: list[AcceptedAct]) -> dict[int, list[AcceptedAct]]:
+    """The accepted acts, in their order, from the first one on that `control` does not hold in a partition. Raises
+    Unavailable, LogBroken."""
+    names = TopicNames(prefix)
+    others = range(HOME + 1, await partition_count(bootstrap, names.control))
+    found: dict[int, list[AcceptedAct]] = {}
+    for partition, records in (await _of_sandbox(bootstrap, names, others)).items():
+        held, lacks = {record.value for record in records}, list(acts)
+        while lacks and lacks[0].body in held:
+            del lacks[0]
+        found[partition] = lacks
+    return found
+
+
+async def _of_sandbox(
+    bootstrap: str, names: TopicNames, partitions: range | tuple[int, ...]
+) -> dict[int, list[Record]]:
+    """The records on `control` with the key of the sandbox, by partition."""
+    reader = PartitionReader(bootstrap, client_id=CLIENT)
+    found: dict[int, list[Record]] = {partition: [] for partition in partitions}
+    await reader.start()
+    try:
+        for partition, records in found.items():
+            async for raw in reader.all(names.control, partition):
+                records += [record for record in to_records([raw]) if record.key == SUBJECT.encode()]
+    finally:
+        await reader.stop()
+    return found

@@ -1,0 +1,115 @@
+"""The accepted acts on the configuration of a sandbox, and the versions that they made: records on `control` joined
+with the decisions they caused. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from monitor.charter.control import ControlBase
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
+from monitor.lifecycle.sandbox_acts import (
+    AnyAct,
+    OpenProposal,
+    Proposal,
+    ProposalApproval,
+    SandboxFounding,
+    change_digest,
+    changed,
+    configuration_digest,
+)
+from monitor.model.records import Decision, Record
+from monitor.model.signing import HEADER
+
+_act = msgspec.json.Decoder(AnyAct).decode
+
+
+class AcceptedAct(Struct, frozen=True, kw_only=True):
+    """An act that took effect: the record's value and signature as they were sent, and the decision on it."""
+
+    body: bytes
+    signature: str
+    decision: Decision
+
+    @property
+    def act_id(self) -> str:
+        """The id of the act."""
+        return self.decision.cause.removeprefix("control:")
+
+
+class SandboxVersion(Struct, frozen=True, kw_only=True):
+    """A version of the configuration, with the decision that put it in force."""
+
+    sandbox: Sandbox
+    decision: Decision
+
+
+class SandboxHistory(Struct, frozen=True, kw_only=True):
+    """Every version, the one in force last, and the proposals that are open."""
+
+    versions: tuple[SandboxVersion, ...] = ()
+    open: dict[str, OpenProposal] = {}
+
+    @property
+    def in_force(self) -> Sandbox | None:
+        """The last version, `None` without one."""
+        return self.versions[-1].sandbox if self.versions else None
+
+
+def accepted_acts(records: Iterable[Record], decisions: Iterable[Decision]) -> list[AcceptedAct]:
+    """The accepted acts in their order. `records` are of the home partition of `control`."""
+    sent: dict[str, list[tuple[ControlBase, Record]]] = {}
+    for record in records:
+        try:
+            act = _act(record.value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        if act.pilot == SUBJECT:
+            sent.setdefault(act.id, []).append((act, record))
+    found: dict[int, AcceptedAct] = {}
+    for decision in decisions:
+        for act, record in sent.get(decision.cause.removeprefix("control:"), ()):
+            signature = (dict(record.headers).get(HEADER) or b"").decode("latin-1")
+            if decision.pilot == SUBJECT and _caused(act, signature, decision):
+                accepted = AcceptedAct(body=record.value or b"", signature=signature, decision=decision)
+                found.setdefault(decision.standing, accepted)
+    return [found[standing] for standing in sorted(found)]
+
+
+def _caused(act: ControlBase, signature: str, decision: Decision) -> bool:
+    """Whether the decision is on this act, and not on another one with its id that was refused."""
+    if act.author != decision.author or (decision.signed and signature.partition(":")[0] != decision.signed):
+        return False
+    if isinstance(act, SandboxFounding):
+        return configuration_digest(act.sandbox) == decision.charter
+    return not isinstance(act, Proposal) or change_digest(act.change) in decision.finding.detail
+
+
+def history_of(acts: Iterable[AcceptedAct]) -> SandboxHistory:
+    """The versions that accepted acts made, from the founding on. An act whose result has another digest than the
+    decision names is left out, with all after it: something before it is missing."""
+    versions: list[SandboxVersion] = []
+    proposals: dict[str, OpenProposal] = {}
+    sandbox: Sandbox | None = None
+    for one in acts:
+        act = _act(one.body)
+        if isinstance(act, SandboxFounding):
+            sandbox = act.sandbox
+        elif sandbox is None:
+            break
+        elif isinstance(act, Proposal):
+            proposals[act.id] = OpenProposal(act.author, sandbox.version, act.change)
+        elif isinstance(act, ProposalApproval) and act.proposal in proposals:
+            sandbox = changed(sandbox, proposals.pop(act.proposal).change)
+        else:
+            proposals.pop(getattr(act, "proposal", ""), None)
+        if configuration_digest(sandbox) != one.decision.charter:
+            break
+        if not versions or versions[-1].sandbox is not sandbox:
+            versions.append(SandboxVersion(sandbox=sandbox, decision=one.decision))
+    current = sandbox.version if sandbox is not None else 0
+    return SandboxHistory(
+        versions=tuple(versions), open={name: one for name, one in proposals.items() if one.version == current}
+    )
