@@ -52,9 +52,21 @@ COMMANDS = {
     "suspend": ("monitor.cli.running", "suspend a pilot: a legal act that commands its service to stop"),
     "hold": ("monitor.cli.running", "hold the system of a pilot as evidence"),
     "lift-hold": ("monitor.cli.running", "lift an evidence hold"),
+    "report-incident": ("monitor.cli.incidents", "report a serious incident to the authority (the firm)"),
+    "notice": ("monitor.cli.incidents", "record that the authority or the AI Office was told"),
+    "reclassify": ("monitor.cli.incidents", "decide on the classes of an incident"),
     "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
     "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
     "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
+    "assess": ("monitor.cli.exits", "assess a pilot; the numbers are computed and recorded"),
+    "exit": ("monitor.cli.exits", "end the stay of a pilot with an outcome, evaluated and recorded"),
+    "approve-exit": ("monitor.cli.exits", "approve that a pilot exits with the outcome `scale`"),
+    "terminate": ("monitor.cli.exits", "terminate the stay of a pilot"),
+    "issue-report": ("monitor.cli.exits", "record that written proof and exit report were issued"),
+    "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
+    "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
+    "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
+    "recall": ("monitor.cli.exits", "recall a system from routine supervision"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
     "ledger": ("monitor.cli.ledger", "verify, show or rebuild ledgers; disclose or erase texts"),
@@ -68,6 +80,7 @@ COMMANDS = {
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }
+FUNCTIONS = {"exit": "exit_"}  # names that Python has for something else
 
 
 class Lazy(click.Group):
@@ -80,7 +93,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        command: click.Command = getattr(module, FUNCTIONS.get(cmd_name, cmd_name.replace("-", "_")))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

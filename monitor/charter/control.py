@@ -9,6 +9,8 @@ from msgspec import Meta, field
 from monitor.charter.act_base import ControlBase as ControlBase
 from monitor.charter.act_base import Number, Words
 from monitor.charter.application import Application
+from monitor.charter.exit_acts import ExitAct
+from monitor.charter.exit_acts import Withdrawal as Withdrawal
 from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
 from monitor.charter.spec import Charter, LevelName, SpanText
@@ -123,12 +125,6 @@ class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill")
     full_stop: bool = False
 
 
-class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
-    """The pilot leaves the sandbox; a halted one once its stop is verified."""
-
-    reason: Words
-
-
 Control: TypeAlias = (
     Admission
     | Amendment
@@ -140,7 +136,6 @@ Control: TypeAlias = (
     | Approval
     | Release
     | Drill
-    | Withdrawal
     | Submission
     | Screening
     | ApplicationRefusal
@@ -148,6 +143,7 @@ Control: TypeAlias = (
     | ApplicationWithdrawal
     | RunningAct
     | IncidentAct
+    | ExitAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

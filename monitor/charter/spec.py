@@ -275,11 +275,40 @@ class PlannedChange(Struct, frozen=True, forbid_unknown_fields=True):
     most: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
+Measure: TypeAlias = Literal[
+    "quiet_days", "active_findings", "open_rectifications", "missed_clocks", "halts", "late_events",
+    "complete_periods", "partial_share", "events", "exposure", "rate", "power",
+]  # fmt: skip
+
+
+class ExitCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition that the monitor checks: the `measure` is from `least` to `most` (one may be left out). A measure of
+    streams is that of each stream of `indicator`, or of all indicators (`monitor/assess/conditions.py`)."""
+
+    measure: Measure
+    least: float | None = None
+    most: float | None = None
+    indicator: Annotated[str, Meta(max_length=256)] = ""
+
+
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a pilot leaves: conditions in words, and quiet time needed."""
+    """When a pilot may leave with the outcome `scale`: `conditions` in words, which a person answers with the act, and
+    the `checks` that the monitor makes; the time needed without a finding at level escalate. A pilot that graduates
+    stays under routine supervision for `tracked_for`."""
 
     conditions: tuple[str, ...] = ()
     quiet_for: SpanText = "90d"
+    # Left out of the encoded form where they are not given, so that older charters keep their bytes.
+    checks: Annotated[tuple[ExitCheck, ...], Meta(max_length=32)] | UnsetType = UNSET
+    tracked_for: SpanText | UnsetType = UNSET
+
+
+class AssessmentSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """An assessment is due `every` so often, counted from the start of the pilot or the last one, and is overdue
+    `within` after that."""
+
+    every: SpanText
+    within: SpanText = "30d"
 
 
 class Charter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -314,6 +343,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
     confidential: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
+    assessment: AssessmentSpec | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""

@@ -514,6 +514,10 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.rectify_within": charter.responses.rectify_within,
         "exit.quiet_for": charter.exit.quiet_for,
     }
+    if charter.exit.tracked_for is not UNSET:
+        fields["exit.tracked_for"] = charter.exit.tracked_for
+    if charter.assessment is not UNSET:
+        fields |= {"assessment.every": charter.assessment.every, "assessment.within": charter.assessment.within}
     if charter.drills.every is not None:
         fields["drills.every"] = charter.drills.every
     for field, text in fields.items():

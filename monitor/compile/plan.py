@@ -163,6 +163,9 @@ class Plan:
         self.rectify_within = parse_span(charter.responses.rectify_within)
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
+        asked = charter.assessment or None
+        self.assess_every = None if asked is None else parse_span(asked.every)
+        self.assess_within = None if asked is None else parse_span(asked.within)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self.closes = tuple(indicator for indicator in self.indicators if indicator.silence is None)
         self.silent = tuple(indicator for indicator in self.indicators if indicator.silence is not None)

@@ -22,7 +22,7 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 NUMBER = 9  # bytes of the longest number
 OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
-STREAM = 64  # a stream, without the parts that are counted separately
+STREAM = 128  # a stream with its totals, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
 WIDEST = 64  # periods: the widest late window, also of a charter
 

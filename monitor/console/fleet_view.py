@@ -13,7 +13,7 @@ from monitor.console.owner_liveness import OwnerLiveness
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import AlphaRuns, used_of
-from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision
+from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
 from monitor.projections.wording import sentence
 
 CHARTERS = 8
@@ -184,7 +184,7 @@ class FleetView:
             view.unknown = decision.unknown
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
-        view.exited = decision.reason is Reason.EXITED
+        view.exited = left_after(view.exited, decision)
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
         view.decisions.append(decision)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.charter import incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -90,6 +90,14 @@ ACT_OF: dict[type[ControlBase], Act] = {
     incident_acts.ChangeNotice: Act.NOTIFY_CHANGE,
     incident_acts.SuspensionNotice: Act.NOTIFY_SUSPENSION,
     incident_acts.Reclassification: Act.RECLASSIFY,
+    exit_acts.Assessing: Act.ASSESS,
+    exit_acts.ExitApproval: Act.APPROVE_EXIT,
+    exit_acts.Termination: Act.TERMINATE,
+    exit_acts.ReportIssue: Act.ISSUE_REPORT,
+    exit_acts.Withholding: Act.WITHHOLD,
+    exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
+    exit_acts.Graduation: Act.GRADUATE,
+    exit_acts.Recall: Act.RECALL,
 }
 """A control record -> its row in the table of acts."""
 
@@ -149,7 +157,7 @@ def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandb
         return
     if sandbox is not None:
         raise ControlRefused("author", why, f"{act.author}: {_who_may(act, charter)}")
-    if isinstance(act, Approval):
+    if isinstance(act, Approval | exit_acts.ExitApproval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"

@@ -21,6 +21,7 @@ from monitor.decide import ladder
 from monitor.lifecycle import life
 from monitor.lifecycle.arrows import Arrow
 from monitor.lifecycle.names import Event, Fact, Outcome, Trigger
+from monitor.model.assessment import Assessment
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Finding, Level, Outputs, Permit, Reason, command_of, digest
@@ -36,10 +37,12 @@ class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
     words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
     What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
-    `received` (ms) is when the log received the cause, also where it is read after a later time."""
+    `received` (ms) is when the log received the cause, also where it is read after a later time. `assessed` are the
+    numbers that an assessment or an exit was computed from."""
 
     __slots__ = (
         "_source",
+        "assessed",
         "at",
         "document",
         "epoch",
@@ -67,6 +70,7 @@ class DecisionContext:
         self.table: ClockTable | None = None
         self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
+        self.assessed: Assessment | UnsetType = UNSET
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property
@@ -195,6 +199,9 @@ class DecisionContext:
             document=self.document,
         )
         self.document = UNSET
+        if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:
+            halts = pilot.review.halts + (decision.was < Level.HALT == decision.level)
+            pilot.review = structs.replace(pilot.review, loud=self.at, halts=halts)
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)

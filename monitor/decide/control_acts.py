@@ -21,18 +21,19 @@ from monitor.charter.control import (
     Rectification,
     Release,
     Shelving,
-    Withdrawal,
 )
 from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
-from monitor.compile.lint import lint
-from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
+from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, stream_key
 from monitor.decide import authority, ladder
+from monitor.decide.begin import begin as _begin
+from monitor.decide.begin import plan_for as plan_for
 from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
+from monitor.decide.exits import EXIT_ACTS, apply_exit_act
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
-from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.leave import exit_once_stopped
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
@@ -49,8 +50,9 @@ from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
-from monitor.state.pilot import PilotState, Stream
+from monitor.state.pilot import PilotState
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 
 Roles: TypeAlias = frozenset[Role]
 NO_SANDBOX = SandboxState()
@@ -128,15 +130,14 @@ def apply_act(
                 finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
             outcome = ladder.release(s, context.at, words)
             authority.check_approvals(sandbox, pilot)
-            restart_statistics(pilot, plan, outcome[0].restart)
-        case Withdrawal(reason=words):
-            outcome = leave(pilot)
-            finding = Finding(rule="exit", detail=words)
+            restart_statistics(pilot, plan, outcome[0].restart, context.at)
         case Agreement(charter=signed):
             firm = act.author == pilot.charter.participant.id
             pilot.life = sign(pilot.life, firm=firm, digest=signed)
             outcome = s, Move("act", s.level, s.level, Reason.CHARTER_SIGNED, False)
             finding = Finding(rule=f"charter {signed}")
+        case _ if isinstance(act, EXIT_ACTS):
+            outcome, finding = apply_exit_act(context, act)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -212,38 +213,14 @@ def results_text(charter: Charter, passed: bool, results: dict[str, dict[str, fl
     return "".join(said)
 
 
-def plan_for(pilot: str, charter: Charter) -> Plan:
-    """The compiled charter. Raises ControlRefused when it is of another pilot, or has an error that `charter check`
-    reports."""
-    if charter.pilot != pilot:
-        raise ControlRefused("charter.pilot", Refusal.WRONG_PILOT, f"the charter is for {charter.pilot}")
-    for problem in lint(charter):
-        if problem.severity == "error":
-            raise ControlRefused(f"charter.{problem.field}", Refusal.BAD_CHARTER, f"{problem.problem}; {problem.fix}")
-    try:
-        return plan_of(charter)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
-
-
-def _begin(pilot: PilotState, indicator: CompiledIndicator, at: int) -> None:
-    first = indicator.grid.index(at)
-    for segment in indicator.segments:
-        built = build_detectors(pilot.charter, indicator, pilot.standing.restart)
-        pilot.streams[stream_key(indicator, segment)] = Stream(
-            first, held=built, kinds=pilot.plan.classes[indicator.name]
-        )
-    if indicator.silence is not None:
-        pilot.heard[indicator.name] = at
-
-
-def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
-    """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
-    used are no evidence for the new ones."""
+def restart_statistics(pilot: PilotState, plan: Plan, number: int, at: int) -> None:
+    """Restart all statistics at `at` (ms) on the next share of alpha. Open periods stay, but counts that the old
+    statistics may have used are no evidence for the new ones, and totals begin with the next period."""
     for indicator in plan.indicators:
         for segment in indicator.segments:
             stream = pilot.streams[stream_key(indicator, segment)]
             stream.detectors = build_detectors(pilot.charter, indicator, number)
+            stream.tally = Tally(max(stream.next, indicator.grid.index(at) + 1))
             stream.seen = ()
             if indicator.provisional:
                 for opened in stream.open.values():

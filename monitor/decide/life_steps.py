@@ -16,11 +16,12 @@ from monitor.decide.authority import ACT_OF
 from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text, shelf_ms
+from monitor.decide.exits import exit_facts
 from monitor.decide.ladder import Move
 from monitor.decide.leave import check_leave, stopped
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import Arrow
-from monitor.lifecycle.names import Event, Fact
+from monitor.lifecycle.names import Event, Fact, Outcome
 from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.records import Finding, Reason
 from monitor.state.pilot import PilotState
@@ -31,7 +32,10 @@ APPROVERS = 2  # different people, for a release
 def advance_by_act(context: DecisionContext, act: ControlBase, sandbox: SandboxState = NO_SANDBOX) -> tuple[Arrow, ...]:
     """Move the life of the pilot by an act. Raises ControlRefused; nothing has changed then."""
     try:
-        return context.advance(ACT_OF[type(act)], facts_of_act(context.pilot, act, sandbox))
+        facts, outcome = facts_of_act(context.pilot, act, sandbox), None
+        if isinstance(act, Withdrawal) and act.outcome is not None:
+            facts, outcome = facts | exit_facts(context, act), Outcome(act.outcome)
+        return context.advance(ACT_OF[type(act)], facts, outcome)
     except ControlRefused:
         _check_as_before(context, act)
         raise

@@ -48,6 +48,8 @@ def revise(
     ]
     if all(score is None for _, score in scores):
         return False
+    if stream.tally is not None:
+        stream.tally.add_late(index, k)
     emit_evidence(context, indicator, segment, Count(k, 0.0), start, end, scores, late=True)
     for detector_spec, score in scores:
         judge(context, indicator, segment, detector_spec, score, start, end)
@@ -66,6 +68,8 @@ def drop(context: DecisionContext, periods: list[ChangedPeriod]) -> None:
         pilot.late_events += 1  # once, however many indicators leave it out
         context.out.uncount("late")
     for period in late:
+        if period.k > 0 and period.stream.tally is not None:
+            period.stream.tally.add_late(period.number, period.k)
         _put_on_record(context, period)
 
 

@@ -26,6 +26,7 @@ from monitor.state.late import LATE_KEY
 from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, gaps_since
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 from monitor.state.timers import next_timer, timers
 from monitor.state.uncounted import UNCOUNTED_KEY
 
@@ -111,9 +112,12 @@ def _pass(
     pilot: PilotState, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None, bool]], count: int
 ) -> None:
     window = indicator.spec.late_window
-    for stream, observation, _ in found:
+    for stream, observation, partial in found:
         index = stream.next
         if observation is not None:
+            if stream.tally is None:
+                stream.tally = Tally(index)
+            stream.tally.add_empty(index, observation, partial, count)
             last = range(max(index, index + count - window), index + count) if window else ()
             stream.seen = shared_tuple((*stream.seen, *last)[-window:]) if window else ()
         stream.next = index + count

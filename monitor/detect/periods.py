@@ -28,6 +28,7 @@ from monitor.state.late import LATE_KEY
 from monitor.state.observed import ChangedPeriod
 from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
+from monitor.state.tally import Tally
 from monitor.state.timers import GAP_WAIT_MS
 from monitor.state.uncounted import UNCOUNTED_KEY
 
@@ -76,6 +77,9 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
             for w, d, o in zip(indicator.spec.detectors, stream.detectors, given, strict=True)
         ]
         whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
+        if stream.tally is None:
+            stream.tally = Tally(index)
+        stream.tally.add(index, whole, partial)
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
         for (detector_spec, score), seen in zip(scores, given, strict=True):
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)

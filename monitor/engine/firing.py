@@ -12,6 +12,7 @@ from monitor.decide.clock_facts import clocks_due
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
 from monitor.decide.enforcement import command_overdue, resend
+from monitor.decide.exits import assessment_timer, tracking_ended
 from monitor.decide.ladder import Move, unshelve
 from monitor.decide.life_steps import start_cycle
 from monitor.decide.supervision import duty_overdue
@@ -47,6 +48,14 @@ def _rectify(context: DecisionContext, name: str, service: bool) -> None:
 
 def _finding(context: DecisionContext, name: str, service: bool) -> None:
     duty_overdue(context, name)
+
+
+def _assessment(context: DecisionContext, name: str, service: bool) -> None:
+    assessment_timer(context)
+
+
+def _tracked(context: DecisionContext, name: str, service: bool) -> None:
+    tracking_ended(context)
 
 
 def _unshelve(context: DecisionContext, name: str, service: bool) -> None:
@@ -92,6 +101,8 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "unknown": _unknown_too_long,
     "gap": _gap,
     "cycle": _cycle,
+    "assess": _assessment,
+    "tracked": _tracked,
     "clock": _clock,
     "finding": _finding,
 }

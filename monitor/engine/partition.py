@@ -82,7 +82,7 @@ class Partition:
         if context.tolerated:
             restart = pilot.standing.restart + 1
             pilot.standing = structs.replace(pilot.standing, restart=restart)
-            restart_statistics(pilot, context.plan, restart)
+            restart_statistics(pilot, context.plan, restart, context.at)
         if not self.service:
             stop_tracking(pilot)
 

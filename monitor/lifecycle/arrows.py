@@ -144,7 +144,7 @@ def _running() -> Iterator[Iterable[Arrow]]:
 def _halts() -> Iterator[Iterable[Arrow]]:
     steps: dict[str, Any] = {"during": LIVE}
     yield _arrow(S.NOT_HALTED, E.HALT_DECIDED, S.HALTED, "halted", **steps)
-    yield _arrow(HALTS, E.HALT_DECIDED, None, "halt_ground_added", **steps)
+    yield _arrow(HALTS, E.HALT_DECIDED, None, "halt_ground_added", during=(*LIVE, S.RECALLED))
     yield _arrow(HALTS, E.STOP_VERIFIED, None, "halt_verified", during=(*LIVE, S.RECALLED))
     yield _arrow((S.NOT_HALTED, S.HALTED), A.SUSPEND, S.SUSPENDED, "suspended", clocks="suspension", **steps)
     yield _arrow(S.NOT_HALTED, A.RECALL, S.HALTED, "recalled", during=S.TRACKED)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
+from monitor.model.assessment import Assessment
 from monitor.model.clock_record import ClockRecord
 from monitor.model.notice import Notice
 
@@ -127,6 +128,16 @@ class Reason(StrEnum):
     CLOCK_MISSED = "clock_missed"  # it was not done in time
     CLOCK_STOPPED = "clock_stopped"  # the duty ended, or never was
     CLOCK_REFUSED = "clock_refused"  # no space for a further deadline
+    ASSESSED = "assessed"  # an officer assessed the pilot; the numbers are computed
+    ASSESSMENT_DUE = "assessment_due"  # the charter asks for an assessment
+    ASSESSMENT_MISSED = "assessment_missed"  # it was not done in time
+    EXIT_APPROVED = "exit_approved"  # one approver agrees to the outcome `scale`
+    REPORT_ISSUED = "report_issued"  # written proof and exit report
+    PUBLISHED = "published"  # the firm agrees that the exit report is published
+    WITHHELD = "withheld"  # the exit report is not published
+    GRADUATED = "graduated"  # routine supervision begins
+    RECALLED = "recalled"  # recalled from routine supervision: a halt
+    CLOSED = "closed"  # routine supervision ended
     EVIDENCE_HOLD = "evidence_hold"  # the model was changed before the authority was told of a serious incident
     INCIDENT_REPORT_RECEIVED = "incident_report_received"  # the firm's report to the authority, initial or complete
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
@@ -320,6 +331,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     unit: str = ""  # of the exposure; empty for trials
     clock: ClockRecord | UnsetType = UNSET  # the change of a legal deadline; else left out
     content: Content | UnsetType = UNSET  # of an act; left out where it has no typed fields that need it
+    assessment: Assessment | UnsetType = UNSET  # the computed numbers of an assessment or an exit; else left out
 
 
 class Decision(Struct, frozen=True, kw_only=True):

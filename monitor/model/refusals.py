@@ -74,6 +74,8 @@ class Refusal(StrEnum):
     NO_EVIDENCE_HOLD = "no_evidence_hold"
     LIMITS_NOT_KEPT = "limits_not_kept"
     POWER_NOT_REACHED = "power_not_reached"
+    EXIT_CONDITIONS_UNMET = "exit_conditions_unmet"
+    NOT_THINNER = "not_thinner"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
     # applications
@@ -200,6 +202,8 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NO_EVIDENCE_HOLD: "There is no evidence hold.",
     Refusal.LIMITS_NOT_KEPT: "For some indicator the upper bound is not below its limit.",
     Refusal.POWER_NOT_REACHED: "The declared power was not reached.",
+    Refusal.EXIT_CONDITIONS_UNMET: "A condition for the outcome `scale` is not met.",
+    Refusal.NOT_THINNER: "The charter for routine supervision asks for more than the one in force.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
     Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",

@@ -19,6 +19,7 @@ from monitor.charter.spec import Charter
 from monitor.model.events import Harm
 from monitor.model.records import Decision, Level, Reason, digest
 from monitor.projections.message import notification_line
+from monitor.projections.open_commands import LEFT
 from monitor.projections.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
 from monitor.state.pilot import PilotState
 from monitor.state.standing import Active
@@ -102,7 +103,7 @@ def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> Pilot
     """The alerts after one more decision of the pilot. A decision that is not newer than `counter` changes nothing."""
     if d.standing <= s.counter:
         return s
-    if d.reason is Reason.EXITED:
+    if d.reason in LEFT:
         return PilotAlerts(d.standing, d.level)
     return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
 

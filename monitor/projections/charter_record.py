@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Amendment, ControlBase
+from monitor.charter.exit_acts import Graduation
 from monitor.charter.spec import Charter, hash_of
 from monitor.model.records import Decision, Reason
 
-CAUSES = (Reason.ADMITTED, Reason.AMENDED)
+CAUSES = (Reason.ADMITTED, Reason.AMENDED, Reason.GRADUATED)
 
 
 class Version(Struct, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decisi
     pilot left. `acts` and `decisions` may be of any pilots, in any order, with repeats."""
     asked: dict[tuple[str, str], Charter] = {}
     for act in acts:
-        if isinstance(act, Admission | Amendment) and act.pilot == pilot:
+        if isinstance(act, Admission | Amendment | Graduation) and act.pilot == pilot and act.charter is not None:
             charter = structs.replace(act.charter, pilot=pilot)
             digest = hash_of(charter)
             if digest is not None:

@@ -25,6 +25,10 @@ _STATES = {
 }
 
 
+LEFT = (Reason.EXITED, Reason.CLOSED)
+"""Decisions after which a pilot is no longer watched."""
+
+
 class OpenCommand(Struct, frozen=True):
     """A command: `at` is the time it was given (ms), `attempts` how often it was sent, `acknowledged` whether a service
     acknowledged it."""
@@ -52,7 +56,7 @@ def after_decision(command: OpenCommand | None, decision: Decision) -> OpenComma
     given = command_of(decision)
     if given is not None:
         return OpenCommand(action_of(given), given.at, given.standing)
-    if command is None or decision.reason is Reason.EXITED:
+    if command is None or decision.reason in LEFT:
         return None
     if decision.reason is Reason.COMMAND_ACKNOWLEDGED:
         command = structs.replace(command, acknowledged=True)
@@ -62,6 +66,11 @@ def after_decision(command: OpenCommand | None, decision: Decision) -> OpenComma
         return structs.replace(command, state="acknowledged") if pending else command
     state = _STATES.get(decision.reason)
     return command if state is None else structs.replace(command, state=state)
+
+
+def left_after(left: bool, decision: Decision) -> bool:
+    """Whether the pilot has left the sandbox after `decision`; it is back under supervision once it graduated."""
+    return decision.reason in LEFT or (left and decision.reason is not Reason.GRADUATED)
 
 
 def after_attempt(command: OpenCommand | None, sent: Command) -> OpenCommand | None:

@@ -14,7 +14,7 @@ from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
-from monitor.projections.open_commands import OPEN, OpenCommand, after_attempt, after_decision
+from monitor.projections.open_commands import LEFT, OPEN, OpenCommand, after_attempt, after_decision
 
 SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; those of a larger charter are dropped
 DETECTORS_PER_SLOT = 8
@@ -96,9 +96,10 @@ class PilotSeries:
             return True
         if known.standing >= decision.standing:
             return False
-        if decision.reason is Reason.EXITED:
+        if decision.reason in LEFT or (decision.pilot in self._left and decision.reason is not Reason.GRADUATED):
             self.left(decision.pilot, decision.participant)
             return True
+        self._left.pop(decision.pilot, None)
         if known.labelled:
             known.alerts = alerts_after(known.alerts, decision)
         known.participant, known.standing = decision.participant, decision.standing

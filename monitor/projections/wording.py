@@ -109,6 +109,16 @@ REASONS: dict[Reason, str] = {
     Reason.CLOCK_MISSED: "Legal deadline missed",
     Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
     Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.ASSESSED: "Assessed",
+    Reason.ASSESSMENT_DUE: "Assessment due",
+    Reason.ASSESSMENT_MISSED: "Assessment overdue",
+    Reason.EXIT_APPROVED: "Exit approved by one approver",
+    Reason.REPORT_ISSUED: "Written proof and exit report issued",
+    Reason.PUBLISHED: "Exit report may be published",
+    Reason.WITHHELD: "Exit report withheld",
+    Reason.GRADUATED: "Graduated; under routine supervision",
+    Reason.RECALLED: "Recalled from routine supervision",
+    Reason.CLOSED: "Routine supervision ended",
     Reason.EVIDENCE_HOLD: "Model changed before the authority was told of a serious incident",
     Reason.INCIDENT_REPORT_RECEIVED: "Report of an incident received",
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
@@ -182,7 +192,10 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
-    parts = [_rule(decision), numbers(decision, kind, below), _content(finding), clock, _detail(decision)]
+    parts = [
+        _rule(decision), numbers(decision, kind, below), clock, _content(finding), _assessed(finding),
+        _detail(decision),
+    ]  # fmt: skip
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
@@ -190,9 +203,25 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     return said
 
 
+def _assessed(finding: Finding) -> str:
+    """The computed numbers of an assessment or an exit, in short."""
+    numbers = finding.assessment
+    if isinstance(numbers, UnsetType):
+        return ""
+    limited = [row for row in numbers.streams if row.limit is not None]
+    kept = sum(row.keeps is True for row in limited)
+    powers = [row for row in limited if row.power is not None and row.asked is not None]
+    reached = sum((row.power or 0.0) >= (row.asked or 0.0) for row in powers)
+    lacks = ", ".join(plain(lack) for lack in numbers.lacks) or "nothing"
+    return (
+        f"{kept} of {len(limited)} limits shown to be kept, power reached for {reached} of {len(powers)} indicators, "
+        f"lacking for scale: {lacks}"
+    )
+
+
 def _content(finding: Finding) -> str:
     """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in (finding.content or {}).items())
+    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in sorted((finding.content or {}).items()))
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:

@@ -23,9 +23,11 @@ from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
+from monitor.state.review import NOT_REVIEWED, Review
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
 
 
@@ -92,7 +94,7 @@ class PackedDetectors(Struct, gc=False):
 class Stream(Struct, gc=False):
     """One indicator in one segment: the `next` period to close, `open` periods by index, how much is open in `stock`,
     the closed periods that detectors have `seen` (newest last), and the detectors in the charter's order: `held` as
-    objects, or packed at that `place`."""
+    objects, or packed at that `place`; `tally`: totals since its statistics began (`None` = no period closed since)."""
 
     next: int
     open: dict[int, OpenPeriod] = {}
@@ -102,6 +104,7 @@ class Stream(Struct, gc=False):
     place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # classes of the detectors; one tuple for all pilots of a plan
     wide: int = 0  # the period up to which the late window stays wide (`monitor/detect/late_window.py`); 0 = narrow
+    tally: Tally | None = None
 
     @property
     def detectors(self) -> list[Detector]:
@@ -139,7 +142,7 @@ class PilotState(Struct, gc=False):
     late, and `late_events` how many did; `life` its state in the sandbox; `clocks` its legal deadlines, `clocks_wait`
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
-    of a pilot that runs (`monitor/state/running.py`)."""
+    of a pilot that runs (`monitor/state/running.py`); `review` what its assessments and exit need."""
 
     id: str
     charter: Charter
@@ -173,6 +176,7 @@ class PilotState(Struct, gc=False):
     clocks_wait: int | None = None
     held_model: str = ""
     running: Running = NOTHING_RUNS
+    review: Review = NOT_REVIEWED
 
     @property
     def cycle(self) -> tuple[int, int]:

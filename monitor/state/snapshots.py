@@ -31,9 +31,11 @@ from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
 from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.review import NOT_REVIEWED, Review
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
 
 VERSION = 7
@@ -49,6 +51,7 @@ class _Kept(Struct, array_like=True, gc=False):
     seen: tuple[int, ...]
     detectors: msgspec.Raw = msgspec.Raw()  # up to version 4; later nil, where something follows
     wide: int = 0
+    tally: Tally | None = None
 
 
 class _UsualSnapshot(Struct, array_like=True):
@@ -92,6 +95,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     clocks_wait: int = 0
     held_model: str = ""
     running: Running | None = None
+    review: Review | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -107,7 +111,7 @@ _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(p
 def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter` stands in place of its charter, for a reader that has its plan."""
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
-    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
+    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_later(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
     return _encode.encode(
         [
@@ -145,7 +149,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         for opened in kept.open.values():
             opened.lighten()
         streams[name] = Stream(
-            kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds, kept.wide
+            kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds, kept.wide, kept.tally
         )
     pilot = PilotState(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
@@ -158,6 +162,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         clocks=s.clocks or Clocks(), clocks_wait=s.clocks_wait or None,
         held_model=s.held_model,
         running=s.running or NOTHING_RUNS,
+        review=s.review or NOT_REVIEWED,
     )  # fmt: skip
     return pilot, plan
 
@@ -190,14 +195,17 @@ def _tail(p: PilotState) -> list[Any]:
         [None if usual else p.life],
         [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
         [None if p.running == NOTHING_RUNS else p.running],
+        [None if p.review == NOT_REVIEWED else p.review],
     ]
     while groups and not any(groups[-1]):
         groups.pop()
     return [field for group in groups for field in group]
 
 
-def _wide(stream: Stream) -> tuple[None, int] | tuple[()]:
-    """What follows in a stream whose late window is wide; most are not."""
+def _later(stream: Stream) -> tuple[None, int, Tally] | tuple[None, int] | tuple[()]:
+    """What follows in a stream that counted something, or whose late window is wide."""
+    if stream.tally is not None:
+        return None, stream.wide, stream.tally
     return (None, stream.wide) if stream.wide else ()
 
 

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from monitor.compile.plan import Closing
 from monitor.deadlines.engine import next_due
+from monitor.lifecycle.arrows import LIVE
 from monitor.lifecycle.names import State
 from monitor.state.pilot import PilotState
 
@@ -56,10 +57,26 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
     for name, duty in pilot.running.duties.items():
         if duty.rectified is None and not duty.missed:
             yield duty.due, "finding", name
+    if plan.assess_every is not None and (due := _assessment(pilot)) is not None:
+        yield due, "assess", ""
+    if pilot.review.tracked_until is not None and not pilot.standing.halted:
+        yield pilot.review.tracked_until, "tracked", ""
     if plan.drill_every is not None and not paused:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
     if pilot.life.pilot is State.REGISTERED:
         yield plan.cycle[0], "cycle", ""
+
+
+def _assessment(pilot: PilotState) -> int | None:
+    """When an assessment falls due, or the one that is due is overdue; `None` while neither can happen."""
+    life, review, plan = pilot.life, pilot.review, pilot.plan
+    assert plan.assess_every is not None
+    assert plan.assess_within is not None
+    if life.assessment is State.NOT_DUE and life.pilot in (State.RUNNING, State.PAUSED, State.TRACKED):
+        return plan.assess_every.after(pilot.admitted if review.assessed is None else review.assessed)
+    if life.assessment is State.ASSESSMENT_DUE and review.fell_due is not None and life.pilot in LIVE:
+        return plan.assess_within.after(review.fell_due)
+    return None
 
 
 def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:

@@ -277,7 +277,7 @@ ROWS = [
     Row(
         Reason.CHANGE_PROPOSED,
         Finding(rule="data_type", content={"subjects": ("logs", "clicks"), "outside": "no_plan"}),
-        ("Change proposed", "subjects logs and clicks, outside no_plan"),
+        ("Change proposed", "outside no_plan, subjects logs and clicks"),
         "act",
     ),
     Row(Reason.CHANGE_REFUSED, Finding(rule="data_type", detail="too early"), ("refused", "too early"), "act"),
@@ -288,7 +288,7 @@ ROWS = [
     Row(
         Reason.CYCLE_REQUESTED,
         Finding(rule="cycle", content={"start": "2027-01-01", "end": "2027-06-30"}),
-        ("another cycle", "start 2027-01-01, end 2027-06-30"),
+        ("another cycle", "end 2027-06-30, start 2027-01-01"),
         "act",
     ),
     Row(Reason.CYCLE_GRANTED, Finding(rule="cycle"), ("cycle is in force",), "act"),

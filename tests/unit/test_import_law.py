@@ -24,6 +24,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
+    ("assess",),
     ("decide",),
     ("detect",),
     ("observe",),
@@ -39,7 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
-    "decide", "detect", "observe", "projections", "common_cause", "deadlines",
+    "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"

@@ -15,7 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from monitor.charter.control import (
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -23,10 +26,22 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
     Withdrawal,
 )
+from monitor.charter.exit_acts import (
+    Assessing,
+    ExitApproval,
+    Graduation,
+    Recall,
+    ReportIssue,
+    Termination,
+    Withholding,
+)
+from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
 from monitor.model.builders import BATCH, Emitter, packed
+from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
@@ -242,13 +257,47 @@ class Workload:
                 acts.append(Shelving(**common, finding="incidents//cusum", reason="known", span="1s"))
             elif kind == 8:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
+            elif rng.random() < 0.3:
+                acts += self._about_incidents(common, rng)
             elif rng.random() < 0.2:
-                acts.append(Withdrawal(**common, reason="done"))
+                acts.append(self._exit(common, rng))
             else:
                 acts.append(Release(**common))
         if rng.random() < 0.2:
             acts.append(acts[0])  # a duplicate record
         return acts
+
+    def _exit(self, common: dict[str, Any], rng: Random) -> ControlBase:
+        """An act of an assessment, an exit or what follows it; most are refused in the state of the pilot."""
+        digest = "0" * 64
+        kinds: tuple[tuple[type[ControlBase], dict[str, Any]], ...] = (
+            (Assessing, {"outcome": "continue", "reason": "r"}),
+            (ExitApproval, {}),
+            (Withdrawal, {"reason": "done"}),
+            (Withdrawal, {"reason": "done", "outcome": rng.choice(("scale", "stop"))}),
+            (Termination, {"basis": "art-57", "reason": "r"}),
+            (ReportIssue, {"report": digest, "proof": digest}),
+            (Withholding, {"reason": "r"}),
+            (Graduation, {"months": 1}),
+            (Recall, {"reason": "r"}),
+            (Agreement, {"charter": digest}),
+            (Screening, {}),
+            (ApplicationRefusal, {"reason": "r"}),
+            (ApplicationWithdrawal, {}),
+        )
+        kind, fields = rng.choice(kinds)
+        return kind(**common, **fields)
+
+    def _about_incidents(self, common: dict[str, Any], rng: Random) -> list[ControlBase]:
+        """A classification, a notice and the firm's report."""
+        firm = {**common, "id": self._id(), "author": self.fleet.charter_for(common["pilot"]).participant.id}
+        incident = f"i-{rng.randrange(4)}"
+        classes = (rng.choice(list(IncidentClass)),) if rng.random() < 0.8 else ()
+        return [
+            Reclassification(**common, incident=incident, classes=classes, reason="looked at"),
+            ChangeNotice(**{**common, "id": self._id()}, notice="told", incident=rng.choice(("", incident))),
+            IncidentReportAct(**firm, incident=incident, complete=rng.random() < 0.5, report="sent"),
+        ]
 
     def _release(self, pilot: str) -> list[ControlBase]:
         """Everything a release of a halt needs, in order, after an act that halts it for certain."""
