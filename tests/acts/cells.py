@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import structs
 
-from monitor.charter import incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -121,6 +121,14 @@ MAKERS: dict[Act, Maker] = {
     Act.SUSPEND: lambda by, state: running_acts.Suspension(**by, basis="art-57-11", reason="x"),
     Act.HOLD: lambda by, state: running_acts.EvidenceHold(**by, reason="x"),
     Act.LIFT_HOLD: lambda by, state: running_acts.HoldLift(**by, reason="x"),
+    Act.ASSESS: lambda by, state: exit_acts.Assessing(**by, outcome="continue", reason="x"),
+    Act.APPROVE_EXIT: lambda by, state: exit_acts.ExitApproval(**by),
+    Act.TERMINATE: lambda by, state: exit_acts.Termination(**by, basis="art-57", reason="x"),
+    Act.ISSUE_REPORT: lambda by, state: exit_acts.ReportIssue(**by, report="a" * 64, proof="b" * 64),
+    Act.WITHHOLD: lambda by, state: exit_acts.Withholding(**by, reason="x"),
+    Act.CONSENT_TO_PUBLISH: lambda by, state: exit_acts.PublicationConsent(**by),
+    Act.GRADUATE: lambda by, state: exit_acts.Graduation(**by, months=3),
+    Act.RECALL: lambda by, state: exit_acts.Recall(**by, reason="x"),
     Act.REPORT: lambda by, state: incident_acts.IncidentReportAct(**by, incident="i-1", report="x"),
     Act.NOTIFY_CHANGE: lambda by, state: incident_acts.ChangeNotice(**by, notice="x"),
     Act.NOTIFY_SUSPENSION: lambda by, state: incident_acts.SuspensionNotice(**by, notice="x"),
