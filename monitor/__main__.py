@@ -51,6 +51,7 @@ COMMANDS = {
     "extend": ("monitor.cli.running", "extend the stay of a pilot"),
     "suspend": ("monitor.cli.running", "suspend a pilot: a legal act that commands its service to stop"),
     "hold": ("monitor.cli.running", "hold the system of a pilot as evidence"),
+    "trend": ("monitor.cli.trend", "print the trend report of a pilot from its ledger"),
     "lift-hold": ("monitor.cli.running", "lift an evidence hold"),
     "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
     "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
