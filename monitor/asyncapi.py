@@ -116,6 +116,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "model": "Digest of the model that was serving.",
     "complaint": "Pseudonym of the complaint, the same in all its events.",
     "incident": "Pseudonym of the incident, the same in all its events.",
+    "aware": "Since when the firm knew of the incident, if that is earlier than this event is received.",
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
     "boundary": "What was crossed, as the charter's `data_boundary` lists it.",

@@ -19,6 +19,7 @@ from monitor.decide.life_steps import advance_by_act, start_cycle
 from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
+from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import step_sandbox
 from monitor.errors import ControlRefused
@@ -69,6 +70,7 @@ class ControlActs:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
         if isinstance(act, ACTS_ON_SANDBOX):
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
+            self._follow_clocks(record.received, out)
             return
         pilot = self._partition.pilots.get(act.pilot)
         if pilot is None and isinstance(act, APPLICATION_ACTS):
@@ -83,6 +85,14 @@ class ControlActs:
         else:
             self._aside.refuse(act.pilot)
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+
+    def _follow_clocks(self, received: int, out: Outputs) -> None:
+        """The deadlines of applicants and pilots follow the clock table of the sandbox in force."""
+        sandbox, before = self._partition.sandbox.sandbox, self._partition.clock_table
+        if sandbox is not None:
+            cause = f"sandbox:version@{sandbox.version}"
+            self.applications.follow_clock_table(before, sandbox.clocks, received, cause, out)
+            follow_clock_table(self._partition, sandbox.clocks, received, cause, out, self._catch_up)
 
     def _signer(self, pilot: PilotState | None, act: ControlBase, record: Record) -> Proved:
         plan = None if pilot is None else pilot.plan

@@ -119,6 +119,19 @@ class Applications:
                     cause = f"timer:clock/@{due}"
                     self._keep(name, self._record_clocks(name, new, sandbox.clocks, changes, cause, out))
 
+    def follow_clock_table(
+        self, before: ClockTable | None, table: ClockTable, received: int, cause: str, out: Outputs
+    ) -> None:
+        """Another table is in force from `received` (ms) on, in place of `before`."""
+        if before is None or before == table:
+            return
+        for name, applicant in sorted(self._partition.applications.items()):
+            if applicant.clocks.cases:
+                at = max(applicant.at, received)
+                clocks, changes = engine.with_table(applicant.clocks, before, table, at)
+                new = structs.replace(applicant, clocks=clocks, at=at)
+                self._keep(name, self._record_clocks(name, new, before, changes, cause, out))
+
     def _keep(self, pilot: str, applicant: Applicant) -> None:
         self._partition.applications[pilot] = applicant
         self._partition.changed.add(pilot)

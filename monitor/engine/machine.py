@@ -28,6 +28,7 @@ from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
 from monitor.engine.aside import PilotsAside
 from monitor.engine.batched import BatchStepper
+from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
@@ -313,9 +314,11 @@ class Machine:
         """The legal deadlines in force; `None` without a sandbox."""
         return self._partition.clock_table
 
-    def use_clock_table(self, table: ClockTable | None) -> None:
-        """Step with these legal deadlines, before any pilot has some: for trials of a table."""
-        self._partition.clock_table = table
+    def use_clock_table(self, table: ClockTable | None, at: int = 0) -> Outputs:
+        """Step with these legal deadlines from `at` (ms) on: for trials of a table, where there is no sandbox."""
+        out = Outputs()
+        follow_clock_table(self._partition, table, at, f"clocks:{at}", out, self._catch_up)
+        return out
 
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in

@@ -56,7 +56,6 @@ def step_sandbox(
     subject.configuration, subject.at, subject.standing = new, at, subject.standing + 1
     acts_once.remember_act(subject.acts, act, by, False, subject.standing)
     partition.changed.add(SUBJECT)
-    partition.take_clock_table()
     if home:
         out.decisions.append(_decision(partition, act, by, before))
 

@@ -15,7 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from monitor.charter.control import (
+    Agreement,
     Amendment,
+    ApplicationRefusal,
+    ApplicationWithdrawal,
     Approval,
     ControlBase,
     Drill,
@@ -23,6 +26,7 @@ from monitor.charter.control import (
     Override,
     Rectification,
     Release,
+    Screening,
     Shelving,
     Withdrawal,
 )
@@ -35,6 +39,7 @@ from monitor.charter.exit_acts import (
     Termination,
     Withholding,
 )
+from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
 from monitor.charter.running_acts import (
     ChangeProposal,
     ChangeRefusal,
@@ -53,6 +58,7 @@ from monitor.charter.running_acts import (
 )
 from monitor.charter.spec import ChangeKind
 from monitor.model.builders import BATCH, Emitter, packed
+from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
@@ -268,6 +274,8 @@ class Workload:
                 acts.append(Shelving(**common, finding="incidents//cusum", reason="known", span="1s"))
             elif kind == 8:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
+            elif rng.random() < 0.3:
+                acts += self._about_incidents(common, rng)
             elif rng.random() < 0.5:
                 acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
@@ -324,9 +332,24 @@ class Workload:
             (Withholding, {"reason": "r"}),
             (Graduation, {"months": 1}),
             (Recall, {"reason": "r"}),
+            (Agreement, {"charter": digest}),
+            (Screening, {}),
+            (ApplicationRefusal, {"reason": "r"}),
+            (ApplicationWithdrawal, {}),
         )
         kind, fields = rng.choice(kinds)
         return kind(**common, **fields)
+
+    def _about_incidents(self, common: dict[str, Any], rng: Random) -> list[ControlBase]:
+        """A classification, a notice and the firm's report."""
+        firm = {**common, "id": self._id(), "author": self.fleet.charter_for(common["pilot"]).participant.id}
+        incident = f"i-{rng.randrange(4)}"
+        classes = (rng.choice(list(IncidentClass)),) if rng.random() < 0.8 else ()
+        return [
+            Reclassification(**common, incident=incident, classes=classes, reason="looked at"),
+            ChangeNotice(**{**common, "id": self._id()}, notice="told", incident=rng.choice(("", incident))),
+            IncidentReportAct(**firm, incident=incident, complete=rng.random() < 0.5, report="sent"),
+        ]
 
     def _release(self, pilot: str) -> list[ControlBase]:
         """Everything a release of a halt needs, in order, after an act that halts it for certain."""

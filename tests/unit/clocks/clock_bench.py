@@ -42,7 +42,8 @@ def clock_charter(pilot: str = "p") -> Charter:
     made = charter(
         pilot, number=0, period_ms=PERIOD, cap=1e6, dispersion=1.0, start=STARTS - DAY_MS, end=STARTS + 1500 * DAY_MS
     )
-    return structs.replace(made, hard_rules=(), drills=type(made.drills)())
+    rates = tuple(spec for spec in made.indicators if spec.name in ("incidents", "complaints"))
+    return structs.replace(made, hard_rules=(), drills=type(made.drills)(), indicators=rates)
 
 
 class ClockBench:

@@ -85,6 +85,7 @@ def test_names_follow_the_conventions() -> None:
 def fill(metrics: Metrics) -> None:
     """One of everything."""
     metrics.reads("s.decisions")
+    metrics.configured(0, 1, "2f" * 16, False)
     metrics.limited_retention("s.telemetry", True)
     metrics.reading("s.decisions", 9, 7, 3, 4)
     metrics.kafka_denied("firm-1", "WRITE", "Topic")

@@ -1,0 +1,114 @@
+"""Legal deadlines under a founded sandbox: from its table, for applicants and pilots, on signed acts."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from monitor.charter.control import Submission
+from monitor.charter.incident_acts import IncidentReportAct, Reclassification
+from monitor.deadlines.durations import Duration, Unit
+from monitor.deadlines.rules import ClockTable
+from monitor.deadlines.shipped import example_table
+from monitor.engine.machine import Machine
+from monitor.lifecycle.sandbox_acts import PutClocks
+from monitor.model.clock_record import Change, ClockRecord, ClockState, IncidentClass, Owes
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Decision, Level, Reason
+from tests.unit.engine.test_machine import HOUR
+from tests.unit.lifecycle.applied import application
+from tests.unit.lifecycle.founded import OWN, Founded
+
+
+def clocks(found: list[Decision], rule: str) -> list[ClockRecord]:
+    return [c for d in found if isinstance(c := d.finding.clock, ClockRecord) and c.rule == rule]
+
+
+def without(*names: str) -> ClockTable:
+    table = example_table()
+    return structs.replace(table, rules=tuple(r for r in table.rules if r.name not in names))
+
+
+def with_incident() -> Founded:
+    world = Founded()
+    world.say(world.service.incident(world.at, Severity.SERIOUS_INCIDENT, Harm.SERIOUS_INJURY, "i-1"))
+    return world
+
+
+def test_the_decision_on_an_application_is_a_deadline_of_the_authority() -> None:
+    """It starts with the application, and an admission meets it."""
+    world = Founded()
+    started, met = clocks(world.decisions, "application-decision")
+    assert (started.change, started.owed_by, started.state) == (Change.STARTED, Owes.AUTHORITY, ClockState.RUNNING)
+    assert started.basis == "EU AI Act, Art. 58(2)(a)"
+    assert met.change is Change.MET
+
+
+def test_an_application_that_nobody_decides_is_missed_by_the_authority() -> None:
+    """After three months the miss is on record, addressed to the authority."""
+    world = Founded(admit=None)
+    world.put(Submission(**world.by("firm"), application=application(OWN), charter=OWN))
+    out = world.machine.time(world.at + 100 * 24 * HOUR)
+    (missed,) = clocks(out.decisions, "application-decision")
+    assert (missed.change, missed.owed_by) == (Change.MISSED, Owes.AUTHORITY)
+    assert out.decisions[-1].reason is Reason.CLOCK_MISSED
+
+
+def test_the_deadlines_of_incidents_come_from_the_table_of_the_sandbox() -> None:
+    """A report of the firm and a classification by an officer, both signed, move them."""
+    world = with_incident()
+    (started,) = clocks(world.decisions, "incident-report")
+    act = Reclassification(**world.by("officer"), incident="i-1", classes=(IncidentClass.DEATH,), reason="died")
+    (moved,) = clocks(world.put(act).decisions, "incident-report")
+    assert moved.due is not None
+    assert started.due is not None
+    assert moved.due < started.due
+    assert moved.basis.endswith("Art. 73(4)")
+    out = world.put(IncidentReportAct(**world.by("firm"), incident="i-1", complete=True, report="r"))
+    assert clocks(out.decisions, "incident-report")[0].change is Change.MET
+
+
+def test_a_new_version_of_the_table_changes_the_deadlines_of_pilots_and_applicants() -> None:
+    """Rules that are gone stop their clocks, at the moment of the act that put the version in force."""
+    world = with_incident()
+    world.put(
+        Submission(**world.by("firm", "q"), application=application(OWN), charter=structs.replace(OWN, pilot="q"))
+    )
+    assert "application/q" in world.machine.applicants["q"].clocks.cases
+    before = len(world.decisions)
+    world.change(PutClocks(without("complete-report", "application-decision")))
+    found = [d for d in world.decisions[before:] if isinstance(d.finding.clock, ClockRecord)]
+    assert [(d.pilot, d.finding.rule, d.reason, d.cause) for d in found] == [
+        ("q", "application-decision", Reason.CLOCK_STOPPED, "sandbox:version@2"),
+        ("p", "complete-report", Reason.CLOCK_STOPPED, "sandbox:version@2"),
+    ]
+    rules = {clock.rule for case in world.pilot.clocks.cases.values() for clock in case.clocks}
+    assert rules == {"incident-report", "evidence-hold"}
+
+
+def test_the_table_is_the_same_after_a_restart() -> None:
+    """A restored partition finds the same misses."""
+    world = with_incident()
+    again = Machine(0, journalled=False)
+    names = [*world.machine.pilots, *world.machine.dirty]
+    again.restore({name: raw for name, raw in world.machine.snapshots(names).items() if raw is not None})
+    assert again.clock_table == world.machine.clock_table == example_table()
+    later = world.at + 30 * 24 * HOUR
+    assert again.time(later) == world.machine.time(later)
+    assert again.pilots["p"].standing.level is Level.ESCALATE
+
+
+def test_a_shorter_period_in_the_table_is_for_new_cases() -> None:
+    """Deadlines that run keep their date; a firm can rely on it."""
+    world = with_incident()
+    due = clocks(world.decisions, "incident-report")[0].due
+    table = example_table()
+    rules = tuple(
+        structs.replace(r, within=Duration(7, Unit.DAYS)) if r.name == "incident-report" else r for r in table.rules
+    )
+    world.change(PutClocks(structs.replace(table, rules=rules)))
+    world.say(world.service.incident(world.at, Severity.SERIOUS_INCIDENT, Harm.SERIOUS_INJURY, "i-2"))
+    first, second = clocks(world.decisions, "incident-report")
+    assert first.due == due
+    assert second.due is not None
+    assert due is not None
+    assert second.due < due
