@@ -51,6 +51,7 @@ COMMANDS = {
     "extend": ("monitor.cli.running", "extend the stay of a pilot"),
     "suspend": ("monitor.cli.running", "suspend a pilot: a legal act that commands its service to stop"),
     "hold": ("monitor.cli.running", "hold the system of a pilot as evidence"),
+    "trend": ("monitor.cli.trend", "print the trend report of a pilot from its ledger"),
     "lift-hold": ("monitor.cli.running", "lift an evidence hold"),
     "report-incident": ("monitor.cli.incidents", "report a serious incident to the authority (the firm)"),
     "notice": ("monitor.cli.incidents", "record that the authority or the AI Office was told"),

@@ -185,6 +185,8 @@ def texts_of(application: Application, charter: Charter) -> dict[str, str]:
         "users.groups": charter.users.groups,
         "data_boundary": charter.data_boundary,
         "sector": charter.sector,
+        "changes": [(one.modification, one.impact) for one in charter.changes or ()],
+        "exit.conditions": charter.exit.conditions,
     }
     for part, value in own.items():
         _texts(value, f"charter.{part}", found)

@@ -40,6 +40,7 @@ from monitor.client.control import read_state, send_act
 from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
+from monitor.errors import Refused
 from monitor.files.key_file import read_key
 from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
@@ -214,7 +215,12 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     meta = click.get_current_context().meta
     standing: int | None = meta.get(STANDING)
     if standing is None:
-        known = seen(to, prefix, act.pilot, act.author)
+        try:
+            known = seen(to, prefix, act.pilot, act.author)
+        except Refused:  # of a gateway: the firm has no pilot of this name yet
+            if not isinstance(act, Submission):
+                raise
+            known = None
         first = isinstance(act, Admission | Submission | SandboxFounding)
         standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:

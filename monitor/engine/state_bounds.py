@@ -12,7 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from monitor.charter.spec import PLANNED
+from monitor.charter.application import APPLICATION_BYTES
+from monitor.charter.spec import PLANNED, TRENDS
 from monitor.deadlines.cases import Case, Clock
 from monitor.deadlines.engine import CLOCKS_BYTES, Clocks
 from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
@@ -24,7 +25,9 @@ from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, mark
 from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
+from monitor.state import applicant
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
+from monitor.state.applicant import Applicant
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
@@ -40,6 +43,7 @@ from monitor.state.running import (
     Duty,
     OpenChange,
     Running,
+    TrendWindow,
 )
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
@@ -60,6 +64,7 @@ COMMAND = 2 * TEXT + 4 * ID + GROUND + 12 * WORD
 REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
 TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
+LIFE = 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
 SHORT = NAME + 2  # an id as `short` writes it
 DUTY_KEY = 11 + SHORT + 1 + 32 + 80  # a finding, shelf or due date of an inspection
@@ -120,6 +125,7 @@ RUNNING: dict[str, int] = {
     "questions": ARRAY + QUESTIONS * SHORT,
     "guidance": ARRAY + GUIDANCE * SHORT,
     "duties": ARRAY + DUTIES * DUTY_KEY,
+    "trends": ARRAY + TRENDS * (SHORT + 4 * NUMBER + 1),
 }
 
 PILOT: dict[str, int] = {
@@ -139,7 +145,7 @@ PILOT: dict[str, int] = {
     "gap": NUMBER,
     "late_dropped": NUMBER,
     "late_events": NUMBER,
-    "life": 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY,
+    "life": LIFE,
     "running": ARRAY + sum(RUNNING.values()),
     "review": ARRAY + sum(REVIEW.values()),
     "clocks": CLOCKS_BYTES,
@@ -177,10 +183,23 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     Review: REVIEW,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
+    TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
     Case: CASE,
     Clock: CLOCK,
+    Applicant: {
+        "firm": TEXT,
+        "life": LIFE,
+        "standing": NUMBER,
+        "applied": NUMBER,
+        "at": NUMBER,
+        "hash": 2 * ID + ARRAY,
+        "application": 2 * APPLICATION_BYTES + ARRAY,
+        "charter": applicant.CHARTER_BYTES + ARRAY,
+        "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+        "clocks": CLOCKS_BYTES,
+    },
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {
@@ -253,4 +272,5 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
 
 FIXED_BYTES = ARRAY + sum(PILOT.values())  # of a pilot's state, without what the charter bounds
 LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
+LARGEST_APPLICANT = ARRAY + sum(BOUNDS[Applicant].values())
 LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from msgspec import Struct, structs
 
-from monitor.charter.control import Admission, Amendment, ControlBase
+from monitor.charter.control import Admission, Amendment, ControlBase, Submission
 from monitor.charter.spec import hash_of
-from monitor.model.records import Decision
+from monitor.model.records import Decision, Reason
 from monitor.projections.charter_record import CAUSES
+
+SUBMISSIONS = 10_000  # the newest ones are kept: everybody may apply
+_LEARNT = (*CAUSES, Reason.APPLICATION_SUBMITTED)
 
 
 class FirmOfPilot(Struct, frozen=True):
@@ -24,20 +29,26 @@ class FirmDirectory:
     def __init__(self) -> None:
         self._asked: dict[tuple[str, str, str], FirmOfPilot] = {}  # (pilot, act, hash of the charter)
         self._in_force: dict[str, tuple[int, str, str]] = {}  # pilot: standing, act, hash
+        self._submitted: OrderedDict[tuple[str, str], FirmOfPilot] = OrderedDict()  # (pilot, act), taken or not
 
     def act(self, act: ControlBase) -> None:
         """Learn the charter that an act asks for."""
-        if not isinstance(act, Admission | Amendment):
+        if not isinstance(act, Admission | Amendment | Submission):
             return
         charter = structs.replace(act.charter, pilot=act.pilot)
         digest = hash_of(charter)
         if digest is not None:
             firm = FirmOfPilot(charter.participant.id, tuple(charter.participant.keys))
+            if isinstance(act, Submission):
+                self._submitted[act.pilot, act.id] = firm
+                while len(self._submitted) > SUBMISSIONS:
+                    self._submitted.popitem(last=False)
+                return
             self._asked[act.pilot, act.id, digest] = firm
 
     def decision(self, decision: Decision) -> None:
-        """Learn which charter came into force."""
-        if decision.reason not in CAUSES:
+        """Learn which charter came into force, or which application was accepted."""
+        if decision.reason not in _LEARNT:
             return
         standing, *_ = self._in_force.get(decision.pilot, (-1,))
         if decision.standing > standing:
@@ -45,6 +56,19 @@ class FirmDirectory:
             self._in_force[decision.pilot] = (decision.standing, cause, decision.charter)
 
     def of(self, pilot: str) -> FirmOfPilot | None:
-        """The firm of a pilot that was admitted; None where there is none, or its charter was not read yet."""
+        """The firm of a pilot that was admitted, or that applied; None where there is none, or its charter was not read
+        yet."""
         found = self._in_force.get(pilot)
-        return None if found is None else self._asked.get((pilot, *found[1:]))
+        if found is None:
+            return None
+        _, act, digest = found
+        return self._asked.get((pilot, act, digest)) or self._submitted.get((pilot, act))
+
+    def keys_of(self, participant: str) -> frozenset[str]:
+        """The keys of all pilots of a firm."""
+        firms = (self.of(pilot) for pilot in self._in_force)
+        return frozenset(key for firm in firms if firm and firm.participant == participant for key in firm.keys)
+
+    def applicant(self, pilot: str, act: str) -> FirmOfPilot | None:
+        """The firm that sent this application, whether it was accepted or not; None where it is not known."""
+        return self._submitted.get((pilot, act))

@@ -13,6 +13,7 @@ from monitor.model.signing import Trusted
 
 FRESH_MS = 60_000  # how far the time of a request may be from that of the gateway
 NONCES = 20_000  # of one firm; its rate keeps it far below
+APPLICANTS = ""  # all firms without a pilot share one memory and one rate: everybody may choose a name and a key
 
 
 class RequestRefusal(StrEnum):
@@ -48,9 +49,18 @@ class RequestGate:
         self._directory = directory
         self._nonces: dict[str, OrderedDict[str, int]] = {}  # firm: nonce and time
 
-    def admit(self, request: FirmRequest, signature: str, pilot: str, body: bytes, now: int) -> FirmOfPilot:
+    def admit(
+        self,
+        request: FirmRequest,
+        signature: str,
+        pilot: str,
+        body: bytes,
+        now: int,
+        applicant: FirmOfPilot | None = None,
+    ) -> FirmOfPilot:
         """Return the firm of `pilot` if it signed this request, for this process, now (ms), for the first time.
 
+        A pilot that is not known is that of the `applicant`, if one is given.
         Raises Forged, with a RequestRefusal. What is not signed with a key of the charter leaves nothing behind.
         """
         if not signature or not request.firm:
@@ -59,24 +69,25 @@ class RequestGate:
             raise _refused(RequestRefusal.WRONG_SESSION)
         if abs(now - request.time) > FRESH_MS:
             raise _refused(RequestRefusal.NOT_FRESH)
-        firm = self._directory.of(pilot)
+        known = self._directory.of(pilot)
+        firm = known or applicant
         if firm is None or firm.participant != request.firm or not firm.keys:
             raise _refused(RequestRefusal.NOT_YOURS)
         try:
             Trusted(firm.keys).verify("request", request.signed_bytes(body), signature)
         except (Forged, ValueError):
             raise _refused(RequestRefusal.NOT_YOURS) from None
-        self._once(request, now)
+        self._once(request, now, APPLICANTS if known is None else request.firm)
         return firm
 
     def remembered(self, firm: str) -> int:
         """How many nonces of a firm are kept."""
         return len(self._nonces.get(firm, ()))
 
-    def _once(self, request: FirmRequest, now: int) -> None:
+    def _once(self, request: FirmRequest, now: int, firm: str) -> None:
         if len(request.nonce) != NONCE_CHARACTERS:
             raise _refused(RequestRefusal.NOT_SIGNED)
-        seen = self._nonces.setdefault(request.firm, OrderedDict())
+        seen = self._nonces.setdefault(firm, OrderedDict())
         while seen and next(iter(seen.values())) < now - 2 * FRESH_MS:  # received then, so its time is not fresh now
             seen.popitem(last=False)
         if request.nonce in seen:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from monitor.charter.control import ControlBase
+from monitor.charter.control import ControlBase, Submission
 from monitor.clock import wall_ms
 from monitor.decide.authority import ROLES_OF_ACT, Role
 from monitor.errors import Forged, LogBroken, Refused, Unavailable
@@ -21,7 +21,7 @@ from monitor.http_server.refusals import HttpRefusal
 from monitor.http_server.server import HttpServer
 from monitor.http_server.token_buckets import TokenBuckets
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
-from monitor.kafka.firm_requests import RequestGate, RequestRefusal
+from monitor.kafka.firm_requests import APPLICANTS, RequestGate, RequestRefusal
 from monitor.kafka.outcome_memory import OutcomeMemory
 from monitor.model.records import Record, Rejected
 from monitor.model.request_signing import (
@@ -35,7 +35,8 @@ from monitor.model.request_signing import (
 from monitor.model.signing import HTTP_HEADER, Trusted
 from monitor.validate.parse import validate_control
 
-ACT_BYTES = 64 * 1024
+ACT_BYTES = 128 * 1024  # an application carries a charter
+APPLY_COST = 10.0  # of the rate that all firms without a pilot share
 LONGEST_WAIT_S = 60.0
 FIRM_PER_SECOND, FIRM_BURST, EXPORT_COST = 10.0, 100.0, 50.0
 CHUNK_BYTES = 64 * 1024
@@ -75,6 +76,7 @@ class GatewayRoutes:
         self.ready = False
         self.changed = Bell()
         self.gate = RequestGate(directory)
+        self._directory = directory
         self._outcomes, self._control, self._streams = outcomes, control, streams
         self._rates = rates or TokenBuckets(FIRM_PER_SECOND, FIRM_BURST)
         self._exporting: set[str] = set()  # firms: one stream of the logs of each, whatever the others do
@@ -103,8 +105,16 @@ class GatewayRoutes:
     async def _is_ready(self, _request: web.Request) -> web.Response:
         return json_response({"ready": self.ready}, 200 if self.ready else 503)
 
-    def _admitted(self, request: web.Request, pilot: str, body: bytes = b"", cost: float = 1.0) -> FirmOfPilot:
-        """The firm of the pilot, which signed this request. Raises web.HTTPException."""
+    def _admitted(
+        self,
+        request: web.Request,
+        pilot: str,
+        body: bytes = b"",
+        cost: float = 1.0,
+        applicant: FirmOfPilot | None = None,
+    ) -> FirmOfPilot:
+        """The firm of the pilot, which signed this request; of a pilot that is not known the `applicant`. Raises
+        web.HTTPException."""
         if not self.ready:
             raise web.HTTPServiceUnavailable(text="the logs are being read; retry", headers=retry_after(2))
         headers = request.headers
@@ -118,14 +128,16 @@ class GatewayRoutes:
             nonce=headers.get(NONCE_HEADER, ""),
         )
         try:
-            firm = self.gate.admit(asked, headers.get(REQUEST_HEADER, ""), pilot, body, wall_ms())
+            firm = self.gate.admit(asked, headers.get(REQUEST_HEADER, ""), pilot, body, wall_ms(), applicant)
         except Forged as refused:
             again = refused.reason in (RequestRefusal.WRONG_SESSION, RequestRefusal.NOT_FRESH)
             raise (web.HTTPUnauthorized if again else NotAllowed)(text=str(refused)) from None
         now = asyncio.get_running_loop().time()
-        if wait := self._rates.wait(firm.participant, now):
+        known = self._directory.of(pilot) is not None
+        name = firm.participant if known else APPLICANTS
+        if wait := self._rates.wait(name, now):
             raise TooMany("too many requests of this firm; slow down", wait)
-        self._rates.charge(firm.participant, cost, now)
+        self._rates.charge(name, cost if known else max(cost, APPLY_COST), now)
         return firm
 
     async def _act(self, request: web.Request) -> web.Response:
@@ -136,14 +148,26 @@ class GatewayRoutes:
         act = validate_control(Record(0, wall_ms(), None, body, ()), "control", 0, secret=b"")
         if isinstance(act, Rejected):
             raise web.HTTPBadRequest(text=f"{act.reason}, {act.field}: {act.detail}")
-        firm = self._admitted(request, act.pilot, body)
+        applicant = None
+        if isinstance(act, Submission):
+            applicant = self._applicant(act)
+        firm = self._admitted(request, act.pilot, body, applicant=applicant)
         signature = request.headers.get(HTTP_HEADER, "")
         self._check(act, firm, body, signature)
         try:
             partition, offset = await self._control.append(act.pilot, body, signature)
         except Unavailable as error:
             raise web.HTTPServiceUnavailable(text=f"{error}; retry", headers=retry_after(5)) from error
+        self._directory.act(act)  # so that the firm may ask for the outcome of its application at once
         return json_response({"records": 1, "first": offset, "next": offset + 1, "partition": partition}, 202)
+
+    def _applicant(self, act: Submission) -> FirmOfPilot:
+        """The firm that an application names. Raises NotAllowed for the name of a firm that has other keys."""
+        participant = act.charter.participant
+        known = self._directory.keys_of(participant.id)
+        if known and known.isdisjoint(participant.keys):
+            raise NotAllowed(text="charter.participant.keys: none is one of this firm's pilots; write one of them")
+        return FirmOfPilot(participant.id, tuple(participant.keys))
 
     @staticmethod
     def _check(act: ControlBase, firm: FirmOfPilot, body: bytes, signature: str) -> None:
@@ -160,7 +184,7 @@ class GatewayRoutes:
 
     async def _outcome(self, request: web.Request) -> web.Response:
         pilot, name = request.match_info["pilot"], request.query.get("id", "")
-        self._admitted(request, pilot)
+        self._admitted(request, pilot, applicant=self._directory.applicant(pilot, name))
         partition, offset = number(request, "partition", -1), number(request, "offset", -1)
         until = asyncio.get_running_loop().time() + min(number(request, "wait", 0.0), LONGEST_WAIT_S)
         while True:

@@ -39,7 +39,7 @@ RETRY_S = 2.0
 LIMITS = ServerLimits(
     connections=512,
     connections_per_client=32,
-    body_bytes=64 * 1024,
+    body_bytes=128 * 1024,
     client_requests_per_second=50.0,
     client_request_burst=500.0,
 )

@@ -243,6 +243,7 @@ def broken(part: bytes) -> tuple[RejectionReason, str, str]:
 
 # As many as rejections listed when they were first written: their texts do not change.
 ACTS = tuple(ACT_TYPES)[:11]
+_EVENTS = tuple(EVENT_TYPES)[:14]
 _WORDS: dict[str, Sequence[str]] = {
     "specversion": ["1.0"],
     "data.severity": list(Severity),
@@ -271,7 +272,7 @@ def _one_of(words: Sequence[str]) -> str:
 
 
 def explain_decode_error(
-    error: Exception, part: bytes, types: tuple[str, ...] = tuple(EVENT_TYPES)
+    error: Exception, part: bytes, types: tuple[str, ...] = _EVENTS
 ) -> tuple[RejectionReason, str, str]:
     """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
     if not isinstance(error, msgspec.ValidationError):

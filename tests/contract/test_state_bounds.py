@@ -11,10 +11,11 @@ from msgspec import Struct
 from monitor.charter.spec import Charter
 from monitor.compile.plan import Plan
 from monitor.engine.partition import PartitionState
-from monitor.engine.state_bounds import BOUNDS, LARGEST_PARTITION, LARGEST_STATE
+from monitor.engine.state_bounds import BOUNDS, LARGEST_APPLICANT, LARGEST_PARTITION, LARGEST_STATE
 from monitor.kafka.topics import LARGE
 from monitor.model.bounds import STATE_BYTES
 from monitor.model.records import Command
+from monitor.state.applicant import Applicant
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.snapshots import _Snapshot
 
@@ -32,7 +33,9 @@ def stored(kind: Any) -> Iterator[type[Struct]]:
             yield from stored(each)
 
 
-@pytest.mark.parametrize("kind", sorted({*stored(PilotState), *stored(PartitionState)}, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize(
+    "kind", sorted({*stored(PilotState), *stored(PartitionState), *stored(Applicant)}, key=lambda kind: kind.__name__)
+)
 def test_every_field_of_what_is_stored_has_a_bound(kind: type[Struct]) -> None:
     """A new field needs its line in the table, and the rule that enforces it."""
     assert set(BOUNDS[kind]) == set(kind.__struct_fields__)
@@ -47,4 +50,5 @@ def test_a_snapshot_holds_what_the_table_bounds() -> None:
 def test_all_bounds_together_fit_a_record() -> None:
     """The state of a pilot stays below the documented limit, and both kinds of state below that of the broker."""
     assert LARGEST_STATE <= STATE_BYTES
+    assert LARGEST_APPLICANT <= STATE_BYTES
     assert max(STATE_BYTES, LARGEST_PARTITION) + OVERHEAD < LARGE

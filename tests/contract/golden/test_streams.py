@@ -42,7 +42,8 @@ OF_RUNNING = {
     "change_registered", "change_proposed", "change_refused", "change_not_registered", "pause_requested",
     "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
     "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
-    "suspended", "evidence_held", "hold_lifted", "boundary_breached",
+    "suspended", "evidence_held", "hold_lifted", "trend_rising",
+    "trend_steady", "boundary_breached",
 }  # fmt: skip
 
 
