@@ -93,6 +93,10 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
 FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py
 
+.PHONY: test-acts
+test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines
+	$(PY) -m tests.acts.run $(ARGS)
+
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)

@@ -102,10 +102,7 @@ def apply_act(
             outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
         case Shelving(finding=name, reason=words, span=text):
-            span = parse_span(text).after(0)
-            if not 0 < span <= plan.shelve_ms:
-                most = pilot.charter.responses.shelve_at_most
-                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
+            span = shelf_ms(plan, text)
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words):
@@ -162,6 +159,15 @@ def public_document(charter: Charter) -> dict[str, Any]:
         raise ControlRefused("charter", Refusal.BAD_CHARTER, words)
     found: dict[str, Any] = msgspec.json.decode(raw)
     return found
+
+
+def shelf_ms(plan: Plan, text: str) -> int:
+    """For how long (ms) a finding is set aside. Raises ControlRefused for longer than the charter allows."""
+    span = parse_span(text).after(0)
+    if not 0 < span <= plan.shelve_ms:
+        most = plan.charter.responses.shelve_at_most
+        raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
+    return span
 
 
 def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:

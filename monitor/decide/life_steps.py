@@ -7,7 +7,7 @@ where they are decided.
 
 from __future__ import annotations
 
-from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Withdrawal
+from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Shelving, Withdrawal
 from monitor.charter.running_acts import ChangeProposal
 from monitor.charter.spec import hash_of
 from monitor.compile.tier_rules import TIERS
@@ -15,7 +15,7 @@ from monitor.decide import authority, ladder
 from monitor.decide.authority import ACT_OF
 from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
-from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text
+from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text, shelf_ms
 from monitor.decide.exits import exit_facts
 from monitor.decide.ladder import Move
 from monitor.decide.leave import check_leave, stopped
@@ -54,6 +54,8 @@ def _check_as_before(context: DecisionContext, act: ControlBase) -> None:
     match act:
         case Drill():
             check_drill(s)
+        case Shelving(finding=name, span=text):
+            ladder.shelve(s, name, context.at + shelf_ms(context.plan, text), context.at)
         case Evaluation(passed=passed, results=results):
             results_text(pilot.charter, passed, results)
             ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed)

@@ -203,14 +203,15 @@ def _exits() -> Iterator[Iterable[Arrow]]:
 
 def _without_move() -> Iterator[Iterable[Arrow]]:
     began = (*LIVE, *ENDED)
-    for act, record in ((A.OVERRIDE, "overridden"), (A.SHELVE, "shelved"), (A.ACCEPT_LEVEL, "level_accepted")):
+    for act, record in ((A.OVERRIDE, "overridden"), (A.ACCEPT_LEVEL, "level_accepted")):
         yield _arrow(LIVE, act, None, record)
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.DRILL, None, "drill_begun", during=S.NOT_HALTED)
     yield _arrow(LIVE, A.RECTIFY, None, "rectification_recorded", clocks="rectified")
-    yield _arrow((*APPLIED, *LIVE), A.INSPECT, None, "inspected", clocks="inspection_done")
-    yield _arrow((*APPLIED, *LIVE), A.ASK_GUIDANCE, None, "guidance_asked")
-    yield _arrow((*APPLIED, *LIVE), A.GUIDE, None, "guidance_given")
-    yield _arrow((*APPLIED, *LIVE), A.FOLLOW_GUIDANCE, None, "guidance_followed")
+    yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.SHELVE, None, "shelved", during=S.NOT_HALTED)
+    yield _arrow(LIVE, A.INSPECT, None, "inspected", clocks="inspection_done")
+    yield _arrow(LIVE, A.ASK_GUIDANCE, None, "guidance_asked")
+    yield _arrow(LIVE, A.GUIDE, None, "guidance_given")
+    yield _arrow(LIVE, A.FOLLOW_GUIDANCE, None, "guidance_followed")
     yield _arrow((S.NO_CHANGE, S.CHANGE_PROPOSED), A.AGREE, None, "charter_signed", during=LIVE)
     yield _arrow((*APPLIED, *NEVER_ADMITTED, *began), A.APPEAL, None, "appealed")
     yield _arrow((S.RUNNING, S.PAUSED), A.APPROVE_EXIT, None, "exit_approved", during=S.NOT_HALTED)
