@@ -22,6 +22,7 @@ from monitor.charter.control import (
     Release,
     Shelving,
 )
+from monitor.charter.exit_acts import Graduation
 from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, stream_key
@@ -140,6 +141,8 @@ def apply_act(
             finding = Finding(rule=f"charter {signed}")
         case _ if isinstance(act, EXIT_ACTS):
             outcome, finding = apply_exit_act(context, act)
+            if isinstance(act, Graduation) and act.charter is not None:
+                context.document = public_document(pilot.charter)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
