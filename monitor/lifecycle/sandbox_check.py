@@ -19,7 +19,7 @@ ASSIGNABLE = frozenset(Role) - {Role.FIRM, Role.ADMITTER}
 OF_AUTHORITIES = frozenset({Role.OFFICER, Role.APPROVER})
 INDEPENDENT = (Role.EVALUATOR, Role.OPERATOR, Role.SUPPLIER)  # none of them is an officer or approver
 APPROVERS = 2
-KEYS = 512  # of all people together
+KEYS = 256  # of all people together
 
 
 def sandbox_of(data: Any) -> Sandbox:
