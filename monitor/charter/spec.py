@@ -25,6 +25,7 @@ UnitInterval: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 PLANNED = 32  # items that a plan of changes may have
+TRENDS = 8  # trend reports that a charter may declare
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
@@ -291,6 +292,20 @@ class ExitCheck(Struct, frozen=True, forbid_unknown_fields=True):
     indicator: Annotated[str, Meta(max_length=256)] = ""
 
 
+class TrendSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A trend report (MDR Art. 88): a significant rise of non-serious incidents. `indicator` counts them; each `window`
+    is compared once, when it is over, with a baseline of `events` over `exposure` (in units of exposure, not per
+    `per`). `method` is the test, `significance` the share of windows that it may report by chance while the rate does
+    not rise. The indicator's `variance_mean` is assumed."""
+
+    indicator: Id
+    window: SpanText
+    events: Annotated[float, Meta(ge=0, le=1e15)]
+    exposure: Positive
+    significance: Annotated[float, Meta(ge=1e-9, le=0.2)] = 0.01
+    method: Literal["conditional_binomial"] = "conditional_binomial"
+
+
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
     """When a pilot may leave with the outcome `scale`: `conditions` in words, which a person answers with the act, and
     the `checks` that the monitor makes; the time needed without a finding at level escalate. A pilot that graduates
@@ -343,6 +358,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     identifiers: Literal["pseudonyms"] | UnsetType = UNSET
     confidential: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
+    trends: Annotated[tuple[TrendSpec, ...], Meta(max_length=TRENDS)] | UnsetType = UNSET
     assessment: AssessmentSpec | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
@@ -383,7 +399,7 @@ def canonical_charter(charter: Charter) -> bytes:
             del spec["baseline"]
         if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
             del spec["exposure"]["complete"]
-    for name in ("reporters", "changes"):
+    for name in ("reporters", "changes", "trends"):
         if not whole.get(name):
             whole.pop(name, None)
     if not whole["participant"]["keys"]:

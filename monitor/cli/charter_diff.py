@@ -10,19 +10,45 @@ from typing import Any
 import click
 import msgspec
 
-from monitor.charter.spec import charter_hash
+from monitor.charter.spec import Charter, charter_hash
+from monitor.cli.charter_show import stored_versions_of, version_of
 from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.compile.charter_diff import Change, charter_diff, overall, refused
 from monitor.compile.load import load_charter
+from monitor.projections.charter_record import Version
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class FileOrVersion(click.ParamType):
+    """A charter file, or the number of a version."""
+
+    name = "file"
 
 
 @click.command()
-@click.argument("old", type=FILE)
-@click.argument("new", type=FILE)
+@click.argument("old", type=FileOrVersion())
+@click.argument("new", type=FileOrVersion())
+@click.option("--pilot", default="", help="OLD and NEW may then be numbers: versions that came into force for it")
+@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="with --pilot: as of `charter show`")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="directory of an embedded monitor (running or not), instead of --to",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the text.")
-def diff(old: Path, new: Path, as_json: bool) -> None:
+@trust_option
+def diff(
+    old: str,
+    new: str,
+    pilot: str,
+    to: str,
+    prefix: str,
+    directory: Path | None,
+    as_json: bool,
+    trusted: tuple[str, ...],
+) -> None:
     """Print what changes if the charter in NEW is put in force after the one in OLD, and what it means for the
     statistics.
 
@@ -35,6 +61,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     Example:
       sandbox-monitor charter show pilot-0001 > in-force.yaml
       sandbox-monitor charter diff in-force.yaml amended.yaml
+      sandbox-monitor charter diff 1 2 --pilot pilot-0001 --to http://127.0.0.1:8321
 
     \b
     Exit codes:
@@ -42,7 +69,8 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
       1  NEW would be refused as an amendment, or a file is no valid charter
       2  usage error
     """
-    was, now = load_charter(old), load_charter(new)
+    found = stored_versions_of(directory, to, prefix, pilot, trusted) if pilot else []
+    was, now = (_one(text, pilot, found) for text in (old, new))
     changes = charter_diff(was, now)
     if as_json:
         summary = {
@@ -57,6 +85,17 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
         _print(was.version, now.version, changes)
     if refused(changes):
         sys.exit(1)
+
+
+def _one(text: str, pilot: str, found: list[Version]) -> Charter:
+    """The charter in a file, or of a version of the pilot."""
+    path = Path(text)
+    if pilot and text.isascii() and text.isdecimal() and not path.exists():
+        return version_of(found, pilot, int(text))
+    if not path.is_file():
+        more = "" if pilot else "; with --pilot it may be the number of a version"
+        raise click.BadParameter(f"{text}: there is no such file{more}", param_hint="OLD NEW")
+    return load_charter(path)
 
 
 def _print(old: int, new: int, changes: list[Change]) -> None:

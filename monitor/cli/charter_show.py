@@ -9,7 +9,8 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from monitor.charter.spec import canonical_charter
+from monitor.charter.spec import Charter, canonical_charter
+from monitor.cli.charter_ledger import public_versions
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
 from monitor.compile.dump import charter_yaml
@@ -32,6 +33,12 @@ _VERSIONS = msgspec.json.Decoder(list[Version]).decode
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="directory of an embedded monitor (running or not), instead of --to",
 )
+@click.option(
+    "--ledger",
+    "ledger",
+    type=click.Path(exists=True, path_type=Path),
+    help="ledger file, or directory of ledgers: prints the public part of the charter that is recorded there",
+)
 @click.option("--json", "as_json", is_flag=True, help="the canonical JSON whose SHA-256 is the hash, on one line")
 @trust_option
 def show(
@@ -40,6 +47,7 @@ def show(
     to: str,
     prefix: str,
     directory: Path | None,
+    ledger: Path | None,
     as_json: bool,
     trusted: tuple[str, ...],
 ) -> None:
@@ -48,6 +56,9 @@ def show(
     Over Kafka only what a --trust-key signed counts, where one is given. On stderr: all versions that came into force,
     with time, author, act, and the hash that ledger entries carry from then on. Refused admissions and amendments are
     not listed.
+
+    With --ledger no server is needed: the ledger of a pilot of a founded sandbox holds the public part of each version,
+    as JSON, without what the charter lists as `confidential`; the hash is that of the whole charter.
 
     \b
     Example:
@@ -60,6 +71,9 @@ def show(
       2  usage error
       3  the server is unavailable
     """
+    if ledger is not None:
+        _public(ledger, pilot, version, as_json)
+        return
     found = asyncio.run(_stored(directory, pilot)) if directory else charters_at(to, prefix, pilot, trusted)
     if not found:
         where = str(directory) if directory else to
@@ -74,6 +88,37 @@ def show(
         raise click.ClickException(f"version {version} of {pilot} never came into force; versions in force: {there}")
     charter = chosen[-1].charter
     echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
+
+
+def _public(ledger: Path, pilot: str, version: int | None, as_json: bool) -> None:
+    """Print a public part from a ledger."""
+    found = public_versions(ledger, pilot)
+    for one in found:
+        echo(
+            f"version {one.version} {one.reason} {stamp(one.at)} (entry at standing {one.standing}): hash {one.hash}",
+            err=True,
+        )
+    chosen = [one for one in found if version in (None, one.version)]
+    if not chosen:
+        what = "no charter" if version is None else f"no version {version}"
+        raise click.ClickException(f"{ledger} has {what} of {pilot}; a sandbox must be founded when it is admitted")
+    echo(msgspec.json.encode(chosen[-1].document).decode() if as_json else chosen[-1].text())
+
+
+def version_of(found: list[Version], pilot: str, version: int) -> Charter:
+    """The charter of this version. Raises ClickException when it never came into force."""
+    for one in reversed(found):
+        if one.version == version:
+            return one.charter
+    there = ", ".join(str(one.version) for one in found) or "none"
+    raise click.ClickException(f"version {version} of {pilot} never came into force; versions in force: {there}")
+
+
+def stored_versions_of(
+    directory: Path | None, to: str, prefix: str, pilot: str, trusted: tuple[str, ...]
+) -> list[Version]:
+    """The charters that came into force for a pilot, from a directory of an embedded monitor or a server."""
+    return asyncio.run(_stored(directory, pilot)) if directory else charters_at(to, prefix, pilot, trusted)
 
 
 def _line(one: Version, last: bool) -> str:

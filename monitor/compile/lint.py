@@ -22,6 +22,7 @@ from monitor.charter import time_zones
 from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
 from monitor.compile.lint_changes import change_flaws, trial_flaws
+from monitor.compile.lint_trends import trend_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
@@ -232,7 +233,7 @@ def _raw(key: str) -> bytes:
 def _evaluation(charter: Charter) -> Iterator[Problem]:
     for flaw in trial_flaws(charter.evaluation, "evaluation"):
         yield _error(*flaw)
-    for flaw in change_flaws(charter):
+    for flaw in (*change_flaws(charter), *trend_flaws(charter)):
         yield _error(*flaw)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.html import link
+from monitor.projections.clock_board import ClockRow
 
 
 def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
@@ -19,11 +20,11 @@ def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
             "not_in_ledger": board.notices.not_entered,
             "shared_topics": board.notices.shared_topics,
         },
-        "pilots": [_pilot(board, view) for view in board.fleet()],
+        "pilots": [_pilot(board, view, now) for view in board.fleet()],
     }
 
 
-def _pilot(board: FleetView, view: PilotView) -> dict[str, object]:
+def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
     head = board.ledger(view.pilot)
     return {
         "pilot": view.pilot,
@@ -43,8 +44,30 @@ def _pilot(board: FleetView, view: PilotView) -> dict[str, object]:
         "standing": view.standing,
         "exited": view.exited,
         "order": _command(view),
+        "deadlines": [_deadline(row) for row in view.clocks.rows(now)],
         "ledger": {"size": head[0], "root": head[1]} if head else None,
         "url": link(view.pilot),
+    }
+
+
+def _deadline(row: ClockRow) -> dict[str, object]:
+    """A legal deadline; `left` (ms) until it is due, below 0 after it."""
+    return {
+        "rule": row.rule,
+        "title": row.title,
+        "about": row.starts.value,
+        "key": row.key,
+        "owed_by": row.owed_by.value,
+        "basis": row.basis,
+        "state": row.state.value,
+        "due": row.due,
+        "left": row.left,
+        "last_day": row.last_day or None,
+        "zone": row.zone,
+        "done": row.done,
+        "late": row.late,
+        "provisional": row.provisional,
+        "forbids": [kind.value for kind in row.forbids],
     }
 
 

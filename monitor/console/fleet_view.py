@@ -13,6 +13,7 @@ from monitor.console.owner_liveness import OwnerLiveness
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import AlphaRuns, used_of
+from monitor.projections.clock_board import ClockFold
 from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
 from monitor.projections.wording import sentence
 
@@ -44,6 +45,7 @@ class PilotView(Struct):
     command: OpenCommand | None = None
     last_evidence: int | None = None
     late_events: int = 0  # that came too late to count
+    clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
 
@@ -187,6 +189,7 @@ class FleetView:
         view.exited = left_after(view.exited, decision)
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
+        view.clocks.add(decision)
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:
             view.decisions.popleft()

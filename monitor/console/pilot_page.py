@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from monitor.console.alpha import alpha_table
 from monitor.console.charter_page import charter_body
+from monitor.console.clocks import clocks_section
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.html import (
     alpha_used,
@@ -24,7 +25,10 @@ from monitor.console.html import (
     why,
 )
 from monitor.console.svg.picture import picture
+from monitor.model.clock_record import ClockState
 from monitor.model.records import Decision, Reason
+from monitor.projections.clock_board import time_left
+from monitor.projections.clock_words import OWED_BY
 from monitor.projections.formats import span
 from monitor.projections.wording import TIMED, budget_words, numbers, plain
 
@@ -40,7 +44,8 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> str | None:
     body = (
         f"{banners(board, now)}{_BACK}<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{badge(view)} {why(view)}</p>{_unknown_note(view)}'
-        + _facts(board, view)
+        + _facts(board, view, now)
+        + clocks_section(view, now)
         + _decisions(view)
         + alpha_table(view)
         + _picture(view)
@@ -71,7 +76,7 @@ def _unknown_note(view: PilotView) -> str:
     return f'<p class="note">? State unknown: {text}.{since} Unknown does not count as normal.</p>'
 
 
-def _facts(board: FleetView, view: PilotView) -> str:
+def _facts(board: FleetView, view: PilotView, now: int) -> str:
     plan = view.plan
     facts = [
         ("Participant", escape((plan.participant.name if plan else "") or view.participant)),
@@ -80,6 +85,7 @@ def _facts(board: FleetView, view: PilotView) -> str:
         ("Last evidence", time_tag(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         ("Too late to count", count(view.late_events, "event") if view.late_events else ""),
         ("Open command", _command(view)),
+        ("Next deadline", _deadline(view, now)),
         ("Alpha used", f'<a href="#alpha">{alpha_used(view)}</a>' if plan else ""),
         ("Scenario", escape(plan.scenario) if plan else ""),
         ("Authority", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
@@ -92,6 +98,15 @@ def _facts(board: FleetView, view: PilotView) -> str:
         if value
     )
     return f'<dl class="facts">{items}</dl>'
+
+
+def _deadline(view: PilotView, now: int) -> str:
+    """The most urgent legal deadline and who owes it; empty while nothing is owed."""
+    found = next((row for row in view.clocks.rows(now) if row.due is not None and row.done is None), None)
+    if found is None or found.state not in (ClockState.RUNNING, ClockState.MISSED):
+        return ""
+    words = f"{found.rule}, {time_left(found.left)}, owed by {OWED_BY[found.owed_by]}"
+    return f'<a href="#deadlines">{escape(words)}</a>'
 
 
 def _command(view: PilotView) -> str:

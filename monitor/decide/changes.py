@@ -179,7 +179,9 @@ def after_amendment(context: DecisionContext, old: Charter) -> Content:
     kept = tuple(model for model in pilot.running.models if model not in listed)
     used = pilot.running.used if charter.changes == old.changes else {}
     cycle = pilot.running.cycle if charter.cycle == old.cycle else None
-    pilot.running = structs.replace(pilot.running, models=kept, used=used, cycle=cycle, change=None)
+    declared = {short(trend.indicator) for trend in charter.trends or ()}
+    trends = {name: window for name, window in pilot.running.trends.items() if name in declared}
+    pilot.running = structs.replace(pilot.running, models=kept, used=used, cycle=cycle, change=None, trends=trends)
     if change is None:
         return {}
     again = [

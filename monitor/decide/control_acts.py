@@ -118,9 +118,9 @@ def apply_act(
             begin_drill(context, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            outcome = record_rectification(context, found)
+            outcome, said = record_rectification(context, found)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
-            finding = Finding(rule="rectification", detail=words)
+            finding = Finding(rule="rectification", detail=words, content=said or UNSET)
         case Evaluation(passed=passed, report=report, results=results):
             tried = results_text(pilot.charter, passed, results)
             counts = founded is None or evaluation_counts(roles, pilot.charter.tier)

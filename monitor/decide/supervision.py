@@ -18,8 +18,9 @@ from monitor.charter.running_acts import (
     InspectionFinding,
     Suspension,
 )
+from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import ladder
-from monitor.decide.clock_facts import breaks_hold
+from monitor.decide.clock_facts import breaks_hold, clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.errors import ControlRefused
@@ -29,7 +30,6 @@ from monitor.model.events import instant, millis
 from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.rectification_window import names_finding
 from monitor.model.refusals import Refusal
-from monitor.state.pilot import PilotState
 from monitor.state.running import DUTIES, GUIDANCE, QUESTIONS, Duty
 
 PREFIX = "inspection/"  # of keys of findings
@@ -91,6 +91,7 @@ def inspect(context: DecisionContext, act: Inspection) -> tuple[Move, Finding]:
         pilot.running, duties={**kept, **{key: Duty(millis(one.due)) for key, one in added.items()}}
     )
     for key in act.closed:
+        _fact(context, FactKind.FINDING_WITHDRAWN, key)
         context.clear(key, Finding(rule=key, detail="closed by an inspection"))
     for key, one in added.items():
         _raise(context, key, one, act.author)
@@ -105,6 +106,7 @@ def _raise(context: DecisionContext, key: str, one: InspectionFinding, author: s
         context.pilot.standing, key, Level.WATCH, Reason.INSPECTION_FINDING, context.at, "until_lowered"
     )
     context.apply(move, finding, author, key=key, asked=Level.WATCH)
+    _fact(context, FactKind.FINDING, key, millis(one.due))
 
 
 def duty_overdue(context: DecisionContext, key: str) -> None:
@@ -118,17 +120,18 @@ def duty_overdue(context: DecisionContext, key: str) -> None:
     context.raise_finding(key, Level.ESCALATE, Reason.FINDING_OVERDUE, finding, "until_lowered")
 
 
-def rectify_duties(pilot: PilotState, finding: str, at: int) -> tuple[str, ...]:
-    """Note the rectification of the duties that `finding` names; the first one counts. Returns their keys."""
+def rectify_duties(context: DecisionContext, finding: str) -> None:
+    """Note the rectification of the duties that `finding` names; the first one counts."""
+    pilot = context.pilot
     named = tuple(key for key in pilot.running.duties if names_finding(key, finding))
     if not named:
-        return ()
+        return
     duties = dict(pilot.running.duties)
     for key in named:
         if duties[key].rectified is None:
-            duties[key] = structs.replace(duties[key], rectified=at)
+            duties[key] = structs.replace(duties[key], rectified=context.at)
+            _fact(context, FactKind.RECTIFIED, key)
     pilot.running = structs.replace(pilot.running, duties=duties)
-    return named
 
 
 def suspend(context: DecisionContext, act: Suspension) -> None:
@@ -155,6 +158,10 @@ def check_hold(context: DecisionContext, model: str, at: int) -> None:
 def hold(context: DecisionContext, reason: Reason, words: str) -> tuple[Move, Finding]:
     """Put an evidence hold, or its end, on record."""
     return _act(context, reason), Finding(rule="evidence_hold", detail=words)
+
+
+def _fact(context: DecisionContext, kind: FactKind, key: str, due: int | None = None) -> None:
+    clock_facts(context, Fact(kind=kind, at=context.received, key=key, due=due))
 
 
 def _act(context: DecisionContext, reason: Reason) -> Move:

@@ -13,15 +13,20 @@ from msgspec import structs
 from detectors import SPENDS_ALPHA
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
+from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import ladder
+from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import LISTED, Move, Transition
+from monitor.decide.supervision import rectify_duties
 from monitor.errors import ControlRefused
 from monitor.model.events import instant
-from monitor.model.records import Finding, Level, Reason
+from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.rectification_window import RectificationWindow, names_finding
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
+
+WINDOW = "rectification"  # names the window for the legal deadlines; a pilot has one
 
 
 def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:
@@ -32,7 +37,9 @@ def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, s
     pilot = context.pilot
     if pilot.tolerated is None:
         pilot.tolerated = context.at
-        pilot.window = RectificationWindow(context.at, end, context.plan.rectify_within.after(context.at))
+        due = context.plan.rectify_within.after(context.at)
+        pilot.window = RectificationWindow(context.at, end, due)
+        clock_facts(context, Fact(kind=FactKind.FINDING, at=context.received, key=WINDOW, due=due))
     elif not pilot.window.joins(name, start):
         return False
     pilot.window = pilot.window.crossed(name)
@@ -77,16 +84,21 @@ def rectification_overdue(context: DecisionContext) -> None:
     context.raise_finding("rectification", Level.HALT, Reason.RECTIFICATION_OVERDUE, finding, "until_lowered")
 
 
-def record_rectification(context: DecisionContext, finding: str) -> Transition:
-    """Record a corrective action: under a halt, in an open window, or for an active finding that `finding` names.
-    Raises ControlRefused when it names none of them."""
+def record_rectification(context: DecisionContext, finding: str) -> tuple[Transition, Content]:
+    """Record a corrective action: under a halt, in an open window, or for a finding that `finding` names, active or of
+    an inspection. Returns what the record says of it, with the keys of the findings that it rectifies. Raises
+    ControlRefused when it names none of them."""
     pilot, s = context.pilot, context.pilot.standing
+    known = {*s.active, *pilot.running.duties}
+    if pilot.window.waiting:
+        known |= {f"{key}/tolerated" for key in pilot.window.keys}
+    named = sorted(key for key in known if names_finding(key, finding))
     if s.halted:
         outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
-    elif (pilot.window.waiting and pilot.window.names(finding)) or any(names_finding(key, finding) for key in s.active):
+    elif named:
         outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     else:
-        keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
+        keys = sorted({*s.active, *pilot.running.duties, *(pilot.window.keys if pilot.window.waiting else ())})
         more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
         there = (", ".join(keys[:LISTED]) or "none") + more
         raise ControlRefused(
@@ -94,7 +106,9 @@ def record_rectification(context: DecisionContext, finding: str) -> Transition:
         )
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
-    return outcome
+        clock_facts(context, Fact(kind=FactKind.RECTIFIED, at=context.received, key=WINDOW))
+    rectify_duties(context, finding)
+    return outcome, {"rectified": tuple(named[:LISTED])} if named else {}
 
 
 def _date(at: int) -> str:

@@ -131,6 +131,8 @@ def _empty_periods(
     has further effects."""
     start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
     standing, since = pilot.standing, pilot.running.paused_since
+    if pilot.plan.charter.trends:
+        return None  # each period is part of a window
     if pilot.running.pauses:
         if since is None or start < since or gaps_since(pilot, start):
             return None

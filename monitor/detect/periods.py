@@ -20,6 +20,7 @@ from monitor.decide.pauses import forget_pauses
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
 from monitor.detect.learnt_baseline import report_baselines
+from monitor.detect.trends import add_to_trend, trend_of
 from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
@@ -44,6 +45,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     pilot = context.pilot
     gaps: dict[int, bool] = {}  # by start of a period: it takes a look at every source, and segments share it
     others = compare(pilot, indicator) if indicator.compares else {}
+    trend = trend_of(context.plan, indicator)
+    found: list[tuple[Observation, bool]] = []
     for segment in indicator.segments:
         stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
@@ -80,11 +83,15 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         if stream.tally is None:
             stream.tally = Tally(index)
         stream.tally.add(index, whole, partial)
+        if trend is not None:
+            found.append((whole, partial))
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
         for (detector_spec, score), seen in zip(scores, given, strict=True):
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         report_baselines(context, indicator, segment, stream)
         restart_limit(context, indicator, stream, start)
+    if trend is not None:
+        add_to_trend(context, trend, indicator, found, index)
     if pilot.running.pauses and pilot.running.pause_around(start, end):
         _gaps(context, indicator, paused=True)
         _forget_paused(pilot)

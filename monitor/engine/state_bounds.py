@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from monitor.charter.application import APPLICATION_BYTES
-from monitor.charter.spec import PLANNED
+from monitor.charter.spec import PLANNED, TRENDS
 from monitor.deadlines.cases import Case, Clock
 from monitor.deadlines.engine import CLOCKS_BYTES, Clocks
 from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
@@ -45,6 +45,7 @@ from monitor.state.running import (
     Duty,
     OpenChange,
     Running,
+    TrendWindow,
 )
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
@@ -127,6 +128,7 @@ RUNNING: dict[str, int] = {
     "questions": ARRAY + QUESTIONS * SHORT,
     "guidance": ARRAY + GUIDANCE * SHORT,
     "duties": ARRAY + DUTIES * DUTY_KEY,
+    "trends": ARRAY + TRENDS * (SHORT + 4 * NUMBER + 1),
 }
 
 PILOT: dict[str, int] = {
@@ -184,6 +186,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     Review: REVIEW,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
+    TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
     Clocks: {"cases": CLOCKS_BYTES, "refused": NUMBER},
     Case: CASE,

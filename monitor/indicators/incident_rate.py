@@ -11,6 +11,7 @@ from detectors.base import Count
 from monitor.charter.spec import IndicatorSpec, SpanText
 from monitor.indicators.base import (
     Aggregate,
+    BadSpec,
     OpenPeriod,
     Slot,
     fold_count,
@@ -25,13 +26,14 @@ GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`severity`: the least grave occurrence that counts. `by`: whether an incident whose period has closed counts when
-    it occurred, or when it is classified. `regraded_within`: how long after it occurred an incident may be regraded
-    (`charter check` compares the late window with it)."""
+    """`severity`: the least grave occurrence that counts, `most` the gravest (every graver one too without it). `by`:
+    whether an incident whose period has closed counts when it occurred, or when it is classified. `regraded_within`:
+    how long after it occurred an incident may be regraded (`charter check` compares the late window with it)."""
 
     severity: Severity = Severity.INCIDENT
     by: Literal["occurrence", "classification"] = "occurrence"
     regraded_within: SpanText | None = None
+    most: Severity | None = None
 
 
 class IncidentRate:
@@ -57,6 +59,9 @@ class IncidentRate:
         self.unit = require_exposure(spec)
         given = params(spec, Params)
         self.least, self.by = GRAVITY[given.severity], given.by
+        self.most = GRAVITY[given.most] if given.most is not None else max(GRAVITY.values())
+        if self.most < self.least:
+            raise BadSpec("params.most", f"{given.most} is less grave than severity", "write a graver one, or none")
         nominal = spec.nominal()
         self.limit = None if nominal is None else nominal / spec.per
         self.direction = spec.direction
@@ -85,4 +90,4 @@ class IncidentRate:
 
     def _counts(self, event: Envelope) -> bool:
         assert isinstance(event, IncidentReported | IncidentUpdated)
-        return GRAVITY[event.data.severity] >= self.least
+        return self.least <= GRAVITY[event.data.severity] <= self.most

@@ -120,6 +120,8 @@ class Reason(StrEnum):
     INSPECTION_FINDING = "inspection_finding"  # an inspection found something that must be rectified
     FINDING_OVERDUE = "finding_overdue"  # a finding of an inspection was not rectified in time
     SUSPENDED = "suspended"  # an authority suspended the pilot: a halt by a legal act
+    TREND_RISING = "trend_rising"  # non-serious incidents rose significantly in a window of the charter's trend report
+    TREND_STEADY = "trend_steady"  # they did not
     EVIDENCE_HELD = "evidence_held"  # the system is evidence and must not change
     HOLD_LIFTED = "hold_lifted"
     CLOCK_STARTED = "clock_started"  # a legal deadline runs, or runs again

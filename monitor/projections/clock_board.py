@@ -3,13 +3,18 @@ Pure."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections import Counter
+
+from msgspec import Struct, UnsetType
 
 from monitor.deadlines.cases import Case, Clock, ClockState, basis_of
-from monitor.deadlines.engine import Clocks
+from monitor.deadlines.engine import CASES, Clocks
 from monitor.deadlines.facts import FactKind
-from monitor.deadlines.rules import ClockRule, ClockTable, Owes
+from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
+from monitor.model.clock_record import ClockRecord
+from monitor.model.records import Decision
 
+MOST = CASES * RULES_PER_START  # clocks of one pilot
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 
@@ -46,6 +51,81 @@ def clock_rows(clocks: Clocks, table: ClockTable, now: int) -> tuple[ClockRow, .
     ]
     rows.sort(key=lambda pair: (pair[0], pair[1].starts, pair[1].key, pair[1].rule))
     return tuple(row for _, row in rows)
+
+
+class ClockFold:
+    """The clocks of one pilot by its decisions, in order: the last record of each, at most `MOST`. Of what is settled
+    the oldest is forgotten first, as in the machine."""
+
+    __slots__ = ("records",)
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str, str], ClockRecord] = {}
+
+    def add(self, decision: Decision) -> None:
+        """Take the change of a clock, if the decision is about one."""
+        record = decision.finding.clock
+        if isinstance(record, UnsetType) or record.state is None:
+            return
+        name = record.starts, record.key, record.rule
+        self.records.pop(name, None)
+        self.records[name] = record
+        if len(self.records) > MOST:
+            settled = (n for n, r in self.records.items() if not asks(r))
+            del self.records[next(settled, next(iter(self.records)))]
+
+    def rows(self, now: int) -> tuple[ClockRow, ...]:
+        """Every clock at `now` (ms), in the order of `clock_rows`."""
+        found = sorted(self.records.values(), key=lambda r: (_place(r), r.starts, r.key, r.rule))
+        return tuple(_row_of(record, now) for record in found)
+
+    def due(self) -> dict[Owes, int]:
+        """The first due instant (ms) of what runs, by who owes it."""
+        found: dict[Owes, int] = {}
+        for record in self.records.values():
+            if record.state is ClockState.RUNNING and record.due is not None:
+                found[record.owed_by] = min(record.due, found.get(record.owed_by, record.due))
+        return found
+
+    def counts(self) -> Counter[tuple[Owes, ClockState]]:
+        """How many clocks there are by who owes and state; missed ones only while something is owed."""
+        found = Counter[tuple[Owes, ClockState]]()
+        for record in self.records.values():
+            if record.state is not None and (record.state is not ClockState.MISSED or asks(record)):
+                found[record.owed_by, record.state] += 1
+        return found
+
+
+def asks(record: ClockRecord) -> bool:
+    """Whether a clock asks for something: it runs, or was missed and nothing was done since."""
+    return record.state is ClockState.RUNNING or (record.state is ClockState.MISSED and record.done is None)
+
+
+def _place(record: ClockRecord) -> tuple[int, int]:
+    if record.state is ClockState.RUNNING:
+        return (2, 0) if record.due is None else (1, record.due)
+    return (0, record.at) if asks(record) else (3, -record.at)
+
+
+def _row_of(record: ClockRecord, now: int) -> ClockRow:
+    assert record.state is not None
+    return ClockRow(
+        rule=record.rule,
+        title=record.title,
+        starts=FactKind(record.starts),
+        key=record.key,
+        owed_by=record.owed_by,
+        basis=record.basis,
+        state=record.state,
+        due=record.due,
+        left=None if record.due is None else record.due - now,
+        last_day=record.last_day,
+        zone=record.zone,
+        done=record.done,
+        late=record.late,
+        provisional=record.provisional,
+        forbids=tuple(FactKind(kind) for kind in record.forbids),
+    )
 
 
 def due_next(clocks: Clocks, table: ClockTable, now: int, owed_by: Owes | None = None) -> tuple[ClockRow, ...]:

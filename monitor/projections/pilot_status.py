@@ -89,8 +89,9 @@ class _Fold:
         elif d.finding_key and d.reason is Reason.CLEARED:
             self.findings.pop(d.finding_key, None)
         elif d.reason is Reason.OVERRIDDEN:
-            level = d.level.word
-            self.findings = {k: f for k, f in self.findings.items() if Level[f.level.upper()] <= Level[level.upper()]}
+            kept = {k: f for k, f in self.findings.items() if Level[f.level.upper()] <= d.level and k != "override"}
+            own = {"override": OpenFinding("override", d.level.word, d.reason.value, d.at)}
+            self.findings = kept | own if d.level > Level.NORMAL else kept
 
     def _steps(self, d: Decision) -> None:
         """The steps of a release, and what else is counted."""

@@ -101,6 +101,8 @@ REASONS: dict[Reason, str] = {
     Reason.INSPECTION_FINDING: "Inspection found something that must be rectified",
     Reason.FINDING_OVERDUE: "Finding of an inspection not rectified in time",
     Reason.SUSPENDED: "Suspended by an authority",
+    Reason.TREND_RISING: "Non-serious incidents rose significantly",
+    Reason.TREND_STEADY: "No significant rise of non-serious incidents",
     Reason.EVIDENCE_HELD: "Evidence hold; the system must not change before the authority was told",
     Reason.HOLD_LIFTED: "Evidence hold lifted",
     Reason.CLOCK_STARTED: "Legal deadline runs",
@@ -324,7 +326,9 @@ def _compared(decision: Decision, observed: float, expected: float, kind: str, b
     finding, reason = decision.finding, decision.reason
     share = kind == "proportion" or (not kind and _PROPORTION.match(finding.explanation) is not None)
     share = share and max(observed, expected) <= 1
-    usual = reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
+    usual = reason in (
+        Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED, Reason.TREND_RISING, Reason.TREND_STEADY,
+    )  # fmt: skip
     trials = _trials(finding) if share else None
     if trials is not None:
         seen = f"{figure(_whole(observed * trials))} of {figure(trials)} ({_percent(observed)})"

@@ -38,13 +38,23 @@ class Duty(Struct, array_like=True, frozen=True, gc=False):
     missed: bool = False
 
 
+class TrendWindow(Struct, array_like=True, frozen=True, gc=False):
+    """What was counted so far in a window of a trend report: its number, events `k` over exposure `m`, and how many
+    periods were `partial`."""
+
+    number: int
+    k: float = 0.0
+    m: float = 0.0
+    partial: int = 0
+
+
 class Running(Struct, array_like=True, frozen=True, gc=False):
     """Ids are held as `monitor.model.bounds.short` writes them. `models` are digests registered by changes, `used` how
     often each modification of the plan was used, `change` the proposed change. `pauses` are from when to before when
     (ms; `None` = it goes on). `asked` is the proposed cycle, `cycle` the one that was granted in place of the
     charter's, from when to before when (ms). `questions` are ids of
     open questions, `guidance` of guidance that the firm has not stated to follow. `duties` maps keys of findings to due
-    dates. New fields are appended, with defaults."""
+    dates, `trends` indicators to the open window of their trend report. New fields are appended, with defaults."""
 
     models: tuple[str, ...] = ()
     used: dict[str, int] = {}
@@ -55,6 +65,7 @@ class Running(Struct, array_like=True, frozen=True, gc=False):
     questions: tuple[str, ...] = ()
     guidance: tuple[str, ...] = ()
     duties: dict[str, Duty] = {}
+    trends: dict[str, TrendWindow] = {}
 
     @property
     def paused_since(self) -> int | None:

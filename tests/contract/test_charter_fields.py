@@ -36,7 +36,7 @@ def read_names() -> frozenset[str]:
     found: set[str] = set()
     for path in ROOT.glob("monitor/**/*.py"):
         name = path.relative_to(ROOT).as_posix()
-        if name in NO_USE or name.startswith("monitor/testing/") or name.startswith("monitor/simulation/"):
+        if name in NO_USE or name.startswith(("monitor/testing/", "monitor/simulation/")):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):

@@ -306,6 +306,16 @@ ROWS = [
     ),
     Row(Reason.FINDING_OVERDUE, Finding(content={"due": "2026-03-01T00:00:00Z"}), ("not rectified in time", "due")),
     Row(Reason.SUSPENDED, Finding(rule="Art. 57(11)", detail="risk"), ("Suspended by an authority", "risk"), "level"),
+    Row(
+        Reason.TREND_RISING,
+        Finding(indicator="near-misses", rule="trend", observed=9.0, expected=3.0, content={"p_value": 0.004}),
+        ("rose significantly", "near-misses", "9 where 3 is usual", "p value 0.004"),
+    ),
+    Row(
+        Reason.TREND_STEADY,
+        Finding(indicator="near-misses", rule="trend", observed=3.0, expected=3.0, content={"p_value": 0.5}),
+        ("No significant rise", "near-misses", "3 where 3 is usual"),
+    ),
     Row(Reason.EVIDENCE_HELD, Finding(rule="evidence_hold", detail="death"), ("Evidence hold", "death"), "act"),
     Row(Reason.HOLD_LIFTED, Finding(rule="evidence_hold", detail="told"), ("hold lifted", "told"), "act"),
     Row(Reason.SILENCE, Finding(rule="heartbeat/"), ("No data for longer than usual", "heartbeat"), "flag"),

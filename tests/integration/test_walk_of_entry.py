@@ -133,6 +133,10 @@ def test_a_firm_comes_from_its_application_to_a_running_pilot(office: Office) ->
     has(office.run("admit", "officer", office.file(new), "--amend"), "signatures_missing", 1)
     has(office.run("agree", "firm", pilot, office.file(new)), "taken: charter_signed")
     has(office.run("admit", "officer", office.file(new), "--amend"), "taken: amended")
+    to = ("--to", office.to, "--prefix", office.prefix)
+    changed = ran("charter", "diff", "1", "2", "--pilot", pilot, *to)
+    has(changed, "scenario: ")
+    has(ran("charter", "diff", "1", "3", "--pilot", pilot, *to), "version 3", 1)
 
 
 def test_an_application_for_social_scoring_is_refused_with_its_item(office: Office) -> None:

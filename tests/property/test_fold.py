@@ -26,6 +26,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.spec import Charter, Drills, Participant, Reporter, Window
+from monitor.decide.authority import ROLES_OF_ACT, Role
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Severity, encode
@@ -33,6 +34,7 @@ from monitor.model.records import Outputs, Record
 from monitor.model.signing import HEADER, Signer
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
+from tests.running_acts import running_acts
 from tests.strength import examples
 
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
@@ -163,7 +165,7 @@ class Script:
         common: dict[str, Any] = {"pilot": pilot, "author": "regulator-1"}
         new = self._id
         halted = self.machine.pilots[pilot].standing.halted
-        kinds = ["drill", "full_stop", "override", "amend", "shelve", "exit"]
+        kinds = ["drill", "full_stop", "override", "amend", "shelve", "exit", "running", "running"]
         kind = "release" if halted and self.rng.random() < 0.8 else self.rng.choice(kinds)
         if kind in ("drill", "full_stop"):
             self.control(at, Drill(id=new(), full_stop=kind == "full_stop", **common))
@@ -185,6 +187,11 @@ class Script:
             self.control(at, Amendment(id=new(), charter=charter, **common))
         elif kind == "shelve":
             self.control(at, Shelving(id=new(), finding="complaints//cusum", reason="r", span="2h", **common))
+        elif kind == "running":
+            for act in self.rng.sample(list(running_acts(lambda: {"id": "", **common}, at)), 3):
+                firm = Role.FIRM in ROLES_OF_ACT[type(act)]
+                author = self.charters[pilot].participant.id if firm else "regulator-1"
+                self.control(at, msgspec.structs.replace(act, id=new(), author=author))
         elif kind == "exit" and self.rng.random() < 0.2:
             self.control(at, Withdrawal(id=new(), reason="r", **common))
         elif kind == "release":

@@ -17,6 +17,7 @@ from detectors import DETECTORS, build
 from detectors.base import Count, Design, Observation, Proportion
 from detectors.repeat import repeated
 from monitor.charter.control import Admission, Drill, Override
+from monitor.charter.running_acts import Grant, PauseRequest, Resumption
 from monitor.charter.spec import Charter, Drills, IndicatorSpec
 from monitor.compile.load import load_charter
 from monitor.engine.machine import Machine
@@ -91,7 +92,8 @@ class Script:
             for _ in range(self.rng.randrange(1, 12)):
                 self.at += self.rng.choice((1, 1000, 20_000, MINUTE))
                 made.append(("telemetry", self.event()))
-            if self.rng.random() < 0.3:
+            for _ in range(self.rng.choice((0, 0, 1, 2))):
+                self.at += 1
                 made.append(("control", self.act()))
             self.at += self.rng.choice((MINUTE, 40 * MINUTE, 400 * MINUTE, 900 * MINUTE))
             if self.rng.random() < 0.3:
@@ -122,6 +124,9 @@ class Script:
 
     def act(self) -> Any:
         by = {"id": f"act-{self.at}", "pilot": self.charter.pilot, "author": "regulator-1"}
+        if self.rng.random() < 0.5:
+            firm = {**by, "author": self.charter.participant.id}
+            return self.rng.choice((PauseRequest(**firm, reason="r"), Grant(**by), Grant(**by), Resumption(**firm)))
         if self.rng.random() < 0.5:
             return Override(**by, level=self.rng.choice(("halt", "watch", "normal")), reason="r")
         return Drill(**by)

@@ -38,6 +38,8 @@ from monitor.model.records import Command, Decision, Level, Outputs, Reason, Rec
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
 from monitor.state.snapshots import restore, snapshot
+from tests.contract.golden.filler import least
+from tests.running_acts import running_acts
 from tests.strength import examples
 from tests.unit.engine.test_machine import RATE, T0, charter
 
@@ -152,6 +154,12 @@ class World:
         return self.machine.pilots["p"].charter
 
 
+NAMED = {
+    Admission, Amendment, Override, Shelving, Acceptance, Drill, Rectification, Evaluation, Approval, Release,
+    Withdrawal,
+}  # fmt: skip
+
+
 def acts(world: World, author: Author) -> Iterator[ControlBase]:
     """One act of each kind, in the variants that matter, by `author`."""
 
@@ -176,6 +184,12 @@ def acts(world: World, author: Author) -> Iterator[ControlBase]:
     yield Approval(**by())
     yield Release(**by(), reason="x")
     yield Withdrawal(**by(), reason="x")
+    tried = list(running_acts(by, world.at))
+    yield from tried
+    named = {type(act) for act in tried} | NAMED
+    for kind in CONTROL_TYPES.values():
+        if kind not in named:
+            yield structs.replace(least(kind), **by())
 
 
 def normal(world: World) -> None:
@@ -303,7 +317,7 @@ def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None])
             assert after.step(after.sent[-1]).decisions == []
             hold(after, world)
             tried += 1
-    assert tried == len(AUTHORS) * 19
+    assert tried == len(AUTHORS) * len(list(acts(start, AUTHORS[0])))
 
 
 @pytest.mark.parametrize("state", [halted, half_released, leaving, gone], ids=lambda s: s.__name__)
@@ -323,7 +337,8 @@ def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[
                     world.put(then, second.key)
                     hold(world, start)
                     assert world.commands == start.commands
-                    own = {Reason.RECTIFICATION_RECORDED, Reason.EVALUATION_RECORDED}
+                    own = {Reason.RECTIFICATION_RECORDED, Reason.EVALUATION_RECORDED, Reason.GUIDANCE_ASKED}
+                    own |= {Reason.INCIDENT_REPORT_RECEIVED, Reason.CHANGE_NOTIFIED, Reason.CHARTER_SIGNED}
                     assert {d.reason for d in world.decisions[len(start.decisions) :]} <= own
 
 

@@ -40,9 +40,26 @@ from monitor.charter.exit_acts import (
     Withholding,
 )
 from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
+from monitor.charter.running_acts import (
+    ChangeProposal,
+    ChangeRefusal,
+    CycleProposal,
+    Decline,
+    EvidenceHold,
+    Extension,
+    Grant,
+    Guidance,
+    GuidanceRequest,
+    HoldLift,
+    Inspection,
+    InspectionFinding,
+    PauseRequest,
+    Resumption,
+)
+from monitor.charter.spec import ChangeKind
 from monitor.model.builders import BATCH, Emitter, packed
 from monitor.model.clock_record import IncidentClass
-from monitor.model.events import Envelope, encode
+from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
 from monitor.testing.history.sandbox_story import SandboxStory
@@ -270,6 +287,8 @@ class Workload:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
             elif rng.random() < 0.3:
                 acts += self._about_incidents(common, rng)
+            elif rng.random() < 0.5:
+                acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
                 acts.append(self._exit(common, rng))
             else:
@@ -277,6 +296,39 @@ class Workload:
         if rng.random() < 0.2:
             acts.append(acts[0])  # a duplicate record
         return acts
+
+    def _running(self, pilot: str, rng: Random) -> list[ControlBase]:
+        """A pair of acts of the firm and an officer on a pilot that runs, in order."""
+        firm = self.fleet.charter_for(pilot).participant.id
+
+        def by(author: str = "regulator-1") -> dict[str, Any]:
+            return {"id": self._id(), "pilot": pilot, "author": author}
+
+        asked = GuidanceRequest(**by(firm), question="which log format?")
+        pairs: tuple[tuple[ControlBase, ControlBase], ...] = (
+            (PauseRequest(**by(firm), reason="moving"), Grant(**by())),
+            (Resumption(**by(firm)), Decline(**by(), reason="no reason")),
+            (
+                ChangeProposal(**by(firm), kind=ChangeKind.DATA_TYPE, subjects=("logs",), summary="more logs"),
+                ChangeRefusal(**by(), reason="too early"),
+            ),
+            (asked, Guidance(**by(), answer="JSON", about=asked.id)),
+            (EvidenceHold(**by(), reason="to be looked at"), HoldLift(**by(), reason="seen")),
+            (
+                CycleProposal(**by(firm), start="2027-01-01", end="2027-06-30", reason="second cycle"),
+                Extension(**by(), end="2027-12-31", reason="more data"),
+            ),
+            (
+                Inspection(
+                    **by(),
+                    scope=("logs",),
+                    seen="retention",
+                    findings=(InspectionFinding("rule", "none", instant(self.fleet.end)),),
+                ),
+                Rectification(**by(firm), finding="inspection", cause="c", action="a", evidence="e"),
+            ),
+        )
+        return list(rng.choice(pairs))
 
     def _exit(self, common: dict[str, Any], rng: Random) -> ControlBase:
         """An act of an assessment, an exit or what follows it; most are refused in the state of the pilot."""

@@ -36,13 +36,16 @@ OF_SANDBOXES = {
     *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
+    *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
+    *("graduated", "recalled", "closed"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
     "change_registered", "change_proposed", "change_refused", "change_not_registered", "pause_requested",
     "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
     "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
-    "suspended", "evidence_held", "hold_lifted", "boundary_breached",
+    "suspended", "evidence_held", "hold_lifted", "trend_rising",
+    "trend_steady", "boundary_breached",
 }  # fmt: skip
 
 
