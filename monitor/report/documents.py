@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import Any
 
 import msgspec
 
 from monitor.projections.formats import stamp
-from monitor.report.fields import DOCUMENTS
+from monitor.report.fields import DOCUMENTS, INSTANT
 from monitor.report.stay import Number, Stay
 
 SCHEMA = "sandbox-exit-report/1"
@@ -51,8 +52,6 @@ def document(stay: Stay, name: str) -> dict[str, Any]:
 
 def as_json(made: dict[str, Any]) -> str:
     """The bytes whose SHA-256 `issue-report` records, as text: sorted keys, two spaces, a line break at the end."""
-    import json
-
     return json.dumps(made, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -83,13 +82,13 @@ def _row(row: dict[str, Any]) -> str:
         where = f"entry {made.standing}, <code>{escape(made.entry)}</code> <code>{escape(made.at)}</code>"
     else:
         where = f"number of entries: {escape(', '.join(made.reasons))}"
-    return f"<tr><td>{escape(row['name'])}<td class=n>{escape(_value(made, row['name']))}<td class=soft>{where}</tr>"
+    return f"<tr><td>{escape(row['name'])}<td class=n>{escape(_value(made))}<td class=soft>{where}</tr>"
 
 
-def _value(made: Number, name: str) -> str:
+def _value(made: Number) -> str:
     if isinstance(made.value, bool):
         return "yes" if made.value else "no"
-    if isinstance(made.value, int) and name.endswith("(ms)"):
+    if isinstance(made.value, int) and made.unit == INSTANT:
         return stamp(made.value)
     if isinstance(made.value, int | float):
         if made.unit == "ms":

@@ -13,19 +13,36 @@ from msgspec import Struct
 
 from monitor.report.stay import Json, Number, Stay, number
 
+INSTANT = "ms since 1970"
+
 Rows: TypeAlias = Sequence[tuple[str, Number]]
 
-STREAM_FIELDS = (
-    ("events", "", 0.0), ("exposure", "unit", 0.0), ("complete", "periods", 0), ("partial", "periods", 0),
-    ("extra", "", 0.0), ("rate", "", None), ("low", "", None), ("high", "", None), ("limit", "", None),
-    ("power", "", None), ("asked", "", None),
-)  # fmt: skip
-"""Of each stream: field of the assessment, its unit (`unit`: that of the exposure), value where it is left out."""
+STREAM_FIELDS: tuple[tuple[str, str, str, float | None], ...] = (
+    ("events", "events in complete periods", "", 0.0),
+    ("exposure", "exposure", "unit", 0.0),
+    ("complete", "complete periods", "", 0),
+    ("partial", "incomplete periods", "", 0),
+    ("extra", "events of incomplete periods, or late", "", 0.0),
+    ("rate", "rate", "", None),
+    ("low", "lower bound, valid at all times", "", None),
+    ("high", "upper bound, valid at all times", "", None),
+    ("limit", "limit", "", None),
+    ("power", "power reached", "", None),
+    ("asked", "power declared", "", None),
+)
+"""Of each stream: field of the assessment, words, unit (`unit`: that of the exposure), value where it is left out."""
 
-PILOT_FIELDS = (
-    ("quiet", "ms", 0), ("halts", "", 0), ("active", "", 0), ("rectifications", "", 0), ("clocks_running", "", 0),
-    ("clocks_met", "", 0), ("clocks_missed", "", 0), ("late_events", "", 0),
-)  # fmt: skip
+PILOT_FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("quiet", "time without a finding at level escalate", "ms"),
+    ("halts", "halts", ""),
+    ("active", "active findings", ""),
+    ("rectifications", "open corrective actions", ""),
+    ("clocks_running", "legal deadlines running", ""),
+    ("clocks_met", "legal deadlines met", ""),
+    ("clocks_missed", "legal deadlines missed", ""),
+    ("late_events", "events too late to count", ""),
+)
+"""Of the pilot: field of the assessment, words, unit. Each is 0 where it is left out."""
 
 
 class Field(Struct, frozen=True):
@@ -41,7 +58,7 @@ def _outcome(stay: Stay) -> Rows:
     found = stay.exit
     if found is None:
         return ()
-    rows = [("exit recorded at (ms)", number(found, "/at"))]
+    rows = [("exit recorded", number(found, "/at", INSTANT))]
     said = found["finding"].get("content") or {}
     named = [name for name in ("outcome", "advised") if name in said]
     return [*rows, *((name, number(found, f"/finding/content/{name}")) for name in named)]
@@ -49,7 +66,7 @@ def _outcome(stay: Stay) -> Rows:
 
 def _period(stay: Stay) -> Rows:
     admitted = stay.of("admitted")
-    rows = [("admitted at (ms)", number(admitted[0], "/at"))] if admitted else []
+    rows = [("admitted", number(admitted[0], "/at", INSTANT))] if admitted else []
     return [*rows, *_outcome(stay)[:1]]
 
 
@@ -71,11 +88,11 @@ def _streams(stay: Stay) -> Rows:
         return rows
     for place, row in enumerate(_assessment(found).get("streams", [])):
         name = "/".join(part for part in (row["indicator"], row.get("segment", "")) if part)
-        for field, unit, default in STREAM_FIELDS:
+        for field, words, unit, default in STREAM_FIELDS:
             if field in row or default is not None:
-                words = row.get("unit", "") if unit == "unit" else unit
-                made = number(found, f"/finding/assessment/streams/{place}/{field}", words, default)
-                rows.append((f"{name}: {field}", made))
+                of = row.get("unit", "") if unit == "unit" else unit
+                made = number(found, f"/finding/assessment/streams/{place}/{field}", of, default)
+                rows.append((f"{name}: {words}", made))
     return rows
 
 
@@ -83,10 +100,7 @@ def _standing(stay: Stay) -> Rows:
     found = stay.exit
     if found is None or not _assessment(found):
         return ()
-    return [
-        (field.replace("_", " "), number(found, f"/finding/assessment/{field}", unit, default))
-        for field, unit, default in PILOT_FIELDS
-    ]
+    return [(words, number(found, f"/finding/assessment/{field}", unit, 0)) for field, words, unit in PILOT_FIELDS]
 
 
 def _conditions(stay: Stay) -> Rows:
