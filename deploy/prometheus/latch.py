@@ -44,6 +44,8 @@ LATCHES = (
     Latch("pilot_unknown"),
     Latch("command_open_timestamp_seconds", ("action", "state")),
     Latch("grave_findings", ("alert", "severity")),
+    Latch("clocks", ("owed_by", "state")),
+    Latch("clock_due_timestamp_seconds", ("owed_by",)),
 )
 
 

@@ -10,6 +10,8 @@ from monitor.projections.severity import GRAVE
 from monitor.projections.wording import REASONS
 
 OPEN_COMMAND = f'{M}command_open_timestamp_seconds{{pilot="p1",participant="acme",action="halt",state="acknowledged"}}'
+OWED = '{pilot="p1",participant="acme",owed_by="firm"}'
+RUNNING, MISSED = (f'{{pilot="p1",participant="acme",owed_by="firm",state="{s}"}}' for s in ("running", "missed"))
 REFUSED = "control_refused|not_in_force|not_yours|repeated"
 
 
@@ -101,7 +103,30 @@ PILOT_ALERTS = (
         (PILOT,),
         labels={"level": "escalate", "via": "rule"},
     ),
-    *(_of_finding(name, reason) for reason, name in GRAVE.items()),
+    *(_of_finding(name, reason) for reason, name in GRAVE.items() if reason is not Reason.CLOCK_MISSED),
+    Alert(
+        "SandboxClockMissed",
+        "sandbox-deadlines",
+        labelled('sandbox:clocks:latched{state="missed"} > 0'),
+        "warning",
+        "A legal deadline of pilot {{ $labels.pilot }} of {{ $labels.participant }} was missed, and what it asks for is "
+        "still owed by the {{ $labels.owed_by }}.",
+        {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{MISSED}": "_x10 1x20"},
+        {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{RUNNING}": "1x30", f"{M}clocks{MISSED}": "1x10 stale"},
+        (PILOT | {"owed_by": "firm", "state": "missed"},),
+        labels={"via": "rule"},
+    ),
+    Alert(
+        "SandboxClockDueSoon",
+        "sandbox-deadlines",
+        labelled("(sandbox:clock_due_timestamp_seconds:latched - time()) < 86400"),
+        "warning",
+        "A legal deadline of pilot {{ $labels.pilot }} of {{ $labels.participant }}, owed by the "
+        "{{ $labels.owed_by }}, is due in less than 24 h.",
+        {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "86000x30"},
+        {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "90000x30"},
+        (PILOT | {"owed_by": "firm"},),
+    ),
     Alert(
         "SandboxPilotUnknown",
         "sandbox-unknown",

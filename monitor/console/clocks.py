@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from monitor.console.fleet_view import PilotView
-from monitor.console.html import count, time_tag
+from monitor.console.html import NONE, count, time_tag
 from monitor.model.clock_record import ClockState
 from monitor.projections.clock_board import ClockRow, time_left
 from monitor.projections.clock_words import FORBIDDEN, OWED_BY, occurrence
@@ -47,7 +47,8 @@ def _table(rows: Sequence[ClockRow], caption: str) -> str:
 
 def _row(row: ClockRow) -> str:
     missed = row.state is ClockState.MISSED
-    state = f'<span aria-hidden="true">{_SIGNS[row.state]}</span> {row.state.value}'
+    word = "broken" if missed and row.due is None else row.state.value
+    state = f'<span><span aria-hidden="true">{_SIGNS[row.state]}</span> {word}</span>'
     notes = [row.basis]
     if row.forbids:
         notes.append("; ".join(FORBIDDEN.get(kind.value, kind.value) for kind in row.forbids) + " until then")
@@ -57,15 +58,15 @@ def _row(row: ClockRow) -> str:
     if row.provisional:
         notes.append("holidays of that time are not known yet")
     escaped = "; ".join(note if note.startswith("done ") else escape(note) for note in notes)
-    due = "no date" if row.due is None else time_tag(row.due)
-    last = f'<span class="small">last day {row.last_day}, {escape(row.zone)}</span>' if row.due is not None else ""
-    left = escape(time_left(row.left)) if _open(row) else ""
+    last = f'<span class="small">last day {row.last_day}, {escape(row.zone)}</span>'
+    due = "no date" if row.due is None else f"<span>{time_tag(row.due)}{last}</span>"
+    left = escape(time_left(row.left)) if _open(row) and row.due is not None else NONE
     return (
         f'<tr class="{"escalate" if missed and row.done is None else "normal"}">'
         f'<td data-head="State">{state}</td>'
         f'<td data-head="Deadline" class="why">{escape(row.title + occurrence(row.starts.value, row.key))}'
         f'<span class="small">{escaped}</span></td>'
         f'<td data-head="Owed by">{escape(OWED_BY[row.owed_by])}</td>'
-        f'<td data-head="Due before" class="when">{due}{last}</td>'
+        f'<td data-head="Due before" class="when">{due}</td>'
         f'<td data-head="Time left" class="when">{left}</td></tr>'
     )

@@ -10,6 +10,7 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Reason
 from monitor.projections.alerts import restored_alerts
+from monitor.projections.clock_board import restored_clocks
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
 
@@ -29,11 +30,15 @@ class PartitionMetrics:
         metrics.owns(owned.partition, owned.runner.epoch)
         metrics.set_aside(owned.partition, owned.runner.machine.aside)
         self._configured(owned)
+        table = owned.runner.machine.clock_table
         for pilot in owned.runner.machine.pilots.values():
             standing = pilot.standing
+            clocks = None if table is None else restored_clocks(pilot.clocks, table)
             first = standing.active.get(standing.first_out)
             if pilot.exited:
                 metrics.left(pilot.id, pilot.charter.participant.id)
+                if clocks is not None:
+                    metrics.left_owing(pilot.id, pilot.charter.participant.id, standing.counter, clocks)
             else:
                 metrics.seed(
                     pilot.id,
@@ -45,6 +50,7 @@ class PartitionMetrics:
                     standing=standing.counter,
                     since_ms=standing.since,
                     alerts=restored_alerts(pilot),
+                    clocks=clocks,
                 )
                 metrics.learn(pilot.charter)
 

@@ -178,6 +178,8 @@ def _of_finding(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
             return structs.replace(s, shelved={**s.shelved, key: level})
         case Reason.UNSHELVED:
             return _unshelved(s, d.finding_key or d.finding.rule)
+    if d.reason is Reason.CLOCK_MISSED and d.finding_level is None:
+        return s  # the table says that the miss is recorded, no more
     if d.reason in GRAVE:
         return _found(s, d, d.finding_key or _key(d), facts)
     return _without(s, d.finding_key) if d.finding_level is not None else s  # the finding now has another reason

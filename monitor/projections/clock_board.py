@@ -11,7 +11,7 @@ from monitor.deadlines.cases import Case, Clock, ClockState, basis_of
 from monitor.deadlines.engine import CASES, Clocks
 from monitor.deadlines.facts import FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
-from monitor.model.clock_record import ClockRecord
+from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
 
 MOST = CASES * RULES_PER_START  # clocks of one pilot
@@ -79,6 +79,11 @@ class ClockFold:
         found = sorted(self.records.values(), key=lambda r: (_place(r), r.starts, r.key, r.rule))
         return tuple(_row_of(record, now) for record in found)
 
+    @property
+    def open(self) -> bool:
+        """Whether any clock asks for something."""
+        return any(map(asks, self.records.values()))
+
     def due(self) -> dict[Owes, int]:
         """The first due instant (ms) of what runs, by who owes it."""
         found: dict[Owes, int] = {}
@@ -94,6 +99,32 @@ class ClockFold:
             if record.state is not None and (record.state is not ClockState.MISSED or asks(record)):
                 found[record.owed_by, record.state] += 1
         return found
+
+
+def restored_clocks(clocks: Clocks, table: ClockTable) -> ClockFold:
+    """The fold of a pilot from the state of the machine, for a process that takes over a partition."""
+    fold = ClockFold()
+    for row in clock_rows(clocks, table, 0):
+        fold.records[row.starts.value, row.key, row.rule] = ClockRecord(
+            change=Change.STARTED,
+            at=row.due or 0,
+            rule=row.rule,
+            title=row.title,
+            starts=row.starts.value,
+            key=row.key,
+            owed_by=row.owed_by,
+            basis=row.basis,
+            on_miss=OnMiss.RECORD,  # not shown
+            state=row.state,
+            due=row.due,
+            done=row.done,
+            last_day=row.last_day,
+            zone=row.zone,
+            forbids=tuple(kind.value for kind in row.forbids),
+            late=row.late,
+            provisional=row.provisional,
+        )
+    return fold
 
 
 def asks(record: ClockRecord) -> bool:

@@ -93,6 +93,21 @@ CATALOGUE: tuple[Spec, ...] = (
         "alert",
         "severity",
     ),
+    _spec(
+        "clocks",
+        "gauge",
+        "Legal deadlines of the pilot by who owes and state; of missed ones those that are still owed.",
+        *_PILOT,
+        "owed_by",
+        "state",
+    ),
+    _spec(
+        "clock_due_timestamp_seconds",
+        "gauge",
+        "The next due instant of the pilot's legal deadlines that run, by who owes it.",
+        *_PILOT,
+        "owed_by",
+    ),
     _spec("pilots_beyond_cap", "gauge", "Pilots without series, because the label cap was reached."),
     _spec("dropped_total", "counter", "Values dropped from the metrics, by cause.", "why"),
     # record

@@ -32,6 +32,7 @@ from monitor.http_server.refusals import HttpRefusal
 from monitor.model.output_records import OutputRejection
 from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
+from monitor.projections.clock_board import ClockFold
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
 from monitor.projections.open_commands import ACTIONS, OpenCommand, action_of
 from monitor.projections.pilot_series import PilotSeries
@@ -137,6 +138,7 @@ class Metrics:
         since_ms: int | None = None,
         reason: Reason | None = None,
         alerts: PilotAlerts | None = None,
+        clocks: ClockFold | None = None,
     ) -> None:
         """Set the state of a pilot without a decision, after recovery, so that a halted pilot keeps its series."""
         with self._lock:
@@ -150,6 +152,7 @@ class Metrics:
                 since_ms=since_ms,
                 reason=reason,
                 alerts=alerts,
+                clocks=clocks,
             )
 
     def learn(self, charter: Charter) -> None:
@@ -161,6 +164,11 @@ class Metrics:
         """The pilot left the sandbox: its series are replaced by `pilot_left`."""
         with self._lock:
             self._pilots.left(pilot, participant)
+
+    def left_owing(self, pilot: str, participant: str, standing: int, clocks: ClockFold) -> None:
+        """The pilot left, and has these legal deadlines: for a process that takes over its partition."""
+        with self._lock:
+            self._pilots.seed_left(pilot, participant, standing, clocks)
 
     def forget(self, pilot: str) -> None:
         """Remove the series of a pilot that this process no longer owns."""

@@ -14,6 +14,8 @@ from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
+from monitor.projections.clock_board import ClockFold
+from monitor.projections.clock_series import ClockSeries
 from monitor.projections.open_commands import LEFT, OPEN, OpenCommand, after_attempt, after_decision
 
 SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; those of a larger charter are dropped
@@ -80,6 +82,7 @@ class PilotSeries:
         self._labelled = 0
         self._facts: dict[str, Facts] = {}
         self._configured = 0  # standing of the newest act on the sandbox
+        self._clocks = ClockSeries(cap)
         self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
 
     # -- inputs
@@ -91,6 +94,7 @@ class PilotSeries:
             new = decision.standing > self._configured
             self._configured = max(self._configured, decision.standing)
             return new
+        self._clocks.add_decision(decision)
         known = self._pilot(decision.pilot, decision.participant)
         if known is None:
             return True
@@ -147,8 +151,11 @@ class PilotSeries:
         since_ms: int | None,
         reason: Reason | None,
         alerts: PilotAlerts | None,
+        clocks: ClockFold | None = None,
     ) -> None:
         """Set the state of a pilot without a decision."""
+        if clocks is not None:
+            self._clocks.seed(pilot, participant, standing, clocks)
         known = self._pilot(pilot, participant)
         if known is None:
             return
@@ -162,14 +169,24 @@ class PilotSeries:
             self._facts[charter.pilot] = facts_of(charter)
 
     def left(self, pilot: str, participant: str) -> None:
-        """Replace all series of a pilot by one that says that it left."""
-        self.forget(pilot)
+        """Replace all series of a pilot by one that says that it left, but for deadlines that are still owed."""
+        self._clocks.left(pilot)
+        self._forget(pilot)
         self._left[pilot] = participant
         while len(self._left) > self.cap:
             del self._left[next(iter(self._left))]
 
     def forget(self, pilot: str) -> None:
         """Remove all series of a pilot."""
+        self._clocks.forget(pilot)
+        self._forget(pilot)
+
+    def seed_left(self, pilot: str, participant: str, standing: int, clocks: ClockFold) -> None:
+        """Set the deadlines of a pilot that has left."""
+        self._clocks.seed(pilot, participant, standing, clocks)
+        self._clocks.left(pilot)
+
+    def _forget(self, pilot: str) -> None:
         self._left.pop(pilot, None)
         self._facts.pop(pilot, None)
         known = self._pilots.pop(pilot, None)
@@ -230,6 +247,7 @@ class PilotSeries:
         yield "pilots_beyond_cap", [], len(pilots) - self._labelled
         for pilot, participant in self._left.items():
             yield "pilot_left", [pilot, participant], 1
+        yield from self._clocks.samples()
         for pilot, known in pilots.items():
             if known.labelled:
                 yield from _samples_of(pilot, known)

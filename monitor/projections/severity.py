@@ -22,6 +22,8 @@ GRAVE: dict[Reason, str] = {
     Reason.HALT_CONTRADICTED: "SandboxHaltContradicted",
     Reason.DRILL_OVERDUE: "SandboxDrillOverdue",
     Reason.RECTIFICATION_OVERDUE: "SandboxRectificationOverdue",
+    Reason.CLOCK_MISSED: "SandboxClockMissed",
+    Reason.EVIDENCE_HOLD: "SandboxEvidenceHold",
 }
 
 # EU AI Act, Art. 3(49) (a) to (c): harm to people, fundamental rights and critical infrastructure.
@@ -47,6 +49,8 @@ SEVERITY: tuple[SeverityRow, ...] = (
     ),  # also where the charter only watches or escalates
     SeverityRow((Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED), ANY, Level.WATCH, "critical"),
     SeverityRow((), ANY, Level.ESCALATE, "warning"),
+    # Also of a pilot that left, whose level does not move.
+    SeverityRow((Reason.CLOCK_MISSED, Reason.EVIDENCE_HOLD), ANY, Level.NORMAL, "warning"),
 )
 
 

@@ -265,7 +265,7 @@ def test_a_pinned_calendar_moves_what_was_provisional_and_nothing_else() -> None
 
 
 def test_a_rule_that_is_gone_stops_its_clocks_and_clears_its_finding() -> None:
-    """Nobody owes what the table no longer asks for."""
+    """What the table no longer asks for is not owed."""
     bench = ClockBench()
     bench.send(bench.incident(START, INJURY), START)
     bench.time(DUE + 1)

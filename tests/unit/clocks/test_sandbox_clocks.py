@@ -43,7 +43,7 @@ def test_the_decision_on_an_application_is_a_deadline_of_the_authority() -> None
     assert met.change is Change.MET
 
 
-def test_an_application_that_nobody_decides_is_missed_by_the_authority() -> None:
+def test_an_application_without_a_decision_is_missed_by_the_authority() -> None:
     """After three months the miss is on record, addressed to the authority."""
     world = Founded(admit=None)
     world.put(Submission(**world.by("firm"), application=application(OWN), charter=OWN))

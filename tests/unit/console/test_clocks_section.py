@@ -81,7 +81,7 @@ def test_the_data_of_the_board_has_the_same_rows() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row["name"]))
 def test_decisions_alone_give_the_rows_of_the_machine(row: dict[str, object]) -> None:
-    """Whoever reads the log of decisions knows each clock as the machine does."""
+    """A reader of the log of decisions knows each clock as the machine does."""
     bench = play(row)
     now, fold = at(str(row["until"])) or 0, ClockFold()
     for decision in bench.out.decisions:

@@ -11,18 +11,34 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.act import ACTORS
 from monitor.engine.machine import Machine
-from monitor.model.events import encode
-from monitor.model.records import Closed, Command, Finding, Level, Outputs, Permit, Reason, Record, Rejected, command_of
+from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
+from monitor.model.events import Harm, encode
+from monitor.model.records import (
+    Closed,
+    Command,
+    Decision,
+    Finding,
+    Level,
+    Outputs,
+    Permit,
+    Reason,
+    Record,
+    Rejected,
+    command_of,
+)
 from monitor.projections import metrics as subject
 from monitor.projections import pilot_series
 from monitor.projections.alerts import restored_alerts
+from monitor.projections.clock_board import restored_clocks
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX, series_names
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import OPEN, OpenCommand
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
-from monitor.testing.records import evidence, halted
+from monitor.testing.records import decision, evidence, halted
 from monitor.validate.rejections import RejectionReason
+from tests.unit.clocks.clock_bench import ClockBench
+from tests.unit.clocks.test_machine_clocks import START
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -126,6 +142,58 @@ def fill(metrics: Metrics) -> None:
     metrics.skewed("alertmanager", 40.0)
     metrics.learn(charter("p-1", number=0, period_ms=1000, cap=9.0, dispersion=1.0, start=0, end=0))
     metrics.left("p-9", "firm-9")
+    metrics.observe(Outputs(decisions=[msgspec.structs.replace(deadline(1), pilot="p-2")]))
+
+
+def deadline(standing: int, state: ClockState = ClockState.RUNNING, reason: Reason = Reason.CLOCK_STARTED) -> Decision:
+    """A deadline of a firm that is due at 9,000 s."""
+    record = ClockRecord(
+        change=Change(state.value) if state is not ClockState.RUNNING else Change.STARTED,
+        at=1_000,
+        rule="incident-report",
+        title="Report",
+        starts="serious_incident",
+        key="i-1",
+        owed_by=Owes.FIRM,
+        basis="Art. 73(2)",
+        on_miss=OnMiss.ESCALATE,
+        state=state,
+        due=9_000_000,
+    )
+    return decision(standing, "p-1", participant="firm-1", reason=reason, finding=Finding(rule="r", clock=record))
+
+
+def test_deadlines_have_series_by_debtor_and_state_that_outlast_the_exit_while_something_is_owed() -> None:
+    """The next due instant and the number by state; a repeated decision changes nothing."""
+    metrics, who = Metrics(), {"pilot": "p-1", "participant": "firm-1", "owed_by": "firm"}
+    metrics.observe(Outputs(decisions=[deadline(1), deadline(1)]))
+    assert value(metrics, "clocks", **who, state="running") == 1
+    assert value(metrics, "clock_due_timestamp_seconds", **who) == 9_000
+    gone = decision(2, "p-1", participant="firm-1", reason=Reason.EXITED, kind="act")
+    metrics.observe(Outputs(decisions=[gone, deadline(3, ClockState.MISSED, Reason.CLOCK_MISSED)]))
+    assert value(metrics, "pilot_left", pilot="p-1", participant="firm-1") == 1
+    assert value(metrics, "clocks", **who, state="missed") == 1
+    assert value(metrics, "clock_due_timestamp_seconds", **who) is None
+    metrics.observe(Outputs(decisions=[deadline(4, ClockState.MET, Reason.CLOCK_MET)]))
+    assert value(metrics, "clocks", **who, state="met") is None
+    metrics.observe(Outputs(decisions=[deadline(3, ClockState.MISSED, Reason.CLOCK_MISSED)]))
+
+
+def test_a_process_that_takes_over_shows_the_deadlines_of_the_state() -> None:
+    """What the state says is what the decisions said."""
+    bench = ClockBench()
+    bench.send(bench.incident(START, Harm.SERIOUS_INJURY), START)
+    pilot, table = bench.machine.pilots["p"], bench.machine.clock_table
+    assert table is not None
+    live, taken = Metrics(), Metrics()
+    live.observe(bench.out)
+    firm, standing = pilot.charter.participant.id, pilot.standing
+    clocks = restored_clocks(pilot.clocks, table)
+    taken.seed(pilot.id, firm, standing.level, standing=standing.counter, clocks=clocks)
+    names = (PREFIX + "clocks", PREFIX + "clock_due_timestamp_seconds")
+    found, expected = ({key: v for key, v in read(m).items() if key[0] in names} for m in (taken, live))
+    assert found == expected
+    assert len(found) == 2
 
 
 def test_outputs_are_projected() -> None:
