@@ -19,6 +19,7 @@ from monitor.model.periods import parse_span
 from monitor.state.pilot import PilotState
 from monitor.state.tally import Tally
 
+_NEGLIGIBLE = 1e-3  # expected events with which nothing can be found
 _BASEL = 6 / 3.141592653589793**2
 
 
@@ -104,9 +105,9 @@ def _with_power(pilot: PilotState, indicator: CompiledIndicator, row: StreamNumb
         periods = min(periods, parse_span(asked.within).after(0) // indicator.length)
     ratio = asked.ratio ** (-1 if row.below else 1)
     reached = 0.0
-    if periods and row.exposure > 0:
-        true = row.limit * ratio
-        rate = min(true, 1 - 1e-9) if row.proportion else true
+    true = row.limit * ratio
+    rate = min(true, 1 - 1e-9) if row.proportion else true
+    if periods and row.exposure * rate > _NEGLIGIBLE:
         planned = Planned(row.exposure / row.complete, periods, rate, row.proportion)
         reached = power(detector, planned).by(periods)
     return structs.replace(

@@ -23,6 +23,9 @@ from monitor.cli.week import week
 from monitor.compile.lint import Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 from monitor.compile.power import IndicatorPower, power_of, power_problems
+from monitor.compile.sandbox_file import read_sandbox
+from monitor.compile.standards import standard_problems
+from monitor.compile.tier_rules import facts_of, tier_by_rule
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,8 +46,19 @@ def charter() -> None:
 @click.option(
     "--history", type=FILE, metavar="EVENTS", help="Compare with recorded telemetry; propose limits and variance_mean."
 )
-def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
+@click.option(
+    "--sandbox",
+    "configuration",
+    type=FILE,
+    metavar="FILE",
+    help="Also check against the configuration of the sandbox (`sandbox show`): authorities, people, tier, standards.",
+)
+def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configuration: Path | None) -> None:
     """Check whether each FILE is a valid charter.
+
+    --sandbox also checks what the machine does at admission and amendment: the authorities are in the sandbox and have
+    approvers, the tier is not below the one that the rules ask for (the reason is printed with its reference), and
+    every minimum standard of the tier is kept.
 
     For a valid one: pilot, hash, how alpha is split (the threshold is the e-value at which a limit counts as broken),
     and the power: which excess of each limit is found by when, with which probability. For an invalid one, on stderr:
@@ -65,13 +79,15 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
       0  every file is valid (whatever --history proposes)
       1  at least one is not, or EVENTS has no telemetry of its pilot
     """
+    sandbox = None if configuration is None else read_sandbox(configuration)
     readings: list[tuple[Path, LoadedCharter]] = []
     for path in files:
         powers: list[IndicatorPower] = []
 
         def more(charter: Charter, powers: list[IndicatorPower] = powers) -> list[Problem]:
             powers += power_of(charter)
-            return power_problems(charter, powers)
+            lacks = [] if sandbox is None else standard_problems(charter, sandbox=sandbox)
+            return [*power_problems(charter, powers), *lacks]
 
         reading = read_bytes(path.read_bytes(), str(path), more)
         readings.append((path, reading))
@@ -85,11 +101,20 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
             echo(str(found), err=True)
         if reading.charter is not None and not reading.errors:
             _print(path, reading.charter)
+            if sandbox is not None:
+                _print_tier(reading.charter)
             charter_power.show(powers)
         if rows is not None and history is not None:
             charter_history.show(history, rows)
     if any(reading.errors for _, reading in readings):
         sys.exit(1)
+
+
+def _print_tier(made: Charter) -> None:
+    """The tier that the rules ask for, with the reasons."""
+    found = tier_by_rule(facts_of(made))
+    reasons = "; ".join(f"{one.tier}: {one.reason} ({one.reference})" for one in found.reasons)
+    echo(f"tier {made.tier}; the rules ask for {found.tier}{f' ({reasons})' if reasons else ''}")
 
 
 @charter.command("hash")

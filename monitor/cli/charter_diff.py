@@ -19,9 +19,15 @@ from monitor.compile.load import load_charter
 from monitor.projections.charter_record import Version
 
 
+class FileOrVersion(click.ParamType):
+    """A charter file, or the number of a version."""
+
+    name = "file"
+
+
 @click.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", type=FileOrVersion())
+@click.argument("new", type=FileOrVersion())
 @click.option("--pilot", default="", help="OLD and NEW may then be numbers: versions that came into force for it")
 @click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="with --pilot: as of `charter show`")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from monitor.cli.sandbox import write_files
 from monitor.cli.terminal import echo
 from monitor.clock import wall_ms
 from monitor.embedded.ingress import BATCH
@@ -129,10 +130,17 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
     start = wall_ms() + period  # the grid of periods begins at or before it, never far ahead of the clock
     fleet = Fleet(seed, pilots=pilots, scenarios=STORIES, start=start, hours=_LONG, period=f"{period}ms", onset=ONSET)
     charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
-    monitor = Monitor(directory, port=port, charters=charters, watchers=[show.take])
+    people = directory / "people"
+    sandbox = write_files(people, "demo", charters[0].authorities[0].id)
+    monitor = Monitor(directory, port=port, charters=charters, sandbox=sandbox, watchers=[show.take])
 
     def started() -> None:
         echo(f"board {monitor.address}")
+        echo(
+            f"The sandbox is founded: acts are signed, with the keys in {people} (try: sandbox-monitor override PILOT "
+            f"watch --reason test --author officer --key {people / 'officer.key'} --to {monitor.address.rstrip('/')}).",
+            err=True,
+        )
         echo(
             f"{pilots} simulated pilots in real time. Their charters have periods of {period / 1000:g} s instead of "
             f"hours or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
@@ -26,7 +28,7 @@ from monitor.engine.replay import CharterReplay, read_lines
 from monitor.errors import NotDeterministic
 from monitor.model.events import millis
 from monitor.model.lenient import refuse_utf16, without_bom
-from monitor.model.records import Outputs, digest
+from monitor.model.records import Evidence, Outputs, digest
 from monitor.notary.compare import Comparison, recorded_at
 from monitor.notary.format import Damage
 from monitor.projections.alpha_budget import AlphaRuns
@@ -49,6 +51,12 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the HTML report with a picture for each pilot.",
+)
+@click.option(
+    "--evidence",
+    "evidence_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write each closed period as a line of JSON, for `recompute.py` of a report.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines; see the format above.")
 @click.option("--until", metavar="DATE", help="Events alone: let time run on to this day (UTC, its last moment).")
@@ -77,6 +85,7 @@ def replay(
     events: Path,
     against: Path | None,
     out: Path | None,
+    evidence_path: Path | None,
     as_json: bool,
     until: str | None,
     admit_at: str,
@@ -123,17 +132,22 @@ def replay(
             "--service and --processes; to try another charter, use `export --telemetry`"
         )
     # A report needs the evidence of every pilot, which stays in the process that computed it.
-    count = 1 if out is not None else processes
+    count = processes if out is None and evidence_path is None else 1
     run = _history(events) if history else _events(events, _load(charters), until, admit_at, service, count)
     try:
         comparison = None if against is None else Comparison(recorded_at(against, run.pilots))
         printer = Printer(run, as_json=as_json, comparison=comparison)
         printer.begin()
         collector = Collector(run.charters) if out is not None else None
-        for step in _watched(run, quiet=no_progress or not sys.stderr.isatty()):
-            printer.take(step)
-            if collector is not None:
-                collector.take(step)
+        with contextlib.ExitStack() as files:
+            evidence = None if evidence_path is None else files.enter_context(evidence_path.open("wb"))
+            for step in _watched(run, quiet=no_progress or not sys.stderr.isatty()):
+                printer.take(step)
+                if collector is not None:
+                    collector.take(step)
+                if evidence is not None:
+                    periods = (record for record in step.evidence if isinstance(record, Evidence))
+                    evidence.writelines(msgspec.json.encode(record) + b"\n" for record in periods)
         printer.end()
     except Damage as damage:
         raise click.ClickException(f"the record is damaged: {damage}") from damage

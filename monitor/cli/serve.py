@@ -20,6 +20,7 @@ from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
+from monitor.compile.sandbox_file import read_sandbox
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
 
@@ -65,6 +66,12 @@ from monitor.embedded.run import run_until_stopped
     help="public key (ed25519:...) that may admit pilots over HTTP; repeatable [default: anyone]",
 )
 @click.option(
+    "--sandbox",
+    "configuration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="found the sandbox with this configuration (`sandbox init --files-only`), after the charters are admitted",
+)
+@click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
 @host_names
@@ -78,6 +85,7 @@ def serve(
     decisions: Path | None,
     source: str | None,
     admitters: tuple[str, ...],
+    configuration: Path | None,
     checkpoint: float,
     host_names: tuple[str, ...],
 ) -> None:
@@ -101,6 +109,7 @@ def serve(
         charters=[_filled_in(path) for path in charters],
         actors=actors,
         admitters=checked(admitters, "--admit-key"),
+        sandbox=None if configuration is None else read_sandbox(configuration),
         checkpoint_every_ms=round(checkpoint * 1000),
         host_names=host_names,
     )
@@ -108,7 +117,11 @@ def serve(
     def started() -> None:
         echo(f"board {monitor.address}")
         if monitor.open_mode:
-            echo("open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True)
+            echo(
+                "open mode: anyone who reaches this port may admit pilots; found a sandbox (`sandbox-monitor sandbox "
+                "init`), or restrict it with --admit-key",
+                err=True,
+            )
         echo(f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True)
 
     async def reading() -> None:

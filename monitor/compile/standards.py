@@ -1,92 +1,44 @@
-"""Minimum standards of each tier, as one table, and the check of a charter against it. Pure.
-
-The table is data: a deployment may hold another one. `STANDARDS` are those that are shipped. `None` and `False` ask for
-nothing. Standards that no charter can show (`independent_evaluator`) are for the acts on a pilot.
-"""
+"""The check of a charter against the minimum standard of its tier (`monitor/lifecycle/standards.py`). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from monitor.charter.spec import LEVEL_OF_NAME, Charter, Tier
 from monitor.compile.lint import HALTING, Problem
 from monitor.compile.plan import STRICT
-from monitor.compile.power import power_of
+from monitor.compile.power import power_of, ratio_words
 from monitor.compile.tier_rules import RULES, TIERS, Facts, facts_of, tier_by_rule
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.sandbox import Sandbox
+from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, span_ms
 from monitor.model.events import Harm, Severity
-from monitor.model.periods import parse_span
 from monitor.model.records import Level
 
-MONTH_MS = 28 * 86_400_000  # the shortest
-
-
-class Standards(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a charter of one tier has to state at least.
-
-    `highest_alpha`: the most that the probability of a false halt may be. `permits`: a service stops without a permit,
-    and `longest_lease` is the most that one may last. `drill_every`: the longest time between drills;
-    `full_stop_window`: when a drill may really stop the service. `scenarios`: evaluations of a halted system are by
-    scenarios of the charter; `independent_evaluator`: an evaluation by the firm does not count for a release or an
-    exit. `death_halts`: a hard rule halts on a death; `serious_escalates`: one escalates each serious incident.
-    `tolerates`: whether the first crossing of a limit may be tolerated.
-    """
-
-    highest_alpha: float
-    authorities: int = 1
-    approvers: int = 2
-    permits: bool = False
-    longest_lease: str | None = None
-    acknowledge_within: str | None = None
-    drill_every: str | None = None
-    full_stop_window: bool = False
-    scenarios: bool = False
-    independent_evaluator: bool = False
-    signed_acts: bool = False
-    signed_telemetry: bool = False
-    pseudonyms: bool = False
-    halting_limit: bool = False
-    serious_escalates: bool = False
-    death_halts: bool = False
-    unknown_escalates_after: str | None = None
-    gap_escalates: bool = False
-    power: bool = False
-    quiet_for: str | None = None
-    tolerates: bool = False
-
-
-STANDARDS: dict[Tier, Standards] = {
-    "minimal": Standards(highest_alpha=0.05, tolerates=True),
-    "limited": Standards(highest_alpha=0.05, tolerates=True, halting_limit=True, quiet_for="30d"),
-    "high": Standards(
-        highest_alpha=0.02, permits=True, longest_lease="5m", acknowledge_within="5m", drill_every="30d",
-        scenarios=True, independent_evaluator=True, signed_acts=True, signed_telemetry=True, pseudonyms=True,
-        halting_limit=True, serious_escalates=True, unknown_escalates_after="24h", power=True, quiet_for="90d",
-    ),
-    "critical": Standards(
-        highest_alpha=0.01, authorities=2, permits=True, longest_lease="2m", acknowledge_within="60s",
-        drill_every="7d", full_stop_window=True, scenarios=True, independent_evaluator=True, signed_acts=True,
-        signed_telemetry=True, pseudonyms=True, halting_limit=True, serious_escalates=True, death_halts=True,
-        unknown_escalates_after="6h", gap_escalates=True, power=True, quiet_for="90d",
-    ),
-}  # fmt: skip
-"""By tier. Each tier asks for everything that the lighter ones ask for."""
+STANDARDS: dict[Tier, TierStandard] = {one.tier: one for one in SHIPPED_STANDARDS}
+"""Those that are shipped, by tier."""
 
 
 def standard_problems(
-    charter: Charter, standards: Standards | None = None, facts: Facts | None = None, tier: Tier | None = None
+    charter: Charter,
+    standard: TierStandard | None = None,
+    facts: Facts | None = None,
+    tier: Tier | None = None,
+    sandbox: Sandbox | None = None,
 ) -> list[Problem]:
     """What a charter without errors of lint lacks for its tier, each an error with field and fix; and its tier itself,
     where the rules ask for a graver one (`facts` are those of the charter, or of an application).
 
-    `standards` are those of the charter's tier unless given; `tier` is the tier that the authority has fixed, whatever
-    the rules say.
+    `standard` is that of the charter's tier unless given: of the `sandbox`, or as shipped without one. With a sandbox
+    the people are those of its configuration. `tier` is the tier that the authority has fixed, whatever the rules say.
     """
-    asked = STANDARDS[charter.tier] if standards is None else standards
+    if standard is None:
+        standard = STANDARDS[charter.tier] if sandbox is None else sandbox.standard(charter.tier)
     found = [*_tier(charter, facts or facts_of(charter), tier)]
-    for part in (_people, _statistics, _responses, _rules):
-        found += [Problem("error", *one) for one in part(charter, asked)]
+    people = _people(charter, standard) if sandbox is None else _people_of(sandbox, charter, standard)
+    for part in (people, _content(charter, standard), _statistics(charter, standard), _responses(charter, standard),
+                 _rules(charter, standard)):  # fmt: skip
+        found += [Problem("error", *one) for one in part]
     return found
 
 
@@ -105,7 +57,7 @@ def _tier(charter: Charter, facts: Facts, fixed: Tier | None) -> Iterator[Proble
         yield Problem("error", "tier", problem, f"write {by_rule.tier}")
 
 
-def _people(charter: Charter, asked: Standards) -> Iterator[Lacking]:
+def _people(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
     tier = charter.tier
     if len({one.id for one in charter.authorities}) < asked.authorities:
         yield "authorities", f"tier {tier} needs {asked.authorities} authorities", "list another one"
@@ -118,6 +70,30 @@ def _people(charter: Charter, asked: Standards) -> Iterator[Lacking]:
     without = sorted(people - {name for one in charter.authorities for name in one.keys})
     if asked.signed_acts and without:
         yield "authorities", f"tier {tier} needs signed acts, and {', '.join(without)} has no key", "add `keys`"
+
+
+def _people_of(sandbox: Sandbox, charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
+    """The people of the responsible authorities, as the sandbox names them."""
+    known = {one.id for one in sandbox.authorities}
+    for index, one in enumerate(charter.authorities):
+        if one.id not in known:
+            there = ", ".join(sorted(known)[:8])
+            yield f"authorities[{index}].id", f"the sandbox has no authority {one.id}", f"name one of: {there}"
+    named = {one.id for one in charter.authorities}
+    tier = charter.tier
+    if len(named) < asked.authorities:
+        yield "authorities", f"tier {tier} needs {asked.authorities} authorities", "list another one"
+        return
+    approvers = [one for one in sandbox.people if Role.APPROVER in one.roles and one.authority in named]
+    if len(approvers) < asked.approvers or len({one.authority for one in approvers}) < asked.authorities:
+        what = f"tier {tier} needs {asked.approvers} approvers of {asked.authorities} authorities in the sandbox"
+        yield "authorities", what, "list an authority that has approvers"
+    if asked.signed_acts and sandbox.open_mode:
+        yield "authorities", f"tier {tier} needs signed acts, and the sandbox has no keys", "give its people keys"
+
+
+def _content(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
+    tier = charter.tier
     if asked.signed_telemetry and not charter.participant.keys:
         yield "participant.keys", f"tier {tier} needs signed telemetry", "add the public keys of the firm's services"
     if asked.pseudonyms and charter.identifiers != "pseudonyms":
@@ -126,7 +102,7 @@ def _people(charter: Charter, asked: Standards) -> Iterator[Lacking]:
         yield "evaluation", f"tier {tier} needs scenarios for the evaluation of a halted system", "add one"
 
 
-def _statistics(charter: Charter, asked: Standards) -> Iterator[Lacking]:
+def _statistics(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
     tier = charter.tier
     if charter.alpha > asked.highest_alpha:
         fix = f"write {asked.highest_alpha:g} or less"
@@ -138,11 +114,23 @@ def _statistics(charter: Charter, asked: Standards) -> Iterator[Lacking]:
     if not asked.power:
         return
     for one in power_of(charter):
-        if one.asked is None and one.level == "halt":
+        if one.level != "halt":
+            continue
+        if one.asked is None:
             yield f"{one.field}.power", f"tier {tier} needs a planned exposure", "add `power: {exposure: ...}`"
+            continue
+        seen = [ratio for ratio in (*one.ratios, one.asked) if _excess(ratio.ratio) <= asked.rate_ratio + 1e-9]
+        found = max((ratio.found for ratio in seen), default=0.0)
+        if found < asked.power:
+            what = f"{ratio_words(asked.rate_ratio)} is found with a probability of {found:.0%}, tier {tier} needs"
+            yield f"{one.field}.power", f"{what} {asked.power:.0%}", "plan more exposure, or a longer cycle"
 
 
-def _responses(charter: Charter, asked: Standards) -> Iterator[Lacking]:
+def _excess(ratio: float) -> float:
+    return ratio if ratio > 1 else 1 / ratio
+
+
+def _responses(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
     given = charter.responses
     bounds = (
         ("responses.lease", given.lease, asked.longest_lease),
@@ -151,11 +139,11 @@ def _responses(charter: Charter, asked: Standards) -> Iterator[Lacking]:
         ("drills.every", charter.drills.every, asked.drill_every),
     )
     for field, text, most in bounds:
-        if most is None or (text is not None and _length(text) <= _length(most)):
+        if most is None or (text is not None and span_ms(text) <= span_ms(most)):
             continue
         what = "is not given" if text is None else f"{text} is longer than tier {charter.tier} allows"
         yield field, what, f"write {most} or less"
-    if asked.quiet_for is not None and _length(charter.exit.quiet_for) < _length(asked.quiet_for):
+    if asked.quiet_for is not None and span_ms(charter.exit.quiet_for) < span_ms(asked.quiet_for):
         what = f"{charter.exit.quiet_for} is shorter than tier {charter.tier} asks for"
         yield "exit.quiet_for", what, f"write {asked.quiet_for} or more"
     if asked.full_stop_window and not charter.drills.full_stops:
@@ -169,7 +157,7 @@ def _responses(charter: Charter, asked: Standards) -> Iterator[Lacking]:
         yield "tier", f"a service in tier {charter.tier} runs without a permit", f"write {' or '.join(STRICT)}"
 
 
-def _rules(charter: Charter, asked: Standards) -> Iterator[Lacking]:
+def _rules(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
     """Hard rules on a death and on serious incidents; one of the latter may be limited to some kinds of harm."""
     rules = [rule for rule in charter.hard_rules if not rule.unregistered_model]
     deaths = [rule for rule in rules if Harm.DEATH in rule.harm or not rule.harm]
@@ -183,8 +171,3 @@ def _rules(charter: Charter, asked: Standards) -> Iterator[Lacking]:
     ):
         fix = "add {name: serious-incident, level: escalate, severity: [serious_incident]}"
         yield "hard_rules", f"a serious incident escalates in tier {charter.tier}", fix
-
-
-def _length(text: str) -> int:
-    span = parse_span(text)
-    return span.ms + span.months * MONTH_MS

@@ -8,16 +8,13 @@ one of its words does, and the tier is the highest one of all rules that apply. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
 from msgspec import Struct
 
 from monitor.charter.spec import Charter, Tier
+from monitor.lifecycle.standards import TIERS as TIERS
 from monitor.model.events import Harm
 from monitor.model.labels import alike
-
-TIERS: tuple[Tier, ...] = get_args(Tier)
-"""From the lightest to the gravest."""
 
 
 class Facts(Struct, frozen=True):

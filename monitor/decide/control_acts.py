@@ -22,9 +22,12 @@ from monitor.charter.control import (
     Release,
     Shelving,
 )
+from monitor.charter.exit_acts import Graduation
 from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
+from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, stream_key
+from monitor.compile.standards import standard_problems
 from monitor.decide import authority, ladder
 from monitor.decide.begin import begin as _begin
 from monitor.decide.begin import plan_for as plan_for
@@ -34,6 +37,7 @@ from monitor.decide.exits import EXIT_ACTS, apply_exit_act
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped
+from monitor.decide.pauses import forget_ended
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
@@ -51,11 +55,13 @@ from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
 from monitor.state.pilot import PilotState
+from monitor.state.running import NOTHING_RUNS
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 
 Roles: TypeAlias = frozenset[Role]
 NO_SANDBOX = SandboxState()
+LISTED = 4  # problems in one refusal
 DOCUMENT_BYTES = 48 * 1024  # of a charter in a decision; an entry of the ledger has at most 65,535 bytes
 
 
@@ -90,6 +96,7 @@ def apply_act(
                 authority.check_rights(pilot.charter, charter, tier=founded is not None)
             if founded is not None:
                 authority.check_charter(founded, charter)
+                check_standards(founded, pilot.charter, charter)
                 context.document = public_document(charter)
             check_change(pilot, charter)
             old = pilot.charter
@@ -138,6 +145,8 @@ def apply_act(
             finding = Finding(rule=f"charter {signed}")
         case _ if isinstance(act, EXIT_ACTS):
             outcome, finding = apply_exit_act(context, act)
+            if isinstance(act, Graduation) and act.charter is not None:
+                context.document = public_document(pilot.charter)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -148,6 +157,8 @@ def apply_act(
     if isinstance(act, Amendment):
         bound_stale_rules(context)
     exit_once_stopped(context)
+    if context.pilot.running is not NOTHING_RUNS:
+        forget_ended(context)
 
 
 def public_document(charter: Charter) -> dict[str, Any]:
@@ -159,6 +170,18 @@ def public_document(charter: Charter) -> dict[str, Any]:
         raise ControlRefused("charter", Refusal.BAD_CHARTER, words)
     found: dict[str, Any] = msgspec.json.decode(raw)
     return found
+
+
+def check_standards(sandbox: Sandbox, old: Charter, new: Charter) -> None:
+    """Raises ControlRefused where an amended charter misses a minimum standard of its tier, or its tier is below the
+    rules, and the charter in force does not lack the same. A charter with errors is refused for these, later."""
+    if any(problem.severity == "error" for problem in lint(new)):
+        return
+    before = {(one.field, one.problem) for one in standard_problems(old, sandbox=sandbox)}
+    found = [one for one in standard_problems(new, sandbox=sandbox) if (one.field, one.problem) not in before]
+    if found:
+        words = " | ".join(f"charter.{one.field}: {one.problem}; {one.fix}" for one in found[:LISTED])
+        raise ControlRefused(f"charter.{found[0].field}", Refusal.BELOW_STANDARD, words)
 
 
 def shelf_ms(plan: Plan, text: str) -> int:

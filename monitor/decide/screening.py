@@ -53,7 +53,7 @@ def screen(application: Application, charter: Charter, sandbox: Sandbox, answers
     _negative_list(matches(sandbox.prohibitions, texts_of(application, charter)), answers)
     check_responsible(charter, sandbox)
     facts = application_facts(application, charter)
-    _refuse(Refusal.SCREENING_FAILED, standard_problems(charter, facts=facts))
+    _refuse(Refusal.SCREENING_FAILED, standard_problems(charter, facts=facts, sandbox=sandbox))
     _refuse(Refusal.POWER_TOO_LOW, screen_power(charter))
     answered = tuple(item for item in sandbox.prohibitions if item.id in answers)
     return Screened(tier_by_rule(facts), answered)

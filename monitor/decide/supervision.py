@@ -120,18 +120,19 @@ def duty_overdue(context: DecisionContext, key: str) -> None:
     context.raise_finding(key, Level.ESCALATE, Reason.FINDING_OVERDUE, finding, "until_lowered")
 
 
-def rectify_duties(context: DecisionContext, finding: str) -> None:
-    """Note the rectification of the duties that `finding` names; the first one counts."""
+def rectify_duties(context: DecisionContext, finding: str) -> tuple[str, ...]:
+    """Note the rectification of the duties that `finding` names; the first one counts. Returns their keys."""
     pilot = context.pilot
     named = tuple(key for key in pilot.running.duties if names_finding(key, finding))
     if not named:
-        return
+        return ()
     duties = dict(pilot.running.duties)
     for key in named:
         if duties[key].rectified is None:
             duties[key] = structs.replace(duties[key], rectified=context.at)
             _fact(context, FactKind.RECTIFIED, key)
     pilot.running = structs.replace(pilot.running, duties=duties)
+    return named
 
 
 def suspend(context: DecisionContext, act: Suspension) -> None:

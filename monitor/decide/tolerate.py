@@ -86,8 +86,8 @@ def rectification_overdue(context: DecisionContext) -> None:
 
 def record_rectification(context: DecisionContext, finding: str) -> tuple[Transition, Content]:
     """Record a corrective action: under a halt, in an open window, or for a finding that `finding` names, active or of
-    an inspection. Returns what the record says of it, with the keys of the findings that it rectifies. Raises
-    ControlRefused when it names none of them."""
+    an inspection. Returns what the record says of it: the findings of inspections that it rectifies (records of logs
+    from before there were inspections stay as they are). Raises ControlRefused when it names none of them."""
     pilot, s = context.pilot, context.pilot.standing
     known = {*s.active, *pilot.running.duties}
     if pilot.window.waiting:
@@ -107,8 +107,8 @@ def record_rectification(context: DecisionContext, finding: str) -> tuple[Transi
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
         clock_facts(context, Fact(kind=FactKind.RECTIFIED, at=context.received, key=WINDOW))
-    rectify_duties(context, finding)
-    return outcome, {"rectified": tuple(named[:LISTED])} if named else {}
+    rectified = rectify_duties(context, finding)
+    return outcome, {"rectified": rectified} if rectified else {}
 
 
 def _date(at: int) -> str:

@@ -46,6 +46,8 @@ from monitor.files.side_file import read_side_file
 from monitor.http_server.bell import Bell, waited
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
+from monitor.lifecycle.sandbox_acts import SandboxFounding, configuration_digest
 from monitor.logs import EventLogger
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
@@ -105,9 +107,10 @@ def _secret(raw: bytes) -> bytes:
 class Monitor:
     """`start`, then `wait` until it fails or `stop` is called from elsewhere.
 
-    `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. `actors` get
-    every decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs
-    in order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`.
+    `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. The
+    `sandbox` is founded after that; once it is, `charters` are neither admitted nor amended. `actors` get every
+    decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs in
+    order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class Monitor:
         *,
         port: int = 8321,
         charters: Sequence[Charter] = (),
+        sandbox: Sandbox | None = None,
         actors: dict[str, Any] | None = None,
         watchers: Sequence[Callable[[Outputs], None]] = (),
         admitters: Sequence[str] = (),
@@ -135,7 +139,7 @@ class Monitor:
         self.board = FleetView(ledger=self._ledger)
         self.board.open_mode = self.open_mode
         self._open = self.open_mode
-        self._charters = charters
+        self._charters, self._sandbox = charters, sandbox
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
@@ -208,6 +212,7 @@ class Monitor:
             )
         await self._admit()
         await self._control()
+        await self._found()
         self._warn_of_others()
         await self._telemetry()
         await self._time()
@@ -388,6 +393,27 @@ class Monitor:
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
         if acts:
             await self.store.feed_control(acts)
+
+    async def _found(self) -> None:
+        """Found the sandbox, unless one is founded. Charters that are given are admitted before: an operator may not
+        admit pilots afterwards."""
+        given, founded = self._sandbox, self.runner.machine.sandbox.sandbox
+        if given is None:
+            return
+        if founded is None:
+            act = SandboxFounding(id=digest("serve", secrets.token_bytes(16)), pilot=SUBJECT, author="serve",
+                                  sandbox=given, **validity(0, self.clock()))  # fmt: skip
+            body = msgspec.json.encode(act)
+            signed = ((HEADER, self._signer.sign("control", body).encode()),)
+            await self.store.feed_control([Incoming(body, key=SUBJECT.encode(), headers=signed)])
+            await self._control()
+        elif configuration_digest(founded) != configuration_digest(given):
+            log.warning(
+                "sandbox.not_in_force",
+                stage="decide",
+                version_in_force=founded.version,
+                detail="another configuration is in force; change it with `sandbox-monitor sandbox propose`",
+            )
 
     def _warn_of_others(self) -> None:
         """Warn of each given charter that was refused because another one is in force."""

@@ -21,6 +21,8 @@ from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
 from monitor.lifecycle.life import Lifecycle
+from monitor.lifecycle.sandbox_check import KEYS
+from monitor.lifecycle.tenure import ENDED_KEPT
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
 from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
@@ -63,7 +65,8 @@ GROUND = 6 * (4 * 300 + ARRAY) + 4 * NUMBER + ARRAY
 COMMAND = 2 * TEXT + 4 * ID + GROUND + 12 * WORD
 REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
-TRUSTED_KEYS = 128  # keys of acts: those of the charter, and of the admitters
+# Keys of acts: those of the charter and of the admitters, of the people of the sandbox, and of those who were removed.
+TRUSTED_KEYS = 128 + KEYS + ENDED_KEPT
 LIFE = 7 * WORD + 2 * (2 * ID + ARRAY) + ARRAY
 STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
 SHORT = NAME + 2  # an id as `short` writes it

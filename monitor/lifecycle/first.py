@@ -9,7 +9,7 @@ from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.prohibited import EU_PROHIBITIONS
 from monitor.lifecycle.sandbox import Person, Sandbox, SandboxAuthority
-from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS
+from monitor.lifecycle.standards import SHIPPED_STANDARDS
 
 FIRST_PEOPLE: dict[str, tuple[Role, ...]] = {
     "officer": (Role.OFFICER,),
@@ -34,7 +34,7 @@ def first_sandbox(
         id=name,
         authorities=(SandboxAuthority(authority, "central"),),
         people=(*people, *more),
-        tiers=EXAMPLE_TIERS,
+        tiers=SHIPPED_STANDARDS,
         prohibitions=EU_PROHIBITIONS,
         clocks=clocks,
     )

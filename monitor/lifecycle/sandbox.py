@@ -13,9 +13,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from monitor.charter.spec import SpanText, Tier
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.standards import TierStandard as TierStandard
 from monitor.model.signing import Trusted
 
 SUBJECT = "sandbox"  # key of its records on the control log
@@ -25,7 +25,6 @@ Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}
 Text: TypeAlias = Annotated[str, Meta(max_length=200)]
 Sentence: TypeAlias = Annotated[str, Meta(min_length=1, max_length=1000)]
 Reference: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
-Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
 class SandboxAuthority(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,21 +48,6 @@ class Person(Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[tuple[Text, ...], Meta(max_length=4)] = ()
     name: Text = ""
     contact: Text = ""
-
-
-class TierStandard(Struct, frozen=True, forbid_unknown_fields=True):
-    """The least that a charter of a tier must hold: `highest_alpha`, whether permits and a third-party evaluator are
-    needed, how often halts are tested at least (`None`: never), how many authorities approve a release, and the `power`
-    with which a rise to `rate_ratio` times the limit must be found (0: no minimum)."""
-
-    tier: Tier
-    highest_alpha: Annotated[float, Meta(gt=0, lt=1)]
-    permits: bool = False
-    evaluator: bool = False
-    drill_every: SpanText | None = None
-    authorities: Annotated[int, Meta(ge=1, le=2)] = 1
-    power: Probability = 0.0
-    rate_ratio: Annotated[float, Meta(gt=1, le=100)] = 2.0
 
 
 class Prohibition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +79,10 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def open_mode(self) -> bool:
         """Whether no person has a key, so that no author is proved."""
         return not any(person.keys for person in self.people)
+
+    def standard(self, tier: str) -> TierStandard:
+        """The minimum standard of a tier."""
+        return next(one for one in self.tiers if one.tier == tier)
 
     def person(self, author: str) -> Person | None:
         """The person of this id, or `None`."""

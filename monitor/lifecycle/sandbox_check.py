@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from monitor.charter.spec import Tier
 from monitor.charter.values import Flaw
 from monitor.deadlines import rules
 from monitor.errors import SandboxConfigError
 from monitor.lifecycle.acts import Role
-from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, TierStandard, size_of
+from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, size_of
+from monitor.lifecycle.standards import TIERS, TierStandard, weaker_fields
 from monitor.model.signing import read_public
 
-TIERS: tuple[str, ...] = get_args(Tier)
 ASSIGNABLE = frozenset(Role) - {Role.FIRM, Role.ADMITTER}
 OF_AUTHORITIES = frozenset({Role.OFFICER, Role.APPROVER})
 INDEPENDENT = (Role.EVALUATOR, Role.OPERATOR, Role.SUPPLIER)  # none of them is an officer or approver
 APPROVERS = 2
-KEYS = 512  # of all people together
-
-EXAMPLE_TIERS: tuple[TierStandard, ...] = (
-    TierStandard("minimal", 0.05),
-    TierStandard("limited", 0.05, drill_every="90d"),
-    TierStandard("high", 0.01, True, True, "30d", 1, 0.8),
-    TierStandard("critical", 0.01, True, True, "30d", 2, 0.9, 1.5),
-)
-"""Standards to start from; a deployment sets its own."""
+KEYS = 256  # of all people together
 
 
 def sandbox_of(data: Any) -> Sandbox:
@@ -111,18 +101,8 @@ def _keys(sandbox: Sandbox) -> Iterator[Flaw]:
 
 
 def _tiers(tiers: tuple[TierStandard, ...]) -> Iterator[Flaw]:
-    by_tier = {standard.tier: standard for standard in tiers}
     if sorted(standard.tier for standard in tiers) != sorted(TIERS):
         yield Flaw("tiers", "each tier has one standard", f"write one for each of {', '.join(TIERS)}")
         return
-    ordered = [by_tier[tier] for tier in get_args(Tier)]
-    for lower, higher in itertools.pairwise(ordered):
-        for field in ("permits", "evaluator", "authorities", "power"):
-            if getattr(higher, field) < getattr(lower, field):
-                yield _weaker(higher.tier, field, lower.tier)
-        if higher.highest_alpha > lower.highest_alpha:
-            yield _weaker(higher.tier, "highest_alpha", lower.tier)
-
-
-def _weaker(tier: str, field: str, lower: str) -> Flaw:
-    return Flaw(f"tiers[{tier}].{field}", f"is weaker than that of {lower}", "make it at least as strict")
+    for tier, field, lower in weaker_fields(tiers):
+        yield Flaw(f"tiers[{tier}].{field}", f"is weaker than that of {lower}", "make it at least as strict")

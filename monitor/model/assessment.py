@@ -90,9 +90,9 @@ class ConditionResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers at `at` (ms) of a pilot in the sandbox since `began`. Statistics are those of share `restart` of
     alpha. `entries`: number of the last entry before this one. `rectifications` are open, the first is due at
-    `rectification_due`. `quiet` (ms) has passed without a finding at level escalate, `quiet_needed` is asked. `clocks_*`
-    count its legal deadlines. `omitted` streams are not listed. `lacks`: what keeps it from `scale`; `advised`: the
-    outcome that follows."""
+    `rectification_due`. `quiet` (ms) has passed without a finding at level escalate, `quiet_needed` is asked. Of its
+    legal deadlines `clocks_*` are in that state. `omitted` streams are not listed. `lacks`: what keeps it from `scale`;
+    `advised`: the outcome that follows."""
 
     at: int
     began: int

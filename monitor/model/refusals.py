@@ -92,6 +92,7 @@ class Refusal(StrEnum):
     PROPOSAL_CHANGED = "proposal_changed"
     UNKNOWN_AUTHORITY = "unknown_authority"
     RESERVED_NAME = "reserved_name"
+    BELOW_STANDARD = "below_standard"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -217,6 +218,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.UNKNOWN_PROPOSAL: "There is no open proposal of this id.",
     Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
     Refusal.UNKNOWN_AUTHORITY: "The charter names an authority that the sandbox does not have.",
+    Refusal.BELOW_STANDARD: "The amended charter misses a minimum standard of its tier.",
     Refusal.RESERVED_NAME: "Records with the key `sandbox` are about the sandbox; no pilot has this name.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",

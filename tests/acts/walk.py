@@ -36,7 +36,7 @@ from monitor.lifecycle.sandbox_acts import (
     SandboxFounding,
     change_digest,
 )
-from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS
+from monitor.lifecycle.standards import SHIPPED_STANDARDS
 from monitor.model.records import Decision, Level, Reason
 from monitor.model.signing import Proved, Signer
 from tests.acts.cells import AUTHORS, CHARTER, MAKERS, PEOPLE, Author
@@ -274,7 +274,7 @@ def _changes(random: Random) -> Iterator[Change]:
     yield PutPerson(Person("firm", (Role.OFFICER, Role.APPROVER), AUTHORITY, (mallory,)))
     yield PutAuthority(structs.replace(PEOPLE.authorities[0], region=random.choice(("", "north"))))
     for authorities in (1, 2):
-        yield PutTier(structs.replace(EXAMPLE_TIERS[1], authorities=authorities))
+        yield PutTier(structs.replace(SHIPPED_STANDARDS[1], authorities=authorities))
 
 
 def _ids(person: Person) -> Iterator[str]:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 from msgspec import Struct
 
 from monitor.charter.spec import Charter
 from monitor.compile.plan import Plan
+from monitor.deadlines.shipped import example_table
 from monitor.engine.partition import PartitionState
 from monitor.engine.state_bounds import BOUNDS, LARGEST_APPLICANT, LARGEST_PARTITION, LARGEST_STATE
 from monitor.kafka.topics import LARGE
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.first import first_sandbox
+from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, SandboxAuthority, size_of
+from monitor.lifecycle.sandbox_acts import OPEN_PROPOSALS, PROPOSAL_BYTES, SandboxState
+from monitor.lifecycle.sandbox_check import KEYS
+from monitor.lifecycle.tenure import NEEDED_KEPT, PERIODS_KEPT, Tenure, role_right
 from monitor.model.bounds import STATE_BYTES
 from monitor.model.records import Command
+from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import Applicant
 from monitor.state.pilot import PilotState, Stream
+from monitor.state.sandbox import SandboxSubject
 from monitor.state.snapshots import _Snapshot
 
 OVERHEAD = 64 * 1024  # of a record: key, headers, batch; the header of a signature
@@ -52,3 +62,20 @@ def test_all_bounds_together_fit_a_record() -> None:
     assert LARGEST_STATE <= STATE_BYTES
     assert LARGEST_APPLICANT <= STATE_BYTES
     assert max(STATE_BYTES, LARGEST_PARTITION) + OVERHEAD < LARGE
+
+
+def test_the_largest_configuration_of_a_sandbox_fits_a_record() -> None:
+    """With every right changed as often as is remembered, open proposals of the largest size, and the acts."""
+    roles = (Role.OFFICER, Role.APPROVER, Role.PUBLISHER, Role.PUBLIC_CHANNEL, Role.AUDITOR)
+    authority = SandboxAuthority("a" * 64, "central")
+    people = tuple(Person(f"{n:064}", roles, authority.id) for n in range(1020))
+    sandbox = first_sandbox("s", authority.id, {}, example_table(), people)
+    periods = ((1 << 42, 1 << 42),) * PERIODS_KEPT
+    changed = {role_right(person, role): periods for person in sandbox.people for role in person.roles}
+    needed = {one.tier: ((1 << 42, 2),) * NEEDED_KEPT for one in sandbox.tiers}
+    acts = BOUNDS[ActMemory]
+    rest = OPEN_PROPOSALS * (PROPOSAL_BYTES + 1024) + sum(acts.values()) + KEYS * 100
+    subject = SandboxSubject(SandboxState(sandbox, {}, Tenure(1 << 42, changed, needed)))
+    assert len(sandbox.people) == 1024
+    rest += SANDBOX_BYTES - size_of(sandbox)
+    assert len(msgspec.msgpack.encode(subject)) + rest + OVERHEAD < LARGE

@@ -66,9 +66,10 @@ def test_a_good_pilot_with_enough_evidence_may_scale() -> None:
     assert row.power >= 0.8
 
 
-@settings(max_examples=examples(150, 2_000), deadline=None)
+@settings(max_examples=examples(100, 600), deadline=None)
 @given(
-    st.floats(0, 1e5), st.floats(0, 1e5), st.integers(0, 400), st.integers(0, 50), st.floats(0, 50),
+    st.floats(0, 1e5), st.sampled_from([0.0, 1e-320, 1e18]) | st.floats(0, 1e5),
+    st.integers(0, 400), st.integers(0, 50), st.floats(0, 50),
     st.sampled_from(["above", "below"]), st.integers(1, 3),
 )  # fmt: skip
 def test_an_underpowered_pilot_never_gets_scale(
@@ -139,12 +140,12 @@ def test_each_lack_keeps_a_good_pilot_from_scale() -> None:
 
 
 def test_a_condition_in_words_is_answered_by_a_person_and_a_check_by_the_monitor() -> None:
-    """Open, unmet and met conditions differ; a check on a measure without a value is not met."""
+    """Open, unmet and met conditions differ."""
     checks = (
         ExitCheck("rate", most=0.001),
         ExitCheck("power", least=0.99, indicator="incidents"),
         ExitCheck("halts", most=0),
-        ExitCheck("events", least=1, indicator="unknown"),
+        ExitCheck("events", least=1_000, indicator="incidents"),
     )
     leave = Exit(conditions=("users were told",), checks=checks)
     pilot = pilot_with(GOOD, exit=leave)

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.charter.control import Admission, Approval, ControlBase, Evaluation, Override, Rectification, Release
+from monitor.charter.running_acts import ChangeProposal, GuidanceRequest, PauseRequest
 from monitor.cli.control import rectify, standing
 from monitor.cli.export import export
 from monitor.cli.replay import replay
@@ -48,6 +49,9 @@ def act(firm: str, kind: type[ControlBase] = Rectification, author: str = "", pi
         Override: {"level": "normal", "reason": "r"},
         Release: {"reason": "r"},
         Approval: {},
+        ChangeProposal: {"kind": "data_type", "subjects": ("logs",), "summary": "s"},
+        PauseRequest: {"reason": "r"},
+        GuidanceRequest: {"question": "q"},
     }[kind]
     made = kind(id=name, pilot=pilot or PILOTS[firm], author=author or firm, **given, **whole)  # type: ignore[arg-type]
     return msgspec.json.encode(made)
@@ -68,7 +72,7 @@ def test_a_firm_acts_and_reads_about_its_own_pilot(goal: Goal) -> None:
             statuses, sent = [], []
             for firm in KEYS:
                 statuses += [await b.status(b.signed(firm, "GET", target)) for target in reads(firm)]
-                for kind in (Rectification, Evaluation):
+                for kind in (Rectification, Evaluation, ChangeProposal, PauseRequest, GuidanceRequest):
                     sent.append(act(firm, kind))
                     statuses.append(await b.status(b.signed(firm, "POST", "/v1/control", sent[-1])))
             return statuses, sent, [body for _, body, _ in b.control.appended]

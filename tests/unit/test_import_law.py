@@ -31,7 +31,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
-    ("client", "simulation", "console"),
+    ("client", "simulation", "console", "report"),
     ("embedded", "kafka", "importers"),
     ("cli",),
     ("__main__",),

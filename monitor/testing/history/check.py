@@ -19,6 +19,7 @@ from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
 from monitor.kafka.dump import PartitionDump, replay_dump
 from monitor.kafka.output_consumer import identity
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.output_records import Output
 from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
 
@@ -287,7 +288,7 @@ def _state(contents: PartitionContents, reference: Machine, restored: Machine) -
     replay_dump(rest, restored)
     _clear_epochs(restored)
     _clear_epochs(reference)
-    have, need = restored.snapshots(restored.pilots), reference.snapshots(reference.pilots)
+    have, need = (one.snapshots([*one.pilots, SUBJECT]) for one in (restored, reference))
     for pilot in sorted(have.keys() | need.keys()):
         if have.get(pilot) != need.get(pilot):
             name = f"{where} of {pilot or 'the partition'}"

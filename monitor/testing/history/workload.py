@@ -62,6 +62,7 @@ from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
+from monitor.testing.history.sandbox_story import SandboxStory
 from monitor.validate.rejections import MAX_BYTES
 
 SCENES = ("step", "death", "silence", "late", "gaps", "duplicates", "spike", "group", "silent_model", "upgrade", "calm")
@@ -121,6 +122,7 @@ class Workload:
         self.pilots = self.fleet.pilots
         self._versions = dict.fromkeys(self.pilots, 1)
         self._acts = 0
+        self._sandbox = SandboxStory(seed)
 
     @property
     def length_ms(self) -> int:
@@ -144,6 +146,8 @@ class Workload:
         admissions = [self._control(self.fleet.admission(p)) for p in self.pilots]
         early = rng.random() < 0.8  # else some telemetry comes before its pilot is admitted
         yield Burst(-2 * self._slice if early else 3 * self._slice, admissions)
+        if self._sandbox.founded:
+            yield Burst(4 * self._slice, self._everywhere(self._sandbox.founding()))
         events: dict[int, list[Envelope]] = {}
         for received, event in self.fleet:
             events.setdefault((received - self.fleet.start) // self._slice, []).append(event)
@@ -155,6 +159,8 @@ class Workload:
                 yield Burst(at, self._spoiled(items))
             if rng.random() < 0.25:
                 yield Burst(at, [self._control(act) for act in self._some_acts()])
+            if self._sandbox.founded and number > 4 and number % 6 == 0:
+                yield Burst(at, [item for act in self._sandbox.change() for item in self._everywhere(act)])
             if rng.random() < 0.03:
                 yield Burst(at, [self._bad(rng.choice(self.pilots)) for _ in range(3)], aborted=True)
             if number * self._slice > self.length_ms * 0.6 and not released:
@@ -238,6 +244,11 @@ class Workload:
 
     def _control(self, act: ControlBase) -> Item:
         return Item("control", self.partition(act.pilot), act.pilot.encode(), msgspec.json.encode(act))
+
+    def _everywhere(self, act: ControlBase) -> list[Item]:
+        """An act on the sandbox, in every partition."""
+        body = msgspec.json.encode(act)
+        return [Item("control", number, act.pilot.encode(), body) for number in range(self.partitions)]
 
     def _id(self, *parts: object) -> str:
         self._acts += 1

@@ -82,6 +82,8 @@ def _text(pattern: str, name: str, number: int) -> str:
     """A text that `pattern` allows: a span, a time of day, a date, or any."""
     if "|w)" in pattern:
         return f"{number}h"
+    if "{64}" in pattern:
+        return f"{number:064x}"
     if ":[0-5]" in pattern:
         return f"10:{number % 60:02d}"
     if pattern == "^[0-9a-f]{64}$":

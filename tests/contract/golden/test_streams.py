@@ -36,6 +36,8 @@ OF_SANDBOXES = {
     *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
+    *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
+    *("graduated", "recalled", "closed"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {

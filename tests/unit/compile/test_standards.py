@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,8 +31,13 @@ from monitor.charter.spec import (
 from monitor.compile.lint import lint
 from monitor.compile.load import read_charter
 from monitor.compile.plan import STRICT
-from monitor.compile.standards import STANDARDS, Standards, standard_problems
+from monitor.compile.standards import STANDARDS, standard_problems
 from monitor.compile.tier_rules import RULES, TIERS, Facts, TierRule, facts_of, tier_by_rule
+from monitor.deadlines.shipped import example_table
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.first import first_sandbox
+from monitor.lifecycle.sandbox import Person, SandboxAuthority
+from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, weaker_fields
 from monitor.model.events import Harm, Severity
 from monitor.model.signing import Signer
 
@@ -112,6 +116,9 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("pseudonyms", {"identifiers": UNSET}, "identifiers"),
     ("halting_limit", {"indicators": (structs.replace(RATE, detectors=(MILD,)),)}, "indicators"),
     ("power", {"indicators": (structs.replace(RATE, power=UNSET),)}, "indicators[0].power"),
+    ("power", {"indicators": (structs.replace(RATE, power=PowerSpec(exposure=20)),)}, "indicators[0].power"),
+    ("rate_ratio", {"indicators": (structs.replace(RATE, power=PowerSpec(exposure=25, ratio=3.0)),)},
+     "indicators[0].power"),
     ("death_halts", {"hard_rules": GOOD.hard_rules[1:]}, "hard_rules"),
     ("death_halts", {"hard_rules": (HardRule("death", "escalate", harm=DEATH), GOOD.hard_rules[1])}, "hard_rules"),
     ("serious_escalates", {"hard_rules": GOOD.hard_rules[:1]}, "hard_rules"),
@@ -127,34 +134,61 @@ def test_each_standard_is_checked(standard: str, changes: dict[str, Any], field:
     assert (problem.severity, problem.field) == ("error", field)
     assert problem.problem
     assert problem.fix
-    asks_nothing = Standards(highest_alpha=1.0, authorities=0, approvers=0, tolerates=True)
+    asks_nothing = TierStandard(tier="critical", highest_alpha=1.0, authorities=0, approvers=0, tolerates=True)
     assert standard_problems(made, asks_nothing, tier="critical") == []
 
 
 def test_every_standard_that_a_charter_can_show_has_a_case() -> None:
     """A field of the table that nothing checks would be a promise that nothing keeps."""
-    assert set(Standards.__struct_fields__) - {case[0] for case in CASES} == {"independent_evaluator", "permits"}
+    assert set(TierStandard.__struct_fields__) - {case[0] for case in CASES} == {
+        "tier", "independent_evaluator", "permits",
+    }  # fmt: skip
 
 
 def test_permits_are_asked_for_in_the_tiers_that_enforce_them() -> None:
     """The tiers whose service stops without a permit are those whose standards say so; another table is told."""
     assert tuple(tier for tier in TIERS if STANDARDS[tier].permits) == STRICT
-    asked = Standards(highest_alpha=1.0, permits=True, tolerates=True)
-    assert lacking(structs.replace(GOOD, tier="limited"), standards=asked, tier="limited") == ["tier"]
+    asked = TierStandard(tier="limited", highest_alpha=1.0, permits=True, tolerates=True)
+    assert lacking(structs.replace(GOOD, tier="limited"), standard=asked, tier="limited") == ["tier"]
 
 
 def test_a_graver_tier_asks_for_no_less() -> None:
     """Along the tiers no standard becomes lighter."""
-    for light, grave in pairwise(TIERS):
-        one, two = STANDARDS[light], STANDARDS[grave]
-        for name in Standards.__struct_fields__:
-            was, now = getattr(one, name), getattr(two, name)
-            if name in ("highest_alpha", "tolerates"):
-                assert now <= was
-            elif isinstance(was, bool | int):
-                assert now >= was
-            elif was is not None:
-                assert now is not None
+    assert list(weaker_fields(SHIPPED_STANDARDS)) == []
+    strict = SHIPPED_STANDARDS[3]
+    for field, value in (
+        ("highest_alpha", 0.03), ("authorities", 0), ("longest_lease", "6m"), ("drill_every", None),
+        ("quiet_for", "80d"), ("pseudonyms", False), ("power", 0.7), ("rate_ratio", 3.0), ("tolerates", True),
+    ):  # fmt: skip
+        weak = structs.replace(strict, **{field: value})
+        found = list(weaker_fields((*SHIPPED_STANDARDS[:3], weak)))
+        assert found == [("critical", field, "high")]
+
+
+PEOPLE = first_sandbox("city", "a", {}, example_table())
+
+
+def test_with_a_sandbox_the_people_are_those_of_its_configuration() -> None:
+    """Those of the charter count for nothing: an authority must be there, with approvers, and with keys where acts are
+    to be signed."""
+    people = tuple(
+        Person(name, roles, authority, (Signer(bytes([number]) * 32).public,))
+        for number, (name, roles, authority) in enumerate(
+            (("o", (Role.OFFICER,), "a"), ("x", (Role.APPROVER,), "a"), ("y", (Role.APPROVER,), "b")), 20
+        )
+    )
+    both = (SandboxAuthority("a", "central"), SandboxAuthority("b", "sectoral"))
+    sandbox = structs.replace(PEOPLE, authorities=both, people=people)
+    bare = structs.replace(GOOD, authorities=(Authority("a"), Authority("b")))
+    assert standard_problems(bare, sandbox=sandbox) == []
+    assert lacking(GOOD, sandbox=structs.replace(sandbox, people=people[:2])) == ["authorities"]
+    unsigned = tuple(structs.replace(person, keys=()) for person in people)
+    assert lacking(GOOD, sandbox=structs.replace(sandbox, people=unsigned)) == ["authorities"]
+    assert lacking(GOOD, sandbox=PEOPLE) == ["authorities[1].id", "authorities", "authorities"]
+    lax = tuple(structs.replace(one, highest_alpha=0.2) for one in sandbox.tiers)
+    greedy = structs.replace(bare, alpha=0.1)
+    assert lacking(greedy, sandbox=sandbox) == ["alpha"]
+    assert lacking(greedy, sandbox=structs.replace(sandbox, tiers=lax)) == []
 
 
 FACTS: list[tuple[Facts, Tier, str]] = [

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
-from monitor.charter.spec import Authority, Participant, Responses
+from monitor.charter.spec import Authority, Exit, Participant, Responses
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Person, SandboxAuthority
@@ -32,8 +32,8 @@ from monitor.lifecycle.sandbox_acts import (
     changed,
     configuration_digest,
 )
-from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS
 from monitor.lifecycle.sandbox_diff import change_between
+from monitor.lifecycle.standards import SHIPPED_STANDARDS
 from monitor.model.records import Level, Reason, Rejected
 from monitor.model.signing import Signer, Trusted
 from monitor.projections.wording import sentence
@@ -256,12 +256,12 @@ def test_approvers_of_two_authorities_release_where_the_standard_of_the_tier_ask
     """A standard that is lowered while a halt stands does not count for it."""
     two = Authority(OTHER)
     world = Founded(admit=structs.replace(OWN, authorities=(*OWN.authorities, two)))
-    standard = structs.replace(EXAMPLE_TIERS[1], authorities=2)
-    for tier in EXAMPLE_TIERS[2:]:
+    standard = structs.replace(SHIPPED_STANDARDS[1], authorities=2)
+    for tier in SHIPPED_STANDARDS[2:]:
         world.change(PutTier(structs.replace(tier, authorities=2)))
     world.change(PutTier(standard))
     rectified(world)
-    world.change(PutTier(EXAMPLE_TIERS[1]))
+    world.change(PutTier(SHIPPED_STANDARDS[1]))
     for author in ("approver-1", "approver-2"):
         assert world.put(Approval(**world.by(author))).decisions
     assert not world.put(Release(**world.by("officer"), reason="x")).decisions
@@ -323,7 +323,7 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     PutAuthority(SandboxAuthority("agency", "sectoral", region="north")),
     PutPerson(Person("new", (Role.OFFICER,), AUTHORITY, (NEW.public,))),
     RemovePerson("auditor"),
-    PutTier(structs.replace(EXAMPLE_TIERS[3], highest_alpha=0.005)),
+    PutTier(structs.replace(SHIPPED_STANDARDS[3], highest_alpha=0.005)),
     PutProhibition(structs.replace(SANDBOX.prohibitions[0], id="own")),
     RemoveProhibition(SANDBOX.prohibitions[0].id),
     PutClocks(structs.replace(SANDBOX.clocks, rules=SANDBOX.clocks.rules[:3])),
@@ -359,3 +359,25 @@ def test_the_difference_of_two_versions_is_a_change_that_leads_from_one_to_the_o
             }
         assert made.clocks == wanted.clocks
     assert change_between(new, new) is None
+
+
+def test_an_amended_charter_keeps_the_standards_of_its_tier() -> None:
+    """What it newly misses is refused with field and fix; what the charter in force misses already may stay."""
+    world = Founded()
+    short = structs.replace(OWN, version=2, exit=Exit(quiet_for="1d"))
+    assert not world.amended(short).decisions
+    assert why(world) == "below_standard"
+    assert world.rejected[-1].field == "charter.exit.quiet_for"
+    limited = structs.replace(SHIPPED_STANDARDS[1], quiet_for="80d", pseudonyms=True)
+    world.change(SeveralChanges((PutTier(limited),)))
+    assert world.amended(structs.replace(OWN, version=2, scenario="another")).decisions
+
+
+def test_an_application_is_screened_by_the_standards_of_the_sandbox() -> None:
+    """Not by those that are shipped."""
+    strict = structs.replace(SHIPPED_STANDARDS[1], pseudonyms=True)
+    tiers = (SHIPPED_STANDARDS[0], strict, *SHIPPED_STANDARDS[2:])
+    world = Founded(structs.replace(SANDBOX, tiers=tiers), admit=None)
+    world.agreed(OWN)
+    assert [one.detail.split(":")[0] for one in world.rejected][0] == "screening_failed"
+    assert "identifiers" in world.rejected[0].field

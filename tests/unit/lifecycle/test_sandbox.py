@@ -12,7 +12,7 @@ from monitor.deadlines.shipped import example_table
 from monitor.errors import ControlRefused, SandboxConfigError
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.prohibited import EU_PROHIBITIONS, matches
-from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, SandboxAuthority, TierStandard, roles_in, size_of
+from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, SandboxAuthority, roles_in, size_of
 from monitor.lifecycle.sandbox_acts import (
     OPEN_PROPOSALS,
     PROPOSAL_BYTES,
@@ -35,12 +35,14 @@ from monitor.lifecycle.sandbox_acts import (
     change_digest,
     step,
 )
-from monitor.lifecycle.sandbox_check import EXAMPLE_TIERS, flaws, sandbox_of
+from monitor.lifecycle.sandbox_check import flaws, sandbox_of
+from monitor.lifecycle.standards import SHIPPED_STANDARDS
 from monitor.model.bounds import STATE_BYTES
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Signer
 
 KEYS = {name: Signer(bytes([n]) * 32) for n, name in enumerate(("olga", "anna", "ben", "lab", "mallory"), 1)}
+LAX = structs.replace(SHIPPED_STANDARDS[3], highest_alpha=0.03, permits=False)
 ADMITTER = Proved("admitter", True)
 
 
@@ -59,7 +61,7 @@ WHOLE = Sandbox(
     id="city",
     authorities=(SandboxAuthority("dsa", "central"), SandboxAuthority("bafin", "sectoral")),
     people=PEOPLE,
-    tiers=EXAMPLE_TIERS,
+    tiers=SHIPPED_STANDARDS,
     prohibitions=EU_PROHIBITIONS,
     clocks=example_table(),
 )
@@ -111,11 +113,9 @@ def without(name: str) -> tuple[Person, ...]:
         ),
         ("people", {"people": without("ben")}),
         ("people", {"people": (person("mallory", Role.APPROVER), PEOPLE[2], PEOPLE[3])}),
-        ("tiers", {"tiers": EXAMPLE_TIERS[1:]}),
-        ("tiers[critical].highest_alpha", {"tiers": (*EXAMPLE_TIERS[:3], TierStandard("critical", 0.02, True, True,
-                                                                                      None, 2, 0.9))}),
-        ("tiers[critical].permits", {"tiers": (*EXAMPLE_TIERS[:3], TierStandard("critical", 0.01, False, True,
-                                                                                None, 2, 0.9))}),
+        ("tiers", {"tiers": SHIPPED_STANDARDS[1:]}),
+        ("tiers[critical].highest_alpha", {"tiers": (*SHIPPED_STANDARDS[:3], LAX)}),
+        ("tiers[critical].permits", {"tiers": (*SHIPPED_STANDARDS[:3], LAX)}),
         ("prohibitions[8].id", {"prohibitions": (*EU_PROHIBITIONS, EU_PROHIBITIONS[0])}),
         ("clocks.rules", {"clocks": structs.replace(WHOLE.clocks, rules=WHOLE.clocks.rules[:1] * 2)}),
     ],
@@ -155,7 +155,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     RemoveAuthority("bafin"),
     PutPerson(person("mallory", Role.AUDITOR)),
     RemovePerson("lab"),
-    PutTier(structs.replace(EXAMPLE_TIERS[3], power=0.95)),
+    PutTier(structs.replace(SHIPPED_STANDARDS[3], power=0.95)),
     PutProhibition(structs.replace(EU_PROHIBITIONS[0], id="own", title="Own")),
     RemoveProhibition("eu-5-1-h"),
     PutClocks(structs.replace(WHOLE.clocks, note="changed")),

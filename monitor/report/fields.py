@@ -1,0 +1,184 @@
+"""The fields of written proof and exit report, in one table each: number, title, basis, and where it comes from.
+
+The basis is the draft implementing act on sandboxes under the EU AI Act (December 2025), which was not adopted when
+this was written, and Art. 57 of the act. To follow another text, change these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from monitor.report.stay import Json, Number, Stay, number
+
+INSTANT = "ms since 1970"
+
+Rows: TypeAlias = Sequence[tuple[str, Number]]
+
+STREAM_FIELDS: tuple[tuple[str, str, str, float | None], ...] = (
+    ("events", "events in complete periods", "", 0.0),
+    ("exposure", "exposure", "unit", 0.0),
+    ("complete", "complete periods", "", 0),
+    ("partial", "incomplete periods", "", 0),
+    ("extra", "events of incomplete periods, or late", "", 0.0),
+    ("rate", "rate", "", None),
+    ("low", "lower bound, valid at all times", "", None),
+    ("high", "upper bound, valid at all times", "", None),
+    ("limit", "limit", "", None),
+    ("power", "power reached", "", None),
+    ("asked", "power declared", "", None),
+)
+"""Of each stream: field of the assessment, words, unit (`unit`: that of the exposure), value where it is left out."""
+
+PILOT_FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("quiet", "time without a finding at level escalate", "ms"),
+    ("halts", "halts", ""),
+    ("active", "active findings", ""),
+    ("rectifications", "open corrective actions", ""),
+    ("clocks_running", "legal deadlines running", ""),
+    ("clocks_met", "legal deadlines met", ""),
+    ("clocks_missed", "legal deadlines missed", ""),
+    ("late_events", "events too late to count", ""),
+)
+"""Of the pilot: field of the assessment, words, unit. Each is 0 where it is left out."""
+
+
+class Field(Struct, frozen=True):
+    """One field of a document."""
+
+    number: str
+    title: str
+    basis: str
+    rows: Callable[[Stay], Rows]
+
+
+def _outcome(stay: Stay) -> Rows:
+    found = stay.exit
+    if found is None:
+        return ()
+    rows = [("exit recorded", number(found, "/at", INSTANT))]
+    said = found["finding"].get("content") or {}
+    named = [name for name in ("outcome", "advised") if name in said]
+    return [*rows, *((name, number(found, f"/finding/content/{name}")) for name in named)]
+
+
+def _period(stay: Stay) -> Rows:
+    admitted = stay.of("admitted")
+    rows = [("admitted", number(admitted[0], "/at", INSTANT))] if admitted else []
+    return [*rows, *_outcome(stay)[:1]]
+
+
+def _activities(stay: Stay) -> Rows:
+    return [
+        ("amendments of the charter", stay.count("amended")),
+        ("changes registered", stay.count("change_registered")),
+        ("inspections", stay.count("inspected")),
+        ("drills passed", stay.count("drill_passed")),
+        ("assessments", stay.count("assessed")),
+        ("guidance given", stay.count("guidance_given")),
+    ]
+
+
+def _streams(stay: Stay) -> Rows:
+    found = stay.exit
+    rows: list[tuple[str, Number]] = []
+    if found is None:
+        return rows
+    for place, row in enumerate(_assessment(found).get("streams", [])):
+        name = "/".join(part for part in (row["indicator"], row.get("segment", "")) if part)
+        for field, words, unit, default in STREAM_FIELDS:
+            if field in row or default is not None:
+                of = row.get("unit", "") if unit == "unit" else unit
+                made = number(found, f"/finding/assessment/streams/{place}/{field}", of, default)
+                rows.append((f"{name}: {words}", made))
+    return rows
+
+
+def _standing(stay: Stay) -> Rows:
+    found = stay.exit
+    if found is None or not _assessment(found):
+        return ()
+    return [(words, number(found, f"/finding/assessment/{field}", unit, 0)) for field, words, unit in PILOT_FIELDS]
+
+
+def _conditions(stay: Stay) -> Rows:
+    found = stay.exit
+    if found is None:
+        return ()
+    rows = []
+    for place, row in enumerate(_assessment(found).get("conditions", [])):
+        if "met" in row:
+            rows.append((row["condition"], number(found, f"/finding/assessment/conditions/{place}/met")))
+    return rows
+
+
+def _measures(stay: Stay) -> Rows:
+    return [
+        ("findings by limits", stay.count("limit_exceeded", "limit_tolerated")),
+        ("findings by hard rules", stay.count("hard_rule")),
+        ("halts released", stay.count("released")),
+        ("corrective actions", stay.count("rectification_recorded")),
+        ("corrective actions overdue", stay.count("rectification_overdue", "finding_overdue")),
+        ("suspensions", stay.count("suspended")),
+    ]
+
+
+def _lessons(stay: Stay) -> Rows:
+    found = stay.exit
+    if found is None:
+        return ()
+    count = len(_assessment(found).get("lacks", []))
+    return [(f"lacking {place + 1}", number(found, f"/finding/assessment/lacks/{place}")) for place in range(count)]
+
+
+def _good_faith(stay: Stay) -> Rows:
+    return [
+        ("guidance asked", stay.count("guidance_asked")),
+        ("guidance given", stay.count("guidance_given")),
+        ("guidance followed, as the firm states", stay.count("guidance_followed")),
+        ("corrective actions", stay.count("rectification_recorded")),
+        ("corrective actions overdue", stay.count("rectification_overdue", "finding_overdue")),
+        ("legal deadlines met", stay.count("clock_met")),
+        ("legal deadlines missed", stay.count("clock_missed")),
+        ("changes registered before use", stay.count("change_registered")),
+        ("models in use that were not registered", stay.count("unregistered_model", "change_not_registered")),
+        ("use outside the agreed time", stay.count("outside_cycle", "used_in_pause")),
+        ("halts contradicted by telemetry", stay.count("halt_contradicted")),
+    ]
+
+
+def _assessment(record: Json) -> Json:
+    found: Json = record["finding"].get("assessment") or {}
+    return found
+
+
+WRITTEN_PROOF = (
+    Field("1", "Period of participation", "Art. 57(7)", _period),
+    Field("2", "Activities carried out", "Art. 57(7), first sentence", _activities),
+    Field("3", "Outcome", "Art. 57(7)", _outcome),
+)
+
+EXIT_REPORT = (
+    Field("1", "Period of participation", "draft implementing act, exit report", _period),
+    Field("2", "Activities carried out", "Art. 57(7), second sentence", _activities),
+    Field("3", "Results: indicators against their limits", "Art. 57(7), second sentence", _streams),
+    Field("4", "Results: standing, duties and deadlines", "draft implementing act, exit report", _standing),
+    Field("5", "Conditions of the plan", "draft implementing act, exit report", _conditions),
+    Field("6", "Risks, incidents and measures", "Art. 57(6) and (11)", _measures),
+    Field("7", "Outcome", "Art. 57(7)", _outcome),
+    Field("8", "What is lacking for scaling, learning outcomes", "Art. 57(7), second sentence", _lessons),
+)
+
+GOOD_FAITH = (
+    Field("1", "Guidance and how it was followed", "Art. 57(12)", _good_faith),
+    Field("2", "Standing, duties and deadlines at the exit", "Art. 57(12)", _standing),
+)
+
+DOCUMENTS: dict[str, tuple[str, tuple[Field, ...]]] = {
+    "written-proof": ("Written proof", WRITTEN_PROOF),
+    "exit-report": ("Exit report", EXIT_REPORT),
+    "good-faith": ("Good-faith pack", GOOD_FAITH),
+}
+"""File name -> title and fields."""

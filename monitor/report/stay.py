@@ -1,0 +1,80 @@
+"""The stay of a pilot, read from its ledger alone. Every number keeps where in the ledger it stands.
+
+A `Number` is one of two kinds: a value in an entry (`entry`, and `at`, a JSON pointer into its body), or how many
+entries there are of certain `reasons`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from monitor.notary.encoding import Entry, EntryType
+from monitor.notary.tree import Frontier
+
+Json = dict[str, Any]
+
+
+class Number(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number of a report with its place in the ledger. `standing` is the entry's number, for people."""
+
+    value: bool | float | int | str | None
+    unit: str = ""
+    entry: str = ""
+    standing: int = 0
+    at: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+class Stay:
+    """The entries of one ledger as records, oldest first, with its root."""
+
+    def __init__(self, entries: Iterable[Entry], leaves: Sequence[bytes] = ()) -> None:
+        self.records: list[Json] = []
+        for entry in entries:
+            if entry.type is not EntryType.COMMAND:
+                self.records.append(entry.record())
+        tree = Frontier()
+        for leaf in leaves:
+            tree.push(leaf)
+        self.root, self.size = tree.root().hex(), tree.size
+
+    @property
+    def pilot(self) -> str:
+        """The id of the pilot."""
+        return str(self.records[-1]["pilot"]) if self.records else ""
+
+    def of(self, *reasons: str) -> list[Json]:
+        """The decisions with one of these reasons."""
+        return [record for record in self.records if record["reason"] in reasons]
+
+    @property
+    def exit(self) -> Json | None:
+        """The decision of the exit with its numbers; else the last one about an exit; `None` without an exit."""
+        ends = self.of("exited", "exit_pending")
+        evaluated = [record for record in ends if "assessment" in record["finding"]]
+        found = evaluated or ends
+        return found[-1] if found else None
+
+    def count(self, *reasons: str, unit: str = "") -> Number:
+        """How many entries there are of these reasons."""
+        return Number(value=len(self.of(*reasons)), unit=unit, reasons=reasons)
+
+
+def value_at(body: Any, pointer: str) -> Any:
+    """The value at a JSON pointer (RFC 6901). Raises KeyError or IndexError."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        body = body[int(name)] if isinstance(body, list) else body[name]
+    return body
+
+
+def number(record: Json, pointer: str, unit: str = "", default: float | None = None) -> Number:
+    """The number at a place in an entry; `default` where the entry leaves it out."""
+    try:
+        value = value_at(record, pointer)
+    except (KeyError, IndexError):
+        value = default
+    return Number(value=value, unit=unit, entry=record["id"], standing=record["standing"], at=pointer)

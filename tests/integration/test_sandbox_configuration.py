@@ -1,0 +1,77 @@
+"""The sandbox is founded and changed by the command line on both runtimes; roles then come from it everywhere."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from msgspec import structs
+
+from monitor.__main__ import cli
+from monitor.charter.spec import Responses
+from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
+from monitor.files.key_file import new_key
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.sandbox import Person
+from monitor.testing.environments import ENVIRONMENTS, Environment
+
+WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
+
+
+def ran(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", WORLD)
+def test_a_sandbox_is_founded_and_its_people_act_on_pilots_of_every_partition(tmp_path: Path, name: str) -> None:
+    """Founded in one step with keys; a proposal needs a second person; people that a charter names lose their rights,
+    and an added officer has them."""
+    environment: Environment = ENVIRONMENTS[name](tmp_path, 6, Responses())
+    try:
+        pilots = [environment.next().pilot for _ in range(6)]
+        to = ["--to", str(environment.settings(environment.proxy())["to"])]
+        to += ["--prefix", "halt"] if name == "kafka" else []
+        people = tmp_path / "people"
+
+        def act(command: list[str], author: str, key: str = "") -> Result:
+            signed = ["--key", str(people / f"{key or author}.key")] if key != "none" else []
+            return ran(*command, *to, "--author", author, *signed)
+
+        founded = ran("sandbox", "init", str(people), *to, "--authority", "sandbox-authority")
+        assert founded.exit_code == 0, founded.output
+        assert "taken: sandbox_founded" in founded.stdout
+        assert {stat.S_IMODE(path.stat().st_mode) for path in people.glob("*.key")} == {0o600}
+        again = ran("sandbox", "init", str(people), *to)
+        assert "already in force: version 1" in again.stdout
+
+        made = read_sandbox(people / "sandbox.yaml")
+        public = new_key(people / "olga.key").public
+        olga = Person("olga", (Role.OFFICER,), "sandbox-authority", (public,))
+        (tmp_path / "new.yaml").write_text(sandbox_yaml(structs.replace(made, people=(*made.people, olga))))
+        proposed = act(["sandbox", "propose", str(tmp_path / "new.yaml"), "--id", "c1"], "officer")
+        assert proposed.exit_code == 0, proposed.output
+        assert act(["sandbox", "approve", "c1"], "officer").exit_code == 1
+        assert act(["sandbox", "approve", "c1"], "approver-1", "approver-2").exit_code == 1
+        approved = act(["sandbox", "approve", "c1"], "approver-1")
+        assert approved.exit_code == 0, approved.output
+
+        shown = ran("sandbox", "show", *to)
+        (tmp_path / "shown.yaml").write_text(shown.stdout)
+        assert read_sandbox(tmp_path / "shown.yaml") == structs.replace(made, people=(*made.people, olga), version=2)
+        assert "version 1 sandbox_founded" in shown.stderr
+        assert "version 2 configuration_changed" in shown.stderr
+        first = ran("sandbox", "show", *to, "--version", "1")
+        assert first.stdout == (people / "sandbox.yaml").read_text()
+        assert ran("sandbox", "sync", *to).exit_code == 0
+
+        for pilot in pilots:
+            override = ["override", pilot, "watch", "--reason", "x"]
+            assert act(override, "regulator-1", "none").exit_code == 1
+            assert act(override, "approver-1").exit_code == 1
+            assert act(override, "olga", "officer").exit_code == 1
+            taken = act(override, "olga")
+            assert taken.exit_code == 0, taken.output
+    finally:
+        environment.close()
