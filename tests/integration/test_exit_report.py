@@ -15,6 +15,7 @@ from monitor.__main__ import cli
 from monitor.charter.spec import Responses
 from monitor.model.records import Reason
 from monitor.testing.environments import ENVIRONMENTS
+from monitor.testing.wait import Until
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -44,10 +45,17 @@ def test_a_stay_is_assessed_ended_and_reported(tmp_path: Path, name: str) -> Non
         _, decision = environment.decisions.wait(pilot, Reason.EXITED)
         assert decision.finding.content == {"outcome": "insufficient_evidence", "advised": "insufficient_evidence"}
         assert decision.finding.assessment.streams
+        if name == "embedded":
+            Until(120.0)(lambda: entered(tmp_path, pilot, decision.id))
     finally:
         environment.close()
     if name == "embedded":
         reported(tmp_path, pilot)
+
+
+def entered(home: Path, pilot: str, decision: str) -> bool:
+    """Whether the ledger of the pilot has the decision; it is written a moment after the decision."""
+    return any(decision.encode() in path.read_bytes() for path in home.rglob("*.ledger") if pilot in path.name)
 
 
 def reported(home: Path, pilot: str) -> None:
