@@ -28,7 +28,7 @@ WIDEST = 64  # periods: the widest late window, also of a charter
 
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
-    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
+    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 6) + 24),
     "e_detector": lambda d, late: NUMBER * (4 + 3 * len(d.ratios)),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),

@@ -12,7 +12,7 @@ from detectors.base import Count, Design, Gauge
 from detectors.predictive import SeasonalProportion, SeasonalRate
 
 LENGTHS = {
-    "limit_e_process": 16,
+    "limit_e_process": 19,
     "e_detector": 10,
     "cusum": 10,
     "glr": 8,
