@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, inf, log, nextafter
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
-from detectors.dispersion_check import MULTIPLES, DispersionCheck
 from detectors.likelihood import count_line, proportion_line
 from detectors.mixture import NOTHING, Coefficients, advance, flattened, log_value, onset, unstarted
 
@@ -45,12 +44,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     value computed from all of them, which is the e-process. The same argument covers `peek`. It fails for direction
     `below` and for `two_sided`, so there `peek` and `raise_late` return `None`.
 
-    `check` (`detectors/dispersion_check.py`; `None` without one) tests the assumed variance/mean. The caller gives it
-    each complete period after `update`, by `check_dispersion`. While the data do not rule out more dispersion, the next
-    periods are evaluated with a multiple of the assumed variance/mean. The multiple depends on the past only
-    and an e-value for more dispersion is one for less, so the guarantee is the same; false alarms under more dispersion
-    than assumed are fewer. What follows from `check.exceeded` is for the caller.
-
     `two_sided` tests the stated rate (with its margin) from both sides: too few events are evidence as well. Use it
     for a rate that is promised rather than limited, or where events may go unreported.
 
@@ -81,9 +74,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     sums: Sequence[float] = ()
     logs: bool = False  # whether `sums` are logarithms
     recent: list[Period] = []  # the periods that accept late events, oldest first
-    check: DispersionCheck | None = None
-    spread: int = 0  # place in MULTIPLES: the multiple of `dispersion` from the next period on
-    spreads: list[tuple[int, int]] = []  # periods before which it was another one, while `recent` has some
 
     if TYPE_CHECKING:
         parameters: Parameters | None = None  # derived, not part of the snapshot
@@ -100,27 +90,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         *,
         ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0),
         two_sided: bool = False,
-        check_dispersion: bool = True,
+        check_dispersion: bool = False,
         dispersion_prior: int = 1,
-    ) -> Self:
+    ) -> LimitEProcess:
         """Builds the detector from the charter's settings. Raises ValueError naming the parameter.
 
         `ratios` (> 1): the rate ratios of the mixture, inverted for direction `below`; `two_sided` adds their inverses.
-        `check_dispersion`: whether the assumed variance/mean is tested. `dispersion_prior` (1 to 4): the multiple of it
-        that is assumed while there are few data; above 1, early alarms come later, and fewer are false if the true one
-        is above the assumed one.
+        `check_dispersion` and `dispersion_prior`: see `detectors/checked_limit.py`, whose detector is then returned.
         """
         if design.alpha is None or not 0 < design.alpha < 1:
             raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
         if not isinstance(two_sided, bool):
             raise ValueError(f"two_sided: {two_sided!r} is neither true nor false; write one of them")
-        if not isinstance(check_dispersion, bool):
-            raise ValueError(f"check_dispersion: {check_dispersion!r} is neither true nor false; write one of them")
-        prior = round(within("dispersion_prior", dispersion_prior, low=1, high=4))
-        if prior != dispersion_prior:
-            raise ValueError(f"dispersion_prior: {dispersion_prior!r} is not a whole number; write 1, 2, 3 or 4")
-        if prior > 1 and not check_dispersion:
-            raise ValueError("dispersion_prior: it needs the data that check_dispersion evaluates; set that to true")
         powers = [r**design.sign for r in ratios_of(ratios)]
         if two_sided:
             powers += [1 / r for r in powers]
@@ -138,10 +119,11 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             sums=[0.0] * len(powers),
         )
         made.amend(design)
-        if check_dispersion:
-            made.check = DispersionCheck.of(periods_per_year=design.periods_per_year, prior=prior)
-            made.spread = made.check.spread
-        return made
+        if check_dispersion is False and dispersion_prior == 1:
+            return made
+        from detectors.checked_limit import checked  # it is a subclass
+
+        return checked(made, design, check_dispersion, dispersion_prior)
 
     def update(self, observation: Observation) -> Score | None:
         """Processes one closed period. Returns `None` if the limit is a proportion of 1 or more (with its margin)."""
@@ -223,44 +205,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             return Score(value, threshold, rate, k / x if x else 0.0, alpha)
         return Score(value, threshold, rate * x, k, alpha)
 
-    def check_dispersion(self, observation: Observation) -> None:
-        """Gives the complete closed period of the last `update` to the check. From the next period on, the evidence is
-        computed with the multiple of the assumed variance/mean that follows."""
-        check = self.check
-        if check is None:
-            return
-        if type(observation) is Count:
-            changed = check.update(observation.k, observation.m, observation.at, self.dispersion)
-        elif type(observation) is Proportion:
-            k, n = observation.k, observation.n
-            changed = check.update(
-                n - k if self.rate > 0.5 else k, n, observation.at, self.dispersion, share=True
-            )  # the rarer of the two
-        else:
-            raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
-        if changed and check.spread != self.spread:
-            self._set_spread(check.spread)
-
-    def restart_check(self) -> None:
-        """Begins the check anew."""
-        if self.check is not None:
-            self.check = self.check.again()
-            self._set_spread(self.check.spread)
-
-    def _set_spread(self, spread: int) -> None:
-        first = self.periods - len(self.recent) + 1  # that accepts late events
-        if self.recent:
-            self.spreads = [(end, was) for end, was in self.spreads if end > first]
-            self.spreads.append((self.periods + 1, self.spread))
-        else:
-            self.spreads = []
-        self.spread = spread
-        self.parameters = self.unpacked = None
-
-    def _spread_of(self, period: int) -> int:
-        """The place of the multiple with which a past period was evaluated."""
-        return next((was for end, was in self.spreads if period < end), self.spread)
-
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`; for periods without events and direction `above`.
 
@@ -277,8 +221,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         )
         x, late = min(observation.m, LARGEST), self.late_window
         total = log_value(self.sums, False, unstarted(self.periods))
-        if self.check is not None and not self.check.idle:
-            return False
         if any(cost > 0 for cost in parameters[-1][1::2]) or total >= self.threshold / 2 - 1e-6:
             return False  # it may reach its threshold, or half of it, without another event
         steps = max(64, 2 * late)
@@ -330,7 +272,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """See `detectors.base.Revisable`."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
-        current = coefficients = (self.parameters or self._compute_parameters(self.is_proportion))[-1]
         at = len(self.recent) - 1 - lag
         was, x, sums, logs = self.recent[at]
         now = min(was + k, x if self.is_proportion else LARGEST)
@@ -340,9 +281,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
-            if self.spreads:
-                spread = self._spread_of(period)
-                coefficients = current if spread == self.spread else self._coefficients(self.is_proportion, spread)
+            coefficients = self._coefficients_of(period)
             sums, logs, _ = advance(sums, logs, coefficients, events, exposure, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
@@ -359,30 +298,27 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     def amend(self, design: Design) -> None:
         """Applies a changed limit from the next period on. Threshold and evidence stay; the late window is emptied.
 
-        The product of e-values, each against the limit in force in its period, is still an e-process. A changed
-        variance/mean restarts the check; if the old one was exceeded, what rests on it is no evidence, and restarts as
-        well. It may then spend the whole alpha, as its alarms so far were not to halt.
+        The product of e-values, each against the limit in force in its period, is still an e-process.
         """
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
-        was, self.dispersion = self.dispersion, within("variance_mean", design.variance_mean, low=1, high=1000)
-        self.recent, self.spreads = [], []
-        if self.check is not None and was != self.dispersion:
-            if self.check.exceeded:
-                self.sums, self.logs, self.periods, self.seen = [0.0] * len(self.ratios), False, 0, 0.0
-            self.restart_check()
-        self.parameters = self.unpacked = None
+        self.dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
+        self.parameters, self.unpacked, self.recent = None, None, []
 
     def _compute_parameters(self, is_proportion: bool) -> Parameters:
-        coefficients = self._coefficients(is_proportion, self.spread)
+        coefficients = self._coefficients(is_proportion, self.dispersion)
         return is_proportion, self.rate, self.threshold, self.alpha, self.above, self.late_window, coefficients
 
-    def _coefficients(self, is_proportion: bool, spread: int) -> Coefficients:
+    def _coefficients(self, is_proportion: bool, dispersion: float) -> Coefficients:
         line = proportion_line if is_proportion else count_line
         rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
         if is_proportion and max(rates) >= 1:
             return ()
-        return flattened(map(line, self.ratios, rates, [self.dispersion * MULTIPLES[spread]] * len(rates)))
+        return flattened(map(line, self.ratios, rates, [dispersion] * len(rates)))
+
+    def _coefficients_of(self, period: int) -> Coefficients:
+        """Those with which a period was evaluated, while it accepts late events."""
+        return (self.parameters or self._compute_parameters(self.is_proportion))[-1]
 
     def _score(self, value: float, seen: float, k: float, x: float, is_proportion: bool) -> Score:
         if seen < self.minimum_events:

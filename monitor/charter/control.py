@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from monitor.charter.spec import Charter, LevelName, SpanText
 from monitor.model.events import Id
@@ -96,7 +96,7 @@ class Acceptance(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ac
 
     indicator: Id
     reason: Words
-    dispersion: bool = False
+    dispersion: bool | UnsetType = UNSET
 
 
 class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -359,9 +359,8 @@ def accept(
     until its `variance_mean` is amended, which begins its evidence anew, or until this act: then it halts, at once if
     its threshold is reached. The check of the dispersion begins anew.
     """
-    act = Acceptance(
-        id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason, dispersion=dispersion
-    )
+    what = dispersion or UNSET
+    act = Acceptance(id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason, dispersion=what)
     send(to, prefix, act)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from detectors.e_process import LimitEProcess
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -80,10 +79,12 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words, dispersion=dispersion):
-            _accept_level(context, name, dispersion)
+            _accept_level(context, name, dispersion is True)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
-            finding = Finding(indicator=name, rule="variance_mean" if dispersion else "acceptance", detail=words)
+            finding = Finding(
+                indicator=name, rule="variance_mean" if dispersion is True else "acceptance", detail=words
+            )
         case Drill(full_stop=full):
             begin_drill(context, full, act.author)
             outcome = pilot.standing, None
@@ -266,7 +267,5 @@ def _change(pilot: PilotState, indicator: CompiledIndicator) -> None:
             amend = getattr(detector, "amend", None)
             if amend is not None:
                 amend(design)
-                if isinstance(detector, LimitEProcess) and detector.check is None:  # from before there were checks
-                    detector.check = fresh[i].check  # type: ignore[attr-defined]
             else:
                 stream.detectors[i] = fresh[i]

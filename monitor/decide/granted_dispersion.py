@@ -10,7 +10,7 @@ affected.
 from __future__ import annotations
 
 from detectors.base import Detector, Observation
-from detectors.e_process import LimitEProcess
+from detectors.checked_limit import CheckedLimitEProcess
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.decide.context import DecisionContext
@@ -31,7 +31,7 @@ def capped(standing: Standing, limit: str) -> bool:
 
 def needs_report(detector: Detector) -> bool:
     """Whether a check has a result that only a closed period reports."""
-    return isinstance(detector, LimitEProcess) and detector.check is not None and detector.check.exceeded
+    return isinstance(detector, CheckedLimitEProcess) and detector.check.exceeded
 
 
 def check_dispersion(
@@ -39,17 +39,19 @@ def check_dispersion(
 ) -> None:
     """Give a complete closed period to the checks of a stream, after its score and before its findings."""
     for spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
-        if type(detector) is not LimitEProcess or detector.check is None:
-            continue
-        detector.check_dispersion(observation)
-        if detector.check.exceeded:
-            _report(context, indicator, segment, spec, detector)
+        if isinstance(detector, CheckedLimitEProcess):
+            detector.check_dispersion(observation)
+            if detector.check.exceeded:
+                _report(context, indicator, segment, spec, detector)
 
 
 def _report(
-    context: DecisionContext, indicator: CompiledIndicator, segment: str, spec: DetectorSpec, detector: LimitEProcess
+    context: DecisionContext,
+    indicator: CompiledIndicator,
+    segment: str,
+    spec: DetectorSpec,
+    detector: CheckedLimitEProcess,
 ) -> None:
-    assert detector.check is not None
     key = dispersion_key(f"{indicator.name}/{segment}/{spec.name}")
     if not detector.check.reported:
         detector.check.reported = True
@@ -67,7 +69,7 @@ def accept_dispersion(context: DecisionContext, indicator: CompiledIndicator) ->
         stream = context.pilot.streams[stream_key(indicator, segment)]
         for spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
             if needs_report(detector):
-                assert isinstance(detector, LimitEProcess)
+                assert isinstance(detector, CheckedLimitEProcess)
                 detector.restart_check()
                 context.clear(dispersion_key(f"{indicator.name}/{segment}/{spec.name}"), _finding(indicator, segment))
                 found = True

@@ -1,7 +1,7 @@
 """G12: dispersion above what the charter grants is found before it breaks the halt, and honest streams are let alone.
 
 One year of daily periods, granted variance/mean 1 or 2. At the limit with 2 and 4 times the granted variance/mean: ever
-halted over alpha, with `dispersion_prior` 3 (as in the templates) and 1 (the default), and without a check. The share
+halted over alpha, with `dispersion_prior` 3 (as in the templates) and 1, and without a check (the default). The share
 found within 100 periods. Honest streams in which anything is reported: constant, with a weekly cycle of 2:1, one
 outbreak week, a slow ramp, a step to twice the rate, varying exposure, and some of them together. The price: the median
 delay of the halt of a stream whose rate doubles in period 0, 30 or 100.
@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 
 from detectors.base import Count, Design
+from detectors.checked_limit import CheckedLimitEProcess
 from detectors.dispersion_check import DispersionCheck
 from detectors.e_process import LimitEProcess
 from tests.bench.detbench import metrics, simulators
@@ -91,16 +92,17 @@ def halted(
         score = detector.update(observation)
         if score is not None and score.alarm:
             return t + 1
-        detector.check_dispersion(observation)
-        if detector.check is not None and detector.check.exceeded:
-            return math.inf  # escalates at most from here on
+        if isinstance(detector, CheckedLimitEProcess):
+            detector.check_dispersion(observation)
+            if detector.check.exceeded:
+                return math.inf  # escalates at most from here on
     return math.inf
 
 
 SETTINGS: dict[str, dict[str, object]] = {
-    "prior 3": {"dispersion_prior": 3},
-    "prior 1": {},
-    "no check": {"check_dispersion": False},
+    "prior 3": {"check_dispersion": True, "dispersion_prior": 3},
+    "prior 1": {"check_dispersion": True},
+    "no check": {},
 }
 
 
