@@ -44,16 +44,20 @@ class CheckedLimitEProcess(LimitEProcess, kw_only=True, array_like=True, dict=Tr
     def check_dispersion(self, observation: Observation) -> None:
         """Gives the complete closed period of the last `update` to the check; from the next period on, the evidence is
         computed with the multiple that follows."""
+        check = self.check
+        if check.rest and not check.exceeded:  # inlined: this is the usual case
+            check.rest -= 1
+            return
         if type(observation) is Count:
-            changed = self.check.update(observation.k, observation.m, observation.at, self.dispersion)
+            changed = check.update(observation.k, observation.m, observation.at, self.dispersion)
         elif type(observation) is Proportion:
             k, n = observation.k, observation.n
             rarer = n - k if self.rate > 0.5 else k
-            changed = self.check.update(rarer, n, observation.at, self.dispersion, share=True)
+            changed = check.update(rarer, n, observation.at, self.dispersion, share=True)
         else:
             raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
-        if changed and self.check.spread != self.spread:
-            self._set_spread(self.check.spread)
+        if changed and check.spread != self.spread:
+            self._set_spread(check.spread)
 
     def restart_check(self) -> None:
         """Begins the check anew."""

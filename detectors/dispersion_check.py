@@ -19,8 +19,12 @@ _HORIZON, _KEEP, _WRONG = 14, 0.7, -3.0  # a change is dropped or adopted after 
 _FACTOR_EVENTS = 5.0  # smallest weight of a factor of 1, in events per granted variance/mean
 _BOUND = 9.0  # squared standard deviations by which one period may move a factor
 _CALM, _CALM_IF_FEW, _FEW = 0.01, 0.1, 10.0  # evidence below which most cycles are left out; with few recent events
-_RESTS = 4  # cycles left out before the next one: it saves time
-_IDLE = 1e-3  # recent events below which periods without events are ignored, so that long silences are skipped
+_RESTS, _LATER, _MOST_RESTS = (
+    4,
+    4,
+    19,
+)  # cycles left out before the next one, one more for each four used: it saves time
+_IDLE = 0.05  # recent events below which periods without events are ignored, so that long silences are skipped
 _LEAST = 1e-3  # smallest expected number of events, and share of trials without one
 _FINE, _COARSE = 1e-12, 1e15  # bounds of a period's exposure, and the upper one of its events: numbers stay finite
 _PER_DAY = 8  # phases of a day at most, for periods shorter than a day
@@ -50,8 +54,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     prediction that is too large for the granted dispersion opens a second level, which is adopted if it predicts better
     for 14 periods. While it is open, the smaller of the two residuals counts.
 
-    Once the evidence is below `_CALM`, four of five cycles are left out; dispersion that rises later is then found
-    later.
+    Once the evidence is below `_CALM`, from four to 19 cycles are left out before the next one, the more the longer it
+    has been so; dispersion that rises then is found later.
 
     `exceeded` (latched): more dispersion than granted is found.
 
@@ -74,7 +78,7 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     phase: int = 0
     k: float = 0.0  # events and exposure of the level, in the units of an average phase
     m: float = 0.0
-    weight: float = 0.0  # events in favour of a factor of 1
+    weight: float = 0.0  # events in favour of a factor of 1; 0 while the first cycle is learnt
     seen: list[float] = []  # events of each phase, and those that the level alone expects
     expected: list[float] = []
     above: bool = False  # the side of the present run
@@ -145,14 +149,14 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
             k = _COARSE
         phase = ((self.periods if at is None else at) // self.hold) % self.phases
         self.periods += 1
-        if self.periods <= max(self.phases * self.hold, 7):
+        if not self.weight:
             self._learn(k, x, phase, granted)
             return False
-        if phase < self.phase or self.phases == 1:
+        before, self.phase = self.phase, phase
+        if phase < before or self.phases == 1:
             self._end_cycle(granted)
             if self.rest:
                 return False
-        self.phase = phase
         self._add(k, x, phase, granted, x if share else 0.0)
         return True
 
@@ -171,9 +175,9 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     def _add(self, k: float, x: float, phase: int, granted: float, trials: float) -> None:
         """Adds the e-value of a period, and learns from it. `_residual` is inlined for the level: this is the hot
         path."""
-        seen, expected, known = self.seen[phase], self.expected[phase], self.m
-        precision = expected + self.weight
-        exposure = x * (seen + self.weight) / precision
+        seen, expected, weight, known = self.seen[phase], self.expected[phase], self.weight, self.m
+        precision = expected + weight
+        exposure = x * (seen + weight) / precision
         root, rate = sqrt(k + 0.375), (self.k + 0.25) / known
         mean = rate * exposure
         if mean < _LEAST:
@@ -183,7 +187,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         if trials:
             spread *= max(1 - mean / trials, _LEAST)
         v = 4 * difference * difference / spread
-        if self.new:
+        new = self.new
+        if new:
             new_rate = (self.new_k + 0.25) / self.new_m
             new_mean, new_v = _residual(root, new_rate * exposure, granted, precision, exposure / self.new_m, trials)
             self.better = _KEEP * self.better + min(max(v - new_v, -_CLIP), _CLIP)
@@ -192,43 +197,43 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         before, table = self.evidence, _table(granted)
         at = int(sqrt(mean / granted) / _STEP)
         log_e = _SLOPE * (v if v < _CLIP else _CLIP) - (table[at] if at < _STEPS else table[_STEPS])
-        self.evidence = (before + (1 - _START) / self.year) * exp(log_e)
-        changed = self._in_a_run(k, exposure, k > mean, rate, known, mean / precision, granted)
-        if self.run == 1:
-            self.before = before
-        elif changed and self.run >= _LONG_RUN:
-            self.evidence = min(self.evidence, self.before * exp(_SLOPE * _CLIP))
-        if self.evidence >= THRESHOLD:
+        self.evidence = evidence = (before + (1 - _START) / self.year) * exp(log_e)
+        above = k > mean
+        if self.run and above is self.above:
+            changed = self._continue_run(k, exposure, rate, known, mean / precision, granted)
+        else:  # of one period
+            self.above, self.run, self.run_k, self.run_m, self.before = above, 1, k, exposure, before
+            changed = v >= _CHANGE
+        if evidence >= THRESHOLD and self.evidence >= THRESHOLD:
             self.exceeded = True
         keep = _CYCLE if self.hold == 1 else _CYCLE ** (1 / self.hold)
+        counted = k
         if v > _BOUND:
             bound = sqrt(_BOUND * granted * (mean + 0.25))
-            self.seen[phase] = keep * seen + min(max(k, mean - bound), mean + bound)
-        else:
-            self.seen[phase] = keep * seen + k
+            counted = min(max(k, mean - bound), mean + bound)
+        self.seen[phase] = keep * seen + counted
         self.expected[phase] = keep * expected + rate * x
         if changed:
             self.new, self.new_k, self.new_m, self.better, self.run = 1, self.run_k, self.run_m, 0.0, 0
-        elif self.new:
-            self.new, self.new_k, self.new_m = self.new + 1, self.new_k + k, self.new_m + exposure
-            if self.new >= _HORIZON or self.better < _WRONG:
-                self._end_change()
-        else:
+        elif not new:
             self.k, self.m = _LEVEL * self.k + k, _LEVEL * self.m + exposure
-
-    def _in_a_run(
-        self, k: float, exposure: float, above: bool, rate: float, known: float, error: float, granted: float
-    ) -> bool:
-        """Adds a period to the run of periods on its side of the prediction. Returns whether the run may be a change of
-        the rate."""
-        if self.run and above is self.above:
-            self.run += 1
-            self.run_k = k = self.run_k + k
-            self.run_m = exposure = self.run_m + exposure
         else:
-            self.above, self.run, self.run_k, self.run_m = above, 1, k, exposure
+            self.new, self.new_k, self.new_m = new + 1, self.new_k + k, self.new_m + exposure
+            if new + 1 >= _HORIZON or self.better < _WRONG:
+                self._end_change()
+
+    def _continue_run(self, k: float, exposure: float, rate: float, known: float, error: float, granted: float) -> bool:
+        """Adds a period to the run of periods on its side of the prediction. Returns whether the run may be a change of
+        the rate: the evidence of a long one is then that of one period."""
+        self.run = run = self.run + 1
+        self.run_k = k = self.run_k + k
+        self.run_m = exposure = self.run_m + exposure
         difference = sqrt(k + 0.375) - sqrt(rate * exposure + 0.375)
-        return 4 * difference * difference >= _CHANGE * granted * (1 + exposure / known + error / self.run)
+        if 4 * difference * difference < _CHANGE * granted * (1 + exposure / known + error / run):
+            return False
+        if run >= _LONG_RUN:
+            self.evidence = min(self.evidence, self.before * exp(_SLOPE * _CLIP))
+        return True
 
     def _end_change(self) -> None:
         if self.better > 0:
@@ -236,12 +241,16 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         self.new = 0
 
     def _end_cycle(self, granted: float) -> None:
+        cycle = self.phases * self.hold
         if self.phases > 1:
             self._weigh(granted)
-            if not self.new and self.evidence < (_CALM if self.k > _FEW else _CALM_IF_FEW):
-                self.rest = _RESTS * self.phases * self.hold
-        elif self.periods % 7 == 0 and not self.new and self.evidence < (_CALM if self.k > _FEW else _CALM_IF_FEW):
-            self.rest = _RESTS * 7
+        elif self.periods % 7:
+            return
+        else:
+            cycle = 7
+        if not self.new and self.evidence < (_CALM if self.k > _FEW else _CALM_IF_FEW):
+            rests = min(_RESTS + self.periods // (_LATER * cycle), _MOST_RESTS)
+            self.rest = rests * cycle - 1  # the next one begins a cycle
 
     def _weigh(self, granted: float) -> None:
         """Estimates how much the phases differ, by moments, and from it the weight of a factor of 1."""
@@ -257,11 +266,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         ratio = events / total if total else 1.0
         for s, e in zip(seen, expected, strict=True):
             moved += (s - ratio * e) ** 2
-        cycles = min(self.periods // (self.phases * self.hold), 50) * self.hold
         keep = _CYCLE ** (1 / self.hold)
-        noise = 1.0
-        if cycles > 1:
-            noise = (1 - keep ** (2 * cycles)) / (1 - keep * keep) * (1 - keep) / (1 - keep**cycles)
+        noise = (1 + keep ** (self.periods // self.phases)) / (1 + keep)  # variance of a weighted sum over its mean
         average = max(total / self.phases, 0.1)
         varied = (moved - granted * noise * events * (self.phases - 1) / self.phases) / max(squares, 1e-9)
         self.weight = max(granted / (max(varied, 0.0) + granted / (2 * average)), _FACTOR_EVENTS * granted)
