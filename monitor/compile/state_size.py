@@ -22,6 +22,7 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 NUMBER = 9  # bytes of the longest number
 OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
+LATE = 6 * NUMBER  # what is held of late events, without the key of its stream
 STREAM = 64  # a stream, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
 WIDEST = 64  # periods: the widest late window, also of a charter
@@ -119,7 +120,7 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
-        found += STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
+        found += STREAM + 2 * key + LATE + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
     return found
 
 
