@@ -53,9 +53,9 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     from a model instead of numbers: Alwan and Roberts (1988), Time-series modeling for statistical process control.
 
     Limitations: no score before 8 blocks, and one or two more cycles for the time of day. What is unusual from the
-    start, or arrives by a slow slope, is learnt as normal. A stable hourly stream alarms about eleven times a year. After
+    start, or arrives by a slow slope, is learnt as normal. A stable hourly stream alarms about once a month. After
     values become much smaller (another unit), it has low power until the tails have forgotten the large ones (`block x
-    blocks` periods). A stream with a weekly cycle needs `season` 168 (hours). State 5 KB for hourly periods, 8 KB for
+    blocks` periods). A stream with a weekly cycle needs `season` 168 (hours). State 5 KB for hourly periods, 6.5 KB for
     five minutes, more than the other detectors.
 
     A snapshot that has no `exponent`, `residual` and `spread` continues as it began: level of the numbers, no relative

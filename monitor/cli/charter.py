@@ -15,7 +15,7 @@ from rich.table import Table
 from detectors import SPENDS_ALPHA
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
-from monitor.cli import charter_history
+from monitor.cli import charter_delays, charter_history
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
@@ -54,6 +54,9 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
     frequent than alpha. The proposed limit covers the quarter of the recording with the highest rate; cycles within
     five periods (weekdays) count as dispersion. With --json the rows are in `history`.
 
+    Where more than 1 % of the recorded events came too late to count under the charter (by `recordedtime`; regraded
+    incidents as well), it prints the `late_window:` or `reporting_delay:` that covers 99 % (`delays` with --json).
+
     \b
     Exit codes:
       0  every file is valid (whatever --history proposes)
@@ -62,9 +65,13 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
     readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
     for path, reading in readings:
         valid = reading.charter if not reading.errors else None
-        rows = charter_history.compare(valid, history) if valid is not None and history is not None else None
+        rows = delays = None
+        if valid is not None and history is not None:
+            rows = charter_history.compare(valid, history)
+            delays = charter_delays.compare_delays(valid, history)
         if as_json:
-            echo(msgspec.json.encode(_summary(path, reading) | ({} if rows is None else {"history": rows})))
+            compared = {} if rows is None else {"history": rows, "delays": delays}
+            echo(msgspec.json.encode(_summary(path, reading) | compared))
             continue
         for found in reading.found:
             echo(str(found), err=True)
@@ -72,6 +79,7 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
             _print(path, reading.charter)
         if rows is not None and history is not None:
             charter_history.show(history, rows)
+            charter_delays.show_delays(history, delays or [])
     if any(reading.errors for _, reading in readings):
         sys.exit(1)
 

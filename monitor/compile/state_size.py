@@ -34,7 +34,7 @@ _GROWS: dict[str, Callable[[Any, int], int]] = {
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
     "shape": lambda d, late: NUMBER * (_phases(d.cycle) + d.past.keep + sum(tail.keep for tail in d.tails)),
-    "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
+    "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(n for _, n in d.predictor.cycles + d.predictor.later)) ** 2,
 }
 _FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
 

@@ -22,7 +22,7 @@ LENGTHS = {
     "disparity": 14,
 }
 NAMES = {
-    "seasonal": "arl0 ratios shifts relearn above wanted events granted predictor model at begun bar sums",
+    "seasonal": "arl0 ratios shifts relearn above wanted events granted predictor model at begun bar sums fewest",
     "maxsprt": "bar alpha rate horizon minimum_events events expected",
     "silence": "rate false_per_year cluster bar",
     "gauge_limit": "sign limit",
@@ -52,8 +52,9 @@ def test_the_seasonal_models_keep_their_tags() -> None:
     rate, proportion = encoded(SeasonalRate()), encoded(SeasonalProportion())
     assert rate.pop("type") == "SeasonalRate"
     assert proportion.pop("type") == "SeasonalShare"
-    assert list(rate) == ["predictor", "granted", "exposure_error", "doubt", "periods", "events", "squares", "doubtful"]
-    assert list(proportion) == ["predictor", "granted", "doubt", "periods", "events", "excess", "trials"]
+    names = "predictor granted exposure_error doubt periods events squares doubtful window"
+    assert list(rate) == names.split()
+    assert list(proportion) == ["predictor", "granted", "doubt", "periods", "events", "excess", "trials", "window"]
 
 
 def test_the_views_of_shape_keep_their_field_names() -> None:
