@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from detectors.base import Count, Detector
+from detectors.shape_views import SPREADS, Profile
 from monitor.charter.spec import Charter
 from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan, build_detectors
 from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
@@ -33,7 +34,7 @@ _GROWS: dict[str, Callable[[Any, int], int]] = {
     "e_detector": lambda d, late: NUMBER * (4 + 3 * len(d.ratios)),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
-    "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
+    "shape": lambda d, late: NUMBER * (_phases(d.cycle) + d.past.keep + sum(tail.keep for tail in d.tails)),
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(n for _, n in d.predictor.cycles + d.predictor.later)) ** 2,
 }
 _FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
@@ -122,6 +123,11 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
         found += STREAM + 2 * key + LATE + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
     return found
+
+
+def _phases(cycle: Profile | None) -> int:
+    """The numbers that `shape` keeps of a cycle: its profile and its spread."""
+    return 0 if cycle is None else min(cycle.season, cycle.most) + min(cycle.season, SPREADS)
 
 
 def _detector(name: str, built: Detector, late_window: int) -> int:
