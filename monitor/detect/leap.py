@@ -148,7 +148,11 @@ def _empty_periods(
     found: list[tuple[Stream, Observation | None, bool]] = []
     for segment, stream in zip(indicator.segments, streams, strict=True):
         name = stream_key(indicator, segment)
-        if stream.wide or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active):
+        if (
+            stream.wide
+            or name in pilot.late_held
+            or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active)
+        ):
             return None
         idle = owes_no_data(pilot, indicator, OpenPeriod())
         observation, partial = (

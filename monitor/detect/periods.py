@@ -25,8 +25,7 @@ from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
 from monitor.state.late import LATE_KEY
-from monitor.state.observed import ChangedPeriod
-from monitor.state.pilot import PilotState, Stream, shared_tuple
+from monitor.state.pilot import HeldLate, PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
 from monitor.state.timers import GAP_WAIT_MS
 from monitor.state.uncounted import UNCOUNTED_KEY
@@ -54,6 +53,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
+        if pilot.late_held:
+            emit_held(context, indicator, segment)
         if indicator.cap is not None and opened.m <= indicator.cap:
             within = Finding(indicator=indicator.name, segment=segment, rule="exposure_cap")
             context.mark_quiet(f"{indicator.name}/{segment}/exposure_cap", within)
@@ -346,13 +347,26 @@ def _gap(context: DecisionContext, start: int) -> Finding:
     )
 
 
-def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, period: ChangedPeriod) -> None:
+def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, segment: str, lost: HeldLate) -> None:
     """Put on record what counts nowhere because it is late."""
-    start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
-    about = _about(context, indicator, period.segment, start, end)
+    about = _about(context, indicator, segment, lost.start, lost.end)
     kind: Kind = "count" if indicator.observes is Count else "gauge" if indicator.observes is Gauge else "proportion"
     so_far = context.pilot.late_events
-    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=so_far))
+    context.out.evidence.append(Evidence(**about, kind=kind, k=lost.k, m=lost.m, late=True, dropped=so_far))
+
+
+def emit_held(context: DecisionContext, indicator: CompiledIndicator, segment: str) -> None:
+    """Put on record what of a stream came too late to count since its last period closed, and was not yet."""
+    held = context.pilot.late_held.pop(stream_key(indicator, segment), None)
+    if held is not None and held.count:
+        emit_dropped(context, indicator, segment, held)
+
+
+def emit_all_held(context: DecisionContext) -> None:
+    """The same of all streams: no period of the pilot closes any more."""
+    for indicator in context.plan.indicators:
+        for segment in indicator.segments:
+            emit_held(context, indicator, segment)
 
 
 def emit_evidence(

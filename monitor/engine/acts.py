@@ -10,7 +10,6 @@ from monitor.charter.control import Admission, Amendment, ControlBase, Release
 from monitor.charter.spec import charter_hash
 from monitor.decide import authority
 from monitor.decide.control_acts import admit, apply_act
-from monitor.decide.enforcement import stop_tracking
 from monitor.decide.ladder import Move
 from monitor.decide.signatures import signed_by
 from monitor.engine.aside import PilotsAside
@@ -76,9 +75,9 @@ class ControlActs:
         seen = seen if isinstance(act, acts_once.RELEASE_STEPS) else 0
         acts_once.check_valid(pilot.acts, act, signer, firm, standing.counter, seen)
         partition.hot.changed(pilot)
-        apply_act(partition.context(pilot, at, f"control:{act.id}", out, signer.key), act)
-        if not partition.service:
-            stop_tracking(pilot)
+        context = partition.context(pilot, at, f"control:{act.id}", out, signer.key)
+        apply_act(context, act)
+        partition.settle(context)
         if isinstance(act, Amendment):
             others = self._admitters.ids if self._admitters else ()
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
+from monitor.detect.periods import emit_all_held
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
@@ -68,6 +69,8 @@ class Partition:
             restart = pilot.standing.restart + 1
             pilot.standing = structs.replace(pilot.standing, restart=restart)
             restart_statistics(pilot, context.plan, restart)
+        if pilot.exited and pilot.late_held:
+            emit_all_held(context)
         if not self.service:
             stop_tracking(pilot)
 

@@ -22,7 +22,7 @@ from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, A
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
-from monitor.state.pilot import PilotState, Source
+from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
@@ -86,6 +86,7 @@ PILOT: dict[str, int] = {
     "gap": NUMBER,
     "late_dropped": NUMBER,
     "late_events": NUMBER,
+    "late_held": BY_CHARTER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -156,6 +157,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "keys": ARRAY + TRUSTED_KEYS * (ID + NUMBER),
         "by": TEXT + ID + ARRAY,
     },
+    HeldLate: dict.fromkeys(("count", "start", "end", "k", "m"), NUMBER),
     ReportedLabels: {"values": ARRAY + REPORTED_LABELS * NUMBER, "last": NUMBER},
     RectificationWindow: {
         "opened": NUMBER,

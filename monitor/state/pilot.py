@@ -121,6 +121,17 @@ class Stream(Struct, gc=False):
         return held.blob(self.place) if isinstance(held, PackedDetectors) else msgspec.msgpack.encode(held)
 
 
+class HeldLate(Struct, array_like=True, gc=False):
+    """What of one stream came too late to count since its last period closed, without the first of it: how many times
+    (`count`), events and exposure, and from when to when (ms) it happened. With `count` 0 there was only the first."""
+
+    count: int = 0
+    start: int = 0
+    end: int = 0
+    k: float = 0.0
+    m: float = 0.0
+
+
 class PilotState(Struct, gc=False):
     """Everything about one pilot. Times are in ms; `None` = never.
 
@@ -133,7 +144,7 @@ class PilotState(Struct, gc=False):
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
     `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
     still arrive out of order, where events are signed; `late_dropped` when an event last counted nowhere because it was
-    late, and `late_events` how many did."""
+    late, `late_events` how many did, and `late_held` what of them is not on record yet, by stream."""
 
     id: str
     charter: Charter
@@ -162,6 +173,7 @@ class PilotState(Struct, gc=False):
     gap: int | None = None
     late_dropped: int | None = None
     late_events: int = 0
+    late_held: dict[str, HeldLate] = {}
 
     @property
     def began(self) -> int:

@@ -28,7 +28,16 @@ from monitor.state.acts_once import ActMemory, memory_before_version_6
 from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
-from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.pilot import (
+    ExposureStatements,
+    HeldLate,
+    PackedDetectors,
+    PilotState,
+    Source,
+    Stream,
+    pack,
+    shared_tuple,
+)
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -78,11 +87,24 @@ class _UsualSnapshot(Struct, array_like=True):
     gap: int = 0
 
 
-class _Snapshot(_UsualSnapshot, array_like=True):
+class _LateSnapshot(_UsualSnapshot, array_like=True):
     """Of a pilot some of whose telemetry came too late to count."""
 
     late_events: int = 0
     late_dropped: int = 0
+
+
+class _Snapshot(_LateSnapshot, array_like=True):
+    """Of one that has some since the last period closed."""
+
+    late_held: dict[str, HeldLate] = {}
+
+
+def _late(p: PilotState) -> tuple[type[_UsualSnapshot], list[Any]]:
+    """The kind of snapshot, and what it has beyond the usual one."""
+    if p.late_held:
+        return _Snapshot, [p.late_events, p.late_dropped or 0, dict(sorted(p.late_held.items()))]
+    return (_LateSnapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_UsualSnapshot, [])
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -100,7 +122,7 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
     streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen, *_wide(s)) for name, s in found}
     labels = p.uncounted if p.uncounted.last is not None else ReportedLabels(p.uncounted.values, -1)
-    kind, late = (_Snapshot, [p.late_events, p.late_dropped or 0]) if p.late_events else (_UsualSnapshot, [])
+    kind, late = _late(p)
     return _encode.encode(
         kind(
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
@@ -146,7 +168,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
         gap=s.gap or None, late_dropped=s.late_dropped or None,
-        late_events=s.late_events,
+        late_events=s.late_events, late_held=s.late_held,
     )  # fmt: skip
     return pilot, plan
 

@@ -27,7 +27,7 @@ NAMES = {
     "silence": "rate false_per_year cluster bar",
     "gauge_limit": "sign limit",
     "river_drift": "delta warm_up block numbers",
-    "shape": "bar cooldown level cycle past tails row quiet",
+    "shape": "bar cooldown level cycle past tails row quiet exponent residual spread",
 }
 
 
@@ -63,9 +63,11 @@ def test_the_views_of_shape_keep_their_field_names() -> None:
     detector.update(Gauge(value=1.0))
     state = encoded(detector)
     assert list(state["level"]) == ["fast", "slow", "seen", "near", "far"]
-    assert list(state["cycle"]) == ["season", "gain", "start", "profile"]
+    assert list(state["cycle"]) == ["season", "gain", "start", "profile", "most"]
     assert list(state["past"]) == ["stride", "window", "keep", "neighbours", "points", "total", "count", "distance"]
-    assert list(state["tails"][0]) == ["block", "keep", "maxima", "largest", "count", "level", "excess"]
+    tail = ["block", "keep", "maxima", "largest", "count", "level", "excess", "floor", "reach"]
+    assert list(state["tails"][0]) == tail
+    assert list(state["spread"]) == ["season", "seen", "phases"]
 
 
 def test_a_snapshot_from_before_a_rename_is_read() -> None:
