@@ -25,8 +25,10 @@ from monitor.charter.exit_acts import (
     Withdrawal,
     Withholding,
 )
+from monitor.deadlines.facts import Fact as ClockFact
+from monitor.deadlines.facts import FactKind
 from monitor.decide import authority, ladder
-from monitor.decide.clock_facts import arrow_facts
+from monitor.decide.clock_facts import arrow_facts, clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.graduate import graduate
 from monitor.decide.ladder import Move, Transition
@@ -101,6 +103,9 @@ def assessment_timer(context: DecisionContext) -> None:
     else:
         level = pilot.standing.level
         context.record(Move("finding", level, level, reason, False), finding)
+    if reason is Reason.ASSESSMENT_DUE and context.plan.assess_within is not None:
+        due = context.plan.assess_within.after(context.at)
+        clock_facts(context, ClockFact(kind=FactKind.ASSESSMENT_SET, at=context.at, key=ASSESSMENT, due=due))
     arrow_facts(context, arrows, f"{ASSESSMENT}@{context.at}")
 
 

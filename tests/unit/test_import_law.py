@@ -49,7 +49,8 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.dump", "monitor.projections.metrics",
+    "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
+    "monitor.projections.metrics",
     "monitor.deadlines.shipped",
 }  # fmt: skip
 IMPURE = {
