@@ -19,7 +19,7 @@ from monitor.cli import charter_delays, charter_history
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
-from monitor.compile.lint import alpha_shares
+from monitor.compile.lint import HALTING, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 
 TEMPLATES = ("automated_driving", "consumer_finance")
@@ -46,7 +46,7 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
 
     For a valid one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as
     broken). For an invalid one, on stderr: every mistake as `file:line:column: field: problem; fix`. Warnings do not
-    fail the check.
+    fail the check. Limits that halt under a `variance_mean` that nothing compares with data are named on stderr.
 
     --history compares each limit on counts or proportions with EVENTS (JSON lines as for `replay`, also from before
     the cycle): the recorded rate and variance/mean with its 95 % interval, what the charter grants, and the lines
@@ -77,6 +77,8 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None) -> None:
             echo(str(found), err=True)
         if reading.charter is not None and not reading.errors:
             _print(path, reading.charter)
+            if rows is None:
+                _unchecked(reading.charter)
         if rows is not None and history is not None:
             charter_history.show(history, rows)
             charter_delays.show_delays(history, delays or [])
@@ -149,6 +151,23 @@ def _summary(path: Path, reading: LoadedCharter) -> dict[str, object]:
         "alpha": alpha_shares(made) if made else [],
         "found": reading.found,
     }
+
+
+def _unchecked(made: Charter) -> None:
+    """Print which limits halt under a variance/mean that nothing has compared with data."""
+    granted = [
+        f"{spec.name} ({spec.variance_mean:g})"
+        for spec in made.indicators
+        for detector in spec.detectors
+        if detector.name == HALTING and detector.level == "halt" and not detector.params.get("check_dispersion")
+    ]
+    if granted:
+        echo(
+            f"   variance_mean is granted and not checked: {', '.join(granted)}; if counts vary more, false halts are "
+            "more frequent than alpha. Compare with recorded telemetry (--history), or give limit_e_process "
+            "`params: {check_dispersion: true}`",
+            err=True,
+        )
 
 
 def _print(path: Path, made: Charter) -> None:

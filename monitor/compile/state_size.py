@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from detectors.base import Count, Detector
+from detectors.checked_limit import CheckedLimitEProcess
 from detectors.shape_views import SPREADS, Profile
 from monitor.charter.spec import Charter
 from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan, build_detectors
@@ -30,13 +31,19 @@ WIDEST = 64  # periods: the widest late window, also of a charter
 
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
-    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
+    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4 + 2 * _checked(d))),
     "e_detector": lambda d, late: NUMBER * (4 + 3 * len(d.ratios)),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
     "shape": lambda d, late: NUMBER * (_phases(d.cycle) + d.past.keep + sum(tail.keep for tail in d.tails)),
     "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(n for _, n in d.predictor.cycles + d.predictor.later)) ** 2,
 }
+
+
+def _checked(detector: Detector) -> bool:
+    return isinstance(detector, CheckedLimitEProcess)
+
+
 _FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
 
 

@@ -24,6 +24,7 @@ from monitor.compile.lint import lint
 from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
 from monitor.decide.context import DecisionContext
+from monitor.decide.granted_dispersion import accept_dispersion, clear_amended
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped, leave
 from monitor.decide.stale_rules import bound_stale_rules
@@ -77,11 +78,13 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
                 raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
-        case Acceptance(indicator=name, reason=words):
-            _accept_level(context, name)
+        case Acceptance(indicator=name, reason=words, dispersion=dispersion):
+            _accept_level(context, name, dispersion is True)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
-            finding = Finding(indicator=name, rule="acceptance", detail=words)
+            finding = Finding(
+                indicator=name, rule="variance_mean" if dispersion is True else "acceptance", detail=words
+            )
         case Drill(full_stop=full):
             begin_drill(context, full, act.author)
             outcome = pilot.standing, None
@@ -108,6 +111,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
     context.apply(outcome, finding, act.author, key=about)
     if isinstance(act, Amendment):
         bound_stale_rules(context)
+        clear_amended(context)
     exit_once_stopped(context)
 
 
@@ -187,13 +191,19 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
                     opened.used = opened.k
 
 
-def _accept_level(context: DecisionContext, name: str) -> None:
-    """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
+def _accept_level(context: DecisionContext, name: str, dispersion: bool) -> None:
+    """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted. Or accept the
+    dispersion. Raises ControlRefused where there is nothing to accept."""
     pilot, plan = context.pilot, context.plan
     try:
         indicator = plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
+    if dispersion:
+        if not accept_dispersion(context, indicator):
+            found = f"no limit of {name} was found to vary more than the charter grants"
+            raise ControlRefused("dispersion", Refusal.NOT_ACTIVE, found)
+        return
     learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
     if not learnt:
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")

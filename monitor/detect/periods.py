@@ -16,6 +16,7 @@ from detectors.mixture import summed
 from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
+from monitor.decide.granted_dispersion import capped, check_dispersion
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
 from monitor.detect.learnt_baseline import report_baselines
@@ -73,6 +74,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         ]
         whole = Count(opened.k, observation.m) if isinstance(observation, Count) and opened.used else observation
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
+        if not partial:
+            check_dispersion(context, indicator, segment, stream, observation)
         for (detector_spec, score), seen in zip(scores, given, strict=True):
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         report_baselines(context, indicator, segment, stream)
@@ -258,6 +261,9 @@ def judge(
     if lesser is not None:
         raised = functools.partial(_returned, finding) if score.change == "return" else finding
         context.raise_finding(fall, lesser, indicator.reason(detector_spec), raised)
+    elif score.alarm and capped(context.pilot.standing, name):
+        level = min(level_of(detector_spec), Level.ESCALATE)
+        context.raise_finding(name, level, indicator.reason(detector_spec), functools.partial(_capped, finding))
     elif score.alarm and tolerate(context, detector_spec, name, start, end):
         window = context.pilot.window
         context.raise_finding(
@@ -288,6 +294,11 @@ def _lesser(detector_spec: DetectorSpec, score: Score) -> Level | None:
     if score.change == "fall" and detector_spec.fall_level is not UNSET:
         return LEVEL_OF_NAME[detector_spec.fall_level]
     return None
+
+
+def _capped(finding: Callable[[], Finding]) -> Finding:
+    detail = "escalates at most: the counts vary more than the charter grants, and a person has not decided yet"
+    return structs.replace(finding(), detail=detail)
 
 
 def _returned(finding: Callable[[], Finding]) -> Finding:

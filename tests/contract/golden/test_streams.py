@@ -28,7 +28,14 @@ REAL = (
     "complaints-nypd-promise-30d",
 )
 # Reasons of the second stage, of the real data, and of a state at its size limit.
-ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
+ELSEWHERE = {
+    "common_cause",
+    "dispersion_exceeded",
+    "drift_suspected",
+    "late_dropped",
+    "state_limit",
+    "state_lost",
+}
 
 
 class Played(NamedTuple):
