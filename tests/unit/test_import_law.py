@@ -50,7 +50,7 @@ PURE_ENGINE = {
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
     "monitor.compile.load_application", "monitor.compile.dump", "monitor.projections.metrics",
-    "monitor.deadlines.shipped",
+    "monitor.deadlines.shipped", "monitor.compile.sandbox_file",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",
