@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from monitor.charter.act_base import ControlBase, Words
 from monitor.charter.spec import Charter
@@ -40,9 +40,10 @@ class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ex
     exit and records the numbers; `scale` is refused unless they show it. `met` and `unmet` as in an assessment."""
 
     reason: Words
-    outcome: ExitOutcome | None = None
-    met: Conditions = ()
-    unmet: Conditions = ()
+    # Left out where they are not given, so that older records keep their bytes.
+    outcome: ExitOutcome | UnsetType = UNSET
+    met: Conditions | UnsetType = UNSET
+    unmet: Conditions | UnsetType = UNSET
 
 
 class Termination(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.termination"):

@@ -302,7 +302,7 @@ class TrendSpec(Struct, frozen=True, forbid_unknown_fields=True):
     window: SpanText
     events: Annotated[float, Meta(ge=0, le=1e15)]
     exposure: Positive
-    significance: Annotated[float, Meta(ge=1e-9, le=0.2)] = 0.01
+    significance: Annotated[float, Meta(ge=0.0001, le=0.2)] = 0.01
     method: Literal["conditional_binomial"] = "conditional_binomial"
 
 

@@ -22,6 +22,7 @@ from monitor.charter import time_zones
 from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
 from monitor.compile.lint_changes import change_flaws, trial_flaws
+from monitor.compile.lint_exit import exit_flaws
 from monitor.compile.lint_trends import trend_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
@@ -73,6 +74,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += _one_name_for_two(charter)
     found += [*_hard_rules(charter.hard_rules), *_boundary(charter), *_confidential(charter)]
     found += _spans(charter)
+    found += [_error(*flaw) for flaw in exit_flaws(charter)]
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 

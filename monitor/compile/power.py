@@ -8,10 +8,12 @@ evidence, hard rules and other detectors can only find it earlier.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, floor
 
+import msgspec
 from msgspec import UNSET, Struct, structs
 
 from detectors import build
@@ -84,10 +86,25 @@ class IndicatorPower(Struct, frozen=True):
         return f"{where}, {what} cannot be seen in {time} with a probability of {asked} (it is {found})"
 
 
+def asked_power(charter: Charter, ratios: tuple[float, ...] = ()) -> list[IndicatorPower]:
+    """As `power_of`, for the ratio that the charter asks for and `ratios` only, and without what would be needed, which
+    takes most of the time. A machine asks several times for one charter, so the last results are kept."""
+    return list(_asked(msgspec.msgpack.encode(charter), ratios))
+
+
+@functools.lru_cache(maxsize=64)
+def _asked(raw: bytes, ratios: tuple[float, ...]) -> tuple[IndicatorPower, ...]:
+    return tuple(_powers(msgspec.msgpack.decode(raw, type=Charter), ratios, False))
+
+
 def power_of(charter: Charter) -> list[IndicatorPower]:
     """The power of each indicator of a charter without errors that has a halting e-process, in their order."""
+    return _powers(charter, RATIOS, True)
+
+
+def _powers(charter: Charter, ratios: tuple[float, ...], needed: bool) -> list[IndicatorPower]:
     return [
-        _of(charter, indicator, f"indicators[{number}]")
+        _of(charter, indicator, f"indicators[{number}]", ratios, needed)
         for number, indicator in enumerate(plan_of(charter).indicators)
         if indicator.spec.kind not in NOT_PLANNED and any(w.name == HALTING for w in indicator.spec.detectors)
     ]
@@ -133,7 +150,9 @@ def span_words(days: float, up: bool = False) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _of(charter: Charter, indicator: CompiledIndicator, field: str) -> IndicatorPower:
+def _of(
+    charter: Charter, indicator: CompiledIndicator, field: str, ratios: tuple[float, ...], find_needed: bool
+) -> IndicatorPower:
     spec = indicator.spec
     asked = PowerSpec() if spec.power is UNSET else spec.power
     segments = len(indicator.segments)
@@ -167,10 +186,10 @@ def _of(charter: Charter, indicator: CompiledIndicator, field: str) -> Indicator
         when = curve.when(asked.probability)
         return RatioPower(ratio**sign, curve.by(ends.count), None if when is None else ends.days(when))
 
-    rows = tuple(row(ratio) for ratio in RATIOS)
+    rows = tuple(row(ratio) for ratio in ratios)
     wanted = next((one for one in rows if one.ratio == asked.ratio**sign), None) or row(asked.ratio)
     needed = None
-    if wanted.found < asked.probability:
+    if find_needed and wanted.found < asked.probability:
         needed = smallest_exposure(detector, planned_at(asked.ratio), asked.probability)
         needed = None if needed is None else needed * segments
     return structs.replace(empty, asked=wanted, ratios=rows, needed=needed)
@@ -240,6 +259,8 @@ def _fix(one: IndicatorPower) -> str:
     seen = next((row.ratio for row in one.ratios if row.found >= one.probability), None)
     if seen is not None:
         ways.append(f"ask for {ratio_words(seen)} (`power.ratio`)")
+    if not ways and len(one.ratios) < len(RATIOS):
+        return "plan more exposure or a longer cycle; `sandbox-monitor charter check` computes how much"
     return " or ".join(ways) or "pool segments, count more frequent events, or run longer"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from monitor.charter.spec import LEVEL_OF_NAME, Charter, Tier
 from monitor.compile.lint import HALTING, Problem
 from monitor.compile.plan import STRICT
-from monitor.compile.power import power_of, ratio_words
+from monitor.compile.power import asked_power, ratio_words
 from monitor.compile.tier_rules import RULES, TIERS, Facts, facts_of, tier_by_rule
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox
@@ -113,7 +113,7 @@ def _statistics(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
         yield "indicators", f"tier {tier} needs a limit that halts", fix
     if not asked.power:
         return
-    for one in power_of(charter):
+    for one in asked_power(charter, (asked.rate_ratio,)):
         if one.level != "halt":
             continue
         if one.asked is None:

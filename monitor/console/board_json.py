@@ -60,6 +60,7 @@ def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
         "deadlines": [_deadline(row) for row in view.clocks.rows(now)],
         "ledger": {"size": head[0], "root": head[1]} if head else None,
         "url": link(view.pilot),
+        "states": view.states or None,  # of its life, where they do not follow from the level
     }
 
 

@@ -79,7 +79,7 @@ def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> str:
 
 
 def _summary(board: FleetView, views: Sequence[PilotView]) -> str:
-    inside = [view for view in views if not view.exited]
+    inside = [view for view in views if not (view.exited or view.applicant)]
     counts = Counter(view.level for view in inside)
     unknown = sum(1 for view in inside if view.unknown)
     tiles = "".join(
@@ -94,6 +94,8 @@ def _summary(board: FleetView, views: Sequence[PilotView]) -> str:
     newest = max((view.decisions[-1].at for view in views if view.decisions), default=None)
     participants = len({view.participant for view in inside if view.participant})
     text = f"{count(len(inside), 'pilot')} of {count(participants, 'participant')} in the sandbox"
+    if open_ := board.applications():
+        text += f"; {count(open_, 'open application')}"
     if newest is not None:
         text += f"; latest decision {time_tag(newest)}"
     if board.liveness.last_seen is not None:

@@ -10,6 +10,8 @@ from msgspec import Struct, field
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
+from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import AlphaRuns, used_of
@@ -41,6 +43,7 @@ class PilotView(Struct):
     standing: int = -1
     restart: int = 1
     exited: bool = False
+    states: str = ""  # as `state_words`; "" where they follow from the level
     unsigned: bool = False
     command: OpenCommand | None = None
     last_evidence: int | None = None
@@ -48,6 +51,18 @@ class PilotView(Struct):
     clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
+
+    @property
+    def life(self) -> Lifecycle:
+        """The states of the pilot, without signatures."""
+        if self.states:
+            return life_from_words(self.states)
+        return life_of(self.level is Level.HALT, False, self.exited)
+
+    @property
+    def applicant(self) -> bool:
+        """Whether the pilot is not admitted."""
+        return self.life.pilot in (*APPLIED, *NEVER_ADMITTED)
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -155,6 +170,10 @@ class FleetView:
         """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
         return sum(view.unsigned for view in self.pilots.values() if not view.exited)
 
+    def applications(self) -> int:
+        """The number of open applications."""
+        return sum(view.life.pilot in APPLIED for view in self.pilots.values())
+
     def _configured(self, decision: Decision) -> None:
         if not self.configuration or decision.standing > self.configuration[-1].standing:
             self.configuration.append(decision)
@@ -187,6 +206,7 @@ class FleetView:
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
         view.exited = left_after(view.exited, decision)
+        view.states = decision.states if isinstance(decision.states, str) else ""
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
         view.clocks.add(decision)

@@ -153,7 +153,9 @@ def level_badge(level: Level) -> str:
 
 
 def badge(view: PilotView) -> str:
-    """The level of a pilot, with the unknown flag and whether it has left."""
+    """The level of a pilot, with the unknown flag and whether it has left; the state of one that is not admitted."""
+    if view.applicant:
+        return f'<span class="level gone">{escape(plain(view.life.pilot))}</span>'
     gone = '<span class="level gone">left</span> ' if view.exited else ""
     unknown = ""
     if view.unknown:

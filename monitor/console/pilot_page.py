@@ -25,6 +25,7 @@ from monitor.console.html import (
     why,
 )
 from monitor.console.svg.picture import picture
+from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockState
 from monitor.model.records import Decision, Reason
 from monitor.projections.clock_board import time_left
@@ -81,6 +82,8 @@ def _facts(board: FleetView, view: PilotView, now: int) -> str:
     facts = [
         ("Participant", escape((plan.participant.name if plan else "") or view.participant)),
         ("Tier", escape(plan.tier) if plan else ""),
+        ("State", escape(plain(view.states)) if view.states else ""),
+        ("Next step", escape("; ".join(_step(step) for step in next_steps(view.life)))),
         ("At this level since", time_tag(view.since) + " UTC" if view.since is not None else ""),
         ("Last evidence", time_tag(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         ("Too late to count", count(view.late_events, "event") if view.late_events else ""),
@@ -98,6 +101,11 @@ def _facts(board: FleetView, view: PilotView, now: int) -> str:
         if value
     )
     return f'<dl class="facts">{items}</dl>'
+
+
+def _step(step: NextStep) -> str:
+    """Who owes which step."""
+    return f"{step.who} owes {plain(step.act)}" if step.who else step.what
 
 
 def _deadline(view: PilotView, now: int) -> str:

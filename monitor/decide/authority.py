@@ -202,6 +202,26 @@ def standing_approvals(state: SandboxState, pilot: PilotState) -> tuple[str, ...
     )
 
 
+def exit_approvals(state: SandboxState, pilot: PilotState, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Of those who approved an exit, the ones who still are approvers of a responsible authority."""
+    sandbox = sandbox_for(state, pilot)
+    if sandbox is None:
+        return given
+    names = responsible(pilot.charter)
+    people = {one.id for one in sandbox.people if Role.APPROVER in one.roles and one.authority in names}
+    return tuple(name for name in given if name in people)
+
+
+def enough_authorities(state: SandboxState, pilot: PilotState, given: tuple[str, ...], at: int) -> bool:
+    """Whether these approvers of an exit are of as many authorities as the standard of the tier asks for at `at`
+    (ms)."""
+    sandbox = sandbox_for(state, pilot)
+    if sandbox is None:
+        return True
+    needed = min(authorities_needed(state.tenure, pilot.charter.tier, at), len(pilot.charter.authorities))
+    return len({person.authority for name in given if (person := sandbox.person(name))}) >= needed
+
+
 def check_approvals(state: SandboxState, pilot: PilotState) -> None:
     """Raises ControlRefused unless approvers of as many authorities have approved as the standard of the tier asks
     for. Without a sandbox one is enough."""

@@ -22,6 +22,7 @@ from monitor.charter.control import (
     Release,
     Shelving,
 )
+from monitor.charter.exit_acts import Graduation
 from monitor.charter.spec import Charter, charter_hash, public_part
 from monitor.compile.charter_diff import counted, running
 from monitor.compile.lint import lint
@@ -36,6 +37,7 @@ from monitor.decide.exits import EXIT_ACTS, apply_exit_act
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped
+from monitor.decide.pauses import forget_ended
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.stale_rules import bound_stale_rules
@@ -53,6 +55,7 @@ from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
 from monitor.state.pilot import PilotState
+from monitor.state.running import NOTHING_RUNS
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 
@@ -142,6 +145,8 @@ def apply_act(
             finding = Finding(rule=f"charter {signed}")
         case _ if isinstance(act, EXIT_ACTS):
             outcome, finding = apply_exit_act(context, act)
+            if isinstance(act, Graduation) and act.charter is not None:
+                context.document = public_document(pilot.charter)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -152,6 +157,8 @@ def apply_act(
     if isinstance(act, Amendment):
         bound_stale_rules(context)
     exit_once_stopped(context)
+    if context.pilot.running is not NOTHING_RUNS:
+        forget_ended(context)
 
 
 def public_document(charter: Charter) -> dict[str, Any]:

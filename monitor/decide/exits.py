@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
 from monitor.assess.evaluate import limits_kept, power_reached
 from monitor.assess.pack import assess
@@ -25,16 +25,18 @@ from monitor.charter.exit_acts import (
     Withdrawal,
     Withholding,
 )
-from monitor.decide import ladder
-from monitor.decide.clock_facts import arrow_facts
+from monitor.deadlines.facts import Fact as ClockFact
+from monitor.deadlines.facts import FactKind
+from monitor.decide import authority, ladder
+from monitor.decide.clock_facts import arrow_facts, clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.graduate import graduate
 from monitor.decide.ladder import Move, Transition
 from monitor.decide.leave import leave, stopped
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import Event, Fact, State
+from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.assessment import Assessment
-from monitor.model.bounds import short
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import PilotState
@@ -72,7 +74,7 @@ def apply_exit_act(context: DecisionContext, act: ExitAct) -> tuple[Transition, 
     return (pilot.standing, move), finding
 
 
-def exit_facts(context: DecisionContext, act: ExitAct) -> frozenset[Fact]:
+def exit_facts(context: DecisionContext, act: ExitAct, sandbox: SandboxState) -> frozenset[Fact]:
     """What holds for an exit with the outcome `scale`."""
     if not isinstance(act, Withdrawal) or act.outcome != "scale":
         return frozenset()
@@ -81,7 +83,8 @@ def exit_facts(context: DecisionContext, act: ExitAct) -> frozenset[Fact]:
         found.add(Fact.LIMITS_KEPT)
     if power_reached(lacks):
         found.add(Fact.POWER_REACHED)
-    if len(_approvals(context.pilot)) >= APPROVERS:
+    given = authority.exit_approvals(sandbox, context.pilot, _approvals(context.pilot))
+    if len(given) >= APPROVERS and authority.enough_authorities(sandbox, context.pilot, given, context.at):
         found.add(Fact.EXIT_APPROVED)
     return frozenset(found)
 
@@ -100,6 +103,9 @@ def assessment_timer(context: DecisionContext) -> None:
     else:
         level = pilot.standing.level
         context.record(Move("finding", level, level, reason, False), finding)
+    if reason is Reason.ASSESSMENT_DUE and context.plan.assess_within is not None:
+        due = context.plan.assess_within.after(context.at)
+        clock_facts(context, ClockFact(kind=FactKind.ASSESSMENT_SET, at=context.at, key=ASSESSMENT, due=due))
     arrow_facts(context, arrows, f"{ASSESSMENT}@{context.at}")
 
 
@@ -116,7 +122,7 @@ def tracking_ended(context: DecisionContext) -> None:
 def _assess(context: DecisionContext, act: Assessing) -> tuple[Move, Finding]:
     pilot, numbers = context.pilot, _computed(context, act)
     pilot.review = structs.replace(pilot.review, assessed=context.at, fell_due=None)
-    context.clear(ASSESSMENT, Finding(rule=ASSESSMENT))
+    context.clear(ASSESSMENT, Finding(rule=ASSESSMENT))  # of one that was overdue
     finding = Finding(
         rule=ASSESSMENT, detail=act.reason, content={"outcome": act.outcome, "advised": numbers.advised},
         assessment=numbers,
@@ -126,16 +132,15 @@ def _assess(context: DecisionContext, act: Assessing) -> tuple[Move, Finding]:
 
 def _approve(context: DecisionContext, act: ExitApproval) -> tuple[Move, Finding]:
     pilot, given = context.pilot, _approvals(context.pilot)
-    author = short(act.author)
-    if author in given:
+    if act.author in given:
         raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
-    approvals = (*given, author)[:MOST_APPROVALS]
+    approvals = (*given, act.author)[:MOST_APPROVALS]
     pilot.review = structs.replace(pilot.review, approvals=approvals, approved=_approved(pilot))
     return _act(context, Reason.EXIT_APPROVED), Finding(rule="exit", content={"outcome": "scale"})
 
 
 def _exit(context: DecisionContext, act: Withdrawal) -> tuple[Transition, Finding]:
-    if act.outcome is None:  # as in logs from before an exit had an outcome
+    if isinstance(act.outcome, UnsetType):  # as in logs from before an exit had an outcome
         return leave(context.pilot), Finding(rule="exit", detail=act.reason)
     numbers = _computed(context, act)
     if act.outcome == "scale" and numbers.lacks:
@@ -161,12 +166,13 @@ def _computed(context: DecisionContext, act: Assessing | Withdrawal) -> Assessme
     if context.assessed is not UNSET:
         return context.assessed
     count = len(context.pilot.charter.exit.conditions)
-    for number in (*act.met, *act.unmet):
+    met, unmet = act.met or (), act.unmet or ()
+    for number in (*met, *unmet):
         if number > count:
             raise ControlRefused("met", Refusal.UNKNOWN_REFERENCE, f"the charter has {count} conditions in words")
-    if both := set(act.met).intersection(act.unmet):
+    if both := set(met).intersection(unmet):
         raise ControlRefused("unmet", Refusal.CONTENT_MISSING, f"condition {min(both)} is met or is not")
-    answers = {**dict.fromkeys(act.met, True), **dict.fromkeys(act.unmet, False)}
+    answers = {**dict.fromkeys(met, True), **dict.fromkeys(unmet, False)}
     context.assessed = assess(context.pilot, context.at, answers)
     return context.assessed
 

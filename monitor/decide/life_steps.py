@@ -7,6 +7,8 @@ where they are decided.
 
 from __future__ import annotations
 
+from msgspec import UnsetType
+
 from monitor.charter.control import Amendment, Approval, ControlBase, Drill, Evaluation, Release, Shelving, Withdrawal
 from monitor.charter.running_acts import ChangeProposal
 from monitor.charter.spec import hash_of
@@ -33,8 +35,8 @@ def advance_by_act(context: DecisionContext, act: ControlBase, sandbox: SandboxS
     """Move the life of the pilot by an act. Raises ControlRefused; nothing has changed then."""
     try:
         facts, outcome = facts_of_act(context.pilot, act, sandbox), None
-        if isinstance(act, Withdrawal) and act.outcome is not None:
-            facts, outcome = facts | exit_facts(context, act), Outcome(act.outcome)
+        if isinstance(act, Withdrawal) and not isinstance(act.outcome, UnsetType):
+            facts, outcome = facts | exit_facts(context, act, sandbox), Outcome(act.outcome)
         return context.advance(ACT_OF[type(act)], facts, outcome)
     except ControlRefused:
         _check_as_before(context, act)

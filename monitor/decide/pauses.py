@@ -15,6 +15,7 @@ from monitor.charter.running_acts import CycleProposal, Extension, Grant, PauseR
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.errors import ControlRefused
+from monitor.lifecycle.names import State
 from monitor.model.events import Envelope, ExposureTallied, Heartbeat, OutcomesTallied, millis
 from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.refusals import REFUSALS, Refusal
@@ -47,15 +48,34 @@ def resume(context: DecisionContext, act: Resumption) -> tuple[Move, Finding]:
     since = pilot.running.paused_since
     if since is None:
         raise ControlRefused("pilot", Refusal.NOT_PAUSED, REFUSALS[Refusal.NOT_PAUSED])
+    end_pause(pilot, since, at)
+    finding = Finding(rule="pause", period_start=since, period_end=at)
+    level = pilot.standing.level
+    return Move("act", level, level, Reason.RESUMED, False), finding
+
+
+def end_pause(pilot: PilotState, since: int, at: int) -> None:
+    """End the pause that began at `since` (ms)."""
     pilot.running = structs.replace(pilot.running, pauses=(*pilot.running.pauses[:-1], (since, at)))
     pilot.heard = dict.fromkeys(pilot.heard, at)
     pilot.drilled += at - since
-    standing = pilot.standing
-    unknown = {cause: (reason, at) for cause, (reason, _) in standing.unknown.items()}
-    pilot.standing = structs.replace(standing, unknown=unknown)
+    unknown = {cause: (reason, at) for cause, (reason, _) in pilot.standing.unknown.items()}
+    pilot.standing = structs.replace(pilot.standing, unknown=unknown)
     forget_pauses(pilot)
-    finding = Finding(rule="pause", period_start=since, period_end=at)
-    return Move("act", standing.level, standing.level, Reason.RESUMED, False), finding
+
+
+def forget_ended(context: DecisionContext) -> None:
+    """Forget what the end of a stay closed: a proposed change, a request, and a pause, so that none of them goes on
+    under routine supervision."""
+    pilot, life = context.pilot, context.pilot.life
+    running = pilot.running
+    if running.change is not None and life.change is State.NO_CHANGE:
+        pilot.running = running = structs.replace(running, change=None)
+    if running.asked is not None and life.request is State.NO_REQUEST:
+        pilot.running = running = structs.replace(running, asked=None)
+    since = running.paused_since
+    if since is not None and life.pilot not in (State.PAUSED, State.EXITING):
+        end_pause(pilot, since, context.at)
 
 
 def request_pause(context: DecisionContext, act: PauseRequest) -> tuple[Move, Finding]:

@@ -13,7 +13,7 @@ from monitor.charter.application import Application, application_flaws, texts_of
 from monitor.charter.spec import Charter
 from monitor.compile.lint import Problem
 from monitor.compile.plan import STRICT
-from monitor.compile.power import power_of, power_problems
+from monitor.compile.power import asked_power, power_problems
 from monitor.compile.standards import standard_problems
 from monitor.compile.tier_rules import Facts, TierByRule, facts_of, tier_by_rule
 from monitor.errors import ControlRefused
@@ -119,7 +119,7 @@ def _field(name: str) -> str:
 
 def screen_power(charter: Charter) -> list[Problem]:
     """What the plan of a grave tier cannot find."""
-    return power_problems(charter, power_of(charter)) if charter.tier in STRICT else []
+    return power_problems(charter, asked_power(charter)) if charter.tier in STRICT else []
 
 
 def _refuse(why: Refusal, problems: Iterable[Problem]) -> None:

@@ -169,7 +169,7 @@ class ControlActs:
         context.record(move, version, act.author)
         if sandbox is not None:
             clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))
-        if pilot.life.pilot is State.REGISTERED and received >= pilot.plan.cycle[0]:
+        if pilot.life.pilot is State.REGISTERED and received >= pilot.cycle[0]:
             start_cycle(context)
         if lost is not None:
             self._aside.admitted(context)

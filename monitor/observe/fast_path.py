@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import grant_permit
-from monitor.decide.events import MISSING_MODEL, UNREGISTERED_MODEL, WORK
+from monitor.decide.events import CHANGE_NOT_REGISTERED, MISSING_MODEL, UNREGISTERED_MODEL, WORK
 from monitor.detect.events import fully_reported
 from monitor.detect.periods import peek_stays_quiet
 from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
@@ -321,6 +321,7 @@ class FastPath:
             or pilot.model in plan.models
             or (bool(pilot.running.models) and short(pilot.model) in pilot.running.models)
             or UNREGISTERED_MODEL in pilot.standing.active
+            or (pilot.model in plan.planned_models and CHANGE_NOT_REGISTERED in pilot.standing.active)
         )
         return pilot.model if known else None
 

@@ -64,7 +64,7 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
     if plan.drill_every is not None and not paused:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
     if pilot.life.pilot is State.REGISTERED:
-        yield plan.cycle[0], "cycle", ""
+        yield pilot.cycle[0], "cycle", ""
 
 
 def _assessment(pilot: PilotState) -> int | None:

@@ -15,6 +15,7 @@ from monitor.cli.ledger import ledger
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import pilot_page
 from monitor.console.report import reason_sentence
+from monitor.model.assessment import Assessment, Lack, StreamNumbers
 from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
@@ -92,10 +93,47 @@ def _clock(change: Change, state: ClockState | None, **fields: Any) -> Finding:
     return Finding(rule="incident-report", clock=record)
 
 
+NUMBERS = Assessment(
+    at=DUE,
+    began=T0,
+    alpha=0.01,
+    streams=(StreamNumbers(indicator="incidents", limit=0.01, keeps=True, power=0.5, asked=0.8),),
+    lacks=(Lack.POWER_NOT_REACHED,),
+    advised="extend",
+)
+
+
 ROWS = [
     Row(Reason.ADMITTED, Finding(rule="version 1"), ("Admitted", "version 1"), "act"),
     Row(Reason.AMENDED, Finding(rule="version 2"), ("amended", "version 2"), "act"),
     Row(Reason.EXITED, Finding(rule="exit", detail="trial over"), ("Left the sandbox", "trial over"), "act"),
+    Row(
+        Reason.ASSESSED,
+        Finding(rule="assessment", content={"outcome": "adjust", "advised": "extend"}, assessment=NUMBERS),
+        (
+            "Assessed",
+            "outcome adjust",
+            "advised extend",
+            "1 of 1 limits",
+            "power reached for 0 of 1",
+            "power not reached",
+        ),
+        "act",
+    ),
+    Row(Reason.ASSESSMENT_DUE, Finding(rule="assessment"), ("Assessment due",)),
+    Row(Reason.ASSESSMENT_MISSED, Finding(rule="assessment"), ("Assessment overdue",)),
+    Row(Reason.EXIT_APPROVED, Finding(rule="exit", content={"outcome": "scale"}), ("Exit approved", "scale"), "act"),
+    Row(
+        Reason.REPORT_ISSUED,
+        Finding(rule="exit_report", content={"report": "ab" * 32, "proof": "cd" * 32}),
+        ("Written proof and exit report issued", "ab" * 32, "cd" * 32),
+        "act",
+    ),
+    Row(Reason.PUBLISHED, Finding(rule="exit_report"), ("may be published",), "act"),
+    Row(Reason.WITHHELD, Finding(rule="exit_report", detail="trade secrets"), ("withheld", "trade secrets"), "act"),
+    Row(Reason.GRADUATED, Finding(rule="tracking", content={"months": "6"}), ("Graduated", "months 6"), "act"),
+    Row(Reason.RECALLED, Finding(rule="recall", detail="two deaths"), ("Recalled", "two deaths"), "act"),
+    Row(Reason.CLOSED, Finding(rule="tracking"), ("Routine supervision ended",), "act"),
     Row(Reason.EXIT_PENDING, Finding(rule="exit", detail="trial over"), ("Exit pending", "trial over"), "act"),
     Row(Reason.LIMIT_EXCEEDED, _limit(), COUNTED),
     Row(Reason.LIMIT_EXCEEDED, SHARE, ("63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed", "south")),

@@ -140,12 +140,12 @@ def test_each_lack_keeps_a_good_pilot_from_scale() -> None:
 
 
 def test_a_condition_in_words_is_answered_by_a_person_and_a_check_by_the_monitor() -> None:
-    """Open, unmet and met conditions differ; a check on a measure without a value is not met."""
+    """Open, unmet and met conditions differ."""
     checks = (
         ExitCheck("rate", most=0.001),
         ExitCheck("power", least=0.99, indicator="incidents"),
         ExitCheck("halts", most=0),
-        ExitCheck("events", least=1, indicator="unknown"),
+        ExitCheck("events", least=1_000, indicator="incidents"),
     )
     leave = Exit(conditions=("users were told",), checks=checks)
     pilot = pilot_with(GOOD, exit=leave)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from monitor.charter.control import Drill, Override
-from monitor.charter.running_acts import Decline, Grant, PauseRequest, Resumption
-from monitor.charter.spec import DetectorSpec, Drills, ExposureSpec, IndicatorSpec, Responses
+from monitor.charter.control import Drill, Override, Withdrawal
+from monitor.charter.exit_acts import Graduation, PublicationConsent, ReportIssue
+from monitor.charter.running_acts import ChangeProposal, CycleProposal, Decline, Grant, PauseRequest, Resumption
+from monitor.charter.spec import ChangeKind, DetectorSpec, Drills, ExposureSpec, IndicatorSpec, Responses
 from monitor.lifecycle.names import State
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Reason
@@ -21,6 +22,8 @@ from monitor.model.refusals import Refusal
 from monitor.state.running import PAUSES
 from monitor.state.timers import timers
 from tests.strength import examples
+from tests.unit.decide.test_exits import DIGEST, END, approve, do, life
+from tests.unit.decide.test_exits import bench as before_its_exit
 from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench, lift
 
 WATCHED = structs.replace(
@@ -233,3 +236,29 @@ def test_open_periods_of_a_pause_are_no_provisional_evidence() -> None:
             b.send(b.emitter.incident(at + count), at=at + count)
         needed.append(count)
     assert needed[0] == needed[1]
+
+
+def test_a_pause_a_change_and_a_request_end_with_the_stay() -> None:
+    """Under routine supervision the statistics run, and an amendment is about no earlier change."""
+    b = before_its_exit()
+    at = END + 1
+    do(b, PauseRequest, at, "firm", reason="moving")
+    do(b, Grant, at + 1)
+    logs = {"kind": ChangeKind.DATA_TYPE, "subjects": ("logs",), "summary": "s"}
+    b.act(ChangeProposal(id="c", pilot="p", author="firm", **logs), at + 2)
+    do(b, CycleProposal, at + 3, "firm", start="2026-01-01", end="2026-12-01", reason="r")
+    approve(b, at + 4)
+    assert not do(b, Withdrawal, at + 5, reason="done", outcome="scale", met=(1,)).rejected
+    do(b, ReportIssue, at + 6, report=DIGEST, proof=DIGEST)
+    do(b, PublicationConsent, at + 7, "firm")
+    assert not do(b, Graduation, at + 8, months=2).rejected
+    pilot = b.machine.pilots["p"]
+    assert life(b) is State.TRACKED
+    assert pilot.running.paused_since is None
+    assert (pilot.running.change, pilot.running.asked) == (None, None)
+    start = END + 10 * HOUR
+    for number in range(3):
+        hour(b, start + number * HOUR, 0, 1000.0)
+    b.time(start + 5 * HOUR)
+    late = [e for e in b.out.evidence if hasattr(e, "scores") and e.start >= start]
+    assert len(late) == 4

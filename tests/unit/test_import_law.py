@@ -31,7 +31,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
-    ("client", "simulation", "console"),
+    ("client", "simulation", "console", "report"),
     ("embedded", "kafka", "importers"),
     ("cli",),
     ("__main__",),
@@ -49,8 +49,9 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.dump", "monitor.projections.metrics",
-    "monitor.deadlines.shipped", "monitor.compile.sandbox_file",
+    "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
+    "monitor.projections.metrics",
+    "monitor.deadlines.shipped",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",

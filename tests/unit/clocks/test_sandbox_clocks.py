@@ -6,6 +6,7 @@ from msgspec import structs
 
 from monitor.charter.control import Submission
 from monitor.charter.incident_acts import IncidentReportAct, Reclassification
+from monitor.charter.spec import AssessmentSpec
 from monitor.deadlines.durations import Duration, Unit
 from monitor.deadlines.rules import ClockTable
 from monitor.deadlines.shipped import example_table
@@ -112,3 +113,16 @@ def test_a_shorter_period_in_the_table_is_for_new_cases() -> None:
     assert second.due is not None
     assert due is not None
     assert second.due < due
+
+
+def test_an_assessment_that_falls_due_is_owed_by_the_authority() -> None:
+    """The charter's interval starts it, and its time for the assessment is the due instant."""
+    charter = structs.replace(OWN, assessment=AssessmentSpec("30d", "14d"))
+    world = Founded(admit=charter)
+    out = world.machine.time(world.at + 40 * 24 * HOUR)
+    (started,) = clocks(out.decisions, "assessment")
+    assert (started.change, started.owed_by) == (Change.STARTED, Owes.AUTHORITY)
+    out = world.machine.time(world.at + 60 * 24 * HOUR)
+    (missed,) = clocks(out.decisions, "assessment")
+    assert missed.change is Change.MISSED
+    assert missed.due == started.due

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from monitor.charter.spec import (
+    AssessmentSpec,
     Authority,
     Charter,
     Cycle,
     DetectorSpec,
     Drills,
+    Exit,
+    ExitCheck,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
@@ -273,3 +277,27 @@ def test_the_late_window_covers_the_time_of_regrading() -> None:
     assert not lint(charter(rate(period="1d", reporting_delay="2d", late_window=28, params=serious)))
     assert not lint(charter(rate(period="1d", params={**serious, "by": "classification"})))
     assert "longer periods" in lint(charter(rate(period="1h", params=serious)))[0].fix
+
+
+@pytest.mark.parametrize(
+    ("check", "field"),
+    [
+        (ExitCheck("rate"), "exit.checks[0]"),
+        (ExitCheck("rate", least=2.0, most=1.0), "exit.checks[0]"),
+        (ExitCheck("quiet_days", least=30.0, indicator="rate"), "exit.checks[0].indicator"),
+        (ExitCheck("power", least=0.9, indicator="stranger"), "exit.checks[0].indicator"),
+    ],
+    ids=["no bound", "bounds exchanged", "of the pilot", "unknown indicator"],
+)
+def test_a_check_of_an_exit_names_something_that_can_be_checked(check: ExitCheck, field: str) -> None:
+    """A check that nothing can pass, or that is of nothing, is an error."""
+    made = structs.replace(charter(rate()), exit=Exit(checks=(check,)))
+    assert [(p.severity, p.field) for p in lint(made)] == [("error", field)]
+    good = structs.replace(charter(rate()), exit=Exit(checks=(ExitCheck("power", least=0.9, indicator="rate"),)))
+    assert not lint(good)
+
+
+def test_an_assessment_is_not_due_all_the_time() -> None:
+    """Its timer would never stop."""
+    made = structs.replace(charter(rate()), assessment=AssessmentSpec("0d"))
+    assert [(p.severity, p.field) for p in lint(made)] == [("error", "assessment.every")]

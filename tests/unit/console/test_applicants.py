@@ -1,0 +1,44 @@
+"""A pilot that is not admitted is on the board as an application, not as a pilot in the sandbox."""
+
+from __future__ import annotations
+
+from monitor.charter.control import ApplicationRefusal, Screening
+from monitor.console.board_json import as_data
+from monitor.console.fleet_page import fleet_page
+from monitor.console.fleet_view import FleetView
+from monitor.console.pilot_page import pilot_page
+from monitor.model.records import Outputs
+from tests.unit.engine.test_applications import apply
+from tests.unit.lifecycle.founded import Founded
+
+
+def board(world: Founded) -> FleetView:
+    """A board that has read everything."""
+    view = FleetView()
+    view.apply(Outputs(decisions=list(world.decisions)))
+    return view
+
+
+def test_an_application_counts_as_one_and_names_its_state_and_next_step() -> None:
+    """Until it is decided; a refused one counts as nothing, and its page says what it is."""
+    world = Founded(admit=None)
+    apply(world)
+    world.put(Screening(**world.by("officer")))
+    view = board(world)
+    fleet = fleet_page(view)
+    assert "0 pilots of 0 participants in the sandbox; 1 open application" in fleet
+    assert ">screened<" in fleet
+    page = pilot_page(view, "p", 0)
+    assert page is not None
+    assert "firm owes agree" in page
+    world.put(ApplicationRefusal(**world.by("officer"), reason="x"))
+    assert "open application" not in fleet_page(board(world))
+    assert ">refused<" in fleet_page(board(world))
+
+
+def test_an_admitted_pilot_counts_as_a_pilot() -> None:
+    """From its admission on; the states of the board's data follow."""
+    view = board(Founded())
+    assert "1 pilot of 1 participant in the sandbox" in fleet_page(view)
+    assert view.applications() == 0
+    assert as_data(view, 0)["pilots"][0]["states"] is None  # type: ignore[index]
