@@ -71,6 +71,7 @@ COMMANDS = {
     "recall": ("monitor.cli.exits", "recall a system from routine supervision"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
+    "model": ("monitor.cli.model", "show which pilots use a version of a model, and what happened to each"),
     "ledger": ("monitor.cli.ledger", "verify, show or rebuild ledgers; disclose or erase texts"),
     "real": ("monitor.cli.real", "replay the three shipped data sets"),
     "export": ("monitor.cli.export", "export the input of a monitor: its history, or telemetry alone"),

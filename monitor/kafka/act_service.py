@@ -22,8 +22,9 @@ from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
-from monitor.model.records import Decision, Reason
+from monitor.model.records import Decision
 from monitor.model.signing import Trusted
+from monitor.projections.charter_record import CAUSES
 from monitor.projections.metrics import Metrics
 
 logger = EventLogger(__name__)
@@ -109,7 +110,7 @@ async def _read(
             ):
                 positions[(seen.topic, seen.partition)] = seen.position
                 if isinstance(seen.value, Decision):
-                    if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
+                    if not history and seen.value.reason in CAUSES:
                         await _wait_for_charter(deliver, seen.value, charters_read)
                     deliver.feed([seen.value])
             if history:

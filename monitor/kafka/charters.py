@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from monitor.charter.control import Admission, Amendment, ControlBase
+from monitor.charter.exit_acts import Graduation
 from monitor.charter.spec import Charter, hash_of
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.partition_reader import PartitionReader, to_records
@@ -29,7 +30,9 @@ async def follow_charters(
     """
 
     def take(act: ControlBase) -> None:
-        if isinstance(act, Admission | Amendment) and hash_of(act.charter) is not None:
+        if not isinstance(act, Admission | Amendment | Graduation) or act.charter is None:
+            return
+        if hash_of(act.charter) is not None:
             learn(act.charter)
 
     await follow_acts(bootstrap, topic, take, client_id, ended)

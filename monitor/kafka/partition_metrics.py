@@ -8,8 +8,9 @@ from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.logs import EventLogger
-from monitor.model.records import Outputs, Reason
+from monitor.model.records import Outputs
 from monitor.projections.alerts import restored_alerts
+from monitor.projections.charter_record import CAUSES
 from monitor.projections.clock_board import restored_clocks
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
@@ -94,7 +95,7 @@ class PartitionMetrics:
         """Count outputs; a charter that came into force gives its pilot new labels."""
         self._metrics.observe(outputs)
         for decision in outputs.decisions:
-            if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+            if decision.reason in CAUSES:
                 for owned in partitions:
                     pilot = owned.runner.machine.pilots.get(decision.pilot)
                     if pilot is not None:

@@ -286,7 +286,7 @@ def test_the_rich_charter_is_allowed_and_a_larger_one_refused_with_field_and_fix
 def test_a_charter_without_bounds_sheds_periods_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pilot of an unbounded older charter drops open periods unjudged, is escalated with the reason, and stays
     below the limit, for any batch size."""
-    monkeypatch.setattr("monitor.decide.control_acts.lint", lambda charter: [])
+    monkeypatch.setattr("monitor.decide.begin.lint", lambda charter: [])
     spec = msgspec.structs.replace(
         rich().indicators[1], reporting_delay="900m", segments=tuple(f"s{n}" for n in range(40))
     )

@@ -1,0 +1,80 @@
+"""Which pilots use a version of a model, and what happened to each: joined from the ledgers of the pilots alone.
+
+A pilot uses a model if a charter that came into force lists its digest or version, or if a change registered the
+digest. Every number names the entries that it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from monitor.report.stay import Json, Stay
+
+EVENTS: dict[str, tuple[str, ...]] = {
+    "limits exceeded": ("limit_exceeded", "limit_tolerated"),
+    "hard rules": ("hard_rule",),
+    "suspensions": ("suspended",),
+    "corrective actions": ("rectification_recorded",),
+    "corrective actions overdue": ("rectification_overdue", "finding_overdue"),
+    "inspections": ("inspected",),
+    "evaluations": ("evaluation_recorded",),
+    "legal deadlines missed": ("clock_missed",),
+    "recalls": ("recalled",),
+}
+"""What is counted of each pilot -> reasons of the entries."""
+
+
+class ModelUse(Struct, frozen=True, kw_only=True):
+    """One pilot that uses a model: under which names, since which entry, and the entries (numbers) of each kind of
+    event since then. `outcome` of its exit, "" while it is in the sandbox."""
+
+    pilot: str
+    participant: str
+    digests: tuple[str, ...]
+    versions: tuple[str, ...]
+    since: int
+    entry: str
+    events: dict[str, tuple[int, ...]]
+    outcome: str = ""
+
+
+def model_use(stay: Stay, wanted: str) -> ModelUse | None:
+    """How the pilot of a ledger uses the model with this digest or version; `None` if it does not."""
+    listed = [(record, one) for record in stay.records for one in _models(record) if wanted in one]
+    if not listed:
+        return None
+    first = listed[0][0]
+    later = [record for record in stay.records if record["standing"] >= first["standing"]]
+    found = {
+        name: tuple(record["standing"] for record in later if record["reason"] in reasons)
+        for name, reasons in EVENTS.items()
+    }
+    ended = stay.exit
+    content = {} if ended is None else ended["finding"].get("content") or {}
+    return ModelUse(
+        pilot=stay.pilot,
+        participant=first["participant"],
+        digests=_distinct(digest for _, (digest, _) in listed),
+        versions=_distinct(version for _, (_, version) in listed),
+        since=first["standing"],
+        entry=first["id"],
+        events={name: numbers for name, numbers in found.items() if numbers},
+        outcome=str(content.get("outcome", "" if ended is None else "exited")),
+    )
+
+
+def _models(record: Json) -> list[tuple[str, str]]:
+    """The models (digest, version) that an entry puts in use."""
+    document: dict[str, Any] = record.get("document") or {}
+    found = [(one.get("digest", ""), one.get("version", "")) for one in document.get("models", ())]
+    if record["reason"] == "change_registered":
+        digest = (record["finding"].get("content") or {}).get("model", "")
+        found += [(digest, "")] if digest else []
+    return found
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))
