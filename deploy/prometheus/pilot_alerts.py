@@ -109,7 +109,7 @@ PILOT_ALERTS = (
         "sandbox-deadlines",
         labelled('sandbox:clocks:latched{state="missed"} > 0'),
         "warning",
-        "A legal deadline of pilot {{ $labels.pilot }} of {{ $labels.participant }} was missed, and what it asks for is "
+        "A legal deadline of pilot {{ $labels.pilot }} of {{ $labels.participant }} was missed; what it asks for is "
         "still owed by the {{ $labels.owed_by }}.",
         {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{MISSED}": "_x10 1x20"},
         {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{RUNNING}": "1x30", f"{M}clocks{MISSED}": "1x10 stale"},
