@@ -32,7 +32,7 @@ from monitor.decide.clock_facts import arrow_facts, clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.graduate import graduate
 from monitor.decide.ladder import Move, Transition
-from monitor.decide.leave import leave, stopped
+from monitor.decide.leave import leave
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import Event, Fact, State
 from monitor.lifecycle.sandbox_acts import SandboxState
@@ -156,8 +156,7 @@ def _recall(context: DecisionContext, words: str, author: str) -> None:
     pilot = context.pilot
     halt = ladder.raise_finding(pilot.standing, RECALL, Level.HALT, Reason.RECALLED, context.at, "until_lowered")
     context.apply(halt, Finding(rule=RECALL, detail=words), author, key=RECALL, asked=Level.HALT)
-    pilot.leaving = not stopped(pilot)
-    pilot.exited = not pilot.leaving
+    pilot.leaving = True  # it leaves with the decision that verifies the stop, at once if that is verified already
 
 
 def _computed(context: DecisionContext, act: Assessing | Withdrawal) -> Assessment:

@@ -302,6 +302,23 @@ def test_a_recall_halts_and_the_pilot_leaves_once_it_stopped() -> None:
     assert not pilot.exited
 
 
+def test_a_recall_of_a_pilot_that_is_stopped_already_lets_it_leave_at_once() -> None:
+    """With the decision that says so, which ends its alerts."""
+    made = graduated()
+    made.hour(62, incidents=100)
+    at = T0 + 63 * HOUR
+    made.time(at)
+    command = made.out.commands[-1]
+    made.send(made.emitter.acknowledged(at, command.id, command.standing), at=at + 1000)
+    for second in range(2, 6):
+        made.send(made.emitter.heartbeat(at + second * 1000, False), at=at + second * 1000)
+    assert made.machine.pilots["p"].standing.halt_state.state == "verified"
+    assert not do(made, Recall, at + 10_000, reason="r").rejected
+    pilot = made.machine.pilots["p"]
+    assert (life(made), pilot.leaving, pilot.exited, made.level) == (State.RECALLED, False, True, Level.HALT)
+    assert made.reasons()[-2:] == [Reason.RECALLED, Reason.EXITED]
+
+
 def test_what_is_remembered_survives_a_snapshot() -> None:
     """Bit by bit."""
     for made in (bench(), exited(), graduated()):
