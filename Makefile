@@ -56,9 +56,9 @@ demo: install ## a simulated fleet on the embedded runtime, with the board; ARGS
 real: install ## replay the three real data sets; pictures in build/real
 	$(PY) -m monitor real
 
-stack: install ## the real stack on loopback, with logins and TLS (OPEN=1: without): Kafka, worker, actors, Prometheus; waits until all is ready
+stack: install ## the real stack on loopback, with logins and TLS (OPEN=1: without; SANDBOX=1: founded): Kafka, worker, actors, Prometheus; waits until all is ready
 	deploy/local/install-test-servers.sh
-	$(PY) deploy/stack.py up $(if $(OPEN),--open) $(if $(SECURE),--secure) $(ARGS)
+	$(PY) deploy/stack.py up $(if $(OPEN),--open) $(if $(SECURE),--secure) $(if $(SANDBOX),--sandbox) $(ARGS)
 
 stack-down: ## stops it
 	$(PY) deploy/stack.py down

@@ -54,8 +54,9 @@ class Stack:
         self.ports, self.access = ports, access
         self.parts = parts(self.directory, ports, access)
 
-    def up(self) -> int:
-        """Start the parts that are not running; on failure stop those that this call started."""
+    def up(self, sandbox: bool = False) -> int:
+        """Start the parts that are not running; on failure stop those that this call started. `sandbox`: found the
+        sandbox, too."""
         self.directory.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         if wrong := self._other_mode():
@@ -71,12 +72,21 @@ class Stack:
                 return self._abort(started, wrong)
             if wrong := self._start_all(group, started) or self._wait_for(group):
                 return self._abort(started, wrong)
+        if sandbox and (wrong := self._found()):
+            return self._abort(started, wrong)
         for part in self.parts:
             print(part.summary)
         for line in self.access.summary():
             print(line)
         say(f"ready after {time.monotonic() - began:.1f} s; logs in {self.directory}; `make stack-down` stops all")
         return 0
+
+    def _found(self) -> str:
+        """Found the sandbox, unless it is founded. Returns the error message; empty on success."""
+        command, login = self.access.founding()
+        done = subprocess.run(command, env=without_login(os.environ) | login, capture_output=True, text=True, cwd=ROOT)
+        say(done.stdout.strip())
+        return "" if done.returncode == 0 else done.stderr.strip()
 
     def _start_all(self, group: Sequence[Part], started: list[Part]) -> str:
         """Start the parts that are not running. Returns the error message; empty on success."""
@@ -271,6 +281,7 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, default=ROOT / "var" / "stack", help="data, logs and pid files")
     parser.add_argument("--open", action="store_true", help="without logins and encryption: trials only")
     parser.add_argument("--secure", action="store_true", help="with logins, TLS and grants (the default)")
+    parser.add_argument("--sandbox", action="store_true", help="found the sandbox, with the people in people/")
     parser.add_argument("--firm", action="append", default=[], help=f"a firm; repeatable (default: {', '.join(FIRMS)})")
     parser.add_argument("--port", action="append", default=[], metavar="PART=PORT", help=f"other than {PORTS}")
     arguments = parser.parse_args()
@@ -285,7 +296,7 @@ def main() -> int:
     opened = arguments.open or (arguments.word != "up" and mode_of(arguments.dir) == "open")
     access = Open(arguments.dir, ports) if opened else Secure(arguments.dir, ports, arguments.firm or FIRMS)
     stack = Stack(arguments.dir, ports, access)
-    done: int = getattr(stack, arguments.word)()
+    done: int = stack.up(arguments.sandbox) if arguments.word == "up" else getattr(stack, arguments.word)()
     return done
 
 

@@ -50,6 +50,9 @@ class Access(Protocol):
     def reader_options(self) -> tuple[str, ...]:
         """Further options of notary and act."""
 
+    def founding(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """The command that founds the sandbox, or says that it is founded, and its login."""
+
     def summary(self) -> Sequence[str]:
         """What people need to connect, a line each."""
 
@@ -64,6 +67,11 @@ class Open:
 
     def prepare(self) -> None:
         """See `Access`."""
+        make_people(self._directory)
+
+    def founding(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """See `Access`."""
+        return (*_init(self._directory), "--to", f"kafka://{self.addresses()}"), {}
 
     def broker(self) -> tuple[str, ...]:
         """See `Access`."""
@@ -106,7 +114,8 @@ class Open:
 
     def summary(self) -> Sequence[str]:
         """See `Access`."""
-        return ["open mode         no logins: every process of this machine may do everything"]
+        people = f"people            {self._directory / 'people'}   (keys; founded by `stack.py up --sandbox`)"
+        return ["open mode         no logins: every process of this machine may do everything", people]
 
 
 class Secure:
@@ -130,6 +139,12 @@ class Secure:
         for name in ("monitor", "regulator"):
             if not (self._keys / f"{name}.key").exists():
                 new_key(self._keys / f"{name}.key")
+        make_people(self._directory)
+
+    def founding(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """See `Access`. The regulator's key is the one that may found."""
+        to = ("--to", f"kafka://127.0.0.1:{self._port}", "--key", str(self._keys / "regulator.key"))
+        return (*_init(self._directory), *to), self.environment("regulator")
 
     def broker(self) -> tuple[str, ...]:
         """See `Access`."""
@@ -214,6 +229,7 @@ class Secure:
         return [
             f"regulator         . {logins / 'regulator.env'}   (--key {self._keys / 'regulator.key'} to admit)",
             f"operator          . {logins / 'operator.env'}",
+            f"people            {self._directory / 'people'}   (keys; founded by `stack.py up --sandbox`)",
             f"firm              . {logins / f'{self._firms[0]}.env'}   (to=kafka://127.0.0.1:{self._firms_port}; "
             f"also {', '.join(self._firms[1:])})",
         ]
@@ -231,6 +247,18 @@ class Secure:
             if user in PEOPLE:  # their commands leave out what the monitor did not sign
                 lines.append(f"export SANDBOX_TRUST_KEYS={trust}")
             (logins / f"{user}.env").write_text("\n".join(lines) + "\n")
+
+
+def make_people(directory: Path) -> None:
+    """Make the first configuration of the sandbox and the keys of its people, unless they are there."""
+    from monitor.cli.sandbox import write_files
+
+    if not (directory / "people" / "sandbox.yaml").exists():
+        write_files(directory / "people", "stack", "sandbox-authority")
+
+
+def _init(directory: Path) -> tuple[str, ...]:
+    return (sys.executable, "-m", "monitor", "sandbox", "init", str(directory / "people"))
 
 
 def _recorded_firms(directory: Path) -> list[str]:

@@ -94,7 +94,7 @@ def init(
     \b
     Example:
       sandbox-monitor sandbox init people --to http://127.0.0.1:8321
-      sandbox-monitor admit my-pilot.yaml --author officer --key people/officer.key --to http://127.0.0.1:8321
+      sandbox-monitor screen my-pilot --author officer --key people/officer.key --to http://127.0.0.1:8321
     """
     made = write_files(directory, name, authority)
     if files_only:

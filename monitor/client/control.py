@@ -88,6 +88,9 @@ def read_status(
     Kafka all decisions are read, for at most `wait` seconds: `whole` says whether that was enough."""
     link = _link(to, prefix, options, identity)
     try:
+        if isinstance(link, GatewayLink):
+            lines = b"".join(link.stream(f"/v1/decisions/{quote(pilot, safe='')}")).splitlines()
+            return pilot_status(_DECISION.decode(line) for line in lines)
         if isinstance(link, HttpLink):
             raw = link.get(f"/v1/status/{quote(pilot, safe='')}")
             return _STATUS.decode(raw) if raw else None

@@ -14,6 +14,19 @@ def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
         "through": board.through,
         "worker": {"last_heard": board.liveness.last_seen, "silent_partitions": board.liveness.silent(now)},
         "open_mode": board.open_mode,
+        "configuration": [
+            {
+                "at": one.at,
+                "reason": one.reason.value,
+                "author": one.author,
+                "signed": bool(one.signed),
+                "entry": one.standing,
+                "digest": one.charter,
+                "what": one.finding.detail,
+                "version": one.finding.rule,
+            }
+            for one in board.configuration
+        ],
         "notices": {
             "skipped_records": list(board.notices.skipped.values()),
             "crash_loops": list(board.notices.crash_loops.values()),

@@ -11,7 +11,7 @@ from monitor.console.notices import CrashLoop, SkippedRecords
 from monitor.model.records import Level, Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.open_commands import OpenCommand
-from monitor.projections.wording import LEVELS, REASONS, plain
+from monitor.projections.wording import LEVELS, REASONS, plain, sentence
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
 COMMAND_STATES = {
@@ -59,6 +59,7 @@ def banners(board: FleetView, now: int) -> str:
         + _not_in_ledger(notices.not_entered)
         + _skipped(list(notices.skipped.values()))
         + _open_mode(board)
+        + _configuration(board)
         + (_SHARED_TOPICS if notices.shared_topics else "")
     )
 
@@ -135,6 +136,15 @@ def _open_mode(board: FleetView) -> str:
     if unsigned:
         text += f" {count(unsigned, 'pilot')} admitted or amended without a signature."
     return f'<p class="note" role="note"><b>Open mode.</b> {text.strip()}</p>'
+
+
+def _configuration(board: FleetView) -> str:
+    """The newest act on the configuration of the sandbox; empty where none is founded."""
+    if not board.configuration:
+        return ""
+    last = board.configuration[-1]
+    said = f"{sentence(last)}; by {last.author}, {stamp(last.at)}"
+    return f'<p class="note" role="note"><b>Sandbox.</b> {escape(said)}</p>'
 
 
 def level_badge(level: Level) -> str:

@@ -119,7 +119,7 @@ def apply_hard_rules(
 def _check_use(context: DecisionContext, event: ExposureTallied) -> None:
     """Escalate use of the system outside of its cycle, or by more people than the charter allows (unit `users`)."""
     plan, amount = context.plan, event.data.amount
-    start, end = context.pilot.cycle
+    start, end = context.pilot.running.cycle or plan.cycle
     if amount > 0 and not start <= millis(event.time) < end:
         finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
         context.raise_finding("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)

@@ -34,7 +34,7 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
     if pilot.exited:
         return
     plan, unknown = pilot.plan, pilot.standing.unknown
-    paused = pilot.running.paused_since is not None
+    paused = bool(pilot.running.pauses) and pilot.running.paused_since is not None
     if (closes := next_closing(pilot)) is not None:
         yield closes.due, "close", closes.name
     for indicator in plan.silent if not paused else ():

@@ -129,7 +129,7 @@ class Walk:
         return Release(**world.by(name), reason="x"), name
 
     def _amendment(self) -> tuple[ControlBase, str]:
-        """The firm signs a charter, or somebody amends to one: of its own authorities, keys, conditions or tier."""
+        """The firm signs a charter, or an author amends to one: other authorities, keys, conditions or tier."""
         random, world = self.random, self.world
         author = self._author()
         charters = list(_charters(world.pilot.charter))
@@ -190,7 +190,7 @@ class Walk:
         self._hold(firm == {Role.FIRM}, "the firm has another role")
 
     def _check_author(self, decision: Decision) -> None:
-        """Whoever is named signed it, and nobody signs for another."""
+        """The author that it names signed it, with a key of that author."""
         if not decision.cause.startswith("control:") or not decision.author or decision.reason is Reason.FOUNDED:
             return
         if decision.author == "firm":

@@ -14,33 +14,26 @@ from msgspec import structs
 
 from monitor.charter.application import SystemDescription
 from monitor.charter.spec import Charter, Cycle, Participant, canonical_charter
-from monitor.client.control import send_act
-from monitor.deadlines.shipped import example_table
 from monitor.files.key_file import own_key, read_key
-from monitor.lifecycle.first import FIRST_PEOPLE, first_sandbox
-from monitor.lifecycle.sandbox import SUBJECT
-from monitor.lifecycle.sandbox_acts import SandboxFounding
-from monitor.state.acts_once import validity
 from monitor.testing.kafka import Fresh
 from monitor.testing.workers import Worker
 from tests.unit.lifecycle.applied import application
 from tests.unit.lifecycle.founded import OWN
 
 from .test_acts_answered import WORLD, ran
-from .test_embedded_serve import ended, serve
+from .test_embedded_serve import ended, serve, until
 
 
 class Office:
     """The keys and files of a firm and an authority, and where their commands go."""
 
     def __init__(self, home: Path, to: str, prefix: str) -> None:
-        self.home, self.to, self.prefix = home, to, prefix
-        for name in ("firm", *FIRST_PEOPLE):
-            own_key(home / f"{name}.key")
+        self.home, self.people, self.to, self.prefix = home, home / "people", to, prefix
+        own_key(home / "firm.key")
 
     def run(self, command: str, author: str, *arguments: str) -> Result:
         """One command, signed with the author's key."""
-        key = str(self.home / f"{author}.key")
+        key = str((self.home if author == "firm" else self.people) / f"{author}.key")
         return ran(command, *arguments, "--to", self.to, "--prefix", self.prefix, "--author", author, "--key", key)
 
     def status(self, pilot: str, *more: str) -> str:
@@ -62,17 +55,10 @@ class Office:
         return str(path)
 
     def found(self) -> None:
-        """Found the sandbox with these keys."""
-        keys = {name: own_key(self.home / f"{name}.key").public for name in FIRST_PEOPLE}
-        sandbox = first_sandbox("city", "authority", keys, example_table())
-        given = validity(0, time.time_ns() // 1_000_000)
-        body = msgspec.json.encode(
-            SandboxFounding(id="found", pilot=SUBJECT, author="regulator", sandbox=sandbox, **given)
-        )
-        signature = read_key(self.home / "admitter.key").sign("control", body)
-        answer = send_act(self.to, SUBJECT, "found", body, signature, wait=20, prefix=self.prefix)
-        assert answer is not None
-        assert answer.decision is not None, answer
+        """Make the keys of the authority, and found the sandbox."""
+        where = ("--to", self.to, "--prefix", self.prefix)
+        made = ran("sandbox", "init", str(self.people), *where, "--key", str(self.home / "admitter.key"))
+        assert made.exit_code == 0, made.output
 
 
 @pytest.fixture(params=WORLD)
@@ -155,3 +141,30 @@ def test_an_application_for_social_scoring_is_refused_with_its_item(office: Offi
     assert "scores of firm: refused" in said
     assert "eu-5-1-c, Social scoring (Regulation (EU) 2024/1689, Art. 5(1)(c))" in said
     has(office.run("admit", "officer", office.file(charter)), "application_closed", 1)
+
+
+def test_an_application_survives_a_restart_of_the_monitor(tmp_path: Path) -> None:
+    """What was screened before is agreed and admitted after it, and the numbers of the record continue."""
+    key = own_key(tmp_path / "admitter.key").public
+    process, address = serve(tmp_path, "--admit-key", key)
+    office = Office(tmp_path, address.rstrip("/"), "sandbox")
+    try:
+        office.found()
+        charter = office.charter()
+        path, stated = office.file(charter), tmp_path / "application.yaml"
+        stated.write_bytes(msgspec.json.encode(application(charter)))
+        has(office.run("apply", "firm", str(stated), path), "taken: application_submitted")
+        has(office.run("screen", "officer", charter.pilot), "taken: application_screened")
+    finally:
+        ended(process)
+    process, address = serve(tmp_path, "--admit-key", key)
+    office.to = address.rstrip("/")
+    try:
+        assert "firm owes `agree`" in office.status(charter.pilot)
+        for author in ("firm", "officer"):
+            has(office.run("agree", author, charter.pilot, path), "taken: charter_")
+        has(office.run("admit", "officer", path), "taken: admitted")
+        ledger = str(tmp_path / "data" / "ledger")  # the notary follows the decisions
+        until(lambda: ran("charter", "show", charter.pilot, "--ledger", ledger).exit_code == 0)
+    finally:
+        ended(process)

@@ -22,6 +22,7 @@ from monitor.charter.running_acts import ChangeProposal, GuidanceRequest, PauseR
 from monitor.cli.control import rectify, standing
 from monitor.cli.export import export
 from monitor.cli.replay import replay
+from monitor.cli.status import status
 from monitor.client.control import send_act
 from monitor.files.key_file import new_key
 from monitor.kafka.firm_directory import FirmOfPilot
@@ -235,7 +236,7 @@ def test_a_reader_that_is_too_slow_on_average_is_cut_off() -> None:
 # ---- on a real broker, under access control
 
 
-COMMANDS = {"standing": standing, "rectify": rectify, "export": export, "replay": replay}
+COMMANDS = {"standing": standing, "status": status, "rectify": rectify, "export": export, "replay": replay}
 
 
 def command(name: str, *words: str, **environment: str) -> Result:
@@ -309,9 +310,11 @@ def test_a_firm_appeals_through_the_gateway(secure_broker: SecureBroker, tmp_pat
             firm("firm-2", *asked)
             for asked in (
                 ("standing", pilot), ("export", "--pilot", pilot), ("export", "--pilot", pilot, "--what", "decisions"),
-                ("rectify", pilot, *words, "--standing", "1"),
+                ("rectify", pilot, *words, "--standing", "1"), ("status", pilot, "--json"),
             )
         ]  # fmt: skip
+        # It reads all decisions of the pilot, as an export does, so it shares their rate.
+        until(lambda: "evaluator owes `evaluate`" in firm("firm-1", "status", pilot).output)
     finally:
         worker.kill()
         gateway.terminate()
