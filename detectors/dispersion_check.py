@@ -11,7 +11,7 @@ import msgspec
 THRESHOLD = 100.0  # of the evidence: 1/.01
 _START = 0.9  # weight of dispersion from the first period on; the rest is spread over a year of onsets
 _SLOPE = 0.25  # of the log e-value in the squared residual: the likelihood ratio of twice the variance
-_CLIP = 7.0  # bound on a squared residual, so that one period raises the evidence at most fourfold
+_CLIP = 7.0  # bound on a squared residual, so that one period raises the evidence about fourfold at most
 _LEVEL, _WEEKLY, _CYCLE = (
     0.95,
     0.8,
@@ -44,10 +44,10 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     The e-value of a period with the squared residual v is exp(v / 4), v clipped, over its expectation for counts of
     exactly the granted variance/mean (Poisson, negative binomial); the residual is that of the square root (Anscombe
     1948, Biometrika 35: 246-254) around a predicted mean, divided by the granted dispersion and by the error of the
-    prediction. Its growth is within a tenth of that of the likelihood ratio from a mean of 5 on. A mixture over onsets
-    (.9 for the first period, .1 spread over each year) is compared with 100: with a known mean, by Ville's inequality,
-    at most .01 of the streams within the grant are reported in the first year, and at most .001 in each later one. With
-    the predicted mean this holds approximately (`detbench --only g12`).
+    prediction. Its growth is more than four fifths of that of the likelihood ratio from a mean of 5 on. A mixture over
+    onsets (.9 for the first period, .1 spread over each year) is compared with 100: with a known mean, by Ville's
+    inequality, at most .01 of the streams within the grant are reported in the first year, and at most .001 in each
+    later one. With the predicted mean this holds approximately (`detbench --only g12`).
 
     The predicted mean adapts, so that what is no dispersion is not taken for it: a level with a memory of 20 periods;
     factors of a cycle (weekdays of daily periods, hours of shorter ones) with a memory of five cycles, shrunk towards 1
