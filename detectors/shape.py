@@ -13,7 +13,7 @@ from detectors.shape_views import Level, Motif, Profile, Spread, deviation
 
 _EXPONENT = 1.5  # of the power mean of rarities: between their sum and their root mean square
 _FLOOR = 0.1  # smallest mean excess of a tail, as a fraction of its level
-_REACH = 20.0  # mean excesses above the level that a maximum is remembered as, at most
+_REACH = 12.0  # mean excesses above the level that a maximum is remembered as, at most
 
 
 class ShapeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class ShapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cycle, 16 to 32 periods; 32 without a cycle), and blocks kept.
     """
 
-    bar: float = 2.8
+    bar: float = 2.9
     cooldown: int = 50
     season: int | None = None
     fast: int = 48
