@@ -36,8 +36,8 @@ To *watch*:
 - `aberration`: weekly and other slow series, from the sixth period on. *At most about one alarm in `arl0` periods,
   simulated.* Looks at three periods at most, so small lasting changes are not detected; cycles count as dispersion.
 - `gauge_limit`: a cost or gain compared with a number. *Only the comparison.* Every noisy crossing is an alarm.
-- `shape`: values whose level, time of the day and course should resemble their past. *No guarantee.* About six alarms a
-  year on unchanged hourly counts; learns every lasting change.
+- `shape`: values whose level, time of the day and course should resemble their past. *No guarantee.* About one alarm
+  a month on unchanged hourly counts; learns every lasting change.
 - `river_drift`: the mean only (ADWIN). *No guarantee.* The longest delays.
 
 `silence` watches the gaps between events and triggers the state `unknown`. *At most about `false_per_year` false

@@ -33,8 +33,9 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
 
     Where these periods reject the assumed variance/mean at level .001, `unusable` is true, and those that one rate
     cannot explain (`robust_fit.py`) are forgotten, so that an outbreak or a bad day among them does not hide a later
-    change. The interval widens as fewer periods remain; learning goes on only if too few events do. What follows is not
-    learnt, so a change or a slow drift after these periods is never taken for normal.
+    change. Where a weekday pattern explains them, all are kept and the baseline is usable, with their dispersion. The
+    interval widens as fewer periods remain; learning goes on only if too few events do. What follows is not learnt, so
+    a change or a slow drift after these periods is never taken for normal.
     """
 
     required_periods: int = 20
@@ -100,8 +101,10 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
         observed = robust_fit.pearson(self.k, self.x, self.squares, self.periods, is_proportion)
         if self.span:
             wild = robust_fit.exceeds(observed, self.periods, self.dispersion, _SIGNIFICANT)
-            observed, fewer = self._leave_out(observed, is_proportion, 0.0 if wild else _MARGIN)
-            self.unusable = self.unusable or wild or fewer
+            cells = robust_fit.unpacked(self.cells)
+            if not robust_fit.weekly(cells, self.dispersion, is_proportion, _SIGNIFICANT):
+                observed, fewer = self._leave_out(observed, is_proportion, 0.0 if wild else _MARGIN)
+                self.unusable = self.unusable or wild or fewer
             if self.k < self.required_events:
                 return False
         self.cells = b""

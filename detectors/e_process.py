@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, inf, log, nextafter
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -85,11 +85,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
 
     @classmethod
     def design(
-        cls, design: Design, *, ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0), two_sided: bool = False
-    ) -> Self:
+        cls,
+        design: Design,
+        *,
+        ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0),
+        two_sided: bool = False,
+        check_dispersion: bool = False,
+        dispersion_prior: int = 1,
+    ) -> LimitEProcess:
         """Builds the detector from the charter's settings. Raises ValueError naming the parameter.
 
         `ratios` (> 1): the rate ratios of the mixture, inverted for direction `below`; `two_sided` adds their inverses.
+        `check_dispersion` and `dispersion_prior`: see `detectors/checked_limit.py`, whose detector is then returned.
         """
         if design.alpha is None or not 0 < design.alpha < 1:
             raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
@@ -112,7 +119,11 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             sums=[0.0] * len(powers),
         )
         made.amend(design)
-        return made
+        if check_dispersion is False and dispersion_prior == 1:
+            return made
+        from detectors.checked_limit import checked  # it is a subclass
+
+        return checked(made, design, check_dispersion, dispersion_prior)
 
     def update(self, observation: Observation) -> Score | None:
         """Processes one closed period. Returns `None` if the limit is a proportion of 1 or more (with its margin)."""
@@ -261,7 +272,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """See `detectors.base.Revisable`."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
-        coefficients = (self.parameters or self._compute_parameters(self.is_proportion))[-1]
         at = len(self.recent) - 1 - lag
         was, x, sums, logs = self.recent[at]
         now = min(was + k, x if self.is_proportion else LARGEST)
@@ -271,6 +281,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
+            coefficients = self._coefficients_of(period)
             sums, logs, _ = advance(sums, logs, coefficients, events, exposure, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
@@ -295,11 +306,19 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.parameters, self.unpacked, self.recent = None, None, []
 
     def _compute_parameters(self, is_proportion: bool) -> Parameters:
+        coefficients = self._coefficients(is_proportion, self.dispersion)
+        return is_proportion, self.rate, self.threshold, self.alpha, self.above, self.late_window, coefficients
+
+    def _coefficients(self, is_proportion: bool, dispersion: float) -> Coefficients:
         line = proportion_line if is_proportion else count_line
         rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
-        possible = not is_proportion or max(rates) < 1
-        coefficients = flattened(map(line, self.ratios, rates, [self.dispersion] * len(rates))) if possible else ()
-        return is_proportion, self.rate, self.threshold, self.alpha, self.above, self.late_window, coefficients
+        if is_proportion and max(rates) >= 1:
+            return ()
+        return flattened(map(line, self.ratios, rates, [dispersion] * len(rates)))
+
+    def _coefficients_of(self, period: int) -> Coefficients:
+        """Those with which a period was evaluated, while it accepts late events."""
+        return (self.parameters or self._compute_parameters(self.is_proportion))[-1]
 
     def _score(self, value: float, seen: float, k: float, x: float, is_proportion: bool) -> Score:
         if seen < self.minimum_events:

@@ -94,6 +94,7 @@ class Predictor(msgspec.Struct, kw_only=True):
     last: int = 0
     coefficients: list[float] = []
     covariance: list[list[float]] = []
+    later: tuple[Cycle, ...] = ()  # cycles that are modelled as soon as they are covered twice
 
     def start_from(self, at: int, eta: float, variance: float) -> None:
         """Initialises from the first period: predictor `eta` with that variance at `at`; harmonics and trend at their
@@ -112,6 +113,17 @@ class Predictor(msgspec.Struct, kw_only=True):
         for i in range(1, len(x)):
             self.covariance[0][i] = self.covariance[i][0] = -x[i] * prior[i]
         self.covariance[0][0] = variance + sum(f * f * v for f, v in zip(x[1:], prior[1:], strict=True))
+
+    def add_cycle(self) -> None:
+        """Begins to model the first of the cycles in `later`, its harmonics at their prior."""
+        (length, harmonics), *rest = self.later
+        self.cycles, self.later = (*self.cycles, (length, harmonics)), tuple(rest)
+        before = len(self.coefficients)
+        self.coefficients = [*self.coefficients, *[0.0] * (2 * harmonics)]
+        self.covariance = [[*row, *[0.0] * (2 * harmonics)] for row in self.covariance]
+        for j in range(2 * harmonics):
+            self.covariance.append([0.0] * len(self.coefficients))
+            self.covariance[-1][before + j] = (self.wave / (j // 2 + 1)) ** 2
 
     def features(self, at: int) -> list[float]:
         """Returns 1, years since the first period (if there is a trend), and the harmonics at period `at`."""
@@ -165,9 +177,17 @@ class Predictor(msgspec.Struct, kw_only=True):
                     covariance[i] = [c - pull * h for c, h in zip(covariance[i], gain)]  # noqa: B905
 
     def inflate_variance(self, variance: float = 1.0) -> None:
-        """Adds `variance` to the level, which may have changed; harmonics and trend are kept."""
-        if self.covariance:
-            self.covariance[0][0] = min(self.covariance[0][0] + variance, _MAX_VARIANCE)
+        """Adds `variance` to the level, which may have changed, and the prior variance to the harmonics, at most up to
+        twice that: a cycle may have appeared. The trend is kept."""
+        if not self.covariance:
+            return
+        self.covariance[0][0] = min(self.covariance[0][0] + variance, _MAX_VARIANCE)
+        i = 2 if self.trend else 1
+        for _, harmonics in self.cycles:
+            for j in range(2 * harmonics):
+                prior = (self.wave / (j // 2 + 1)) ** 2
+                self.covariance[i][i] = min(self.covariance[i][i] + prior, max(self.covariance[i][i], 2 * prior))
+                i += 1
 
     def _drift_variance(self, at: int) -> float:
         """Returns the variance that the level gained since the last period."""
@@ -182,9 +202,10 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
 
     `assumed_dispersion` is the smallest variance/mean used (1 = Poisson). The learnt one is the mean of squared
     forecast errors over their Poisson variance (Pearson), shrunk towards `assumed_dispersion` with the weight of
-    `prior_weight` periods. `exposure_error` is the relative standard deviation of one period's exposure (an error
-    common to all periods is part of the rate). Counts beyond four forecast standard deviations are clipped there
-    before they are learnt, unless the level is being relearnt.
+    `prior_weight` periods; after `window` periods it is a mean with exponential weights, which follows a drift.
+    `exposure_error` is the relative standard deviation of one period's exposure (an error common to all periods is part
+    of the rate). Counts beyond four forecast standard deviations are clipped there before they are learnt, unless the
+    level is being relearnt.
 
     >>> rate = SeasonalRate()
     >>> for hour in range(50):
@@ -202,6 +223,7 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
     events: float = 0.0
     squares: float = 0.0  # sum of squared errors over the Poisson variance
     kurtosis_sum: float = 0.0  # sum of the relative variances of these squares
+    window: int = 0  # time constant of the dispersion in periods; 0: all have equal weight (older snapshots)
 
     def predict(self, m: float, at: int) -> NegativeBinomial | None:
         """See `Predictive`."""
@@ -244,12 +266,13 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
         miss = k - mean
         if mean > 1e-6:
             ignorance = 1 + mean * (variance + blur) / dispersion
-            squares = self.squares + miss / mean * miss / ignorance
+            kept = 1 - 1 / self.window if self.periods > self.window > 0 else 1.0
+            squares = self.squares * kept + miss / mean * miss / ignorance
             self.squares = squares if squares < 1e12 else 1e12
             kurtosis = 6 * (dispersion - 1) / mean + 1 / (
                 dispersion * mean
             )  # capped, because it matters little for few events
-            self.kurtosis_sum += 2 + (kurtosis if kurtosis < 3.0 else 3.0)
+            self.kurtosis_sum = self.kurtosis_sum * kept * kept + 2 + (kurtosis if kurtosis < 3.0 else 3.0)
             self.periods += 1
         self.events += k
         weight = dispersion * (1 + mean * blur / dispersion)
@@ -261,7 +284,10 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
     def dispersion(self) -> float:
         """Returns the variance/mean in use: the larger of the assumed and the learnt one, from 1 to 1000."""
         assumed_dispersion, prior_weight = self.assumed_dispersion, self.prior_weight
-        seen = (prior_weight * assumed_dispersion + self.squares) / (prior_weight + (self.periods - 1))
+        n = self.periods - 1
+        if n > self.window > 0:
+            n = self.window
+        seen = (prior_weight * assumed_dispersion + self.squares) / (prior_weight + n)
         if seen < assumed_dispersion:
             seen = assumed_dispersion
         if seen < 1.0:
@@ -271,11 +297,11 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
     def dispersion_uncertainty(self) -> float:
         """Returns the squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if
         unknown."""
-        n = self.periods - 1 + self.prior_weight
+        n = _within_window(self.periods - 1, self.window) + self.prior_weight
         return min(self.kurtosis_sum / n / n, 1.0) if self.periods > 1 else 1.0
 
     def inflate_variance(self) -> None:
-        """Relearns the level after an accepted change; harmonics, trend and dispersion are kept."""
+        """Relearns level and harmonics after an accepted change; trend and dispersion are kept."""
         self.predictor.inflate_variance()
 
     def _forecast(self, m: float, eta: float, variance: float) -> NegativeBinomial:
@@ -306,6 +332,7 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
     events: float = 0.0
     excess: float = 0.0  # sum of squared errors over the binomial variance, less 1
     trials: float = 0.0  # sum of n - 1
+    window: int = 0  # as in `SeasonalRate`
 
     def predict(self, n: float, at: int) -> BetaBinomial | None:
         """Returns the forecast for `n` trials in period `at`; `None` before the first `learn`, and without trials."""
@@ -342,8 +369,9 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
         binomial = n * p * q
         if binomial > 1e-6:
             ignorance = 1 + binomial * variance / weight
-            self.excess = min(max(self.excess + error / binomial * error / ignorance - 1, -1e12), 1e12)
-            self.trials = min(self.trials + max(n - 1, 0.0), 1e30)
+            kept = 1 - 1 / self.window if self.periods > self.window > 0 else 1.0
+            self.excess = min(max(self.excess * kept + error / binomial * error / ignorance - 1, -1e12), 1e12)
+            self.trials = min(self.trials * kept + max(n - 1, 0.0), 1e30)
             self.periods += 1
         self.events += k
         a, b = _beta(eta, variance)
@@ -355,16 +383,19 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
         """Returns the correlation of two trials of a period of `n`: the larger of the assumed and the learnt one, at
         most .9."""
         assumed_dispersion = (self.assumed_dispersion - 1) / (n - 1) if n > 1 else 0.0
-        usual = self.trials / max(self.periods - 1, 1)
+        usual = self.trials / max(_within_window(self.periods - 1, self.window), 1)
         learnt = self.excess / (self.trials + self.prior_weight * usual) if self.trials > 0 else 0.0
         return min(max(assumed_dispersion, learnt, 0.0), 0.9)
 
     def dispersion_uncertainty(self) -> float:
         """Returns the squared relative error of the learnt variance/mean, as for normal errors; 1 if unknown."""
-        return min(2 / (self.periods - 1 + self.prior_weight), 1.0)
+        n = self.periods - 1 + self.prior_weight
+        if n > 2 * self.window > 0:  # of a mean with exponential weights
+            n = 2 * self.window
+        return min(2 / n, 1.0)
 
     def inflate_variance(self) -> None:
-        """Relearns the level after an accepted change; harmonics, trend and correlation are kept."""
+        """Relearns level and harmonics after an accepted change; trend and correlation are kept."""
         self.predictor.inflate_variance()
 
     def _forecast(self, n: float, eta: float, variance: float) -> BetaBinomial:
@@ -372,6 +403,10 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
         p = min(max(a / (a + b), 1e-15), 1 - 1e-15)
         rho = min(self.rho(n) + 1 / (a + b + 1), 0.99)
         return BetaBinomial(n, p, min(1 / max(rho, 1 / _MAX_SHAPE) - 1, _MAX_SHAPE))
+
+
+def _within_window(periods: int, window: int) -> int:
+    return window if periods > window > 0 else periods
 
 
 @lru_cache(maxsize=4096)

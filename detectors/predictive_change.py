@@ -28,6 +28,7 @@ _HINT = 2e4  # below exp(1 + _SURE), the smallest such threshold
 _PRIOR = 0.3  # fraction of exp(threshold): a sum of this size makes a change as likely as none, for learning
 _HARDLY = 0.05  # expected events from which on a period has full weight
 _MOST = 1e200  # bound on the growth of a sum in one period, so that it stays finite
+_WINDOW = 100  # time constant of the learnt dispersion, in periods
 _UNCERTAINTY_FACTOR = 1.3  # multiple of the loss from uncertain dispersion that is added to the threshold
 
 
@@ -46,10 +47,10 @@ class SeasonalSettings(msgspec.Struct, frozen=True, kw_only=True):
     `shifts`: (> 0, in standard deviations of the forecast; repeated ones have more weight) replace `ratios` for
     outbreaks, whose size depends on the noise and not on the level. `relearn`: whether the level is learnt again
     after an alarm; false where the excess is temporary. `cycles`: lengths in periods; by default a day and a week of
-    hours, a week of days, or a year of weeks or months, if `baseline_periods` cover it twice. `harmonics` of each
-    cycle (1 to 6). `trend`: prior standard deviation of the relative change per year. `drift`: standard deviation of
-    the level's random walk over a year. `baseline_periods`, `baseline_events`: learnt before the first score; by
-    default 26 weeks, at least 12 and at most 100 periods.
+    hours, a week of days, or a year of weeks or months, each as soon as it is covered twice. `harmonics` of each cycle
+    (1 to 6; a week of hours has at least 3). `trend`: prior standard deviation of the relative change per year.
+    `drift`: standard deviation of the level's random walk over a year. `baseline_periods`, `baseline_events`: learnt
+    before the first score; by default 26 weeks, at least 12 and at most 100 periods.
     """
 
     arl0: float = 1000.0
@@ -75,12 +76,15 @@ class SeasonalSettings(msgspec.Struct, frozen=True, kw_only=True):
         count = int(within("harmonics", self.harmonics, low=1, high=6))
         if self.cycles is None:  # half a cycle cannot be distinguished from a change of level
             lengths = tuple(length for length in _usual(year) if self.required_periods(year) >= 2 * length)
+            fine = max(count, 3) if year > 300 else count  # weekends have edges
+            later = tuple((length, fine) for length in _usual(year) if length not in lengths)
         else:
-            lengths = tuple(within("cycles", c, low=2, high=1e6) for c in self.cycles)
+            lengths, later = tuple(within("cycles", c, low=2, high=1e6) for c in self.cycles), ()
         if len(lengths) > 4:
             raise ValueError(f"cycles: {len(lengths)} are too many; write at most 4")
         return Predictor(
             cycles=tuple((length, count) for length in lengths),
+            later=later,
             trend=within("trend", self.trend, low=0, high=10),
             drift=within("drift", self.drift, low=0, high=10),
             periods_per_year=year,
@@ -94,15 +98,16 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
 
     The forecast learns level, cycles, trend and dispersion continuously, and its variance includes parameter
     uncertainty. If it were exact, a threshold of ln(arl0) would give an ARL0 of at least `arl0`. The threshold is
-    lowered by the mean overshoot (Siegmund's correction, exact in the limit of small steps) and raised while the
-    dispersion is uncertain. The run length is therefore approximate. Simulated with a daily cycle of 30 %,
-    variance/mean up to 3 and 100 periods learnt: at most 11 % alarm within a tenth of `arl0`.
+    lowered by the mean overshoot (Siegmund's correction, exact in the limit of small steps; computed again when the
+    expected events halve) and raised while the dispersion is uncertain. The run length is therefore approximate.
+    Simulated with a daily cycle of 30 %, variance/mean up to 3 and 100 periods learnt: at most 11 % alarm within a
+    tenth of `arl0`. What cycles, exposure and dispersion that change do to it is in README.md (`detbench --only g20`).
 
     A period with hardly any expected event has a small weight (w_t = expected / .05, at most 1); otherwise M_t would
     grow to the threshold without events, and the first event after a year would alarm. This only lengthens the run.
 
-    Only changes in the direction of harm alarm. After an alarm the level is learnt again (harmonics, trend and
-    dispersion are kept); it is also learnt again, without an alarm, after a clear change in the other direction. So a
+    Only changes in the direction of harm alarm. After an alarm the level is learnt again, and the harmonics may move
+    (trend and dispersion are kept); the same, without an alarm, after a clear change in the other direction. So a
     lasting change alarms once.
 
     The phase of the cycles is the observation's `at`, or the number of the period if it has none.
@@ -133,6 +138,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
     begun: bool = False
     threshold: float = 0.0  # before the addition for uncertain dispersion; not used until `begun`
     sums: list[float] = []  # Shiryaev-Roberts, one per ratio, then one per inverse ratio
+    fewest: float = 0.0  # expected events for which the threshold was computed
 
     @classmethod
     def design(cls, design: Design, **params: Any) -> Self:
@@ -173,17 +179,25 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
         if model is None:
             kind = SeasonalProportion if is_proportion else SeasonalRate
             model = self.model = kind(
-                predictor=self.predictor or Predictor(), assumed_dispersion=self.assumed_dispersion
+                predictor=self.predictor or Predictor(),
+                assumed_dispersion=self.assumed_dispersion,
+                window=_WINDOW,
             )
             self.predictor = None
         ready = model.periods >= self.required_periods and model.events >= self.required_events
+        later = model.predictor.later
+        if later and model.periods >= 2 * later[0][0]:
+            model.predictor.add_cycle()
         forecast = model.observe(k, x, at, self._rate_ratio_estimate() if self.begun else 1.0)
         if forecast is None or not ready:
             return None
         ratios = self.alternatives(forecast) if self.shifts else self.ratios
-        if not self.begun:
-            self.begun, self.threshold = True, threshold_of(self.arl0, ratios, forecast)
         expected, count = forecast.expected, len(ratios)
+        if not self.begun:
+            self.begun, self.threshold, self.fewest = True, threshold_of(self.arl0, ratios, forecast), expected
+        elif expected < self.fewest / 2:  # smaller steps overshoot less
+            self.threshold = max(self.threshold, threshold_of(self.arl0, ratios, forecast))
+            self.fewest = expected
         weight = 1.0 if expected >= _HARDLY else expected / _HARDLY
         logs = evidence([*ratios, *[1 / r for r in ratios]], k, forecast)
         self.sums = sums = [

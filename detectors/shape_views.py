@@ -1,4 +1,5 @@
-"""Three distances from a stream's own past: its level, its time-of-day profile, and the course of the last hours.
+"""Distances from a stream's own past: its level, its time-of-day profile (plain, and relative to the usual spread at
+that time of the day), and the course of the last hours.
 
 A view takes one number and returns a distance (>= 0, in the unit of the number), or `None` while there is too little
 past. How rare a distance is, is computed in `shape_tail.py`.
@@ -7,11 +8,27 @@ past. How rare a distance is, is computed in `shape_tail.py`.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import msgspec
 
 _NOISE = 1e-9
 """Distances below this fraction of the numbers are rounding errors (0.1 + 0.2 against 0.3) and are returned as 0."""
+
+PHASES = 144
+"""Most phases of a new profile (a day of ten minutes each)."""
+
+SPREADS = 48
+"""Most phases of a spread."""
+
+_CYCLES = 10  # that a phase's spread remembers
+_SHARE = 0.25  # of the mean spread in the divisor of every phase: no distance is weighted by more than its inverse
+
+
+def deviation(x: float, usual: float) -> float:
+    """Returns `x - usual`, 0 where it is a rounding error."""
+    difference = x - usual
+    return difference if abs(difference) > _NOISE * (abs(x) + abs(usual)) else 0.0
 
 
 class Level(msgspec.Struct, kw_only=True):
@@ -45,9 +62,9 @@ class Level(msgspec.Struct, kw_only=True):
 class Profile(msgspec.Struct, kw_only=True):
     """Distance of a number from the usual value at its time of the day (or week).
 
-    The profile keeps an exponential mean (weight `gain`) for each of at most 288 phases of the cycle. The usual value
-    is the median of the phases within `reach`, so that a day that starts five minutes late is not unusual. State: 8
-    bytes per phase.
+    The profile keeps an exponential mean (weight `gain`) for each of at most `most` phases of the cycle. The usual
+    value is the median of the phases within two (of fewer than 24: one alone), so that a day that starts a phase late
+    is not unusual. State: 8 bytes per phase.
 
     >>> cycle = Profile(season=4)
     >>> seen = [cycle.update(x, row) for row, x in enumerate([1.0, 5.0, 9.0, 5.0] * 3)]
@@ -59,20 +76,25 @@ class Profile(msgspec.Struct, kw_only=True):
     gain: float = 0.15
     start: int | None = None
     profile: list[float | None] = []
+    most: int = 288
+
+    @classmethod
+    def of(cls, season: int) -> Self:
+        """Returns a profile of at most `PHASES` phases, each with the same memory in cycles."""
+        return cls(season=season, gain=0.15 * min(PHASES / season, 1.0), most=PHASES)
 
     def update(self, x: float, row: int) -> float | None:
         """Returns the distance of the number at period `row` of its grid (including periods without a number) from its
         usual value, or `None` if there is none yet; then updates the profile."""
         usual = self.usual(row)
         if self.start is None:
-            self.start, self.profile = row, [None] * min(self.season, 288)
+            self.start, self.profile = row, [None] * min(self.season, self.most)
         j = self._phase(row)
         before = self.profile[j]
         self.profile[j] = x if before is None else before + self.gain * (x - before)
         if usual is None:
             return None
-        distance = abs(x - usual)
-        return distance if distance > _NOISE * (abs(x) + abs(usual)) else 0.0
+        return abs(deviation(x, usual))
 
     def usual(self, row: int) -> float | None:
         """Returns the usual value at this row; `None` in the first cycle and for a phase without numbers."""
@@ -85,7 +107,46 @@ class Profile(msgspec.Struct, kw_only=True):
         return sorted(near)[len(near) // 2] if near else None
 
     def _phase(self, row: int) -> int:
-        return row % self.season * min(self.season, 288) // self.season
+        return row % self.season * min(self.season, self.most) // self.season
+
+
+class Spread(msgspec.Struct, kw_only=True):
+    """Distance from the profile relative to the usual distance at that time of the day, in the unit of the number.
+
+    A stream with bursts at busy hours is far from its profile at those hours and close to it at night; one scale for
+    the whole day hides whatever happens at night. The distance is divided by the spread of its phase (an exponential
+    mean of distances over ten cycles, at most 48 phases) and multiplied by the mean spread of all phases: standardising
+    by the periodic part of volatility (Andersen and Bollerslev 1997, Intraday periodicity and volatility persistence in
+    financial markets). The divisor is at least a quarter of the mean spread. State: 8 bytes per phase.
+
+    >>> spread = Spread(season=2)
+    >>> seen = [spread.update(d, row) for row, d in enumerate([1.0, 9.0] * 10)]
+    >>> seen[:2], seen[-2:]
+    ([None, None], [2.5, 5.625])
+    """
+
+    season: int
+    seen: int = 0
+    phases: list[float | None] = []
+
+    def update(self, distance: float, row: int) -> float | None:
+        """Returns the weighted distance, or `None` before as many distances as a cycle has periods; then learns it."""
+        if not self.phases:
+            self.phases = [None] * min(self.season, SPREADS)
+        number = len(self.phases)
+        j = row % self.season * number // self.season
+        weighted = self._weighted(distance, self.phases[j]) if self.seen >= self.season else None
+        self.seen += 1
+        before = self.phases[j]
+        weight = max(number / (self.seen + number), number / (_CYCLES * self.season))
+        self.phases[j] = distance if before is None else before + weight * (distance - before)
+        return weighted
+
+    def _weighted(self, distance: float, usual: float | None) -> float:
+        known = [spread for spread in self.phases if spread is not None]
+        mean = sum(known) / len(known)
+        divisor = mean if usual is None else _SHARE * mean + (1 - _SHARE) * usual
+        return distance * (mean / divisor) if divisor > 0 else distance
 
 
 class Motif(msgspec.Struct, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from monitor.charter.act_base import ControlBase as ControlBase
 from monitor.charter.act_base import Number, Words
@@ -112,10 +112,12 @@ class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shel
 
 
 class Acceptance(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.acceptance"):
-    """Accept a new level of an indicator: detectors that learn a baseline learn it again; limits do not change."""
+    """Accept a new level of an indicator: detectors that learn a baseline learn it again; limits do not change. With
+    `dispersion` instead: its limits may halt although their counts were found to vary more than the charter grants."""
 
     indicator: Id
     reason: Words
+    dispersion: bool | UnsetType = UNSET
 
 
 class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):

@@ -15,12 +15,12 @@ from rich.table import Table
 from detectors import SPENDS_ALPHA
 from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
-from monitor.cli import charter_history, charter_power
+from monitor.cli import charter_delays, charter_history, charter_power
 from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
-from monitor.compile.lint import Problem, alpha_shares
+from monitor.compile.lint import HALTING, Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 from monitor.compile.power import IndicatorPower, power_of, power_problems
 from monitor.compile.sandbox_file import read_sandbox
@@ -62,7 +62,8 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
 
     For a valid one: pilot, hash, how alpha is split (the threshold is the e-value at which a limit counts as broken),
     and the power: which excess of each limit is found by when, with which probability. For an invalid one, on stderr:
-    every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check.
+    every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check. Limits that halt under a
+    `variance_mean` that nothing compares with data are named on stderr.
 
     A limit whose double cannot be found within the cycle with a probability of 80 % is an error in tiers high and
     critical, else a warning; `power` of an indicator states another ratio, time or probability, and the planned
@@ -73,6 +74,9 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
     `limit:` and `variance_mean:` that the recording supports. Dispersion above the granted one makes false halts more
     frequent than alpha. The proposed limit covers the quarter of the recording with the highest rate; cycles within
     five periods (weekdays) count as dispersion. With --json the rows are in `history`.
+
+    Where more than 1 % of the recorded events came too late to count under the charter (by `recordedtime`; regraded
+    incidents as well), it prints the `late_window:` or `reporting_delay:` that covers 99 % (`delays` with --json).
 
     \b
     Exit codes:
@@ -92,10 +96,14 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
         reading = read_bytes(path.read_bytes(), str(path), more)
         readings.append((path, reading))
         valid = reading.charter if not reading.errors else None
-        rows = charter_history.compare(valid, history) if valid is not None and history is not None else None
+        rows = delays = None
+        if valid is not None and history is not None:
+            rows = charter_history.compare(valid, history)
+            delays = charter_delays.compare_delays(valid, history)
         if as_json:
             summary = _summary(path, reading) | {"power": charter_power.rows(powers)}
-            echo(msgspec.json.encode(summary | ({} if rows is None else {"history": rows})))
+            compared = {} if rows is None else {"history": rows, "delays": delays}
+            echo(msgspec.json.encode(summary | compared))
             continue
         for found in reading.found:
             echo(str(found), err=True)
@@ -104,8 +112,11 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
             if sandbox is not None:
                 _print_tier(reading.charter)
             charter_power.show(powers)
+            if rows is None:
+                _unchecked(reading.charter)
         if rows is not None and history is not None:
             charter_history.show(history, rows)
+            charter_delays.show_delays(history, delays or [])
     if any(reading.errors for _, reading in readings):
         sys.exit(1)
 
@@ -183,6 +194,23 @@ def _summary(path: Path, reading: LoadedCharter) -> dict[str, object]:
         "alpha": alpha_shares(made) if made else [],
         "found": reading.found,
     }
+
+
+def _unchecked(made: Charter) -> None:
+    """Print which limits halt under a variance/mean that nothing has compared with data."""
+    granted = [
+        f"{spec.name} ({spec.variance_mean:g})"
+        for spec in made.indicators
+        for detector in spec.detectors
+        if detector.name == HALTING and detector.level == "halt" and not detector.params.get("check_dispersion")
+    ]
+    if granted:
+        echo(
+            f"   variance_mean is granted and not checked: {', '.join(granted)}; if counts vary more, false halts are "
+            "more frequent than alpha. Compare with recorded telemetry (--history), or give limit_e_process "
+            "`params: {check_dispersion: true}`",
+            err=True,
+        )
 
 
 def _print(path: Path, made: Charter) -> None:

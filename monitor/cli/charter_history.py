@@ -22,6 +22,7 @@ from monitor.engine.history import begins_history
 from monitor.engine.replay import CharterReplay, TimedRecord, read_lines
 from monitor.errors import SandboxMonitorError
 from monitor.model.lenient import refuse_utf16, without_bom
+from monitor.model.periods import Period as Grid
 from monitor.model.records import Evidence
 
 _STRETCHES, _FEWEST_PERIODS = 4, 10  # of a recording, whose highest rate the proposed limit covers; periods in each
@@ -69,6 +70,7 @@ def compare(charter: Charter, path: Path) -> list[HistoryRow]:
     observing = _observing(charter)
     if observing is None:
         return []
+    plan = Plan(observing)
     recorded: dict[tuple[str, str], _Recorded] = defaultdict(lambda: _Recorded(set(), {}, {}))
     rejected = 0
     with path.open("rb") as file:
@@ -86,7 +88,8 @@ def compare(charter: Charter, path: Path) -> list[HistoryRow]:
             rejected += len(out.rejected)
             for evidence in out.evidence:
                 if isinstance(evidence, Evidence):
-                    _add(recorded[evidence.indicator, evidence.segment], evidence)
+                    grid = plan.indicator(evidence.indicator).grid
+                    _add(recorded[evidence.indicator, evidence.segment], evidence, grid)
     if charter.pilot not in seen:
         raise SandboxMonitorError(
             f"{path}: --history: no event of pilot {charter.pilot}; the file has "
@@ -94,7 +97,6 @@ def compare(charter: Charter, path: Path) -> list[HistoryRow]:
         )
     if rejected:
         echo(f"{path}: {rejected:,} rejected (other pilots included); `replay` lists them", err=True)
-    plan = Plan(observing)
     return [
         _row(charter.indicator(indicator.name), indicator, segment, recorded[indicator.name, segment])
         for indicator in plan.indicators
@@ -161,11 +163,14 @@ def _noting(lines: Iterable[TimedRecord], seen: set[str]) -> Iterable[TimedRecor
         yield line
 
 
-def _add(recorded: _Recorded, evidence: Evidence) -> None:
+def _add(recorded: _Recorded, evidence: Evidence, grid: Grid) -> None:
+    """Evidence of what is too late to count may be of several periods together, and is divided among them."""
     if evidence.unknown and not evidence.late:
         recorded.partial.add(evidence.start)
-    recorded.k[evidence.start] = recorded.k.get(evidence.start, 0.0) + evidence.k
-    recorded.m[evidence.start] = recorded.m.get(evidence.start, 0.0) + evidence.m
+    first, last = grid.index(evidence.start), grid.index(evidence.end - 1)
+    for start in (evidence.start,) if last <= first else map(grid.start, range(first, last + 1)):
+        recorded.k[start] = recorded.k.get(start, 0.0) + evidence.k / max(1, last + 1 - first)
+        recorded.m[start] = recorded.m.get(start, 0.0) + evidence.m / max(1, last + 1 - first)
 
 
 def _row(spec: IndicatorSpec, indicator: CompiledIndicator, segment: str, recorded: _Recorded) -> HistoryRow:

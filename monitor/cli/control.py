@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import (
     Acceptance,
@@ -358,14 +358,24 @@ def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 @click.argument("pilot")
 @click.argument("indicator")
 @click.option("--reason", required=True, help="reason; recorded in the ledger")
+@click.option(
+    "--dispersion", is_flag=True, help="end the finding dispersion_exceeded instead: the limits may halt again"
+)
 @act_options
-def accept(pilot: str, indicator: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
+def accept(
+    pilot: str, indicator: str, reason: str, dispersion: bool, to: str, prefix: str, author: str, id_: str
+) -> None:
     """Accept a new normal level of an INDICATOR: detectors with a learnt baseline learn it again, and their findings
     end.
 
     Limits and the evidence against them do not change; only `admit --amend` changes limits.
+
+    With --dispersion nothing is learnt again. A limit whose counts vary more than the charter grants escalates at most
+    until its `variance_mean` is amended, which begins its evidence anew, or until this act: then it halts, at once if
+    its threshold is reached. The check of the dispersion begins anew.
     """
-    act = Acceptance(id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason)
+    what = dispersion or UNSET
+    act = Acceptance(id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason, dispersion=what)
     send(to, prefix, act)
 
 

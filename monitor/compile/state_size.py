@@ -15,6 +15,8 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from detectors.base import Count, Detector
+from detectors.checked_limit import CheckedLimitEProcess
+from detectors.shape_views import SPREADS, Profile
 from monitor.charter.spec import Charter
 from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan, build_detectors
 from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
@@ -22,19 +24,26 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 NUMBER = 9  # bytes of the longest number
 OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
+LATE = 6 * NUMBER  # what is held of late events, without the key of its stream
 STREAM = 128  # a stream with its totals, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
 WIDEST = 64  # periods: the widest late window, also of a charter
 
 # How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
-    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
+    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4 + 2 * _checked(d))),
     "e_detector": lambda d, late: NUMBER * (4 + 3 * len(d.ratios)),
     "glr": lambda d, late: 50 * 4 * NUMBER,
     "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
-    "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
-    "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
+    "shape": lambda d, late: NUMBER * (_phases(d.cycle) + d.past.keep + sum(tail.keep for tail in d.tails)),
+    "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(n for _, n in d.predictor.cycles + d.predictor.later)) ** 2,
 }
+
+
+def _checked(detector: Detector) -> bool:
+    return isinstance(detector, CheckedLimitEProcess)
+
+
 _FIXED = 40 * NUMBER  # also covers the 320 bytes of a baseline while it is learnt
 
 
@@ -119,8 +128,13 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
-        found += STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
+        found += STREAM + 2 * key + LATE + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
     return found
+
+
+def _phases(cycle: Profile | None) -> int:
+    """The numbers that `shape` keeps of a cycle: its profile and its spread."""
+    return 0 if cycle is None else min(cycle.season, cycle.most) + min(cycle.season, SPREADS)
 
 
 def _detector(name: str, built: Detector, late_window: int) -> int:

@@ -34,6 +34,7 @@ from monitor.decide.begin import plan_for as plan_for
 from monitor.decide.changes import after_amendment, check_change
 from monitor.decide.context import DecisionContext
 from monitor.decide.exits import EXIT_ACTS, apply_exit_act
+from monitor.decide.granted_dispersion import accept_dispersion, clear_amended
 from monitor.decide.incident_acts import INCIDENT_ACTS, apply_incident_act
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped
@@ -112,11 +113,13 @@ def apply_act(
             span = shelf_ms(plan, text)
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
-        case Acceptance(indicator=name, reason=words):
-            _accept_level(context, name)
+        case Acceptance(indicator=name, reason=words, dispersion=dispersion):
+            _accept_level(context, name, dispersion is True)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
-            finding = Finding(indicator=name, rule="acceptance", detail=words)
+            finding = Finding(
+                indicator=name, rule="variance_mean" if dispersion is True else "acceptance", detail=words
+            )
         case Drill(full_stop=full):
             begin_drill(context, full, act.author)
             outcome = pilot.standing, None
@@ -156,6 +159,7 @@ def apply_act(
     context.apply(outcome, finding, act.author, key=about)
     if isinstance(act, Amendment):
         bound_stale_rules(context)
+        clear_amended(context)
     exit_once_stopped(context)
     if context.pilot.running is not NOTHING_RUNS:
         forget_ended(context)
@@ -250,12 +254,18 @@ def restart_statistics(pilot: PilotState, plan: Plan, number: int, at: int) -> N
                     opened.used = opened.k
 
 
-def _accept_level(context: DecisionContext, name: str) -> None:
-    """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
+def _accept_level(context: DecisionContext, name: str, dispersion: bool) -> None:
+    """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted. Or accept the
+    dispersion. Raises ControlRefused where there is nothing to accept."""
     try:
         indicator = context.plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
+    if dispersion:
+        if not accept_dispersion(context, indicator):
+            found = f"no limit of {name} was found to vary more than the charter grants"
+            raise ControlRefused("dispersion", Refusal.NOT_ACTIVE, found)
+        return
     if not relearn(context, indicator):
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
 

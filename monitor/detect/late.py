@@ -2,7 +2,9 @@
 
 What counts nowhere because it is late is in the evidence (`Evidence.dropped`), a number
 (`sandbox_monitor_uncounted_total{kind="late"}`) and a finding, WATCH, that stays while such events come. What is late
-because the monitor was unavailable is in the evidence and the number, and no finding.
+because the monitor was unavailable is in the evidence and the number, and no finding. The first such event of a stream
+is in the evidence at once; those that follow before its next period closes are one record then, so that a flood of them
+writes no more than the periods that close.
 """
 
 from __future__ import annotations
@@ -10,15 +12,15 @@ from __future__ import annotations
 import functools
 
 from detectors.base import Count
-from monitor.compile.plan import CompiledIndicator
+from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.detect.late_window import may_be_raised, widen
 from monitor.detect.periods import emit_dropped, emit_evidence, judge
 from monitor.model.events import instant
 from monitor.model.records import Finding, Level, Reason
-from monitor.state.late import LATE_KEY, excused
+from monitor.state.late import LATE_KEY, excused, hold
 from monitor.state.observed import ChangedPeriod
-from monitor.state.pilot import Stream
+from monitor.state.pilot import HeldLate, Stream
 
 DAY_MS = 86_400_000
 
@@ -75,7 +77,10 @@ def drop(context: DecisionContext, periods: list[ChangedPeriod]) -> None:
 
 def _put_on_record(context: DecisionContext, period: ChangedPeriod) -> None:
     indicator, closed = period.indicator, period.indicator.closes(period.number)
-    emit_dropped(context, indicator, period)
+    key, k, m = stream_key(indicator, period.segment), period.k, period.m
+    start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
+    if not hold(context.pilot, key, start, end, k, m):
+        emit_dropped(context, indicator, period.segment, HeldLate(1, start, end, k, m))
     if not excused(context.pilot, closed, context.at):
         context.pilot.late_dropped = context.at
         finding = functools.partial(_finding, context, period)

@@ -17,7 +17,8 @@ from detectors import NEEDS_COMPLETE
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.compile.plan import CompiledIndicator, stream_key
-from monitor.detect.learnt_baseline import needs_report
+from monitor.decide import granted_dispersion
+from monitor.detect import learnt_baseline
 from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of, owes_no_data
 from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
@@ -102,10 +103,14 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
                 for detector in stream.detectors
             ]
             known = [detector for detector in detectors if detector is not None]
-            if len(known) < len(detectors) or any(needs_report(detector) for detector in known):
+            if len(known) < len(detectors) or any(_reports(detector) for detector in known):
                 return None
             moved.append((stream, known))
     return moved
+
+
+def _reports(detector: Detector) -> bool:
+    return learnt_baseline.needs_report(detector) or granted_dispersion.needs_report(detector)
 
 
 def _pass(
@@ -153,7 +158,11 @@ def _empty_periods(
     found: list[tuple[Stream, Observation | None, bool]] = []
     for segment, stream in zip(indicator.segments, streams, strict=True):
         name = stream_key(indicator, segment)
-        if stream.wide or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active):
+        if (
+            stream.wide
+            or name in pilot.late_held
+            or (indicator.cap is not None and f"{name}/exposure_cap" in standing.active)
+        ):
             return None
         idle = owes_no_data(pilot, indicator, OpenPeriod())
         observation, partial = (

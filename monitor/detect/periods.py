@@ -16,6 +16,7 @@ from detectors.mixture import summed
 from monitor.charter.spec import LEVEL_OF_NAME, DetectorSpec
 from monitor.compile.plan import CompiledIndicator, level_of, stream_key
 from monitor.decide.context import DecisionContext
+from monitor.decide.granted_dispersion import capped, check_dispersion
 from monitor.decide.pauses import forget_pauses
 from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
 from monitor.detect.late_window import window_of
@@ -26,8 +27,7 @@ from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
 from monitor.state.late import LATE_KEY
-from monitor.state.observed import ChangedPeriod
-from monitor.state.pilot import PilotState, Stream, shared_tuple
+from monitor.state.pilot import HeldLate, PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gap_noticed_after, gaps_by_source, gaps_since
 from monitor.state.tally import Tally
 from monitor.state.timers import GAP_WAIT_MS
@@ -62,6 +62,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
+        if pilot.late_held:
+            emit_held(context, indicator, segment)
         if indicator.cap is not None and opened.m <= indicator.cap:
             within = Finding(indicator=indicator.name, segment=segment, rule="exposure_cap")
             context.mark_quiet(f"{indicator.name}/{segment}/exposure_cap", within)
@@ -86,6 +88,8 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         if trend is not None:
             found.append((whole, partial))
         emit_evidence(context, indicator, segment, whole, start, end, scores, partial=partial)
+        if not partial:
+            check_dispersion(context, indicator, segment, stream, observation)
         for (detector_spec, score), seen in zip(scores, given, strict=True):
             judge(context, indicator, segment, detector_spec, score, start, end, seen, counts_as_quiet=not partial)
         report_baselines(context, indicator, segment, stream)
@@ -289,6 +293,9 @@ def judge(
     if lesser is not None:
         raised = functools.partial(_returned, finding) if score.change == "return" else finding
         context.raise_finding(fall, lesser, indicator.reason(detector_spec), raised)
+    elif score.alarm and capped(context.pilot.standing, name):
+        level = min(level_of(detector_spec), Level.ESCALATE)
+        context.raise_finding(name, level, indicator.reason(detector_spec), functools.partial(_capped, finding))
     elif score.alarm and tolerate(context, detector_spec, name, start, end):
         window = context.pilot.window
         context.raise_finding(
@@ -319,6 +326,11 @@ def _lesser(detector_spec: DetectorSpec, score: Score) -> Level | None:
     if score.change == "fall" and detector_spec.fall_level is not UNSET:
         return LEVEL_OF_NAME[detector_spec.fall_level]
     return None
+
+
+def _capped(finding: Callable[[], Finding]) -> Finding:
+    detail = "escalates at most: the counts vary more than the charter grants, and a person has not decided yet"
+    return structs.replace(finding(), detail=detail)
 
 
 def _returned(finding: Callable[[], Finding]) -> Finding:
@@ -370,13 +382,26 @@ def _gap(context: DecisionContext, start: int) -> Finding:
     )
 
 
-def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, period: ChangedPeriod) -> None:
+def emit_dropped(context: DecisionContext, indicator: CompiledIndicator, segment: str, lost: HeldLate) -> None:
     """Put on record what counts nowhere because it is late."""
-    start, end = indicator.grid.start(period.number), indicator.grid.start(period.number + 1)
-    about = _about(context, indicator, period.segment, start, end)
+    about = _about(context, indicator, segment, lost.start, lost.end)
     kind: Kind = "count" if indicator.observes is Count else "gauge" if indicator.observes is Gauge else "proportion"
     so_far = context.pilot.late_events
-    context.out.evidence.append(Evidence(**about, kind=kind, k=period.k, m=period.m, late=True, dropped=so_far))
+    context.out.evidence.append(Evidence(**about, kind=kind, k=lost.k, m=lost.m, late=True, dropped=so_far))
+
+
+def emit_held(context: DecisionContext, indicator: CompiledIndicator, segment: str) -> None:
+    """Put on record what of a stream came too late to count since its last period closed, and was not yet."""
+    held = context.pilot.late_held.pop(stream_key(indicator, segment), None)
+    if held is not None and held.count:
+        emit_dropped(context, indicator, segment, held)
+
+
+def emit_all_held(context: DecisionContext) -> None:
+    """The same of all streams: no period of the pilot closes any more."""
+    for indicator in context.plan.indicators:
+        for segment in indicator.segments:
+            emit_held(context, indicator, segment)
 
 
 def emit_evidence(

@@ -12,7 +12,6 @@ from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
 from monitor.decide.clock_facts import arrow_facts, clock_facts
 from monitor.decide.control_acts import admit, apply_act, public_document
-from monitor.decide.enforcement import stop_tracking
 from monitor.decide.incident_acts import act_facts
 from monitor.decide.ladder import Move, with_approvals
 from monitor.decide.life_steps import advance_by_act, start_cycle
@@ -133,8 +132,7 @@ class ControlActs:
             raise
         act_facts(context, act)
         arrow_facts(context, arrows, act.id)
-        if not partition.service:
-            stop_tracking(pilot)
+        partition.settle(context)
         if isinstance(act, Amendment):
             others = self._other_keys()
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)

@@ -13,6 +13,7 @@ from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
+from monitor.detect.periods import emit_all_held
 from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
@@ -83,6 +84,8 @@ class Partition:
             restart = pilot.standing.restart + 1
             pilot.standing = structs.replace(pilot.standing, restart=restart)
             restart_statistics(pilot, context.plan, restart, context.at)
+        if pilot.exited and pilot.late_held:
+            emit_all_held(context)
         if not self.service:
             stop_tracking(pilot)
 

@@ -33,7 +33,7 @@ from monitor.state.applicant import Applicant
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
-from monitor.state.pilot import PilotState, Source
+from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Review
 from monitor.state.running import (
@@ -154,6 +154,7 @@ PILOT: dict[str, int] = {
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
+    "late_held": BY_CHARTER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -249,6 +250,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "keys": ARRAY + TRUSTED_KEYS * (ID + NUMBER),
         "by": TEXT + ID + ARRAY,
     },
+    HeldLate: dict.fromkeys(("count", "start", "end", "k", "m"), NUMBER),
     ReportedLabels: {"values": ARRAY + REPORTED_LABELS * NUMBER, "last": NUMBER},
     RectificationWindow: {
         "opened": NUMBER,

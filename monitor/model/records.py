@@ -84,6 +84,7 @@ class Reason(StrEnum):
     STATE_LIMIT = "state_limit"  # the pilot's state reached its bound, and open periods were dropped
     STATE_LOST = "state_lost"  # its stored state could not be read; admitted again, halted until a release
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
+    DISPERSION_EXCEEDED = "dispersion_exceeded"  # the counts under a limit vary more than the charter grants
     BASELINE_UNUSABLE = "baseline_unusable"  # the periods a baseline was learnt from vary more than granted
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
     # before the admission

@@ -35,6 +35,7 @@ REASONS: dict[Reason, str] = {
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1; events with equal numbers differ",
     Reason.STATE_LOST: "Stored state could not be read; admitted again, halted until a release",
     Reason.TELEMETRY_LOST: "Telemetry deleted before the monitor read it; events of this pilot may be lost",
+    Reason.DISPERSION_EXCEEDED: "Counts vary more than the charter grants; the limit escalates at most",
     Reason.BASELINE_UNUSABLE: "Periods the baseline was learned from vary more than the charter grants",
     Reason.STATE_LIMIT: "State at its bound; the oldest parts were dropped without evaluation, amend the charter",
     Reason.LATE_SHARE: "Too many events arrive after their period has closed",
@@ -372,6 +373,7 @@ def _has_comparison(decision: Decision) -> bool:
         Reason.SOURCE_CONFLICT,
         Reason.TELEMETRY_LOST,
         Reason.STATE_LOST,
+        Reason.DISPERSION_EXCEEDED,
         Reason.BASELINE_UNUSABLE,
     )
 

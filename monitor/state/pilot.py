@@ -127,6 +127,17 @@ class Stream(Struct, gc=False):
         return held.blob(self.place) if isinstance(held, PackedDetectors) else msgspec.msgpack.encode(held)
 
 
+class HeldLate(Struct, array_like=True, gc=False):
+    """What of one stream came too late to count since its last period closed, without the first of it: how many times
+    (`count`), events and exposure, and from when to when (ms) it happened. With `count` 0 there was only the first."""
+
+    count: int = 0
+    start: int = 0
+    end: int = 0
+    k: float = 0.0
+    m: float = 0.0
+
+
 class PilotState(Struct, gc=False):
     """Everything about one pilot. Times are in ms; `None` = never.
 
@@ -142,7 +153,8 @@ class PilotState(Struct, gc=False):
     late, and `late_events` how many did; `life` its state in the sandbox; `clocks` its legal deadlines, `clocks_wait`
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
-    of a pilot that runs (`monitor/state/running.py`); `review` what its assessments and exit need."""
+    of a pilot that runs (`monitor/state/running.py`); `review` what its assessments and exit need; `late_held` what of
+    the late events is not on record yet, by stream."""
 
     id: str
     charter: Charter
@@ -177,6 +189,7 @@ class PilotState(Struct, gc=False):
     held_model: str = ""
     running: Running = NOTHING_RUNS
     review: Review = NOT_REVIEWED
+    late_held: dict[str, HeldLate] = {}
 
     @property
     def cycle(self) -> tuple[int, int]:

@@ -30,7 +30,16 @@ from monitor.state.acts_once import ActMemory, memory_before_version_6
 from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
-from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
+from monitor.state.pilot import (
+    ExposureStatements,
+    HeldLate,
+    PackedDetectors,
+    PilotState,
+    Source,
+    Stream,
+    pack,
+    shared_tuple,
+)
 from monitor.state.review import NOT_REVIEWED, Review
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
@@ -96,6 +105,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     held_model: str = ""
     running: Running | None = None
     review: Review | None = None
+    late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -163,6 +173,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         held_model=s.held_model,
         running=s.running or NOTHING_RUNS,
         review=s.review or NOT_REVIEWED,
+        late_held=s.late_held,
     )  # fmt: skip
     return pilot, plan
 
@@ -196,6 +207,7 @@ def _tail(p: PilotState) -> list[Any]:
         [p.clocks if p.clocks != Clocks() else None, p.clocks_wait or 0, p.held_model],
         [None if p.running == NOTHING_RUNS else p.running],
         [None if p.review == NOT_REVIEWED else p.review],
+        [dict(sorted(p.late_held.items()))],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

@@ -239,6 +239,11 @@ ROWS = [
         ("deleted before", "21 records of its partition", "sandbox.telemetry/0 offsets 32 to 52"),
     ),
     Row(
+        Reason.DISPERSION_EXCEEDED,
+        Finding(indicator="incidents", rule="variance_mean", expected=2.0, detail="variance/mean above 2"),
+        ("vary more than the charter grants", "incidents", "variance/mean above 2"),
+    ),
+    Row(
         Reason.BASELINE_UNUSABLE,
         Finding(indicator="incidents", rule="baseline", expected=2.0, detail="cusum: vary more"),
         ("the baseline was learned from", "incidents", "cusum"),

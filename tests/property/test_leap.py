@@ -41,7 +41,7 @@ class StepByStep(Machine):
 
 def hurried(charter: Charter, drills: bool) -> Charter:
     """The same charter in periods of a minute, instead of a day."""
-    spans = {"1d": "1m", "6h": "30s", "2d": "2m", "1w": "7m", "15d": "15m"}
+    spans = {"1d": "1m", "6h": "30s", "2d": "2m", "1w": "7m", "7d": "7m", "15d": "15m"}
 
     def spec(one: IndicatorSpec) -> IndicatorSpec:
         delay = spans.get(one.reporting_delay or "", one.reporting_delay)

@@ -28,7 +28,15 @@ REAL = (
     "complaints-nypd-promise-30d",
 )
 # Reasons of the second stage, of the real data, and of a state at its size limit.
-ELSEWHERE = {"common_cause", "drift_suspected", "late_dropped", "state_limit", "state_lost"}
+ELSEWHERE = {
+    "common_cause",
+    "dispersion_exceeded",
+    "drift_suspected",
+    "late_dropped",
+    "state_limit",
+    "state_lost",
+}
+
 # Reasons of deployments with a sandbox: the script has none, as in logs from before there was one.
 OF_SANDBOXES = {
     *("clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold"),

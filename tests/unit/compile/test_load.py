@@ -374,10 +374,29 @@ class TestCommand:
         bad.write_text(GOOD.replace("limited", "limitd"))
         result = CliRunner().invoke(cli, ["charter", "check", str(bad), str(good)])
         assert result.exit_code == 1
-        assert (
-            result.stderr == f"{bad}:5:7: tier: 'limitd' is not one of the words allowed here; did you mean limited?\n"
-        )
+        mistake = f"{bad}:5:7: tier: 'limitd' is not one of the words allowed here; did you mean limited?"
+        assert result.stderr.splitlines()[0] == mistake
         assert result.stdout.startswith(f"OK {good}")
+
+    def test_a_granted_dispersion_that_nothing_checks_is_named(self, tmp_path: Path) -> None:
+        """Limits that halt without a check are listed with what is granted; the templates check theirs."""
+        path = tmp_path / "c.yaml"
+        path.write_text(GOOD)
+        said = CliRunner().invoke(cli, ["charter", "check", str(path)])
+        assert said.exit_code == 0
+        assert "not checked: incidents (1)" in said.stderr
+        for name in TEMPLATES:
+            path.write_text(CliRunner().invoke(cli, ["charter", "new", name]).stdout)
+            assert "not checked" not in CliRunner().invoke(cli, ["charter", "check", str(path)]).stderr
+
+    def test_the_templates_grant_a_dispersion_of_two(self) -> None:
+        """Of every indicator with a limit on counts or proportions, and their halts are checked."""
+        for name in TEMPLATES:
+            text = resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8")
+            made = read_charter(text).charter
+            assert made is not None
+            limits = [spec for spec in made.indicators if any(d.name == "limit_e_process" for d in spec.detectors)]
+            assert {spec.variance_mean for spec in limits} == {2.0}
 
     def test_help_says_what_the_exit_codes_mean(self) -> None:
         """`charter check` documents its exit codes, and `charter` lists its subcommands."""

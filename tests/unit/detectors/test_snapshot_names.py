@@ -22,12 +22,12 @@ LENGTHS = {
     "disparity": 14,
 }
 NAMES = {
-    "seasonal": "arl0 ratios shifts relearn above wanted events granted predictor model at begun bar sums",
+    "seasonal": "arl0 ratios shifts relearn above wanted events granted predictor model at begun bar sums fewest",
     "maxsprt": "bar alpha rate horizon minimum_events events expected",
     "silence": "rate false_per_year cluster bar",
     "gauge_limit": "sign limit",
     "river_drift": "delta warm_up block numbers",
-    "shape": "bar cooldown level cycle past tails row quiet",
+    "shape": "bar cooldown level cycle past tails row quiet exponent residual spread",
 }
 
 
@@ -52,8 +52,9 @@ def test_the_seasonal_models_keep_their_tags() -> None:
     rate, proportion = encoded(SeasonalRate()), encoded(SeasonalProportion())
     assert rate.pop("type") == "SeasonalRate"
     assert proportion.pop("type") == "SeasonalShare"
-    assert list(rate) == ["predictor", "granted", "exposure_error", "doubt", "periods", "events", "squares", "doubtful"]
-    assert list(proportion) == ["predictor", "granted", "doubt", "periods", "events", "excess", "trials"]
+    names = "predictor granted exposure_error doubt periods events squares doubtful window"
+    assert list(rate) == names.split()
+    assert list(proportion) == ["predictor", "granted", "doubt", "periods", "events", "excess", "trials", "window"]
 
 
 def test_the_views_of_shape_keep_their_field_names() -> None:
@@ -62,9 +63,11 @@ def test_the_views_of_shape_keep_their_field_names() -> None:
     detector.update(Gauge(value=1.0))
     state = encoded(detector)
     assert list(state["level"]) == ["fast", "slow", "seen", "near", "far"]
-    assert list(state["cycle"]) == ["season", "gain", "start", "profile"]
+    assert list(state["cycle"]) == ["season", "gain", "start", "profile", "most"]
     assert list(state["past"]) == ["stride", "window", "keep", "neighbours", "points", "total", "count", "distance"]
-    assert list(state["tails"][0]) == ["block", "keep", "maxima", "largest", "count", "level", "excess"]
+    tail = ["block", "keep", "maxima", "largest", "count", "level", "excess", "floor", "reach"]
+    assert list(state["tails"][0]) == tail
+    assert list(state["spread"]) == ["season", "seen", "phases"]
 
 
 def test_a_snapshot_from_before_a_rename_is_read() -> None:
