@@ -5,9 +5,9 @@ How to choose a detector: by the cost of a false alarm. Per name: when to use it
 To *halt*:
 
 - `limit_e_process`: counts or proportions against a limit of the charter. *P(ever alarming) <= alpha over the pilot's
-  lifetime, at every stopping time.* The guarantee fails if the dispersion exceeds the charter's `variance_mean`, or
-  if exposure is overstated beyond its `uncertainty`; slow for an excess below 1.2 times the limit. For a limit of c
-  times a baseline use `baseline_limit.py`.
+  lifetime, at every stopping time.* The guarantee fails if the dispersion exceeds the charter's `variance_mean`
+  (`check_dispersion` finds that), or if exposure is overstated beyond its `uncertainty`; slow for an excess below 1.2
+  times the limit. For a limit of c times a baseline use `baseline_limit.py`.
 - `maxsprt`: Poisson counts of a pilot of planned size with an excess from the start; then faster. *P(alarming before
   the horizon) <= alpha, exactly.* Low power for an excess after a long period within the limit; refuses variance/mean
   above 1.

@@ -11,6 +11,8 @@ from detectors.dispersion_check import MULTIPLES, DispersionCheck
 from detectors.e_process import LimitEProcess, Parameters
 from detectors.mixture import Coefficients
 
+_FEWEST_PERIODS = 50  # a year, of an indicator whose dispersion can be checked
+
 
 class CheckedLimitEProcess(LimitEProcess, kw_only=True, array_like=True, dict=True):
     """`limit_e_process` with `check_dispersion`: what the check does not rule out is assumed.
@@ -107,5 +109,9 @@ def checked(plain: LimitEProcess, design: Design, check_dispersion: object, prio
         raise ValueError(f"dispersion_prior: {prior!r} is not a whole number; write 1, 2, 3 or 4")
     if not check_dispersion:
         raise ValueError("dispersion_prior: it needs the data of a check; set check_dispersion to true")
+    if design.periods_per_year < _FEWEST_PERIODS:
+        raise ValueError(
+            "check_dispersion: it follows no yearly cycle in longer periods; use periods of a week or less"
+        )
     check = DispersionCheck.of(periods_per_year=design.periods_per_year, prior=round(number))
     return CheckedLimitEProcess.of(plain, check)

@@ -11,23 +11,24 @@ import msgspec
 THRESHOLD = 100.0  # of the evidence: 1/.01
 _START = 0.9  # weight of dispersion from the first period on; the rest is spread over a year of onsets
 _SLOPE = 0.25  # of the log e-value in the squared residual: the likelihood ratio of twice the variance
-_CLIP = 7.0  # bound on a squared residual, so that one period raises the evidence at most fourfold
-_LEVEL, _CYCLE = 0.95, 0.8  # weight of the past in the level, per period, and in the factors of a cycle, per cycle
+_CLIP = 7.0  # bound on a squared residual, so that one period raises the evidence about fourfold at most
+_LEVEL, _WEEKLY, _CYCLE = (
+    0.95,
+    0.8,
+    0.8,
+)  # weight of the past in the level, per period (of days and longer), and per cycle
 _CHANGE = 10.0  # squared residual of a run of periods on one side from which on it may be a change of the rate
 _LONG_RUN = 3  # periods in a run whose evidence is that of one period, once it may be a change
 _HORIZON, _KEEP, _WRONG = 14, 0.7, -3.0  # a change is dropped or adopted after so many periods, or earlier if wrong
 _FACTOR_EVENTS = 5.0  # smallest weight of a factor of 1, in events per granted variance/mean
 _BOUND = 9.0  # squared standard deviations by which one period may move a factor
 _CALM, _CALM_IF_FEW, _FEW = 0.01, 0.1, 10.0  # evidence below which most cycles are left out; with few recent events
-_RESTS, _LATER, _MOST_RESTS = (
-    4,
-    4,
-    19,
-)  # cycles left out before the next one, one more for each four used: it saves time
+_RESTS, _LATER, _MOST_RESTS = 4, 4, 19  # cycles left out before the next one, and one more for each four used
+_PARTS = 64.0  # the factors count events in parts: whole numbers are short in a snapshot
 _IDLE = 0.05  # recent events below which periods without events are ignored, so that long silences are skipped
 _LEAST = 1e-3  # smallest expected number of events, and share of trials without one
 _FINE, _COARSE = 1e-12, 1e15  # bounds of a period's exposure, and the upper one of its events: numbers stay finite
-_PER_DAY = 8  # phases of a day at most, for periods shorter than a day
+_PER_DAY = 24  # phases of a day at most, for periods shorter than a day
 _FINEST = 16.0  # variance/mean above which counts are taken to be multiples, for the expectation of the e-value
 _STEP, _STEPS = 0.0625, 128  # of the table of expectations, in square roots of expected events per variance/mean
 
@@ -43,10 +44,10 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     The e-value of a period with the squared residual v is exp(v / 4), v clipped, over its expectation for counts of
     exactly the granted variance/mean (Poisson, negative binomial); the residual is that of the square root (Anscombe
     1948, Biometrika 35: 246-254) around a predicted mean, divided by the granted dispersion and by the error of the
-    prediction. Its growth is within a tenth of that of the likelihood ratio from a mean of 5 on. A mixture over onsets
-    (.9 for the first period, .1 spread over each year) is compared with 100: with a known mean, by Ville's inequality,
-    at most .01 of the streams within the grant are reported in the first year, and at most .001 in each later one. With
-    the predicted mean this holds approximately (`detbench --only g12`).
+    prediction. Its growth is more than four fifths of that of the likelihood ratio from a mean of 5 on. A mixture over
+    onsets (.9 for the first period, .1 spread over each year) is compared with 100: with a known mean, by Ville's
+    inequality, at most .01 of the streams within the grant are reported in the first year, and at most .001 in each
+    later one. With the predicted mean this holds approximately (`detbench --only g12`).
 
     The predicted mean adapts, so that what is no dispersion is not taken for it: a level with a memory of 20 periods;
     factors of a cycle (weekdays of daily periods, hours of shorter ones) with a memory of five cycles, shrunk towards 1
@@ -79,8 +80,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     k: float = 0.0  # events and exposure of the level, in the units of an average phase
     m: float = 0.0
     weight: float = 0.0  # events in favour of a factor of 1; 0 while the first cycle is learnt
-    seen: list[float] = []  # events of each phase, and those that the level alone expects
-    expected: list[float] = []
+    seen: list[int] = []  # events of each phase, and those that the level alone expects, in 1/`_PARTS`
+    expected: list[int] = []
     above: bool = False  # the side of the present run
     run: int = 0  # its periods, events and exposure, and the evidence before it
     run_k: float = 0.0
@@ -88,7 +89,7 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
     before: float = _START
     new: int = 0  # periods since a change that may have happened (0: none), with its events and exposure
     new_k: float = 0.0
-    new_m: float = 0.0
+    new_m: float = 0.0  # in the first cycle: the exposure of the first period
     better: float = 0.0  # by how much it predicts better, recently
 
     @classmethod
@@ -106,8 +107,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
             phases=phases,
             hold=hold,
             prior=prior,
-            seen=[0.0] * phases,
-            expected=[0.0] * phases,
+            seen=[0] * phases,
+            expected=[0] * phases,
         )
 
     def again(self) -> DispersionCheck:
@@ -117,8 +118,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
             phases=self.phases,
             hold=self.hold,
             prior=self.prior,
-            seen=[0.0] * self.phases,
-            expected=[0.0] * self.phases,
+            seen=[0] * self.phases,
+            expected=[0] * self.phases,
         )
 
     @property
@@ -133,6 +134,8 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         if self.exceeded:
             return len(MULTIPLES) - 1
         scaled = self.evidence * _SCALES[self.prior - 1]
+        if scaled < _RISES[0]:
+            return 0
         return sum([scaled >= rise for rise in _RISES])
 
     def update(self, k: float, x: float, at: int | None, granted: float, *, share: bool = False) -> bool:
@@ -164,18 +167,19 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         """The first cycle is learnt from, and proves nothing."""
         self.k += k
         self.m += x
-        self.seen[phase] += k
-        self.expected[phase] += x  # the exposure, until the level is known
+        unit = self.new_m = self.new_m or x
+        self.seen[phase] += int(k * _PARTS + 0.5)
+        self.expected[phase] += int(min(x / unit, _COARSE) * _PARTS + 0.5)  # the exposure, until the level is known
         self.phase = phase
         if self.periods == max(self.phases * self.hold, 7):
-            rate = (self.k + 0.25) / self.m
-            self.expected = [x * rate for x in self.expected]
+            rate = (self.k + 0.25) / self.m * unit
+            self.expected = [int(min(x * rate, _COARSE) + 0.5) for x in self.expected]
             self._weigh(granted)
 
     def _add(self, k: float, x: float, phase: int, granted: float, trials: float) -> None:
         """Adds the e-value of a period, and learns from it. `_residual` is inlined for the level: this is the hot
         path."""
-        seen, expected, weight, known = self.seen[phase], self.expected[phase], self.weight, self.m
+        seen, expected, weight, known = self.seen[phase] / _PARTS, self.expected[phase] / _PARTS, self.weight, self.m
         precision = expected + weight
         exposure = x * (seen + weight) / precision
         root, rate = sqrt(k + 0.375), (self.k + 0.25) / known
@@ -211,12 +215,13 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         if v > _BOUND:
             bound = sqrt(_BOUND * granted * (mean + 0.25))
             counted = min(max(k, mean - bound), mean + bound)
-        self.seen[phase] = keep * seen + counted
-        self.expected[phase] = keep * expected + rate * x
+        self.seen[phase] = int((keep * seen + counted) * _PARTS + 0.5)
+        self.expected[phase] = int((keep * expected + min(rate * x, _COARSE)) * _PARTS + 0.5)
         if changed:
             self.new, self.new_k, self.new_m, self.better, self.run = 1, self.run_k, self.run_m, 0.0, 0
         elif not new:
-            self.k, self.m = _LEVEL * self.k + k, _LEVEL * self.m + exposure
+            keep = _LEVEL if self.phases > 1 else _WEEKLY
+            self.k, self.m = keep * self.k + k, keep * self.m + exposure
         else:
             self.new, self.new_k, self.new_m = new + 1, self.new_k + k, self.new_m + exposure
             if new + 1 >= _HORIZON or self.better < _WRONG:
@@ -257,7 +262,7 @@ class DispersionCheck(msgspec.Struct, kw_only=True, array_like=True):
         if self.phases == 1:
             self.weight = 1e12
             return
-        seen, expected = self.seen, self.expected
+        seen, expected = [n / _PARTS for n in self.seen], [n / _PARTS for n in self.expected]
         total = events = squares = moved = 0.0
         for s, e in zip(seen, expected, strict=True):
             total += e

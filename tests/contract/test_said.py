@@ -463,6 +463,25 @@ ROWS = [
         Finding(rule="boundary", observed=1.0, expected=0.0, detail="no transfer outside the region"),
         ("crossed a boundary", "no transfer outside the region"),
     ),
+    Row(Reason.FOUNDED, Finding(rule="version 1", detail="city: 1 authorities"), ("founded", "city"), "act"),
+    Row(
+        Reason.CONFIGURATION_PROPOSED,
+        Finding(rule="version 1", detail="proposal p1: put person anna"),
+        ("an approver must approve it", "put person anna"),
+        "act",
+    ),
+    Row(
+        Reason.CONFIGURATION_CHANGED,
+        Finding(rule="version 2", detail="proposal p1: put person anna"),
+        ("Configuration of the sandbox changed", "put person anna"),
+        "act",
+    ),
+    Row(
+        Reason.PROPOSAL_WITHDRAWN,
+        Finding(rule="version 1", detail="proposal p1: put person anna"),
+        ("withdrawn", "put person anna"),
+        "act",
+    ),
 ]
 
 

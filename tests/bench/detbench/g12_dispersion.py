@@ -68,8 +68,11 @@ def reported(
     """The period of the report; infinite if there is none."""
     exposure = np.ones(periods) if shape is not None else rng.uniform(0.3, 3, periods)
     level = mean * exposure * (1 if shape is None else shape[:periods])
+    return _period_of_report(simulators.counts(rng, level, true), exposure, granted)
+
+
+def _period_of_report(counts: simulators.Floats, exposure: simulators.Floats, granted: float) -> float:
     check = DispersionCheck.of(periods_per_year=PERIODS_PER_YEAR)
-    counts = simulators.counts(rng, level, true)
     for t, (k, x) in enumerate(zip(counts.tolist(), exposure.tolist(), strict=True)):
         check.update(k, x, t, granted)
         if check.exceeded:
@@ -108,11 +111,11 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 def goals(quick: bool) -> list[Goal]:
     """Returns G12a false halts over alpha, G12b found within 100 periods, G12c honest streams reported, G12d price."""
-    rng, runs = simulators.rng("g12"), 150 if quick else 2000
+    rng, runs = simulators.rng("g12"), 150 if quick else 1000
     halts = _halts(rng, runs)
     founds = _founds(rng, runs)
     quiet, hard = (_quiet(rng, runs, shapes) for shapes in (HONEST, HARD))
-    prices = _prices(rng, max(runs // 4, 60))
+    prices, later = _prices(rng, max(runs // 4, 60)), _later(rng, max(runs // 10, 40))
     most = max((r for r in halts if "prior 3" in r.setting), key=_figure)
     least, loud = _least(founds), max(quiet, key=_figure)
     dearest = max(
@@ -122,7 +125,15 @@ def goals(quick: bool) -> list[Goal]:
     return [
         Goal("G12a", ratio, "<= 2", held(ratio, "<= 2"), most.error / ALPHA, f"halted / alpha; {most.setting}", halts),
         *[
-            Goal(f"G12b@{times:g}x", low.figure, ">= 0.9", held(low.figure, ">= 0.9"), low.error, low.setting, rows)
+            Goal(
+                f"G12b@{times:g}x",
+                low.figure,
+                ">= 0.9",
+                held(low.figure, ">= 0.9"),
+                low.error,
+                low.setting,
+                (*rows, *later),
+            )
             for times, low, rows in least
         ],
         Goal("G12c", loud.figure, "<= 0.01", held(loud.figure, "<= 0.01"), loud.error, loud.setting, (*quiet, *hard)),
@@ -165,6 +176,24 @@ def _least(rows: tuple[Row, ...]) -> list[tuple[float, Row, tuple[Row, ...]]]:
         low = min((row for row in mine if "mean 1," not in row.setting), key=lambda row: row.figure)
         made.append((times, low, mine))
     return made
+
+
+def _later(rng: simulators.Rng, runs: int) -> tuple[Row, ...]:
+    """Periods to the report where the dispersion rises after an honest year."""
+    rows = []
+    for times in (2.0, 4.0):
+        for granted in GRANTED:
+            for mean in MEANS:
+                delays = []
+                for _ in range(runs):
+                    both = [simulators.counts(rng, np.full(PERIODS, mean), granted * v) for v in (1.0, times, times)]
+                    at = _period_of_report(np.concatenate(both), np.ones(3 * PERIODS), granted)
+                    delays.append(at - PERIODS)
+                setting = f"true {times:g}x after a year, mean {mean:g}, granted {granted:g}"
+                rows.append(
+                    Row("median periods to the report", setting, *metrics.quantile(np.minimum(delays, 999), 0.5))
+                )
+    return tuple(rows)
 
 
 def _quiet(rng: simulators.Rng, runs: int, shapes: dict[str, simulators.Floats | None]) -> tuple[Row, ...]:

@@ -11,7 +11,8 @@ from monitor.model.records import Level, Reason
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
 
-CLUSTERED = [0, 12, 1, 9, 0, 14, 2, 11, 0, 10]
+CLUSTERED = [0, 12, 1, 9, 0, 14, 2, 11, 0, 10, 3]
+LONG = 12
 CHECKED = msgspec.structs.replace(
     RATE, limit=20, weight=0.5, detectors=(DetectorSpec("limit_e_process", "halt", {"check_dispersion": True}),)
 )
@@ -30,7 +31,7 @@ def feed(bench: Bench, first: int, incidents: list[int]) -> int:
 def found() -> tuple[Bench, int]:
     """A pilot within its limit whose dispersion was found exceeded, and its next period."""
     bench = Bench(CHECKED)
-    return bench, feed(bench, 0, CLUSTERED * 10)
+    return bench, feed(bench, 0, CLUSTERED * LONG)
 
 
 def active(bench: Bench) -> dict[str, Level]:
@@ -58,7 +59,7 @@ def test_the_limit_then_escalates_at_most_also_on_open_periods() -> None:
     assert [d.level for d in crossed] == [Level.ESCALATE]
     assert "escalates at most" in crossed[0].finding.detail
     other = Bench(msgspec.structs.replace(CHECKED, detectors=PLAIN.detectors))
-    assert feed(other, feed(other, 0, CLUSTERED * 10), [90] * 3)
+    assert feed(other, feed(other, 0, CLUSTERED * LONG), [90] * 3)
     assert other.level == Level.HALT
 
 
@@ -67,7 +68,7 @@ def test_hard_rules_and_other_limits_halt_all_the_same() -> None:
     bench.send(bench.emitter.incident(T0 + at * HOUR, harm=Harm.DEATH), at=T0 + at * HOUR)
     assert bench.level == Level.HALT
     two = Bench(CHECKED, PLAIN)
-    feed(two, feed(two, 0, CLUSTERED * 10), [90] * 3)
+    feed(two, feed(two, 0, CLUSTERED * LONG), [90] * 3)
     assert (active(two)[KEY], active(two)["others//limit_e_process"]) == (Level.ESCALATE, Level.HALT)
 
 
@@ -100,7 +101,7 @@ def test_a_lowered_level_restarts_the_check() -> None:
     """Who lowers the level below the finding has decided; the check reports again if it finds the same again."""
     bench, at = found()
     bench.act(Override(id="o", pilot="p", author="anna", level="normal", reason="seen"), T0 + at * HOUR + 2)
-    feed(bench, at, CLUSTERED * 10)
+    feed(bench, at, CLUSTERED * LONG)
     assert bench.reasons().count(Reason.DISPERSION_EXCEEDED) == 2
 
 

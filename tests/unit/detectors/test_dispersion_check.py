@@ -224,6 +224,25 @@ def test_a_wrong_parameter_is_named(params: dict[str, object], names: str) -> No
         build("limit_e_process", Design(limit=5.0, alpha=0.01), params)
 
 
+def test_periods_longer_than_a_week_have_no_check() -> None:
+    """A yearly cycle would be taken for dispersion."""
+    design = Design(limit=5.0, alpha=0.01, periods_per_year=12)
+    with pytest.raises(ValueError, match="periods of a week or less"):
+        build("limit_e_process", design, {"check_dispersion": True})
+
+
+@pytest.mark.parametrize("mean", [1.0, 5.0])
+def test_the_hours_of_a_day_are_a_cycle_of_shorter_periods(mean: float) -> None:
+    """Five times the rate from 8 to 18 is reported in none of five quarters of hourly periods."""
+    rng, day = np.random.default_rng(4), np.arange(24)
+    level = mean * np.where((day >= 8) & (day < 18), 5.0, 1.0) / 2.67
+    for _ in range(5):
+        check = DispersionCheck.of(periods_per_year=8766)
+        for t, k in enumerate(draw(rng, np.tile(level, 90), 1.0)):
+            check.update(k, 1.0, t, 1.0)
+        assert not check.exceeded
+
+
 def test_without_the_parameter_there_is_no_check() -> None:
     """Charters that do not ask for one keep their states and decisions."""
     assert type(build("limit_e_process", Design(limit=5.0, alpha=0.01))) is LimitEProcess
