@@ -233,6 +233,12 @@ HEALTH = (
         help='"awake" = resident in memory, "asleep" = evicted to a compressed snapshot.',
     ),
     Panel(
+        "Which version of the sandbox's configuration does each partition have?",
+        "lines",
+        ((f"max by (partition) ({M}configuration_version)", "{{partition}}"),),
+        help="All partitions have the same one, soon after each change; `sandbox-monitor sandbox sync` copies it.",
+    ),
+    Panel(
         "How long does a step (one batch) take?",
         "lines",
         (

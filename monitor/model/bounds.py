@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from hashlib import blake2b
 
-STATE_BYTES = 896 * 1024  # of a pilot's state, at most
+STATE_BYTES = 912 * 1024  # of a pilot's state, at most
 # The part of it that depends on the charter: the charter, streams, detectors, open periods, findings.
-CHARTER_BYTES = 352 * 1024
+CHARTER_BYTES = 368 * 1024
 
 WINDOW = 1024  # how far below its highest sequence number a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot

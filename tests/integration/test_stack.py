@@ -28,7 +28,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
 OPEN_PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
 PARTS = {"--secure": (*OPEN_PARTS, "denials", "gateway"), "--open": OPEN_PARTS}
-PEOPLE_LINES = {"--secure": 3, "--open": 1}  # how regulator, operator and firm log in; a warning
+PEOPLE_LINES = {"--secure": 4, "--open": 1}  # how three people log in, and the sandbox; a warning
 until = Until(60.0, every=0.1)
 
 

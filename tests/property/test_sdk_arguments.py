@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[tuple[list[Any], ...], dict[str, list[Any]]]] = {
     "complaint": ((TEXTS,), {"segment": TEXTS, "category": TEXTS}),
     "complaint_resolved": ((TEXTS,), {"filed": TIMES, "segment": TEXTS}),
     "complaint_withdrawn": ((TEXTS,), {"filed": TIMES}),
+    "boundary_breached": ((TEXTS,), {"segment": TEXTS}),
     "incident": ((TEXTS, TEXTS), {"harm": TEXTS, "segment": TEXTS}),
     "incident_update": ((TEXTS, TEXTS), {"was": TEXTS, "harm": TEXTS}),
     "outcomes": ((), {"tp": NUMBERS, "fp": NUMBERS, "tn": NUMBERS, "fn": NUMBERS}),

@@ -20,6 +20,7 @@ from monitor.model.records import Outputs, Reason, Record
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import plaintext_dir
 from monitor.simulation.fleet import Fleet
+from tests.contract.golden.filler import least
 from tests.security.goals import Goal
 from tests.strength import FULL
 
@@ -83,6 +84,7 @@ def good_events(charter: Charter) -> list[Envelope]:
         firm.gain(at, 0.1),
         firm.model_changed(at, firm.model),
         firm.heartbeat(at),
+        firm.boundary_breached(at, "recordings stay in the region"),
     ]
     raw = msgspec.to_builtins(firm.heartbeat(at))
     raw |= {"type": "sandbox.command.acknowledged", "data": {"command": known, "standing": 1, "last_decision": known}}
@@ -163,15 +165,11 @@ def test_an_incident_with_a_name_for_an_id_still_halts(goal: Goal) -> None:
 def test_an_act_with_a_name_for_an_id_is_refused(kind: type[Any]) -> None:
     """Ids of acts stand in the ledger: one that leaves the alphabet of ids is rejected."""
     machine = Machine(journalled=False)
-    raw = {"type": kind.__struct_config__.tag, "id": "Erika Mustermann", "pilot": "p", "author": "officer"}
-    texts = {f.name: "x" for f in structs.fields(kind) if f.required and f.name not in ("id", "pilot", "author")}
-    if "charter" in texts:
-        texts["charter"] = msgspec.to_builtins(pseudonymous_charter())
-    if "passed" in texts:
-        texts["passed"] = True  # type: ignore[assignment]
-    if "level" in texts:
-        texts["level"] = "watch"
-    out = machine.control(Record(0, START, b"p", msgspec.json.encode({**raw, **texts})))
+    raw = msgspec.to_builtins(least(kind))
+    raw |= {"type": kind.__struct_config__.tag, "id": "Erika Mustermann", "pilot": "p", "author": "officer"}
+    if isinstance(raw.get("charter"), dict):
+        raw["charter"] = msgspec.to_builtins(pseudonymous_charter())
+    out = machine.control(Record(0, START, b"p", msgspec.json.encode(raw)))
     assert [r.reason for r in out.rejected] == ["not_an_id"]
     assert b"Erika" not in msgspec.json.encode(out)
 
