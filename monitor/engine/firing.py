@@ -108,6 +108,8 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
 WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")
+# Timers that an act may move to a time before it, by another cycle or charter: then they are due with the act.
+MOVED_BY_ACTS = ("cycle", "assess")
 
 
 class TimerFiring:
@@ -137,7 +139,8 @@ class TimerFiring:
                 postpone(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
-            context = partition.context(pilot, due, f"timer:{kind}/{name}@{due}", out)
+            at = pilot.received if kind in MOVED_BY_ACTS else due
+            context = partition.context(pilot, at, f"timer:{kind}/{name}@{due}", out)
             TIMERS[kind](context, name, partition.service)
             if tries is not None and kind == "close":
                 tries.closed(lambda: self._skip(pilot, before))

@@ -202,7 +202,7 @@ def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_
         raise _refused("author", Refusal.SAME_PERSON)
     if act.digest != change_digest(proposed.change) or proposed.version != sandbox.version:
         raise _refused("digest", Refusal.PROPOSAL_CHANGED)
-    new = _valid(changed(sandbox, proposed.change))
+    new = _next(sandbox, proposed.change)
     return SandboxState(new, rest, next_tenure(state.tenure, sandbox, new, at))
 
 
@@ -269,8 +269,18 @@ def _propose(state: SandboxState, sandbox: Sandbox, act: Proposal) -> SandboxSta
     if (size := len(msgspec.msgpack.encode(act.change))) > PROPOSAL_BYTES:
         words = f"it has {size} bytes of at most {PROPOSAL_BYTES}; propose it in parts"
         raise ControlRefused("change", Refusal.BAD_CONFIGURATION, words)
-    _valid(changed(sandbox, act.change))
+    _next(sandbox, act.change)
     return structs.replace(state, open={**current, act.id: OpenProposal(act.author, sandbox.version, act.change)})
+
+
+def _next(sandbox: Sandbox, change: Change) -> Sandbox:
+    """The next version. Where authors are proved they stay so: else everybody could act in the name of those who may
+    release a halt."""
+    new = _valid(changed(sandbox, change))
+    if new.open_mode and not sandbox.open_mode:
+        words = "authors are proved by their keys; leave at least the keys of officers and approvers"
+        raise ControlRefused("people", Refusal.BAD_CONFIGURATION, words)
+    return new
 
 
 def _valid(sandbox: Sandbox) -> Sandbox:

@@ -381,3 +381,17 @@ def test_an_application_is_screened_by_the_standards_of_the_sandbox() -> None:
     world.agreed(OWN)
     assert world.rejected[0].detail.startswith("screening_failed: ")
     assert "identifiers" in world.rejected[0].field
+
+
+def test_where_authors_are_proved_no_change_makes_the_sandbox_open() -> None:
+    """Else an officer and an approver could remove all keys during a halt, and release it in the names of others."""
+    world = Founded()
+    rectified(world)
+    keyless = tuple(PutPerson(structs.replace(one, keys=())) for one in SANDBOX.people if one.keys)
+    world.put(Proposal(**world.by("officer", SUBJECT), change=SeveralChanges(keyless)))
+    assert why(world) == "bad_configuration"
+    assert not world.machine.open_mode
+    for name in ("approver-1", "approver-2"):
+        world.put(Approval(**world.by(name)), "")
+    world.put(Release(**world.by("officer"), reason="x"), "")
+    assert world.pilot.standing.halted
