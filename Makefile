@@ -36,7 +36,7 @@ test-fast: install ## unit, contract, property and replay tests, without servers
 	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
-FAST = tests/unit tests/contract tests/property tests/replay detectors monitor
+FAST = tests/unit tests/contract tests/acts tests/property tests/replay detectors monitor
 # Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
 # puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
 BY_FILE = --dist loadfile --no-loadscope-reorder
@@ -91,7 +91,7 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py
+FULL_STRENGTH = tests/contract tests/acts tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py
 
 .PHONY: test-acts
 test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines

@@ -28,7 +28,18 @@ LONGEST = (
     "failure/test_history.py",
     "failure/test_kafka_kills.py",
 )
-FOLDERS = ("halt", "consistency", "failure", "security", "integration", "property", "replay", "contract", "unit")
+FOLDERS = (
+    "halt",
+    "consistency",
+    "failure",
+    "security",
+    "integration",
+    "acts",
+    "property",
+    "replay",
+    "contract",
+    "unit",
+)
 # A kafka-python client that is closed while it connects leaves that socket to the garbage collector.
 LEFT_BY_KAFKA_PYTHON = "ignore:unclosed <socket.socket:ResourceWarning"
 

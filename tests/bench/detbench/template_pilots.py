@@ -81,7 +81,7 @@ class Year:
         for unit, amount in (("miles", MILES), ("rides", RIDES)):
             at = start + DAY_MS - 600_000
             self._put(at, self.emitter.exposure(at, amount, unit))
-        for at in self._times(start, 20 * MILES / 1e6 * self.level, 1.5):
+        for at in self._times(start, 20 * MILES / 1e6 * self.level, 2.0):
             self._put(self._received(at, late, 3.0), self.emitter.incident(at))
         for at in self._times(start, NEAR_MISSES, 2.0):
             self._put(self._received(at, late, 3.0), self.emitter.incident(at, Severity.NEAR_MISS))
@@ -95,7 +95,7 @@ class Year:
         base = 0.02 * self.level * 3 / (2 + gap)
         for number, group in enumerate(GROUPS):
             share = base * (gap if not number else 1)
-            k = int(simulators.shares(self.rng, TRIALS, share, 0.5 / (TRIALS - 1), size=1)[0])
+            k = int(simulators.shares(self.rng, TRIALS, share, 1 / (TRIALS - 1), size=1)[0])
             self._put(at, self.emitter.outcomes(at, fp=k, tn=TRIALS - k, segment=group))
         broken, late = 0.1 * self.level, 0.05 * self.level * (4 + 12 * self.level) / (6 * self.level)
         for filed in self._times(start, 4 * USERS / 1e3 * self.level, 2.0):

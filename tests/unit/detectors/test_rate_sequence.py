@@ -17,7 +17,7 @@ from detectors.rate_sequence import (
     rate_lower,
     rate_upper,
 )
-from tests.bench.detbench import g20_exit, simulators
+from tests.bench.detbench import g22_exit, simulators
 
 COUNTS = [(0.0, 10.0), (1.0, 10.0), (10.0, 10.0), (400.0, 10.0), (1e6, 1e5)]
 
@@ -97,13 +97,13 @@ def test_extreme_counts_have_finite_bounds() -> None:
 
 
 def test_the_simulation_uses_the_same_bounds() -> None:
-    """What G20 simulates is where the bounds of the product cross the limit."""
-    g20_exit.agrees()
+    """What G22 simulates is where the bounds of the product cross the limit."""
+    g22_exit.agrees()
 
 
-@pytest.mark.parametrize("setting", g20_exit.SETTINGS, ids=str)
-def test_a_pilot_above_its_limit_is_found_fit_with_at_most_alpha(setting: g20_exit.Setting) -> None:
+@pytest.mark.parametrize("setting", g22_exit.SETTINGS, ids=str)
+def test_a_pilot_above_its_limit_is_found_fit_with_at_most_alpha(setting: g22_exit.Setting) -> None:
     """Over all looks, within Monte Carlo error."""
     runs = 2_000
-    hits = g20_exit.fit(simulators.rng(str(setting)), setting, runs).sum()
-    assert hits / runs <= g20_exit.ALPHA + 3 * (g20_exit.ALPHA * 0.95 / runs) ** 0.5
+    hits = g22_exit.fit(simulators.rng(str(setting)), setting, runs).sum()
+    assert hits / runs <= g22_exit.ALPHA + 3 * (g22_exit.ALPHA * 0.95 / runs) ** 0.5

@@ -22,9 +22,10 @@ def test_an_event_survives_its_own_encoding(kind: str) -> None:
     assert type(event) is EVENT_TYPES[kind]
 
 
-def test_types_are_named_after_the_sandbox_and_are_fourteen() -> None:
+def test_types_are_named_after_the_sandbox_and_are_fifteen() -> None:
     """The list that charters, pages and firms rely on."""
     assert sorted(EVENT_TYPES) == [
+        "sandbox.boundary.breached",
         "sandbox.command.acknowledged",
         "sandbox.complaint.filed",
         "sandbox.complaint.resolved",

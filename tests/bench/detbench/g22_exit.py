@@ -1,9 +1,9 @@
-"""G20: a pilot whose true rate is above a limit is found fit to scale with a probability of at most alpha.
+"""G22: a pilot whose true rate is above a limit is found fit to scale with a probability of at most alpha.
 
 Every period is an assessment, and one at which the upper bound of the confidence sequence
 (`detectors/rate_sequence.py`) is below the limit is enough. The true mean rate up to each assessment is never below the
 limit: it is constant at the limit, falls from above to it, or is chosen by a firm that sees its counts; counts are
-Poisson, negative binomial or beta-binomial; in one setting a fifth of the periods is incomplete. G20b is the reverse:
+Poisson, negative binomial or beta-binomial; in one setting a fifth of the periods is incomplete. G22b is the reverse:
 how often a pilot at a quarter of its limit is found fit by the end, with the exposure with which a doubling of it is
 found with a probability of .8. The table also has half of the limit, for which that exposure is too little.
 """
@@ -123,10 +123,10 @@ def useful(rng: Rng, runs: int, times: float) -> tuple[float, metrics.Estimate]:
 
 
 def goals(quick: bool) -> list[Goal]:
-    """Returns G20a, the largest probability that a pilot above a limit is found fit, and G20b, that of a good one."""
+    """Returns G22a, the largest probability that a pilot above a limit is found fit, and G22b, that of a good one."""
     agrees()
-    rng, runs, rows, worst = simulators.rng("g20"), 4_000 if quick else 40_000, list[Row](), (0.0, 0.0, "")
-    for s in steps(SETTINGS, "G20"):
+    rng, runs, rows, worst = simulators.rng("g22"), 4_000 if quick else 40_000, list[Row](), (0.0, 0.0, "")
+    for s in steps(SETTINGS, "G22"):
         share = metrics.share(int(fit(rng, s, runs).sum()), runs)
         rows.append(Row("ever found fit", str(s), share.value, share.error, ALPHA))
         worst = max(worst, (share.value, share.error, str(s)))
@@ -137,6 +137,6 @@ def goals(quick: bool) -> list[Goal]:
     bound = f"<= {ALPHA:g}"
     note = f"largest probability of `scale`, true mean rate at or above the limit, {len(SETTINGS)} settings; {worst[2]}"
     return [
-        Goal("G20a", worst[0], bound, held(worst[0], bound), worst[1], note, tuple(rows)),
-        Goal("G20b", fair.value, ">= 0.8", held(fair.value, ">= 0.8"), fair.error, "probability for a good pilot"),
+        Goal("G22a", worst[0], bound, held(worst[0], bound), worst[1], note, tuple(rows)),
+        Goal("G22b", fair.value, ">= 0.8", held(fair.value, ">= 0.8"), fair.error, "probability for a good pilot"),
     ]
