@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from monitor.access.address import http_address, kafka_servers
 from monitor.errors import Refused
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _HttpUrl(click.ParamType):
@@ -31,6 +36,17 @@ class _KafkaServers(click.ParamType):
             return ",".join(kafka_servers(value))
         except Refused as error:
             self.fail(str(error), param, ctx)
+
+
+TO_VARIABLE = "SANDBOX_MONITOR_TO"
+"""Address of the monitor, for every command with `--to`, so that a person writes it once."""
+
+
+def to_option(text: str) -> Callable[[F], F]:
+    """The option `--to` of a command that talks to a monitor, with this help."""
+    return click.option(
+        "--to", envvar=TO_VARIABLE, show_envvar=True, default="kafka://127.0.0.1:9092", show_default=True, help=text
+    )
 
 
 HTTP_URL = _HttpUrl()

@@ -80,7 +80,7 @@ def screen(
     Refused with what is missing: an item of the negative list whose term was found and that has no --answer, an
     authority that is not responsible, a tier that is too light, a minimum standard of the tier, and in tiers high and
     critical a limit whose excess would probably not be found. Then send the firm a corrected --charter to agree on, or
-    `refuse` the application. Printed is the hash that firm and officer sign with `agree`.
+    `refuse` the application. Then firm and officer sign with `agree`.
     """
     given = {}
     for text in answers:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from monitor.charter.spec import Charter, charter_hash
+from monitor.cli.addresses import to_option
 from monitor.cli.charter_show import stored_versions_of, version_of
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
@@ -29,7 +30,7 @@ class FileOrVersion(click.ParamType):
 @click.argument("old", type=FileOrVersion())
 @click.argument("new", type=FileOrVersion())
 @click.option("--pilot", default="", help="OLD and NEW may then be numbers: versions that came into force for it")
-@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="with --pilot: as of `charter show`")
+@to_option("with --pilot: as of `charter show`")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option(
     "--dir",

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from monitor.charter.spec import Charter, canonical_charter
+from monitor.cli.addresses import to_option
 from monitor.cli.charter_ledger import public_versions
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
@@ -25,7 +26,7 @@ _VERSIONS = msgspec.json.Decoder(list[Version]).decode
 @click.command()
 @click.argument("pilot")
 @click.option("--version", type=click.IntRange(1), help="this version instead of the latest in force")
-@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port")
+@to_option("kafka://host:port or http://host:port")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option(
     "--dir",

@@ -33,6 +33,7 @@ from monitor.charter.control import (
     Submission,
     Withdrawal,
 )
+from monitor.cli.addresses import to_option
 from monitor.cli.charter import placeholders
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
@@ -81,12 +82,7 @@ def _standing(context: click.Context, _option: click.Parameter, number: int | No
 def act_options(command: F) -> F:
     """Options of every act: server, author, key, waiting, validity and id."""
     for option in (
-        click.option(
-            "--to",
-            default="kafka://127.0.0.1:9092",
-            show_default=True,
-            help="kafka://host:port, http://host:port, or the https:// address of the gateway for firms",
-        ),
+        to_option("kafka://host:port, http://host:port, or the https:// address of the gateway for firms"),
         click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names"),
         click.option(
             "--author",
@@ -422,7 +418,7 @@ def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 
 @click.command()
 @click.argument("pilot")
-@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="as for the acts")
+@to_option("as for the acts")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option("--author", default="", help="the firm by its participant.id, for a gateway")
 @click.option(

@@ -6,14 +6,22 @@ Each sends one act, as `monitor/cli/control.py` does, with the same options and 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 import msgspec
 
 from monitor.charter.act_base import Instant
 from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification, SuspensionNotice
-from monitor.cli.control import act_options, fresh, send
+from monitor.cli.control import KEY, act_options, fresh, identity_of, send
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trusted_here
+from monitor.client.control import read_status
+from monitor.deadlines.facts import FactKind
+from monitor.errors import SandboxMonitorError
+from monitor.files.key_file import read_key
 from monitor.model.clock_record import IncidentClass
+from monitor.model.pseudonyms import is_pseudonym, pseudonym
 
 AWARE = "since when the firm knew of it, if earlier than its first report; RFC 3339 with a UTC offset"
 
@@ -51,13 +59,14 @@ def report_incident(
     """Report a serious incident to the authority (the firm; EU AI Act, Art. 73).
 
     An initial report in time is enough; the complete one stays owed. Deadlines run from the first event about the
-    incident, or from --aware if that is earlier.
+    incident, or from --aware if that is earlier. The id is the one that your service passed to the SDK: where the SDK
+    sent its pseudonym, made with the same --key, the pseudonym is sent here too.
     """
     act = IncidentReportAct(
         id=id_ or fresh(),
         pilot=pilot,
         author=author,
-        incident=incident,
+        incident=_as_known(to, prefix, pilot, author, incident),
         complete=complete,
         report=report,
         aware=aware,
@@ -87,7 +96,32 @@ def notice(pilot: str, about: str, words: str, incident: str, to: str, prefix: s
             raise click.UsageError("--incident goes with --about change")
         send(to, prefix, SuspensionNotice(id=id_ or fresh(), pilot=pilot, author=author, notice=words))
         return
+    if incident:
+        incident = _as_known(to, prefix, pilot, author, incident)
     send(to, prefix, ChangeNotice(id=id_ or fresh(), pilot=pilot, author=author, notice=words, incident=incident))
+
+
+def _as_known(to: str, prefix: str, pilot: str, author: str, incident: str) -> str:
+    """The id under which a deadline of the incident runs: as given, or its pseudonym by the author's key. Without one
+    stderr says so, and the id is sent as given."""
+    try:
+        found = read_status(to, pilot, prefix=prefix, identity=identity_of(author), trusted=trusted_here())
+    except (SandboxMonitorError, ValueError):  # sending the act reports it
+        return incident
+    known = [] if found is None else [one.key for one in found.clocks if one.starts == FactKind.SERIOUS_INCIDENT.value]
+    key: Path | None = click.get_current_context().meta.get(KEY)
+    made = incident if key is None or is_pseudonym(incident) else pseudonym(read_key(key).pseudonym_key, incident)
+    if incident in known or made == incident:
+        same = incident
+    elif made in known:
+        echo(f"incident {incident} has the pseudonym {made}", err=True)
+        same = made
+    else:
+        same = incident
+    if same not in known:
+        open_ones = ", ".join(dict.fromkeys(known)) or "none"
+        echo(f"no open deadline of incident {same} was found, so this ends none; open are: {open_ones}", err=True)
+    return same
 
 
 @click.command()

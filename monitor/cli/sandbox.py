@@ -9,6 +9,7 @@ import msgspec
 
 from monitor.charter.control import ControlBase
 from monitor.cli import control
+from monitor.cli.addresses import to_option
 from monitor.cli.control import KEY, WAIT, act_options, fresh
 from monitor.cli.sandbox_link import Server, accepted, copy_to_partitions
 from monitor.cli.terminal import echo
@@ -34,9 +35,7 @@ from monitor.projections.formats import stamp
 from monitor.projections.sandbox_record import SandboxHistory, SandboxVersion, history_of
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-TO = click.option(
-    "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
-)
+TO = to_option("kafka://host:port or http://host:port")
 PREFIX = click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 WAIT_S = 30.0  # for the outcome of the founding
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from monitor.charter.spec import Charter
+from monitor.cli.addresses import to_option
 from monitor.cli.charter_show import charters_at
 from monitor.cli.control import KEY, identity_of
 from monitor.cli.terminal import echo
@@ -27,7 +28,7 @@ from monitor.projections.wording import plain
 
 @click.command()
 @click.argument("pilot")
-@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="as for the acts")
+@to_option("as for the acts")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option("--author", default="", help="the firm by its participant.id, for a gateway")
 @click.option(
@@ -97,7 +98,8 @@ def _clock(one: ClockRecord, contacts: dict[str, str], now: int) -> str:
     left = time_left(None if one.due is None else one.due - now)
     where = f" [{contacts[one.owed_by]}]" if contacts.get(one.owed_by) else ""
     forbids = f"; forbids {', '.join(map(plain, one.forbids))}" if one.forbids else ""
-    return f"deadline   {one.owed_by} owes {one.title} ({one.basis}): {left}{forbids}{where}"
+    about = f", {plain(one.starts)} {one.key}" if one.key else ""
+    return f"deadline   {one.owed_by} owes {one.title} ({one.basis}){about}: {left}{forbids}{where}"
 
 
 def _contacts(to: str, prefix: str, pilot: str, trusted: tuple[str, ...], found: PilotStatus) -> dict[str, str]:

@@ -41,6 +41,7 @@ SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
 HALTING = "limit_e_process"  # spends alpha on the indicator's limit
 
+FEW_APPROVERS = "fewer than two approvers are listed, so no halt of this pilot can be lifted"  # without a sandbox
 TELLS_FALLS = "e_detector"  # the one detector that watches both directions and tells them apart
 
 
@@ -167,8 +168,8 @@ def _people(charter: Charter) -> Iterator[Problem]:
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",
-            "fewer than two approvers are listed, so no halt of this pilot can be lifted",
-            "list two different people in `approvers`",
+            FEW_APPROVERS,
+            "list two different people in `approvers`, or check with --sandbox where its approvers release",
         )
 
 

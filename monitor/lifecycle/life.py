@@ -257,7 +257,8 @@ def _refused(life: Lifecycle, trigger: Trigger, known: frozenset[Fact]) -> Contr
     why = NEEDED_STATE[absent[0]]
     if REGION_OF[absent[0]] is Region.PILOT:
         why = _passed(life, candidates) or why
-    return ControlRefused("pilot", why, f"{trigger.value} is not possible in {life.pilot.value}, {life.halt.value}")
+    words = f"{trigger.value} is not possible in {state_words(life).replace(' ', ', ')}: {REFUSALS[why]}"
+    return ControlRefused("pilot", why, words)
 
 
 def _passed(life: Lifecycle, candidates: Collection[Candidate]) -> Refusal | None:

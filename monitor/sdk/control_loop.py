@@ -119,12 +119,15 @@ class ControlLoop:
     def resume(self) -> None:
         """Record that the firm resumes from the newest release; durable when this returns.
 
-        Blocks until the leader lets work begin, at most for the guard's timeout. Returns at once when there is nothing
-        to resume from. Raises `Halted` under a halt; `Unavailable` when the state is not known or no leader responds.
+        Blocks until the state is known and the leader lets work begin, at most for the guard's timeout each. Returns at
+        once when there is nothing to resume from. Raises `Halted` under a halt; `Unavailable` when the state is not
+        known by then or no leader responds.
         """
-        state = self.state
-        if not state.known:
-            raise Unavailable(f"the standing of pilot {self._pilot} is not known yet, so nothing can be resumed")
+        end = time.monotonic() + self._guard.timeout
+        while not (state := self.state).known:
+            if time.monotonic() > end:
+                raise Unavailable(f"the standing of pilot {self._pilot} is not known yet, so nothing can be resumed")
+            time.sleep(0.01)
         if state.halted or not state.lifted:
             error = self._guard.refusal()
             if isinstance(error, Halted):

@@ -58,6 +58,8 @@ def test_an_incident_is_classified_missed_and_reported(office: Office) -> None:
     said = office.run("notice", "firm", pilot, "--about", "suspension", "--notice", "told")
     has(said, "not_an_officer", 1)
     report = ("--incident", "i-1", "--report", "case 12")
+    other = office.run("report-incident", "firm", pilot, "--incident", "i-9", "--report", "case 13", "--initial")
+    has(other, "no open deadline of incident i-9 was found, so this ends none; open are: i-1")
     has(office.run("report-incident", "firm", pilot, *report, "--initial"), "taken: incident_report_received")
     assert set(rules(office, pilot)) == {"complete-report"}
     assert "level      normal" in office.status(pilot)

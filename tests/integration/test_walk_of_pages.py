@@ -1,0 +1,25 @@
+"""The pages for a firm and for a regulator: a test types their commands, in order, on a real monitor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.testing.ports import free_port
+
+from .walked_page import Walk
+
+PAGES = Path(__file__).parents[2] / "monitor" / "lifecycle"
+HOW = [pytest.param(False, id="usual"), pytest.param(True, id="processes", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("processes", HOW)
+@pytest.mark.parametrize("page", ["for_firms.md"])
+def test_the_commands_of_the_page_print_what_the_page_says(
+    page: str, processes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command of the page has the exit code and the output of the page."""
+    walk = Walk(PAGES / page, tmp_path, free_port(), monkeypatch, processes=processes)
+    walk.through()
+    print(walk.report())

@@ -1,0 +1,185 @@
+"""Walks through a page of documentation: types its commands in order, and compares what they print with the page.
+
+A block marked `sh` holds commands; `sh exit=1` one that is refused; `sh serve` the command of the monitor, which runs
+until the page is over. A block marked `text` right after one is what it prints: a line `...` stands for any lines, and
+`...` within a line for any characters. A block marked with a language and a file name is saved under that name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.__main__ import cli
+from monitor.testing.wait import Until
+from tests.processes import piped
+
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHELL = re.compile(r"[$|;&<`*?]")
+PORT, LEDGER = "8321", "monitor/ledger"
+PATIENCE_S = 60.0
+PINNED = "authority.pinned "  # logged by a service when it reads the first signed answer: in no fixed order
+until = Until(PATIENCE_S, every=0.1)
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language, the words behind that, and its text."""
+
+    language: str
+    words: list[str]
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    found = []
+    for info, text in BLOCK.findall(page.read_text("utf-8")):
+        language, *words = info.split() or [""]
+        found.append(Block(language, words, text))
+    return found
+
+
+def commands(text: str) -> Iterator[str]:
+    """The commands of a block, one by one: lines that continue, and documents that a line begins, belong to it."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        whole = [line]
+        while whole[-1].endswith("\\"):
+            whole.append(next(lines))
+        if end := re.search(r"<<'?(\w+)", line):
+            whole += iter(lines.__next__, end.group(1))
+            whole.append(end.group(1))
+        command = "\n".join(whole)
+        if command.strip() and not command.startswith("#"):
+            yield command
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """What a block of output stands for."""
+    parts = []
+    for line in text.rstrip("\n").split("\n"):
+        if line.strip() == "...":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(".*?".join(re.escape(part) for part in line.split("...")) + r" *\n")
+    return re.compile("".join(parts))
+
+
+class Walk:
+    """A page that is walked through in an empty directory, on a free port."""
+
+    def __init__(self, page: Path, home: Path, port: int, patch: pytest.MonkeyPatch, *, processes: bool) -> None:
+        """`processes`: each command is a separate process, as for a user; else most run in this process."""
+        self.page, self.home, self.port, self.patch, self.processes = page, home, port, patch, processes
+        self.monitor: subprocess.Popen[bytes] | None = None
+        self.took: list[tuple[float, str]] = []
+        patch.chdir(home)
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+
+    def through(self) -> None:
+        """Walk to the end. Raises AssertionError with block and output where the page is untrue."""
+        found = [block._replace(text=block.text.replace(PORT, str(self.port))) for block in blocks(self.page)]
+        try:
+            for block, after in zip(found, [*found[1:], Block("", [], "")], strict=True):
+                if block.language == "sh":
+                    said = self.typed(block)
+                    if after.language == "text":
+                        self.compare(block, said, pattern(after.text))
+                elif block.words:
+                    (self.home / block.words[0]).write_text(block.text, "utf-8")
+        finally:
+            self.end()
+
+    def compare(self, block: Block, said: str, expected: re.Pattern[str]) -> None:
+        """Raises AssertionError unless that was printed. `status` is asked again for a while: what a service sent is
+        not stepped at once."""
+        *_, last = commands(block.text)
+        again = last if last.startswith("sandbox-monitor status") else ""
+        before = said.removesuffix(self.one(again)[1]) if again else ""
+        end = time.monotonic() + PATIENCE_S
+        while not expected.fullmatch(said):
+            assert again, f"{block.text}\n--- printed\n{said}"
+            assert time.monotonic() < end, f"{block.text}\n--- printed\n{said}"
+            time.sleep(0.1)
+            said = before + self.one(again)[1]
+
+    def caught_up(self) -> bool:
+        """Whether the ledger has the decisions of each pilot."""
+        found = CliRunner().invoke(cli, ["ledger", "verify", "monitor/ledger", "--json"])
+        for line in found.stdout.splitlines():
+            ledger = json.loads(line)
+            pilot = Path(ledger["file"]).name.rpartition("-")[0]
+            said = CliRunner().invoke(cli, ["status", pilot, "--json"])
+            if pilot != "sandbox" and json.loads(said.stdout)["standing"] > ledger["entries"]:
+                return False
+        return True
+
+    def report(self) -> str:
+        """How long the commands took, until the pilot ran and as a whole."""
+        first = next(n for n, (_, command) in enumerate(self.took) if "sandbox init" in command)
+        last = next(n for n, (_, command) in enumerate(self.took) if "-monitor admit" in command)
+        until_running = sum(took for took, _ in self.took[first : last + 1])
+        whole = sum(took for took, _ in self.took)
+        return f"WALK {self.page.name} from_init_to_running_s={until_running:.1f} all_commands_s={whole:.1f}"
+
+    def typed(self, block: Block) -> str:
+        """Run the commands of a block. Returns what they print."""
+        if block.words == ["serve"]:
+            return self.serve(block.text)
+        said = ""
+        expected = int(next((word.partition("=")[2] for word in block.words if word.startswith("exit=")), "0"))
+        todo = list(commands(block.text))
+        for number, command in enumerate(todo, 1):
+            began = time.monotonic()
+            code, output = self.one(command)
+            self.took.append((time.monotonic() - began, command))
+            wanted = expected if number == len(todo) else 0
+            assert code == wanted, f"{command}\n--- exit code {code}, printed\n{output}"
+            said += output
+        return said
+
+    def one(self, command: str) -> tuple[int, str]:
+        """Exit code and output of one command."""
+        if named := re.fullmatch(r"export (\w+)=(\S+)", command):
+            self.patch.setenv(*named.groups())
+            return 0, ""
+        if LEDGER in command:  # the notary follows the decisions
+            until(self.caught_up)
+        plain, _, target = command.replace("\\\n", " ").partition(" > ")
+        if self.processes or SHELL.search(command) or not command.startswith("sandbox-monitor "):
+            run = subprocess.run(
+                ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            )
+            lines = run.stdout.splitlines(keepends=True)
+            return run.returncode, "".join(line for line in lines if not line.startswith(PINNED))
+        result = CliRunner().invoke(cli, shlex.split(plain)[1:], catch_exceptions=False)
+        if target:
+            Path(target).write_bytes(result.stdout_bytes)
+        return result.exit_code, result.stderr if target else result.output
+
+    def serve(self, text: str) -> str:
+        """Start the monitor. Returns its first line."""
+        (command,) = commands(text)
+        self.monitor = piped(["bash", "-c", "exec " + command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert self.monitor.stdout is not None
+        return self.monitor.stdout.readline().decode()
+
+    def end(self) -> None:
+        """End the monitor cleanly."""
+        if self.monitor is not None:
+            self.monitor.send_signal(signal.SIGTERM)
+            self.monitor.communicate(timeout=60)
+            self.monitor = None
