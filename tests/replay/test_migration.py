@@ -88,8 +88,8 @@ def before(request: pytest.FixtureRequest, tmp_path: Path) -> Before:
 
 
 def test_pilots_are_taken_up_in_the_states_that_their_snapshots_say(before: Before) -> None:
-    """Without an application, an admitted pilot is running, a halt stands, an exit is pending or done. The last part of the
-    journal is stepped again, emits nothing, and ends at the numbers that were emitted."""
+    """Without an application, an admitted pilot is running, a halt stands, an exit is pending or done. The last part
+    of the journal is stepped again, emits nothing, and ends at the numbers that were emitted."""
 
     async def story() -> None:
         store = Store(before.home / "monitor.db", clock=lambda: 0)
