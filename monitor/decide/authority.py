@@ -172,7 +172,7 @@ def _who_may(act: ControlBase, charter: Charter) -> str:
 
 def check_charter(sandbox: Sandbox, charter: Charter) -> None:
     """Raises ControlRefused for a charter that names an authority that is not in the sandbox, or whose participant has
-    the name of a person there."""
+    the name or a key of a person there."""
     known = {one.id for one in sandbox.authorities}
     for index, one in enumerate(charter.authorities):
         if one.id not in known:
@@ -182,6 +182,10 @@ def check_charter(sandbox: Sandbox, charter: Charter) -> None:
     if any(alike(person.id) == firm for person in sandbox.people):
         words = f"a person of the sandbox is called {charter.participant.id}; a firm needs another id"
         raise ControlRefused("charter.participant.id", Refusal.BAD_CHARTER, words)
+    mine = key_ids(charter.participant.keys)
+    if owner := next((person.id for person in sandbox.people if mine & Trusted(person.keys).ids), None):
+        words = f"{owner} of the sandbox signs with one of these keys; a firm needs keys of its own"
+        raise ControlRefused("charter.participant.keys", Refusal.BAD_CHARTER, words)
 
 
 def standing_approvals(state: SandboxState, pilot: PilotState) -> tuple[str, ...]:

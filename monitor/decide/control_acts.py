@@ -41,6 +41,7 @@ from monitor.decide.leave import exit_once_stopped
 from monitor.decide.pauses import forget_ended
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
+from monitor.decide.screening import check_responsible
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -97,6 +98,8 @@ def apply_act(
                 authority.check_rights(pilot.charter, charter, tier=founded is not None)
             if founded is not None:
                 authority.check_charter(founded, charter)
+                if _place(charter) != _place(pilot.charter):
+                    check_responsible(charter, founded)
                 check_standards(founded, pilot.charter, charter)
                 context.document = public_document(charter)
             check_change(pilot, charter)
@@ -147,9 +150,10 @@ def apply_act(
             outcome = s, Move("act", s.level, s.level, Reason.CHARTER_SIGNED, False)
             finding = Finding(rule=f"charter {signed}")
         case _ if isinstance(act, EXIT_ACTS):
-            outcome, finding = apply_exit_act(context, act)
             if isinstance(act, Graduation) and act.charter is not None:
-                context.document = public_document(pilot.charter)
+                plan_for(pilot.id, act.charter)
+                context.document = public_document(act.charter)
+            outcome, finding = apply_exit_act(context, act)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
@@ -163,6 +167,11 @@ def apply_act(
     exit_once_stopped(context)
     if context.pilot.running is not NOTHING_RUNS:
         forget_ended(context)
+
+
+def _place(charter: Charter) -> tuple[frozenset[str], str, str]:
+    """What decides which authorities are responsible, and which are named."""
+    return authority.responsible(charter), charter.region, charter.sector
 
 
 def public_document(charter: Charter) -> dict[str, Any]:

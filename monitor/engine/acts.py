@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
-from monitor.charter.spec import charter_hash
+from monitor.charter.spec import hash_of
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
 from monitor.decide.clock_facts import arrow_facts, clock_facts
@@ -108,7 +108,7 @@ class ControlActs:
             raise ControlRefused(
                 "pilot", Refusal.AFTER_EXIT, f"{act.pilot} has left the sandbox; a new pilot needs a new name"
             )
-        if isinstance(act, Admission) or (isinstance(act, Amendment) and charter_hash(act.charter) == pilot.hash):
+        if isinstance(act, Admission) or (isinstance(act, Amendment) and hash_of(act.charter) == pilot.hash):
             acts_once.check_already_admitted(pilot.acts, act, signer, pilot.charter.version, pilot.hash)
         acts_once.check_time(act, received)
         at = self._catch_up(pilot, received, out)
@@ -152,6 +152,7 @@ class ControlActs:
         lost = self._aside.standing_of(act)
         sandbox = partition.sandbox.sandbox
         pilot = admit(act, received, signer, self._open, sandbox)
+        document = UNSET if sandbox is None else public_document(pilot.charter)
         if sandbox is not None and lost is None:
             self.applications.admit(pilot, act, signer)
         partition.pilots[act.pilot] = pilot
@@ -162,8 +163,7 @@ class ControlActs:
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
-        if sandbox is not None:
-            context.document = public_document(pilot.charter)
+        context.document = document
         context.record(move, version, act.author)
         if sandbox is not None:
             clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))

@@ -27,7 +27,7 @@ from monitor.deadlines.facts import Fact as ClockFact
 from monitor.deadlines.rules import ClockTable
 from monitor.decide import authority
 from monitor.decide.clock_facts import clock_finding
-from monitor.decide.control_acts import plan_for
+from monitor.decide.control_acts import plan_for, public_document
 from monitor.decide.screening import check_application, check_responsible, refused_items, screen
 from monitor.decide.signatures import signed_by_person
 from monitor.engine.partition import Partition
@@ -200,6 +200,8 @@ class Applications:
     def _submitted(self, applicant: Applicant, act: Submission, plan: Plan, sandbox: Sandbox) -> Applicant:
         check_application(act.application, act.charter)
         check_responsible(act.charter, sandbox)
+        authority.check_charter(sandbox, act.charter)
+        public_document(plan.charter)  # the record of an admission holds it
         application = pack_application(act.application)
         if len(plan.packed) > CHARTER_BYTES:
             words = f"it has {len(plan.packed)} bytes compressed, of at most {CHARTER_BYTES}; write fewer indicators"
@@ -240,6 +242,7 @@ def _screened_plan(applicant: Applicant, pilot: str, charter: Charter) -> Plan:
     plan = plan_for(pilot, charter)
     if charter.participant != applicant.plan.charter.participant:
         raise ControlRefused("charter.participant", Refusal.WRONG_PARTICIPANT, f"{applicant.firm} applies")
+    public_document(plan.charter)
     if len(plan.packed) > CHARTER_BYTES:
         raise ControlRefused("charter", Refusal.BAD_CHARTER, f"it has {len(plan.packed)} bytes compressed")
     return plan

@@ -92,12 +92,20 @@ def _enough(sandbox: Sandbox) -> Iterator[Flaw]:
 def _keys(sandbox: Sandbox) -> Iterator[Flaw]:
     if (keys := sum(len(person.keys) for person in sandbox.people)) > KEYS:
         yield Flaw("people", f"have {keys} keys of at most {KEYS}", "remove keys that are no longer used")
-    owner: dict[str, str] = {}
+    owner: dict[str | bytes, str] = {}
     for index, person in enumerate(sandbox.people):
         for place, key in enumerate(person.keys):
-            first = owner.setdefault(key.strip(), f"people[{index}].keys[{place}]")
+            first = owner.setdefault(_raw(key), f"people[{index}].keys[{place}]")
             if first != f"people[{index}].keys[{place}]":
                 yield Flaw(f"people[{index}].keys[{place}]", f"is also {first}", "make a key for each person")
+
+
+def _raw(key: str) -> str | bytes:
+    """What a public key is compared by: its bytes, as Base64 writes some of them in several ways."""
+    try:
+        return read_public(key)
+    except ValueError:  # a flaw by itself
+        return key
 
 
 def _tiers(tiers: tuple[TierStandard, ...]) -> Iterator[Flaw]:

@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
-from monitor.charter.spec import charter_hash
+from monitor.charter.spec import hash_of
 from monitor.errors import ControlRefused
 from monitor.model.events import instant, millis
 from monitor.model.refusals import REFUSALS, Refusal
@@ -114,7 +114,7 @@ def check_already_admitted(
     author, key = memory.by
     words = f"version {version} is in force, hash {digest}"
     words += f", by {author}, {f'signed by key {key}' if key else 'not signed'}" if author else ""
-    if charter_hash(act.charter) == digest and memory.by in ((act.author, by.key), ("", "")):
+    if hash_of(act.charter) == digest and memory.by in ((act.author, by.key), ("", "")):
         raise ControlRefused("charter", Refusal.REPEATED, words)
     raise ControlRefused("charter", Refusal.ALREADY_ADMITTED, f"{words}; what was sent is not in force")
 
