@@ -90,11 +90,11 @@ class Printer:
             self._verdict(self._comparison)
 
     def _pilots(self) -> Iterable[str]:
-        return self._run.pilots or self._run.charters.keys()
+        return self._run.pilots or {*self._run.charters, *self.digests}
 
     def _decision(self, decision: Decision) -> None:
         found = None if self._comparison is None else self._comparison.take(decision)
-        charter = self._run.charters[decision.pilot]
+        charter = self._run.charters.get(decision.pilot)  # none for the sandbox itself, and before an admission
         words = (
             f"{stamp(decision.at)}  {decision.pilot}  {level_change(decision)}  {reason_sentence(decision, charter)}"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from monitor.charter.spec import Charter
 from monitor.console.report import Story, nearness
-from monitor.model.records import Evidence, Outputs, Rejected
+from monitor.model.records import Decision, Evidence, Outputs, Rejected
 
 DECISIONS = 5_000  # of one pilot
 REJECTED = 5_000  # in total
@@ -18,7 +18,8 @@ class Collector:
     """Pass every `Outputs` to `take`, then call `stories`. `charters` by pilot may grow in the meantime.
 
     Each stream (indicator and segment) keeps a share of about `POINTS` periods; when it is full, of every two
-    neighbours the one nearer to its threshold stays. `rejected` are the first rejections.
+    neighbours the one nearer to its threshold stays. `rejected` are the first rejections. Names without a charter (the
+    sandbox, applicants that are not admitted) have no story.
     """
 
     def __init__(self, charters: Mapping[str, Charter]) -> None:
@@ -26,6 +27,7 @@ class Collector:
         self._stories: dict[str, Story] = {}
         self._series: dict[str, dict[tuple[str, str], list[Evidence]]] = {}
         self._more: dict[str, int] = {}
+        self._unadmitted: dict[str, list[Decision]] = {}  # decisions on the sandbox, and on applicants
         self._streams = 0
         self.rejected: list[Rejected] = []
 
@@ -33,6 +35,10 @@ class Collector:
         """Add the outputs of one step."""
         self.rejected += out.rejected[: REJECTED - len(self.rejected)]
         for decision in out.decisions:
+            if decision.pilot not in self._charters:
+                before = self._unadmitted.setdefault(decision.pilot, [])
+                before.extend([decision] if len(before) < DECISIONS else ())
+                continue
             story = self._story(decision.pilot)
             if len(story.decisions) < DECISIONS:
                 story.decisions.append(decision)
@@ -55,7 +61,7 @@ class Collector:
 
     def _story(self, pilot: str) -> Story:
         if pilot not in self._stories:
-            self._stories[pilot] = Story(pilot, self._charters[pilot], [], [])
+            self._stories[pilot] = Story(pilot, self._charters[pilot], self._unadmitted.pop(pilot, []), [])
         return self._stories[pilot]
 
     def _keep(self, entry: Evidence) -> None:

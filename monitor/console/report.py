@@ -98,9 +98,11 @@ def level_change(d: Decision) -> str:
     return f"still {d.level.word}" if d.kind == "finding" else f"on record, {d.level.word}"
 
 
-def reason_sentence(d: Decision, charter: Charter) -> str:
-    """The reason as one sentence with its numbers; proportions are printed in per cent."""
-    spec = next((s for s in charter.indicators if s.name == d.finding.indicator), None)
+def reason_sentence(d: Decision, charter: Charter | None) -> str:
+    """The reason as one sentence with its numbers; proportions are printed in per cent. Decisions on the sandbox and on
+    applicants have no charter in force."""
+    specs = () if charter is None else charter.indicators
+    spec = next((s for s in specs if s.name == d.finding.indicator), None)
     share = spec is not None and INDICATORS[spec.kind](spec).observes is Proportion
     return sentence(d, "proportion" if share else "", spec is not None and spec.direction == "below")
 

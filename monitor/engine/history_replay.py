@@ -85,8 +85,10 @@ class HistoryReplay:
 
     def _control(self, line: ControlLine) -> Outputs:
         out = self._machine.control(record_of(line))
-        for decision in out.decisions:
-            self.charters[decision.pilot] = self._machine.pilots.peek(decision.pilot).charter
+        pilots = self._machine.pilots
+        for name in {decision.pilot for decision in out.decisions}:
+            if name in pilots:  # not the sandbox itself, nor an applicant
+                self.charters[name] = pilots.peek(name).charter
         return out
 
     def _journal(self, line: JournalLine) -> Outputs:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from msgspec import structs
 
 from monitor.__main__ import cli
+from monitor.deadlines.shipped import example_table
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
@@ -24,13 +27,17 @@ from monitor.engine.history import decode
 from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
-from monitor.lifecycle.life import state_words
+from monitor.lifecycle.first import FIRST_PEOPLE, first_sandbox
+from monitor.lifecycle.life import Lifecycle, state_words
+from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.records import Evidence, Outputs, Reason
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.notary.verify import verify
+from monitor.report.fields import DOCUMENTS
 from monitor.state.acts_once import validity
 from monitor.state.snapshots import restore, snapshot
 from monitor.testing.clock import MovingClock
+from tests.unit.lifecycle.applied import application
 
 DATA = Path(__file__).parents[1] / "data" / "migration"
 RUNNING, HALTED, EXITING, EXITED, EXITED_HALTED, RELEASED, AMENDED = (f"pilot-000{n}" for n in range(1, 8))
@@ -44,8 +51,10 @@ LIVES = {
     AMENDED: "running",
 }
 STANDINGS = {RUNNING: 22, HALTED: 22, EXITING: 35, EXITED: 9, EXITED_HALTED: 13, RELEASED: 17, AMENDED: 13}
+REFUSED_BEFORE = 2  # acts that were refused when the directory was recorded
 FIRM, ADMITTER, FIRST, SECOND = (Signer(bytes([n]) * 32) for n in (1, 2, 3, 4))
-SIGNERS = {"firm": FIRM, "admitter": ADMITTER, "regulator-1": FIRST, "regulator-2": SECOND}
+PEOPLE = {name: Signer(bytes([n]) * 32) for n, name in enumerate(FIRST_PEOPLE, 11)}
+SIGNERS = PEOPLE | {"firm": FIRM, "admitter": ADMITTER, "regulator-1": FIRST, "regulator-2": SECOND}
 
 
 class Before:
@@ -69,11 +78,16 @@ class Before:
         await store.close()
         return every
 
+    def exported(self) -> bytes:
+        """The history of all pilots."""
+        return (
+            CliRunner().invoke(cli, ["export", "--dir", str(self.home), "--quiet"], catch_exceptions=False).stdout_bytes
+        )
+
     def replayed(self) -> Outputs:
         """What the exported history gives today."""
-        run = CliRunner().invoke(cli, ["export", "--dir", str(self.home), "--quiet"], catch_exceptions=False)
         every = Outputs()
-        for out in HistoryReplay().steps(decode(run.stdout_bytes.splitlines(keepends=True))):
+        for out in HistoryReplay().steps(decode(self.exported().splitlines(keepends=True))):
             every.extend(out)
         return every
 
@@ -88,8 +102,8 @@ def before(request: pytest.FixtureRequest, tmp_path: Path) -> Before:
 
 
 def test_pilots_are_taken_up_in_the_states_that_their_snapshots_say(before: Before) -> None:
-    """Without an application, an admitted pilot is running, a halt stands, an exit is pending or done. The last part of
-    the journal is stepped again, emits nothing, and ends at the numbers that were emitted."""
+    """Without an application, an admitted pilot is running, a halt stands, an exit is pending or done. The last part
+    of the journal is stepped again, emits nothing, and ends at the numbers that were emitted."""
 
     async def story() -> None:
         store = Store(before.home / "monitor.db", clock=lambda: 0)
@@ -178,25 +192,38 @@ ON_TOP: tuple[Step, ...] = (
 def incoming(before: Before, monitor: Monitor, step: Step, number: int) -> Incoming:
     """An act, signed where there are keys. The firm is the participant of the pilot."""
     kind, pilot, who, fields, _ = step
-    state = monitor.runner.machine.pilots[pilot]
-    author = state.charter.participant.id if who == "firm" else who
+    state = monitor.runner.machine.pilots.get(pilot)
+    charter = monitor.runner.machine.pilots[RUNNING].charter if state is None else state.charter
+    author = charter.participant.id if who == "firm" else who
+    if state is None:
+        charter = structs.replace(charter, pilot=pilot, users=structs.replace(charter.users, cap=500))
+        fields = fields | {"charter": charter}
+    if kind == "application":
+        fields = fields | {"application": application(charter)}
     body = {"type": f"sandbox.control.{kind}", "id": f"new-{number}", "pilot": pilot, "author": author, **fields}
-    raw = msgspec.json.encode(body | validity(state.standing.counter, monitor.clock()))
+    raw = msgspec.json.encode(body | validity(0 if state is None else state.standing.counter, monitor.clock()))
     headers = ((HEADER, SIGNERS[who].sign("control", raw).encode()),) if before.keys else ()
     return Incoming(raw, pilot.encode(), headers)
 
 
-def test_the_monitor_goes_on_from_there(before: Before) -> None:
-    """A whole monitor starts on the directory. Acts of then and of now apply on top: a halt of before is released by
-    steps of which the first was recorded before. Ledgers go on without a gap, and the whole history replays."""
+def state_of(monitor: Monitor, pilot: str) -> str:
+    """The states of a pilot, or of an applicant."""
+    machine = monitor.runner.machine
+    found = machine.pilots.get(pilot) or machine.applicants.get(pilot)
+    return state_words(Lifecycle() if found is None else found.life)
+
+
+def continued(before: Before, steps: tuple[Step, ...], sandbox: Sandbox | None = None) -> Outputs:
+    """A whole monitor starts on the directory an hour later, founds the sandbox if there is one, and takes the acts.
+    Returns all outputs of the store. Each act leaves its pilot in the state that the step names."""
     first = asyncio.run(before.emitted())
     clock = MovingClock(max(decision.at for decision in first.decisions) + 3_600_000)
 
     async def story() -> None:
-        monitor = Monitor(before.home, port=0, clock=clock, admitters=before.admitters)
+        monitor = Monitor(before.home, port=0, clock=clock, admitters=before.admitters, sandbox=sandbox)
         await monitor.start()
         try:
-            for number, step in enumerate(ON_TOP):
+            for number, step in enumerate(steps):
                 clock.advance(1_000)
                 kept = await monitor.store.feed_control([incoming(before, monitor, step, number)])
                 monitor.arrived.ring()
@@ -204,15 +231,31 @@ def test_the_monitor_goes_on_from_there(before: Before) -> None:
                     if monitor.runner.next_control >= kept.next:
                         break
                     await asyncio.sleep(0.01)
-                assert state_words(monitor.runner.machine.pilots[step[1]].life) == step[4], step
+                assert state_of(monitor, step[1]) == step[4], step
         finally:
             await monitor.stop()
 
     asyncio.run(story())
     every = asyncio.run(before.emitted())
     assert every.decisions[: len(first.decisions)] == first.decisions
-    new = every.decisions[len(first.decisions) :]
-    assert [d.reason for d in new if d.cause.startswith("control:new-")] == [
+    return every
+
+
+def answers(every: Outputs, steps: tuple[Step, ...]) -> list[str]:
+    """Of each new act: the reason of its decision, or why it was refused."""
+    found: dict[str, str] = {}
+    for decision in every.decisions:
+        found.setdefault(decision.cause, str(decision.reason))
+    refused = [one.detail.partition(":")[0] for one in every.rejected if one.topic == "control"]
+    new = iter(refused[REFUSED_BEFORE:])
+    return [found.get(f"control:new-{number}") or next(new) for number in range(len(steps))]
+
+
+def test_the_monitor_goes_on_from_there(before: Before) -> None:
+    """Acts of then and of now apply on top: a halt of before is released by steps of which the first was recorded
+    before. Ledgers go on without a gap, and the whole history replays."""
+    every = continued(before, ON_TOP)
+    assert answers(every, ON_TOP) == [
         "pause_requested",
         "pause_granted",
         "evaluation_recorded",
@@ -220,13 +263,72 @@ def test_the_monitor_goes_on_from_there(before: Before) -> None:
         "approval_recorded",
         "released",
         "evidence_held",
+        "after_exit",
         "guidance_given",
     ]
-    # The firm asked, the officer granted; a halt of before was lifted; a pilot that had left stays as it was.
-    refused = [one.detail.partition(":")[0] for one in every.rejected if one.topic == "control"]
-    assert refused[-1] == "after_exit"
     for path in (before.home / "ledger").glob("*.ledger"):
         one = verify(path)
-        assert one.last == max(d.standing for d in every.decisions if d.pilot == one.model)
-        assert one.first == 1
+        assert (one.first, one.last) == (1, max(d.standing for d in every.decisions if d.pilot == one.model))
     assert before.replayed().decisions == every.decisions
+
+
+NEW = "pilot-0008"
+FOUNDED: tuple[Step, ...] = (
+    ("override", RUNNING, "regulator-1", {"level": "watch", "reason": "x"}, "running"),
+    ("override", RUNNING, "officer", {"level": "watch", "reason": "x"}, "running"),
+    ON_TOP[2],
+    ("approval", HALTED, "approver-1", {}, "running halted"),
+    *ON_TOP[3:6],
+    ("suspension", HALTED, "regulator-1", {"basis": "b", "reason": "x"}, "running"),
+    ("suspension", HALTED, "officer", {"basis": "b", "reason": "x"}, "running suspended"),
+    ("override", EXITING, "officer", {"level": "watch", "reason": "x"}, "exiting halted"),
+    ("admission", NEW, "officer", {}, "draft"),
+    ("application", NEW, "firm", {}, "submitted"),
+)
+
+
+def test_a_sandbox_is_founded_over_pilots_of_before(before: Before, tmp_path: Path) -> None:
+    """Its people act on them from then on, and those of their charters no longer do, but for a halt from before: that
+    is released as its charter says. A new pilot applies. The history of all that replays as it stands in the ledgers,
+    twice, and into a report."""
+    keys = {name: SIGNERS[name].public for name in FIRST_PEOPLE} if before.keys else {}
+    every = continued(before, FOUNDED, first_sandbox("city", "sandbox-authority", keys, example_table()))
+    refused = "no_key" if before.keys else "not_an_approver"
+    assert answers(every, FOUNDED) == [
+        "not_an_officer",
+        "overridden",
+        "evaluation_recorded",
+        refused,
+        "approval_recorded",
+        "approval_recorded",
+        "released",
+        "not_an_officer",
+        "suspended",
+        "no_key" if before.keys else "not_an_officer",
+        "application_missing",
+        "application_submitted",
+    ]
+    assert before.replayed().decisions == every.decisions
+    history, page = tmp_path / "all.history", tmp_path / "report.html"
+    history.write_bytes(before.exported())
+    arguments = ["replay", str(history), "--against", str(before.home / "ledger"), "--twice", "--out", str(page)]
+    ran = CliRunner().invoke(cli, arguments)
+    assert ran.exit_code == 0, ran.output
+    recorded = {one.id for one in (*every.decisions, *every.commands)}
+    assert f"{len(recorded)} same, 0 different, 0 not recorded, 0 not replayed" in ran.stderr
+    for name in ("sandbox", NEW):
+        assert f"  {name}  " in ran.stdout
+
+
+def test_documents_are_made_from_old_ledgers_and_recomputed(before: Before, tmp_path: Path) -> None:
+    """Of a pilot that left and of one that did not."""
+    ledgers = before.home / "ledger"
+    for pilot in (EXITED, HALTED):
+        out = tmp_path / pilot
+        made = CliRunner().invoke(cli, ["report", pilot, "--ledger", str(ledgers), "--out", str(out)])
+        assert made.exit_code == 0, made.output
+        (ledger,) = ledgers.glob(f"{pilot}*.ledger")
+        for name in DOCUMENTS:
+            command = [sys.executable, "-I", "-S", str(out / "recompute.py"), str(out / f"{name}.json"), str(ledger)]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
