@@ -24,9 +24,9 @@ SandboxMonitorError
 
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
 a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
-ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), and CursorBroken,
-CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
-command `ledger` reports them).
+ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), Unreadable
+(`report/recompute.py`, which stands alone), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken
+(`notary`, whose verifier imports nothing of this package; the command `ledger` reports them).
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def check_charter(sandbox: Sandbox, charter: Charter) -> None:
         raise ControlRefused("charter.participant.id", Refusal.BAD_CHARTER, words)
     mine = key_ids(charter.participant.keys)
     if owner := next((person.id for person in sandbox.people if mine & Trusted(person.keys).ids), None):
-        words = f"{owner} of the sandbox signs with one of these keys; a firm needs keys of its own"
+        words = f"{owner} of the sandbox signs with one of these keys; a firm needs other keys"
         raise ControlRefused("charter.participant.keys", Refusal.BAD_CHARTER, words)
 
 

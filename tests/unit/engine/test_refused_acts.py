@@ -39,7 +39,7 @@ def with_number(act: ControlBase, number: int) -> bytes:
 
 @pytest.mark.parametrize("author", ["firm", "officer"])
 @pytest.mark.parametrize("kind", [Admission, Amendment])
-def test_a_charter_without_a_canonical_form_is_refused_whoever_sends_it(kind: type[Admission], author: str) -> None:
+def test_a_charter_without_a_canonical_form_is_refused_from_every_author(kind: type[Admission], author: str) -> None:
     """An admitted pilot: the worker must not raise while it compares the hash with that of the charter in force."""
     world = Founded()
     act = kind(**world.by(author), charter=structs.replace(OWN, version=2))
@@ -107,7 +107,7 @@ def applied(charter: Charter, author: str, key: str) -> tuple[str, str]:
 
 
 def test_a_firm_has_no_key_and_no_name_of_a_person_of_the_sandbox() -> None:
-    """Else it would be its own evaluator, or nobody could tell whose act it is."""
+    """Else the firm would evaluate itself, or the author of an act would not be known."""
     keys = structs.replace(OWN, participant=Participant("firm", keys=(PUBLIC["firm"], PUBLIC["evaluator"])))
     assert applied(keys, "firm", "firm") == ("charter.participant.keys", "bad_charter")
     name = structs.replace(OWN, participant=Participant("officer", keys=(PUBLIC["firm"],)))

@@ -57,6 +57,7 @@ def report_each(pilot: Pilot) -> None:
     pilot.complaint("c-1", segment="north")
     pilot.complaint_resolved("c-1", filed=now)
     pilot.complaint_withdrawn("c-2", filed=now)
+    pilot.boundary_breached("b")
     pilot.incident("i-1", "hazard")
     pilot.incident_update("i-1", "incident", was="hazard")
     pilot.outcomes(tp=1, fp=2, tn=3, fn=4)
@@ -76,7 +77,7 @@ def test_every_type_of_event_can_be_reported(tmp_path: Path) -> None:
         report_each(pilot)
     every = {event_type(e) for e in one_of_each(Emitter("s", "p"), 0)}
     assert {event_type(e) for e in link.events} == every - {"sandbox.command.acknowledged"}
-    assert numbers(link.events) == list(range(1, 14))
+    assert numbers(link.events) == list(range(1, 15))
     assert {e.source for e in link.events} == {pilot.source}
     changed = next(e for e in link.events if isinstance(e, ModelChanged))
     assert (changed.data.was, changed.data.model, link.events[-1].data.model) == ("m1", "m2", "m2")
