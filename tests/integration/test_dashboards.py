@@ -123,6 +123,7 @@ def feed(metrics: Metrics, outputs: Outputs) -> None:
     metrics.woken(0.05)
     metrics.lagging("sandbox.telemetry", 0, 12)
     metrics.owns(0, 1)
+    metrics.configured(0, 1, "0f" * 16, open_mode=False)
     metrics.held(0, 12, 3)
     metrics.checkpointed(0, now)
     metrics.recorded(len(outputs.decisions))
