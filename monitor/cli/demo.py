@@ -25,6 +25,7 @@ from monitor.embedded.ingress import BATCH
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.run import run_until_stopped
 from monitor.errors import Refused
+from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
 from monitor.projections.message import notification_line
@@ -67,7 +68,8 @@ class Show:
         self.commands += outputs.commands
 
     def _print(self, decision: Decision) -> None:
-        self.levels[decision.pilot] = decision.level
+        if decision.pilot != SUBJECT:
+            self.levels[decision.pilot] = decision.level
         if decision.level <= decision.was or decision.level < Level.ESCALATE:
             return
         if decision.level is Level.HALT and self.first_halt is None:
