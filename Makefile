@@ -32,7 +32,7 @@ lock: install ## resolve again; the file names no registry
 test: lint servers ## lint, then all tests but `long` ones, on real servers, which it installs (Prometheus, Chromium, Kafka ...); 10 minutes
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
-test-fast: install ## unit, contract, property and replay tests, without servers, in two minutes; ARGS="-k halt" selects
+test-fast: install ## unit, contract, property and replay tests, without servers, in four minutes; ARGS="-k halt" selects
 	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.

@@ -60,7 +60,8 @@ class Year:
                 self._put(start, self.emitter.cost(start, 39_999 * self.level))
                 self._put(start, self.emitter.gain(start, 0.051 / self.level))
         self.rows.sort(key=lambda row: row[0])
-        return [(at, structs.replace(e, sequence=f"{n:012d}")) for n, (at, e) in enumerate(self.rows, 1)]  # type: ignore[type-var]
+        numbered = enumerate(self.rows, 1)
+        return [(at, structs.replace(e, sequence=f"{n:012d}")) for n, (at, e) in numbered]  # type: ignore[type-var]
 
     def _put(self, received: int, event: Envelope) -> None:
         self.rows.append((received, event))
