@@ -97,6 +97,10 @@ FULL_STRENGTH = tests/contract tests/acts tests/property tests/failure tests/rep
 test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines
 	$(PY) -m tests.acts.run $(ARGS)
 
+.PHONY: walk
+walk: install ## the pages for a firm and a regulator, typed as a new user would; GOAL lines: seconds from `sandbox init` to a running pilot
+	@$(PY) -m pytest -q -s -n 0 tests/integration/test_walk_of_pages.py -k processes $(ARGS) | grep -E '^\.?GOAL|passed|failed|^E ' ; [ $${PIPESTATUS[0]} = 0 ]
+
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)

@@ -15,7 +15,7 @@ HOW = [pytest.param(False, id="usual"), pytest.param(True, id="processes", marks
 
 
 @pytest.mark.parametrize("processes", HOW)
-@pytest.mark.parametrize("page", ["for_firms.md"])
+@pytest.mark.parametrize("page", ["for_firms.md", "for_regulators.md"])
 def test_the_commands_of_the_page_print_what_the_page_says(
     page: str, processes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
