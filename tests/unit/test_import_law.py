@@ -31,7 +31,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
-    ("client", "simulation", "console", "report"),
+    ("client", "simulation", "console", "report", "publication", "verifier"),
     ("embedded", "kafka", "importers"),
     ("cli",),
     ("__main__",),
