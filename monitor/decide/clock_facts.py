@@ -132,10 +132,10 @@ def _record(context: DecisionContext, table: ClockTable, changes: Sequence[Clock
             reason = _missed(rule) if change.change is Change.MISSED else _REASONS[change.change]
             context.record(Move("finding", level, level, reason, False), finding)
             settled[key] = finding
+    _follow_hold(context, table, changes)
     for key, finding in settled.items():
         if key in context.pilot.standing.active and not _owed(context.pilot.clocks, table, key.removeprefix(PREFIX)):
             context.clear(key, Finding(rule=finding.rule))
-    _follow_hold(context, table, changes)
 
 
 def _follow_hold(context: DecisionContext, table: ClockTable, changes: Sequence[ClockChange]) -> None:
