@@ -58,8 +58,8 @@ def check_continues(found: Signed | None, size: int, roots: Mapping[int, bytes])
     was = found.checkpoint
     if was.size > size:
         raise SigningRefused(
-            f"{was.origin}: the disk holds {size} leaves, {found.place} has a signed checkpoint of {was.size}: the disk "
-            f"is an older copy, and signing would fork the log; {FIX}",
+            f"{was.origin}: the disk holds {size} leaves, {found.place} has a signed checkpoint of {was.size}: this is "
+            f"an older copy, and signing would fork the log; {FIX}",
             SigningRefusal.OLDER,
         )
     if roots.get(was.size) != was.root:

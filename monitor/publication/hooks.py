@@ -67,7 +67,7 @@ class Stamper(Protocol):
     """A time-stamping service (RFC 3161) for checkpoints of the authority log."""
 
     def stamp(self, origin: str, checkpoint: bytes) -> Mapping[str, bytes]:
-        """Return files (name -> content) that are stored in `stamp/SIZE/` beside the checkpoint, before it is visible;
+        """Return files (name -> content) that are stored in `stamp/SIZE/` next to the checkpoint, before it is visible;
         an empty mapping when none is due or no service answered. It decides how often, and never raises for a service
         that does not answer."""
 

@@ -26,7 +26,7 @@ class LogSource(Protocol):
 
 class LedgerSource:
     """The entries of a ledger file, found through its index. Both are verified by the notary that has them open, and
-    whoever publishes compares the root."""
+    the root is compared before a checkpoint is signed."""
 
     def __init__(self, path: Path, model: str) -> None:
         self._path, self._index = path, path.with_suffix(".index")

@@ -76,7 +76,7 @@ class LogTiles:
             if _complete_at(tile) > end:
                 self._put(tile, hashes)
                 if tile.level == 0:
-                    self._put(tile._replace(level=None), encode_bundle(entries))
+                    self._put(Tile(None, tile.index, tile.width), encode_bundle(entries))
 
     def _put(self, tile: Tile, data: bytes) -> None:
         where = self.directory / tile.path
@@ -98,7 +98,7 @@ class LogTiles:
 
 
 def read_tile(directory: Path, tile: Tile) -> bytes:
-    """The bytes of a tile of the log in `directory`. Raises HashUnavailable when it is missing or has another length."""
+    """The bytes of a tile of the log in `directory`. Raises HashUnavailable when it is missing or of another length."""
     try:
         data = (directory / tile.path).read_bytes()
     except OSError as error:
