@@ -84,7 +84,7 @@ class Walk:
     def __init__(self, page: Path, home: Path, port: int, patch: pytest.MonkeyPatch, *, processes: bool) -> None:
         """`processes`: each command is a separate process, as for a user; else most run in this process."""
         self.page, self.home, self.port, self.patch, self.processes = page, home, port, patch, processes
-        self.monitor: subprocess.Popen[bytes] | None = None
+        self.monitor: subprocess.Popen[bytes] | None = None  # what `serve` started
         self.took: list[tuple[float, str]] = []
         patch.chdir(home)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -92,7 +92,7 @@ class Walk:
 
     def through(self) -> None:
         """Walk to the end. Raises AssertionError with block and output where the page is untrue."""
-        found = [block._replace(text=block.text.replace(PORT, str(self.port))) for block in blocks(self.page)]
+        found = [block._replace(text=self.adapted(block.text)) for block in blocks(self.page)]
         try:
             for block, after in zip(found, [*found[1:], Block("", [], "")], strict=True):
                 if block.language == "sh":
@@ -103,6 +103,10 @@ class Walk:
                     (self.home / block.words[0]).write_text(block.text, "utf-8")
         finally:
             self.end()
+
+    def adapted(self, text: str) -> str:
+        """The text of a block, with the address of the monitor in this walk."""
+        return text.replace(PORT, str(self.port))
 
     def compare(self, block: Block, said: str, expected: re.Pattern[str]) -> None:
         """Raises AssertionError unless that was printed. `status` is asked again for a while: what a service sent is
