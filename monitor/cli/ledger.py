@@ -61,7 +61,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
     except Damage as damage:
         _say(str(damage))
         sys.exit(1)
-    cursor, sizes, last = verifier.cursor_of(path), dict[str, int](), dict[str, int]()
+    cursor, sounds, last = verifier.cursor_of(path), list[verifier.Verified](), dict[str, int]()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
@@ -83,10 +83,11 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
             else:
                 missing -= sound.found.keys()
                 shown += sound.shown
-                sizes[sound.model], last[sound.model] = sound.entries, sound.last or 0
+                sounds.append(sound)
+                last[sound.model] = max(last.get(sound.model, 0), sound.last or 0)
                 _print(sound, as_json)
             done += file.stat().st_size
-    for problem in [] if bad else too_short(cursor, sizes):
+    for problem in [] if bad else too_short(cursor, verifier.sizes_of(sounds)):
         bad += 1
         _say(f"{path}: {problem}; {FIX.format(directory=path)}")
     for problem in not_entered(path, last) if path.is_dir() and not bad else []:
@@ -216,7 +217,7 @@ def _print(sound: verifier.Verified, as_json: bool) -> None:
         fields = sound._asdict() | {"file": str(sound.file)}
         echo(json.dumps(fields, sort_keys=True))
     else:
-        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.name.text}")
     for root, size in sound.found.items():
         _say(
             f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, committed, get, lines
-from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
+from monitor.notary.cursor import Cursor, CursorBroken, Sizes, empty, read_cursor, too_short
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
-from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
+from monitor.notary.format import DECISIONS, Damage, LedgerReader, LogName, checked_frames, read_index
+from monitor.notary.placement import Parts, misplaced
 from monitor.notary.tree import Frontier
 
 
@@ -38,6 +39,13 @@ class Verified(NamedTuple):
     first: int | None = None
     last: int | None = None
     doubtful: tuple[int, ...] = ()
+    log: str = DECISIONS
+    year: int = 0
+
+    @property
+    def name(self) -> LogName:
+        """Which log of which pilot it is."""
+        return LogName(self.model, self.log, self.year)
 
     @property
     def remarks(self) -> list[str]:
@@ -126,6 +134,8 @@ def verify(
         standings.first,
         standings.last,
         standings.doubtful,
+        reader.name.log,
+        reader.name.year,
     )
 
 
@@ -138,6 +148,11 @@ def cursor_of(path: Path) -> Cursor:
         return read_cursor(path)
     except (CursorBroken, OSError):
         return empty()  # the notary reports it; the ledgers may be sound
+
+
+def sizes_of(found: Iterable[Verified]) -> Sizes:
+    """The sizes of these ledgers, to be compared with a cursor."""
+    return Sizes.of((sound.name, sound.file, sound.entries) for sound in found)
 
 
 def check_disclosure(path: Path, entry: Entry, texts: Iterable[Plaintext]) -> None:
@@ -154,30 +169,33 @@ def _checked(
 ) -> Iterator[tuple[bytes, Entry]]:
     path = reader.path
     ids: set[str] = set()
-    standing: dict[bool, int] = {}
-    epochs: dict[bool, int] = {}
+    standing: dict[EntryType, int] = {}
+    epochs: dict[EntryType, int] = {}
+    parts = Parts()
     for item in checked_frames(reader, index):
         try:
             entry = check(item.entry)
         except Malformed as bad:
             raise Damage(path, item.number, item.entry_start + bad.offset, str(bad)) from None
-        command = entry.type is EntryType.COMMAND
-        last = standing.get(command, -1)
-        problem = ""
-        if entry.pilot != reader.model:
+        track = entry.type.track
+        last = standing.get(track, -1)
+        problem = parts.take(entry) or misplaced(reader.name, item.number, entry.type)
+        if problem:
+            pass
+        elif entry.pilot != reader.model:
             problem = f"an entry of {entry.pilot!r} in the file of {reader.model!r}"
         elif entry.id in ids:
             problem = f"the id {entry.id} occurs twice"
-        elif entry.standing < last or (entry.standing == last and not command):
+        elif entry.standing < last or (entry.standing == last and entry.type.numbered):
             problem = f"standing {entry.standing} after {last}"
         elif hole := standings.hole_before(entry):
             problem = f"{named(hole)} before this entry of standing {entry.standing}"
-        elif entry.epoch < epochs.get(command, 0):
-            problem = f"epoch {entry.epoch} after {epochs[command]}: void"
+        elif entry.epoch < epochs.get(track, 0):
+            problem = f"epoch {entry.epoch} after {epochs[track]}: void"
         if problem:
             raise Damage(path, item.number, item.entry_start, problem)
         ids.add(entry.id)
-        standing[command], epochs[command] = entry.standing, entry.epoch
+        standing[track], epochs[track] = entry.standing, entry.epoch
         standings.take(entry)
         yield item.leaf, entry
 
@@ -209,19 +227,19 @@ def main(arguments: list[str]) -> int:
             _print(damage, err=True)
             bad += 1
             continue
-        cursor, sizes = cursor_of(Path(argument)), dict[str, int]()
+        cursor, found = cursor_of(Path(argument)), list[Verified]()
         for file in files:
             try:
                 sound = verify(file, disclosed=texts)
                 shown += sound.shown
-                sizes[sound.model] = sound.entries
-                _print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+                found.append(sound)
+                _print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.name.text}")
                 for remark in sound.remarks:
                     _print(remark, err=True)
             except (Damage, CommitmentMismatch) as damage:
                 _print(damage, err=True)
                 bad += 1
-        for problem in [] if bad else too_short(cursor, sizes):
+        for problem in [] if bad else too_short(cursor, sizes_of(found)):
             _print(f"{argument}: {problem}", err=True)
             bad += 1
     if texts and not bad:

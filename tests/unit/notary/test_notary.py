@@ -195,7 +195,7 @@ def test_the_verifier_stands_alone(tmp_path: Path) -> None:
         "ours = {m for m in sys.modules if m.split('.')[0] in ('monitor', 'detectors')}\n"
         "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m "
         "for m in "
-        "('verify', 'encoding', 'commitment', 'format', 'tree', 'cursor', 'dense')}\n"
+        "('verify', 'encoding', 'commitment', 'format', 'tree', 'cursor', 'dense', 'typed', 'placement')}\n"
         "assert ours <= allowed, ours - allowed\n"
         "assert not {'msgspec', 'click', 'rich', 'aiohttp'} & set(sys.modules)\n"
         "sys.exit(status)"
