@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import Progress
 
+from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
-from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, lines, put
-from monitor.notary.cursor import FIX, too_short
-from monitor.notary.encoding import Entry
+from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, line
 from monitor.notary.format import Damage
-from monitor.notary.not_entered import problems as not_entered
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
-from monitor.projections.wording import REASONS, budget_words, sentence
+from monitor.verifier.main import main as verifier_main
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -35,72 +26,11 @@ def ledger() -> None:
     """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
 
 
-@ledger.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--root", "roots", multiple=True, metavar="HEX", help="a root noted earlier; repeatable")
-@click.option("--disclosed", type=FILE, help="check these texts (`ledger disclose`) against their commitments")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object per ledger")
-def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: bool) -> None:
-    """Check every entry of a ledger file, or of all ledgers in a directory, and print the entries and root of each.
-
-    With --root, also print at which size a ledger had that root: all entries before are unchanged.
-
-    The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
-    above 1 is sound, and stderr says so: it was started when earlier decisions were no longer in the log. In a
-    directory, cursor.json must not know more entries than the ledgers hold, and not-entered.jsonl no decision behind
-    the end of its ledger.
-
-    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
-    missing, a root not found, or a disclosed text that does not match its commitment.
-    """
-    bad = shown = 0
-    texts = _disclosed(disclosed) if disclosed else []
-    missing = {root.lower() for root in roots}
-    try:
-        files = verifier.ledgers(path)
-    except Damage as damage:
-        _say(str(damage))
-        sys.exit(1)
-    cursor, sounds, last = verifier.cursor_of(path), list[verifier.Verified](), dict[str, int]()
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
-        done = 0
-        for file in files:
-            try:
-                sound = verifier.verify(
-                    file,
-                    roots,
-                    lambda read, done=done: bar.update(task, completed=done + read),  # type: ignore[misc]
-                    texts,
-                )
-            except (Damage, CommitmentMismatch) as damage:
-                bad += 1
-                _say(str(damage))
-            except OSError as error:
-                bad += 1
-                _say(f"{file}: {error.strerror}")
-            else:
-                missing -= sound.found.keys()
-                shown += sound.shown
-                sounds.append(sound)
-                last[sound.model] = max(last.get(sound.model, 0), sound.last or 0)
-                _print(sound, as_json)
-            done += file.stat().st_size
-    for problem in [] if bad else too_short(cursor, verifier.sizes_of(sounds)):
-        bad += 1
-        _say(f"{path}: {problem}; {FIX.format(directory=path)}")
-    for problem in not_entered(path, last) if path.is_dir() and not bad else []:
-        bad += 1
-        _say(problem)
-    for root in sorted(missing):
-        bad += 1
-        _say(f"no ledger here had the root {root}")
-    if disclosed:
-        bad += shown != len(texts)
-        _say(f"{shown} of {len(texts)} disclosed texts match their commitments")
-    _say(f"{len(files)} {'ledger' if len(files) == 1 else 'ledgers'}, {'sound' if not bad else f'{bad} wrong'}")
-    sys.exit(1 if bad else 0)
+@ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify(arguments: tuple[str, ...]) -> None:
+    """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
+    sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
 
 
 @ledger.command()
@@ -111,8 +41,9 @@ def show(file: Path, as_json: bool) -> None:
 
     Below each entry: what was decided, in the words of the board. For a hard rule: rule, incident, severity and harm.
     For a limit: events and exposure, what was allowed, the ratio with its interval, the evidence (an e-value) and its
-    threshold, then the alpha of this threshold and of all thresholds up to now. For an admission: the hash of the
-    charter; `charter show` prints the charter.
+    threshold, then the alpha of this threshold and of all thresholds up to now. For a charter: its hash, its version,
+    what an amendment changed and what is withheld; `charter show --ledger` prints the charter. For evidence: each
+    observation of the period with the scores of its detectors.
 
     Authors and texts of people are printed if their plaintexts are stored next to the ledger and you may read them; the
     ledger holds only commitments to them.
@@ -126,7 +57,7 @@ def show(file: Path, as_json: bool) -> None:
             known = kept.get(entry.id, [])
             verifier.check_disclosure(file, entry, known)
             texts = {plaintext.field: plaintext.text for plaintext in known}
-            for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
+            for text in [as_json_line(number, entry, texts)] if as_json else as_lines(number, entry, texts):
                 echo(text)
     except (Damage, CommitmentMismatch, PlaintextBroken) as damage:
         _say(str(damage))
@@ -157,7 +88,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
 @click.argument("file", type=FILE)
 @click.option("--entry", required=True, metavar="ID", help="the entry whose plaintexts to erase")
 @click.option(
-    "--field", "fields", multiple=True, type=click.Choice(FIELDS), help="only this; repeatable [default: all]"
+    "--field", "fields", multiple=True, metavar="NAME", help="only this, as `ledger disclose` names it; repeatable"
 )
 def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     """Erase the plaintexts of an entry and their salts. The ledger does not change and stays sound.
@@ -166,7 +97,7 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     nothing to erase.
     """
     try:
-        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
+        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields)
     except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not erased:
@@ -200,77 +131,6 @@ def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:
         return PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         return {}
-
-
-def _disclosed(path: Path) -> list[Plaintext]:
-    try:
-        texts = [text for text in lines(path, path.read_bytes()) if text.salt]
-    except (PlaintextBroken, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    if not texts:
-        raise click.ClickException(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")
-    return texts
-
-
-def _print(sound: verifier.Verified, as_json: bool) -> None:
-    if as_json:
-        fields = sound._asdict() | {"file": str(sound.file)}
-        echo(json.dumps(fields, sort_keys=True))
-    else:
-        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.name.text}")
-    for root, size in sound.found.items():
-        _say(
-            f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "
-            f"unchanged"
-        )
-    for remark in sound.remarks:
-        _say(remark)
-
-
-def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:
-    fields = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
-    if texts:
-        fields["words"] = texts
-    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
-
-
-def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
-    record = entry.record()
-    at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if "action" in record:
-        what = record["action"]
-    else:
-        was, level = Level(record["was"]).word, Level(record["level"]).word
-        what = f"{was} -> {level}" if was != level else level
-    who = texts.get("author") or get(record, "author") or ""
-    by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
-    kind = record.get("kind", "command")
-    head = f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
-    return [head, *(f"        {line}" for line in _explained(record, texts))]
-
-
-def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
-    """What was decided and on which numbers, in the sentences of the board, then the alpha of the thresholds. Empty for
-    records of a newer version that this one does not know: `--json` shows them."""
-    for field in FIELDS:
-        if get(record, field):
-            put(record, field, texts.get(field) or _clear(get(record, field)))
-    try:
-        if "action" in record:
-            reason = REASONS[Reason(record["reason"])]
-            return [f"Command to {record['action']} for decision {record['decision']}: {reason}."]
-        decision = msgspec.convert(record, Decision)
-    except (msgspec.ValidationError, ValueError, KeyError):
-        return []
-    small = budget_words(decision.finding)
-    if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
-        small.append(f"charter {decision.charter}")
-    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]
-
-
-def _clear(value: object) -> str:
-    """The text in an entry; empty for a commitment."""
-    return value if isinstance(value, str) else ""
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,7 @@
 """The entries of a charter that comes into force: its public part, commitments to the rest, and what was amended.
 
 Withheld are the parts that the charter lists as `confidential`, and names and addresses of people and their keys. Each
-is committed to with a salt of its own, so that it can be disclosed alone, and erased.
+is committed to with its own salt, so that it can be disclosed alone, and erased.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from monitor.model.canonical import parse_canonical
-from monitor.notary import typed
 from monitor.notary.commitment import FIELDS, committed, get
+from monitor.notary.typed import KINDS, body_problem
 
 CLEAR, COMMITTED, TYPED = 1, 2, 3
 VERSIONS = (CLEAR, COMMITTED, TYPED)
@@ -51,7 +51,7 @@ class EntryType(IntEnum):
 
     @property
     def numbered(self) -> bool:
-        """Whether it is a decision, which has a standing of its own."""
+        """Whether it is a decision, which has its own standing."""
         return self <= EntryType.ACT
 
     @property
@@ -61,6 +61,9 @@ class EntryType(IntEnum):
         if self.typed:
             return EntryType.CHARTER
         return EntryType.DECISION if self.numbered else EntryType.COMMAND
+
+
+_TYPES = frozenset(EntryType)
 
 
 class Entry(NamedTuple):
@@ -120,7 +123,7 @@ def decode(raw: bytes) -> Entry:
         raise Malformed(0, "an entry has at least two bytes")
     if raw[0] not in VERSIONS:
         raise Malformed(0, f"format version {raw[0]}, this reader knows {', '.join(map(str, VERSIONS))}")
-    if raw[1] not in set(EntryType):
+    if raw[1] not in _TYPES:
         raise Malformed(1, f"entry type {raw[1]} is not known")
     if EntryType(raw[1]).typed != (raw[0] == TYPED):
         raise Malformed(1, f"format version {raw[0]} has no entry of type {raw[1]}")
@@ -151,7 +154,7 @@ def check(raw: bytes) -> Entry:
     for field in FIELDS if entry.version == COMMITTED else ():
         if committed(get(record, field)) is None:
             raise Malformed(body_at, f"{field} must hold a commitment in version {COMMITTED}")
-    if entry.version == TYPED and (wrong := typed.problem(record)):
+    if entry.version == TYPED and (wrong := body_problem(record)):
         raise Malformed(body_at, f"{entry.type.name.lower()}: {wrong}")
     return entry
 
@@ -162,7 +165,7 @@ def type_of(record: dict[str, Any]) -> EntryType:
     if "action" in record:
         return EntryType.COMMAND
     kind = record.get("kind")
-    if kind in typed.KINDS:
+    if kind in KINDS:
         return EntryType[str(kind).upper()]
     return EntryType.ACT if kind == "act" else EntryType.DECISION
 

@@ -40,11 +40,11 @@ INDEX_RECORD = _INDEXED.size + 4
 
 class Damage(Exception):
     """A file of a ledger is damaged. `entry` counts from 0 (-1: the header), `offset` in bytes from the start of the
-    file."""
+    file; `check` is the id of the check that found it (`monitor.verifier.checks`)."""
 
-    def __init__(self, file: Path, entry: int, offset: int, problem: str) -> None:
+    def __init__(self, file: Path, entry: int, offset: int, problem: str, check: str = "ledger.frames") -> None:
         super().__init__(f"{file}:{entry}:{offset}: {problem}")
-        self.file, self.entry, self.offset, self.problem = file, entry, offset, problem
+        self.file, self.entry, self.offset, self.problem, self.check = file, entry, offset, problem, check
 
 
 class Frame(NamedTuple):
@@ -123,7 +123,7 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
         if index_record(end, leaf) != raw[at : at + INDEX_RECORD]:
             if not any(raw[at:]):
                 break
-            raise Damage(path, len(records), at, "the index record does not match its checksum")
+            raise Damage(path, len(records), at, "the index record does not match its checksum", "ledger.index")
         records.append((end, leaf))
     return records
 
@@ -145,21 +145,27 @@ class LedgerReader:
     def _read_header(self) -> LogName:
         magic = self._file.read(len(MAGIC))
         if magic not in (MAGIC, NAMED_MAGIC):
-            raise Damage(self.path, -1, 0, "this is not a ledger of format 1 or 2")
+            raise self._bad_header(0, "this is not a ledger of format 1 or 2")
         raw = magic + self._field()
         named = magic == NAMED_MAGIC
         if named:
             raw += self._field() + self._file.read(2)
         check = self._file.read(4)
         if len(check) < 4 or zlib.crc32(raw) != int.from_bytes(check, "big"):
-            raise Damage(self.path, -1, len(MAGIC), "the header does not match its checksum")
+            raise self._bad_header(len(MAGIC), "the header does not match its checksum")
         self.end = len(raw) + 4
-        length = int.from_bytes(raw[8:10], "big")
-        model, rest = raw[10 : 10 + length].decode("utf-8"), raw[10 + length :]
-        name = LogName(model, rest[2:-2].decode("utf-8"), int.from_bytes(rest[-2:], "big")) if named else LogName(model)
-        if name.log not in LOGS or (named and name == LogName(model)):
-            raise Damage(self.path, -1, len(MAGIC), f"the header names the log {name.log!r}, year {name.year}")
+        split = 10 + int.from_bytes(raw[8:10], "big")
+        try:
+            model, log = raw[10:split].decode("utf-8"), raw[split + 2 : -2].decode("utf-8") if named else DECISIONS
+        except UnicodeDecodeError:
+            raise self._bad_header(len(MAGIC), "the model file id is not UTF-8") from None
+        name = LogName(model, log, int.from_bytes(raw[-2:], "big") if named else 0)
+        if log not in LOGS or (named and name == LogName(model)):
+            raise self._bad_header(len(MAGIC), f"the header names the log {log!r}, year {name.year}")
         return name
+
+    def _bad_header(self, offset: int, problem: str) -> Damage:
+        return Damage(self.path, -1, offset, problem, "ledger.header")
 
     def _field(self) -> bytes:
         length = self._file.read(2)
@@ -181,7 +187,9 @@ class LedgerReader:
                 self.torn = len(head) + len(entry)
                 return
             if leaf_hash(entry) != leaf:
-                raise Damage(self.path, number, self.end + 8, "the entry does not match its leaf hash")
+                raise Damage(
+                    self.path, number, self.end + 8, "the entry does not match its leaf hash", "ledger.leaf-hash"
+                )
             start, self.end = self.end, self.end + FRAME.size + length
             yield Frame(number, start, self.end, leaf, entry)
             number += 1
@@ -196,7 +204,8 @@ def checked_frames(reader: LedgerReader, index: list[tuple[int, bytes]]) -> Iter
     count = 0
     for item in reader:
         if item.number < len(index) and index[item.number] != (item.end, item.leaf):
-            raise Damage(reader.path, item.number, item.start, "the index says another entry was acknowledged here")
+            problem = "the index says another entry was acknowledged here"
+            raise Damage(reader.path, item.number, item.start, problem, "ledger.index")
         count += 1
         yield item
     if count < len(index):
@@ -205,4 +214,4 @@ def checked_frames(reader: LedgerReader, index: list[tuple[int, bytes]]) -> Iter
             f"copy, or see "
             "`sandbox-monitor ledger rebuild`"
         )
-        raise Damage(reader.path, count, reader.end, problem)
+        raise Damage(reader.path, count, reader.end, problem, "ledger.acknowledged")

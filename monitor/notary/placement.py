@@ -5,8 +5,10 @@ Standard library only.
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitor.notary.encoding import Entry, EntryType
-from monitor.notary.format import EVIDENCE, LogName
+from monitor.notary.format import DECISIONS, EVIDENCE, LogName
 from monitor.notary.typed import whole_id
 
 
@@ -31,12 +33,29 @@ class Parts:
         return ""
 
 
-def misplaced(name: LogName, number: int, kind: EntryType) -> str:
-    """What is wrong with an entry of this type as entry `number` of this log, "" when nothing is."""
-    if kind is EntryType.SHARD:
-        return "" if number == 0 and name.year else "the beginning of a shard stands elsewhere than at its beginning"
-    if number == 0 and name.year:
-        return "the beginning of the shard is missing"
-    if (kind is EntryType.EVIDENCE) != (name.log == EVIDENCE):
-        return f"an entry of type {kind.name.lower()} in the log {name.log}"
-    return ""
+class Places:
+    """Follows the types of the entries of one ledger: each log holds its own, and the beginning of a shard is its first
+    entry. `name`: what the header of the file says, `None` where there is no file."""
+
+    def __init__(self, name: LogName | None = None) -> None:
+        self._name = name
+        self._log = "" if name is None else name.log
+        self._count = 0
+
+    def take(self, entry: Entry) -> str:
+        """Take the next entry; returns what is wrong with its place, "" when nothing is."""
+        first, self._count = self._count == 0, self._count + 1
+        if entry.type is EntryType.SHARD:
+            return self._begin(entry.record()) if first else "the beginning of a shard stands inside it"
+        if first and self._name is not None and self._name.year:
+            return f"the beginning of the shard {self._name.year} is missing"
+        found = EVIDENCE if entry.type is EntryType.EVIDENCE else DECISIONS
+        self._log = self._log or found
+        return "" if found == self._log else f"an entry of type {entry.type.name.lower()} in the log {self._log}"
+
+    def _begin(self, record: dict[str, Any]) -> str:
+        said, name = (record.get("log"), record.get("year")), self._name
+        if name is not None and said != (name.log, name.year):
+            return f"the beginning of the shard {said} in the file of {(name.log, name.year)}"
+        self._log = str(said[0])
+        return ""

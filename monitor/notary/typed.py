@@ -27,7 +27,7 @@ _OBSERVATION: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def problem(record: dict[str, Any]) -> str:
+def body_problem(record: dict[str, Any]) -> str:
     """What is wrong with a body of version 3, in words; empty when nothing is."""
     kind = record.get("kind")
     if kind not in KINDS:
