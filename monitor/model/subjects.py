@@ -31,3 +31,12 @@ def model_subject(id_: str) -> str:
     'model:m-1'
     """
     return MODEL + id_
+
+
+def subject_words(name: str) -> str:
+    """A subject that is no pilot, as the begin of a sentence.
+
+    >>> [subject_words(name) for name in ("sandbox", "model:m-1")]
+    ['Sandbox', 'Model m-1']
+    """
+    return "Sandbox" if name == SANDBOX else f"Model {name.removeprefix(MODEL)}"

@@ -51,9 +51,11 @@ def why(world: Founded, act: ControlBase, key: str | None = None) -> str:
     before = dict(world.machine.models)
     out = world.put(act, key)
     if not out.rejected:
-        assert len(out.decisions) == 1 and not out.commands
+        assert len(out.decisions) == 1
+        assert not out.commands
         return ""
-    assert not out.decisions and world.machine.models == before
+    assert not out.decisions
+    assert world.machine.models == before
     return out.rejected[0].detail.split(":")[0]
 
 
@@ -84,9 +86,11 @@ def test_every_kind_of_entry_is_a_decision_with_its_typed_fields() -> None:
         ("supplier", "officer"), ("version", "supplier"), ("data_compliance", "supplier"), ("scenario", "supplier"),
         ("limitation", "supplier"), ("evaluation", "evaluator"), ("inspection", "officer"),
     ]  # fmt: skip
-    assert contents[5]["result/error"] == 0.02 and contents[5]["passed"] == "yes"
+    assert contents[5]["result/error"] == 0.02
+    assert contents[5]["passed"] == "yes"
     assert contents[6]["scope"] == ("weights", "training-log")
-    assert world.machine.pilots["p"].standing.counter == max(one.standing for one in world.decisions if one.pilot == "p")
+    of_pilot = [one.standing for one in world.decisions if one.pilot == "p"]
+    assert world.machine.pilots["p"].standing.counter == max(of_pilot)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +174,8 @@ def test_a_withdrawn_entry_is_named_by_its_withdrawal_and_no_longer_stands() -> 
     assert why(world, withdrawal(world, "evaluator", ids["evaluation"])) == ""
     assert why(world, withdrawal(world, "supplier", ids["version"])) == ""
     last = world.decisions[-1]
-    assert last.reason is Reason.MODEL_ENTRY_WITHDRAWN and last.finding.detail == "no longer holds"
+    assert last.reason is Reason.MODEL_ENTRY_WITHDRAWN
+    assert last.finding.detail == "no longer holds"
     assert last.finding.content == {"kind": "version", "by": "supplier", "entry": ids["version"], "number": 2.0}
     assert why(world, withdrawal(world, "officer", ids["version"])) == "unknown_entry"
     assert why(world, entry(world, "officer", EVALUATED)) == "unknown_version"
@@ -217,7 +222,8 @@ def test_a_pilot_that_had_such_a_name_before_keeps_it() -> None:
     world.machine.pilots[MODEL] = pilot
     states = {name: state for name, state in world.machine.snapshots([MODEL]).items() if state is not None}
     machine.restore(states)
-    assert MODEL in machine.pilots and not machine.models
+    assert MODEL in machine.pilots
+    assert not machine.models
 
 
 def test_a_file_is_bounded_in_entries_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +239,8 @@ def test_a_file_is_bounded_in_entries_and_bytes(monkeypatch: pytest.MonkeyPatch)
     long, kept = Founded(), 0
     while not (reason := why(long, entry(long, "officer", ModelVersion(f"{kept:0200}", f"d{kept:0199}")))):
         kept += 1
-    assert reason == "model_file_full" and kept < model_file.ENTRIES
+    assert reason == "model_file_full"
+    assert kept < model_file.ENTRIES
     file = long.machine.models[MODEL]
     assert file.size == sum(map(model_file.size_of, file.entries)) <= model_file.ENTRIES_BYTES
     monkeypatch.setattr(model_file, "MODELS", 2)
@@ -251,7 +258,8 @@ def test_a_snapshot_holds_the_file_and_what_is_remembered_of_acts() -> None:
     states = {name: raw for name, raw in world.machine.snapshots([MODEL, "p", "sandbox"]).items() if raw is not None}
     machine = Machine(journalled=False, admitters=Trusted([PUBLIC["admitter"]]))
     machine.restore(states)
-    assert machine.models == world.machine.models and set(machine.pilots) == {"p"}
+    assert machine.models == world.machine.models
+    assert set(machine.pilots) == {"p"}
     assert machine.snapshots([MODEL]) == world.machine.snapshots([MODEL])
     copy, before = world.sent[-1], world.machine
     gone = withdrawal(world, "supplier", ids["version"])
