@@ -16,6 +16,7 @@ SandboxMonitorError
 │   └── SpoolFull          the SDK's spool has no room: retry once records were delivered
 ├── Refused                the other side refused for good: do not retry, report it
 │   ├── Halted             the guard refuses work: the pilot is halted
+│   ├── SigningRefused     a log must not sign: the disk holds less than, or other than, what was signed before
 │   └── SpoolBroken        the SDK's spool failed to write: report it and replace the file
 └── Stop                   this process must end; its supervisor starts it again
     ├── Fenced             another owner has claimed the partition
@@ -26,7 +27,8 @@ Outside of the tree, each with its handler: BadSpec (`indicators`; `charter chec
 a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
 ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), Unreadable
 (`report/recompute.py`, which stands alone), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken
-(`notary`, whose verifier imports nothing of this package; the command `ledger` reports them).
+(`notary`, whose verifier imports nothing of this package; the command `ledger` reports them), and TlogError (`tlog`, a
+library that imports nothing of this package either; `tlog/errors.py` draws the tree below it).
 """
 
 from __future__ import annotations
@@ -139,6 +141,14 @@ class Halted(Refused):
         self.brief, self.page = brief or message, page
         self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
         self.ground = ground
+
+
+class SigningRefused(Refused):
+    """A log refuses to sign a checkpoint. `reason` is a `monitor.publication.refusals.SigningRefusal`."""
+
+    def __init__(self, message: str, reason: StrEnum) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Stop(SandboxMonitorError):
