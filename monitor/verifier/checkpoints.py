@@ -57,12 +57,15 @@ def signed_by(note: SignedNote, key: Verifier) -> str:
     return ""
 
 
-def check_witnesses(note: SignedNote, where: str, keyring: Keyring, report: Report) -> None:
-    """Check the cosignatures of known witnesses. One that is missing is a warning: the policy says how many suffice."""
-    for key in keyring.witnesses:
+def check_cosigners(note: SignedNote, head: Checkpoint, where: str, keyring: Keyring, report: Report) -> None:
+    """Check the cosignatures of known witnesses, then the policies of the log.
+
+    A witness that did not sign is a warning: the policy says how many suffice."""
+    for key in keyring.of_witnesses(head.origin):
         if not any(signature.is_by(key) for signature in note.signatures):
             report.warned("witness.cosignature", where, f"the witness {key.name} did not cosign")
         elif problem := signed_by(note, key):
             report.failed("witness.cosignature", where, f"witness {key.name}: {problem}")
         else:
             report.passed("witness.cosignature", where)
+    keyring.policies.check(note, head.origin, where, keyring.of_log(head.origin))

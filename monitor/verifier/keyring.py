@@ -7,20 +7,23 @@ from collections.abc import Iterable
 from monitor.tlog.errors import TlogError
 from monitor.tlog.keys import KeyType, Verifier, parse_vkey
 from monitor.verifier.anchors import Anchors, KeyRefused
+from monitor.verifier.policies import Policies
+from monitor.verifier.report import Report
 
 AUTHORITY = "authority"
 
 
 class Keyring:
-    """Keys of logs and of witnesses, parsed. Raises KeyRefused.
+    """Keys of logs and of witnesses, and policies. Raises KeyRefused.
 
     One key signs all logs of a sandbox, each under its own origin. So a key named `B` or `B/authority` is also that of
     the logs `B/...`, with the same public key.
     """
 
-    def __init__(self, anchors: Anchors) -> None:
-        self._logs = _parsed("--log-key", anchors.log_keys)
-        self.witnesses = _parsed("--witness-key", anchors.witness_keys)
+    def __init__(self, anchors: Anchors, report: Report) -> None:
+        self.policies = Policies(anchors.policies, report)
+        self._logs = [*_parsed("--log-key", anchors.log_keys), *self.policies.log_keys()]
+        self._witnesses = _parsed("--witness-key", anchors.witness_keys)
 
     def of_log(self, origin: str) -> list[Verifier]:
         """The keys of the log with this origin; empty where none was given."""
@@ -29,15 +32,11 @@ class Keyring:
             base = key.name.removesuffix(f"/{AUTHORITY}")
             if origin == key.name or origin.startswith(f"{base}/"):
                 found.append(Verifier(origin, KeyType.ED25519, key.public) if key.kind is KeyType.ED25519 else key)
-        return found
+        return list(dict.fromkeys(found))
 
-    def add_logs(self, keys: Iterable[Verifier]) -> None:
-        """Add log keys that a policy names."""
-        self._logs += [key for key in keys if key not in self._logs]
-
-    def add_witnesses(self, keys: Iterable[Verifier]) -> None:
-        """Add witness keys that a policy names."""
-        self.witnesses += [key for key in keys if key not in self.witnesses]
+    def of_witnesses(self, origin: str) -> list[Verifier]:
+        """The witnesses that may cosign this log: those given by key, and those of its policies."""
+        return list(dict.fromkeys([*self._witnesses, *self.policies.witnesses(origin)]))
 
 
 def _parsed(flag: str, texts: Iterable[str]) -> list[Verifier]:

@@ -10,7 +10,7 @@ from monitor.notary.tree import Frontier
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.authority import History
-from monitor.verifier.checkpoints import check_checkpoint, check_witnesses
+from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
 from monitor.verifier.earlier import Earlier
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
@@ -62,7 +62,7 @@ def _authority(store: Store, reader: Reader) -> History | None:
     if checked is None:
         return None
     head, note = checked
-    check_witnesses(note, where, reader.keyring, reader.report)
+    check_cosigners(note, head, where, reader.keyring, reader.report)
     history, tree = History(where, head.origin, reader.report), Frontier()
     heads: dict[int, bytes] = {0: tree.root()}
     sizes = reader.earlier.sizes(head.origin)
@@ -92,8 +92,7 @@ def _pilot_log(
     latest = history.latest(f"{history.base}/{name}") if history else None
     if checked is not None:
         head, note = checked
-        if any(signature.name != head.origin for signature in note.signatures):
-            check_witnesses(note, where, reader.keyring, report)
+        check_cosigners(note, head, where, reader.keyring, report)
     elif raw is None and latest is not None:
         # Between the two checkpoints becoming visible a round may end; its tiles are there already.
         head = Checkpoint(latest.origin, latest.size, latest.root)

@@ -59,7 +59,7 @@ class _Logs:
         from monitor.verifier.keyring import Keyring
         from monitor.verifier.published import Reader
 
-        keyring = Keyring(anchors)
+        keyring = Keyring(anchors, report)
         self._reader = Reader(anchors, keyring, Earlier(anchors, keyring, report), report)
         self._followed: dict[str, Followed] = {}
         if anchors.published is not None:

@@ -83,9 +83,7 @@ def run_traced(work: Callable[[Callable[[str], None]], None], log: Path, fault: 
     return Ran(lines, os.waitstatus_to_exitcode(status), calls)
 
 
-def _child(
-    work: Callable[[Callable[[str], None]], None], go: int, told: int, others: tuple[int, int]
-) -> None:
+def _child(work: Callable[[Callable[[str], None]], None], go: int, told: int, others: tuple[int, int]) -> None:
     status = 1
     try:
         for handle in others:
