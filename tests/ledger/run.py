@@ -14,12 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.ledger import goal_faults, goal_proofs
+from tests.ledger import goal_faults, goal_mutations, goal_outside_formats, goal_proofs
 from tests.ledger.goal import Goal
 
 GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
     "proofs": goal_proofs.run,
     "faults": goal_faults.run,
+    "mutations": goal_mutations.run,
+    "outside_formats": goal_outside_formats.run,
 }
 
 
