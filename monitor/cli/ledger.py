@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from monitor.cli.ledger_compare import compare
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
@@ -37,6 +38,9 @@ def ledger() -> None:
 def verify(arguments: tuple[str, ...]) -> None:
     """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
     sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
+
+
+ledger.add_command(compare)
 
 
 @ledger.command()
