@@ -132,7 +132,7 @@ class _Source:
 class _History(_Source):
     def __init__(self, path: Path, quiet: bool) -> None:
         self._run, self._quiet = OfHistory(path), quiet
-        self.pilots, self.program = self._run.pilots, self._run.header.program
+        self.pilots, self.program = self._run.pilots, self._run.program
 
     def records(self) -> Iterator[Decision | Command]:
         for step in watched(self._run, quiet=self._quiet):
@@ -162,7 +162,7 @@ class _Printed(_Source):
     def name(self, appeal: Appeal) -> None:
         super().name(appeal)
         if self._file.kind == "events":
-            appeal.name(Cause.EVENTS_ALONE, "the replay assumed when pilots were admitted, and that nobody acted")
+            appeal.name(Cause.EVENTS_ALONE, "the replay assumed when pilots were admitted, and knows no act")
 
 
 def _opened(path: Path, quiet: bool) -> _Source:

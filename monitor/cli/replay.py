@@ -225,7 +225,7 @@ class OfHistory(Run):
             header = next(decode([file.readline(), b'{"record":"end","next":{},"records":0,"received":0}']))
         assert isinstance(header, Header)  # `begins_history`
         self.header, self.sums = header, PartSums()
-        self.pilots, self.program = frozenset(header.pilots), header.program
+        self.pilots, self.program = frozenset(header.pilots), header.program or ""
         self._replay = HistoryReplay()
         self.charters = self._replay.charters
         self.assumptions = (WHOLE,)

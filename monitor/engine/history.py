@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
@@ -23,8 +23,9 @@ from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.lenient import without_bom
 from monitor.model.records import JournalEntry, Record, UnreadableRecords
 
-FORMAT = "sandbox-history/2"
-READABLE = ("sandbox-history/1", FORMAT)  # the first has no configuration lines, and acts on the sandbox as they were
+FORMAT = "sandbox-history/1"  # of a whole partition
+OF_PILOTS = "sandbox-history/2"  # of single pilots: configurations in place of acts on the sandbox
+READABLE = (FORMAT, OF_PILOTS)
 
 
 class Base64(Struct, frozen=True):
@@ -40,10 +41,9 @@ class Header(Struct, frozen=True, kw_only=True):
     """Describes the lines after it. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic,
     `control`, `journal`) from which offset on retention still had it, where that is not 0: without its beginning
     nothing can be replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words
-    what is left out. `program` is the program that exported it (`monitor.files.program`), "" in older files."""
+    what is left out. `program` is the program that exported it (`monitor.files.program`); older files lack it."""
 
     history: str = FORMAT
-    program: str = ""
     runtime: str
     partition: int
     pilots: tuple[str, ...] = ()
@@ -51,6 +51,7 @@ class Header(Struct, frozen=True, kw_only=True):
     control_topic: str
     missing: dict[str, int] = {}
     not_contained: tuple[str, ...] = ()
+    program: str | UnsetType = UNSET
 
 
 class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
@@ -78,7 +79,7 @@ class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
     key: Bytes = None
     headers: tuple[tuple[str, str | Base64], ...] = ()
     value: Bytes = None
-    withheld: bool = False
+    withheld: bool | UnsetType = UNSET
 
 
 class UnreadableTelemetryLine(TelemetryLine, frozen=True, kw_only=True, tag="unreadable_telemetry"):
@@ -115,12 +116,12 @@ class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
 class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     """The last line: a file without it was cut short. `next`: by log, the offset after what is contained; `records`:
     how many telemetry and control records there are; `received`: the latest time of reception (ms); `digest`: SHA-256
-    (hex) of all lines of the part before it, each with one LF, "" in older files."""
+    (hex) of all lines of the part before it, each with one LF; older files lack it."""
 
     next: dict[str, int]
     records: int
     received: int
-    digest: str = ""
+    digest: str | UnsetType = UNSET
 
 
 HistoryLine: TypeAlias = (
@@ -181,8 +182,8 @@ def record_of(line: TelemetryLine | ControlLine) -> Record:
 
 class PartSums:
     """Whether each part of a file is as it was exported: give it every line in order. `changed` has a sentence for each
-    part that is not. A digest detects accidents and careless edits; whoever edits a file can also replace the
-    digest."""
+    part that is not. A digest detects accidents and careless edits; with an edit of the
+    file the digest can be replaced too."""
 
     def __init__(self) -> None:
         self.changed: list[str] = []

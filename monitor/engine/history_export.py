@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
 
-from monitor.engine.history import EndLine, Header, HistoryLine, JournalLine, encode
+from msgspec import UNSET
+
+from monitor.engine.history import FORMAT, EndLine, Header, HistoryLine, JournalLine, encode
+from monitor.engine.history import OF_PILOTS as HISTORY_OF_PILOTS
 from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_order import MergedHistory
 
@@ -37,7 +40,8 @@ def header_of(
     """The first line of an export: what it contains, what is missing, and which `program` writes it."""
     chosen = tuple(sorted(pilots))
     return Header(
-        program=program,
+        history=HISTORY_OF_PILOTS if chosen else FORMAT,
+        program=program or UNSET,
         runtime=runtime,
         partition=partition,
         pilots=chosen,

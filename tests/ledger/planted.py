@@ -232,7 +232,7 @@ def _edited_finding(decisions: Sequence[Decision]) -> list[Decision]:
 
 
 def _inserted(decisions: Sequence[Decision], place: Decision) -> list[Decision]:
-    """With a decision that nobody took before `place`; those after it are numbered again."""
+    """With a forged decision before `place`; those after it are numbered again."""
     forged = structs.replace(place, id=digest("forged", place.id), cause="control:forged", finding=Finding())
     at = decisions.index(place)
     later = [structs.replace(one, standing=one.standing + 1) for one in decisions[at:]]
