@@ -19,13 +19,12 @@ from monitor.model.canonical import canonical
 from monitor.model.records import Command, Decision
 from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Plaintext, committed
-from monitor.notary.encoding import COMMITTED, EntryType
+from monitor.notary.encoding import COMMITTED
 from monitor.notary.entries import NOT_ENTERED
 from monitor.notary.format import LedgerReader
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
-COMPARED = (EntryType.DECISION, EntryType.ACT, EntryType.COMMAND)  # the other entries follow from them
 # Sentences made from the numbers of the same record; versions word them differently.
 WORDED = ("finding.explanation", "ground.explanation")
 # Fields that a ledger may lack: on Kafka the notary derives commands from decisions and does not enter `lifted` with a
@@ -219,7 +218,7 @@ def _ledger(file: Path) -> Iterator[Recorded]:
     except OSError:
         kept = {}
     for entry in verify.entries(file):
-        if entry.type not in COMPARED:
+        if entry.type.typed:  # it follows from the others
             continue
         commits = entry.version == COMMITTED
         texts = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}
