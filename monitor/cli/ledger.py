@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
@@ -31,6 +32,9 @@ def ledger() -> None:
 def verify(arguments: tuple[str, ...]) -> None:
     """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
     sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
+
+
+ledger.add_command(compare)
 
 
 @ledger.command()
