@@ -3,8 +3,8 @@
 Prints one line `GOAL name value limit ok|missed` per promise, or `skipped: why` where this machine cannot run it, and
 progress on stderr. Exit codes: 0 none is missed, 1 one is missed, 2 usage error.
 
-To add goals, write `tests/ledger/goal_X.py` with a function `run` that returns them, and one line in `GOALS`. With `QUICK`
-(`tests/ledger/goal.py`) it takes a few seconds of processor time at most: `tests/ledger/test_goals.py` runs it then.
+To add goals, write `tests/ledger/goal_X.py` with a function `run` that returns them, and one line in `GOALS`. With
+`QUICK` (`tests/ledger/goal.py`) it takes a few seconds of processor time at most: `test_goals.py` runs it then.
 """
 
 from __future__ import annotations
