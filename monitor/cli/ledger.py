@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from monitor.cli.ledger_prove import prove
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
@@ -30,6 +31,9 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.group()
 def ledger() -> None:
     """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
+
+
+ledger.add_command(prove)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
