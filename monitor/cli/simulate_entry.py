@@ -68,7 +68,7 @@ class Entry:
 
     def enter(self, admission: Admission) -> None:
         """Send the acts of one pilot, one after the other. Raises click.ClickException with the reason of a refusal;
-        one whose admission was accepted before is not sent again."""
+        an admission that was accepted before is not repeated."""
         pilot, charter = admission.pilot, self.charter(admission.charter)
         officer, key = self._officer.id, self.signer(pilot)
         hashed, firm, standing = charter_hash(charter), charter.participant.id, 0

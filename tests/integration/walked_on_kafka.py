@@ -19,7 +19,7 @@ PARTITIONS = 3
 
 
 class WalkOnKafka(Walk):
-    """A walk whose monitor runs on Kafka, on a broker of its own with the default names of topics."""
+    """A walk whose monitor runs on Kafka, on a separate broker with the default names of topics."""
 
     broker: KafkaBroker
     worker: Worker | None = None
