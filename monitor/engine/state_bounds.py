@@ -219,6 +219,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "charter": applicant.CHARTER_BYTES + ARRAY,
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
         "clocks": CLOCKS_BYTES,
+        "wait": NUMBER,
     },
     ModelFile: {
         "standing": NUMBER,

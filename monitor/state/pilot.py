@@ -153,8 +153,8 @@ class PilotState(Struct, gc=False):
     late, and `late_events` how many did; `life` its state in the sandbox; `clocks` its legal deadlines, `clocks_wait`
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
-    of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need; `late_held`
-    what of the late events is not on record yet, by stream."""
+    of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
+    `late_held` what of the late events is not on record yet, by stream."""
 
     id: str
     charter: Charter
