@@ -36,7 +36,7 @@ test-fast: install ## unit, contract, property and replay tests, without servers
 	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
-FAST = tests/unit tests/contract tests/acts tests/property tests/replay detectors monitor
+FAST = tests/unit tests/contract tests/acts tests/ledger tests/property tests/replay detectors monitor
 # Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
 # puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
 BY_FILE = --dist loadfile --no-loadscope-reorder
@@ -91,11 +91,15 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/contract tests/acts tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py tests/integration/test_walk_of_pages.py
+FULL_STRENGTH = tests/contract tests/acts tests/ledger tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py tests/integration/test_walk_of_pages.py
 
 .PHONY: test-acts
 test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines
 	$(PY) -m tests.acts.run $(ARGS)
+
+.PHONY: test-ledger
+test-ledger: install ## the ledger as a stranger checks it: proofs, tampering, witnesses, outside verifiers; QUICK=1; one GOAL line per promise
+	$(PY) -m tests.ledger.run $(ARGS)
 
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes

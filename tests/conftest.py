@@ -34,6 +34,7 @@ FOLDERS = (
     "failure",
     "security",
     "integration",
+    "ledger",
     "acts",
     "property",
     "replay",

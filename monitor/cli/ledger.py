@@ -10,22 +10,19 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import Progress
 
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, lines, put
-from monitor.notary.cursor import FIX, too_short
+from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, put
 from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
-from monitor.notary.not_entered import problems as not_entered
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
 from monitor.projections.wording import REASONS, budget_words, sentence
+from monitor.verifier.main import main as verifier_main
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -35,71 +32,11 @@ def ledger() -> None:
     """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
 
 
-@ledger.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--root", "roots", multiple=True, metavar="HEX", help="a root noted earlier; repeatable")
-@click.option("--disclosed", type=FILE, help="check these texts (`ledger disclose`) against their commitments")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object per ledger")
-def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: bool) -> None:
-    """Check every entry of a ledger file, or of all ledgers in a directory, and print the entries and root of each.
-
-    With --root, also print at which size a ledger had that root: all entries before are unchanged.
-
-    The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
-    above 1 is sound, and stderr says so: it was started when earlier decisions were no longer in the log. In a
-    directory, cursor.json must not know more entries than the ledgers hold, and not-entered.jsonl no decision behind
-    the end of its ledger.
-
-    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
-    missing, a root not found, or a disclosed text that does not match its commitment.
-    """
-    bad = shown = 0
-    texts = _disclosed(disclosed) if disclosed else []
-    missing = {root.lower() for root in roots}
-    try:
-        files = verifier.ledgers(path)
-    except Damage as damage:
-        _say(str(damage))
-        sys.exit(1)
-    cursor, sizes, last = verifier.cursor_of(path), dict[str, int](), dict[str, int]()
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
-        done = 0
-        for file in files:
-            try:
-                sound = verifier.verify(
-                    file,
-                    roots,
-                    lambda read, done=done: bar.update(task, completed=done + read),  # type: ignore[misc]
-                    texts,
-                )
-            except (Damage, CommitmentMismatch) as damage:
-                bad += 1
-                _say(str(damage))
-            except OSError as error:
-                bad += 1
-                _say(f"{file}: {error.strerror}")
-            else:
-                missing -= sound.found.keys()
-                shown += sound.shown
-                sizes[sound.model], last[sound.model] = sound.entries, sound.last or 0
-                _print(sound, as_json)
-            done += file.stat().st_size
-    for problem in [] if bad else too_short(cursor, sizes):
-        bad += 1
-        _say(f"{path}: {problem}; {FIX.format(directory=path)}")
-    for problem in not_entered(path, last) if path.is_dir() and not bad else []:
-        bad += 1
-        _say(problem)
-    for root in sorted(missing):
-        bad += 1
-        _say(f"no ledger here had the root {root}")
-    if disclosed:
-        bad += shown != len(texts)
-        _say(f"{shown} of {len(texts)} disclosed texts match their commitments")
-    _say(f"{len(files)} {'ledger' if len(files) == 1 else 'ledgers'}, {'sound' if not bad else f'{bad} wrong'}")
-    sys.exit(1 if bad else 0)
+@ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify(arguments: tuple[str, ...]) -> None:
+    """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
+    sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
 
 
 @ledger.command()
@@ -199,31 +136,6 @@ def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:
         return PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         return {}
-
-
-def _disclosed(path: Path) -> list[Plaintext]:
-    try:
-        texts = [text for text in lines(path, path.read_bytes()) if text.salt]
-    except (PlaintextBroken, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    if not texts:
-        raise click.ClickException(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")
-    return texts
-
-
-def _print(sound: verifier.Verified, as_json: bool) -> None:
-    if as_json:
-        fields = sound._asdict() | {"file": str(sound.file)}
-        echo(json.dumps(fields, sort_keys=True))
-    else:
-        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
-    for root, size in sound.found.items():
-        _say(
-            f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "
-            f"unchanged"
-        )
-    for remark in sound.remarks:
-        _say(remark)
 
 
 def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:

@@ -20,11 +20,11 @@ from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.partition import Partition
-from monitor.engine.sandbox_acts import step_sandbox
+from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
 from monitor.lifecycle.names import State
-from monitor.lifecycle.sandbox import SUBJECT
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
 from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
@@ -84,6 +84,12 @@ class ControlActs:
         else:
             self._aside.refuse(act.pilot)
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+
+    def use_configuration(self, sandbox: Sandbox, at: int, received: int, out: Outputs) -> None:
+        """Put a configuration in force from `at` (ms) on, as an accepted act does that is received at `received`
+        (ms)."""
+        configure(self._partition, sandbox, at)
+        self._follow_clocks(received, out)
 
     def _follow_clocks(self, received: int, out: Outputs) -> None:
         """The deadlines of applicants and pilots follow the clock table of the sandbox in force."""

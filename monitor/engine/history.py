@@ -18,10 +18,12 @@ from msgspec import Struct
 
 from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
+from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.lenient import without_bom
 from monitor.model.records import JournalEntry, Record, UnreadableRecords
 
-FORMAT = "sandbox-history/1"
+FORMAT = "sandbox-history/2"
+READABLE = ("sandbox-history/1", FORMAT)  # the first has no configuration lines, and acts on the sandbox as they were
 
 
 class Base64(Struct, frozen=True):
@@ -68,11 +70,13 @@ class TelemetryLine(Item, frozen=True, kw_only=True, tag="telemetry"):
 
 
 class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
-    """A control record."""
+    """A control record. `withheld`: it carried the charter of another firm under the name of the pilot `key`, and was
+    refused; only its time is contained."""
 
     key: Bytes = None
     headers: tuple[tuple[str, str | Base64], ...] = ()
     value: Bytes = None
+    withheld: bool = False
 
 
 class UnreadableTelemetryLine(TelemetryLine, frozen=True, kw_only=True, tag="unreadable_telemetry"):
@@ -87,6 +91,15 @@ class UnreadableControlLine(ControlLine, frozen=True, kw_only=True, tag="unreada
 
     last: int
     reason: str
+
+
+class ConfigurationLine(Item, frozen=True, kw_only=True, tag="configuration"):
+    """In a history of single pilots, in place of an act on the sandbox: the `sandbox` configuration that it put in
+    force from `at` (ms) on, without names and contacts, and a `commitment` to the act (`history_authority.py`)."""
+
+    at: int
+    sandbox: Sandbox
+    commitment: str = ""
 
 
 class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
@@ -106,7 +119,9 @@ class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     received: int
 
 
-HistoryLine: TypeAlias = TelemetryLine | ControlLine | UnreadableTelemetryLine | UnreadableControlLine | JournalLine
+HistoryLine: TypeAlias = (
+    TelemetryLine | ControlLine | UnreadableTelemetryLine | UnreadableControlLine | ConfigurationLine | JournalLine
+)
 
 _line = msgspec.json.Decoder(HistoryLine | EndLine)
 _header = msgspec.json.Decoder(Header)
@@ -183,8 +198,9 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | HistoryLine | EndLine]:
             found = _header.decode(raw) if begins_history(raw) else _line.decode(raw)
         except msgspec.MsgspecError as error:
             raise HistoryBroken(f"line {number}: {error}; fix: export the history again") from error
-        if isinstance(found, Header) and found.history != FORMAT:
-            raise HistoryBroken(f"line {number}: format {found.history!r}, this version reads {FORMAT!r}")
+        if isinstance(found, Header) and found.history not in READABLE:
+            read = " and ".join(READABLE)
+            raise HistoryBroken(f"line {number}: format {found.history!r}, this version reads {read}")
         if isinstance(found, Header) is (after is not None and not isinstance(after, EndLine)):
             raise HistoryBroken(f"line {number}: {_CUT}")
         yield found

@@ -16,6 +16,8 @@ OF_PILOTS = (
     "records, acts and events of other pilots; events of theirs in a shared record stand as null",
     "time entries that no result of these pilots depends on",
     "host names of workers, names of other participants",
+    "acts on the sandbox, and names and contacts in its configuration: each configuration that came into force stands "
+    "in their place, with a commitment to the act",
     "what the partition says as a whole (`closed` among the evidence)",
 )
 AFTER = "records received after the last journal entry: their order is not fixed yet"
@@ -49,7 +51,7 @@ class HistoryExport:
 
     def __init__(self, header: Header, ordered: MergedHistory) -> None:
         self.header = header
-        self.selection = PilotSelection(frozenset(header.pilots)) if header.pilots else None
+        self.selection = PilotSelection(frozenset(header.pilots), header.partition) if header.pilots else None
         self.records = self.received = 0
         self._ordered = ordered
 

@@ -12,13 +12,20 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import UNSET, Struct, structs
 
-from monitor.charter.control import Admission
-from monitor.engine.history import ControlLine, HistoryLine, JournalLine, TelemetryLine, record_of, telemetry_line
+from monitor.engine.history import (
+    ConfigurationLine,
+    ControlLine,
+    HistoryLine,
+    JournalLine,
+    TelemetryLine,
+    record_of,
+    telemetry_line,
+)
+from monitor.engine.history_authority import AuthorityFollower
 from monitor.engine.machine import GAP_MS
 from monitor.lifecycle.sandbox import SUBJECT
-from monitor.lifecycle.sandbox_acts import AnyAct
-from monitor.model.records import Claim, ControlRead, Record, Skipped, TimeRead
-from monitor.validate.parse import mode_of
+from monitor.model.records import Claim, ControlRead, Record, Rejected, Skipped, TimeRead
+from monitor.validate.parse import mode_of, validate_control
 
 
 class PilotSelection:
@@ -29,12 +36,12 @@ class PilotSelection:
     signature is of the whole bytes, so a replay rejects their events as forged.
     """
 
-    def __init__(self, pilots: frozenset[str]) -> None:
+    def __init__(self, pilots: frozenset[str], partition: int = 0) -> None:
         self.pilots = pilots
         self.redacted = 0
         self.unverifiable = 0
         self._owners: dict[str, str] = {}  # telemetry topic to participant
-        self._firms: dict[str, str] = {}  # pilot to participant
+        self._authority = AuthorityFollower(partition)
         self._times = _Times()
 
     def feed(self, line: HistoryLine) -> Iterator[HistoryLine]:
@@ -43,7 +50,10 @@ class PilotSelection:
             yield from self._journal(line)
             return
         kept: HistoryLine | None
-        kept = self._telemetry(line) if isinstance(line, TelemetryLine) else self._control(line)
+        if isinstance(line, TelemetryLine):
+            kept = self._telemetry(line)
+        else:
+            kept = line if isinstance(line, ConfigurationLine) else self._control(line)
         if kept is not None:
             yield from self._times.before_record()
             yield kept
@@ -56,6 +66,7 @@ class PilotSelection:
         entry = line.entry
         if isinstance(entry, Claim):
             self._owners = entry.owners
+            self._authority.claim(entry)
             yield from self._times.flush()
             # Host names and the names of other firms are confidential.
             kept = Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode, rules=entry.rules)
@@ -63,7 +74,7 @@ class PilotSelection:
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         elif isinstance(entry, Skipped):
-            firms = {self._firms.get(pilot) for pilot in self.pilots}
+            firms = {self._authority.firm(pilot) for pilot in self.pilots}
             skipped = entry.keys or {}
             lost = {
                 topic: gone
@@ -77,20 +88,16 @@ class PilotSelection:
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 
-    def _control(self, line: ControlLine) -> ControlLine | None:
+    def _control(self, line: ControlLine) -> ControlLine | ConfigurationLine | None:
         record = record_of(line)
-        named, key = _named(record.value), _text(record.key)
-        if named == SUBJECT and key in (None, SUBJECT):
-            return line  # the configuration of the sandbox says who may act on every pilot
-        if (named or key) not in self.pilots or (key is not None and key not in self.pilots):
-            return None
-        try:
-            act = _act.decode(record.value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return line
-        if isinstance(act, Admission):
-            self._firms.setdefault(act.pilot, act.charter.participant.id)
-        return line
+        act = validate_control(record, "control", 0, secret=b"")
+        if isinstance(act, Rejected):  # it has no effect
+            named, key = _named(record.value), _text(record.key)
+            return line if (named or key) in self.pilots and (key is None or key in self.pilots) else None
+        if act.pilot == SUBJECT:
+            return self._authority.configuration(act, line)
+        shown = self._authority.shown(act, line)
+        return shown if act.pilot in self.pilots else None
 
     def _telemetry(self, line: TelemetryLine) -> TelemetryLine | None:
         record = record_of(line)
@@ -103,7 +110,7 @@ class PilotSelection:
         if not any(subject in self.pilots for subject in subjects):
             return None if key is None else self._emptied(line, record, len(subjects))
         owner = self._owners.get(line.topic)
-        if owner is not None and any(self._firms.get(s or "", owner) != owner for s in subjects):
+        if owner is not None and any((self._authority.firm(s or "") or owner) != owner for s in subjects):
             return None  # written by another firm under this pilot's name: rejected, and that firm's data
         out = tuple(place for place, subject in enumerate(subjects) if subject not in self.pilots)
         return self._without(line, record, out) if out else line
@@ -183,7 +190,6 @@ class _Pilot(Struct):
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
 _subject = msgspec.json.Decoder(_Subject)
 _pilot = msgspec.json.Decoder(_Pilot)
-_act = msgspec.json.Decoder(AnyAct)
 
 
 def _subjects(record: Record) -> list[str]:

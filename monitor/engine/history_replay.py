@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from monitor.charter.spec import Charter
-from monitor.engine.history import ControlLine, EndLine, Header, HistoryLine, JournalLine, TelemetryLine, record_of
+from monitor.engine.history import (
+    ConfigurationLine,
+    ControlLine,
+    EndLine,
+    Header,
+    HistoryLine,
+    JournalLine,
+    TelemetryLine,
+    record_of,
+)
 from monitor.engine.machine import Machine
 from monitor.errors import HistoryBroken
 from monitor.model.records import Claim, Outputs, Record, Skipped, TimeRead
@@ -60,7 +69,7 @@ class HistoryReplay:
                 self.ends.append(line)
             else:
                 self.received = max(self.received, line.received)
-                yield self._control(line) if isinstance(line, ControlLine) else self._journal(line)
+                yield self._act(line)
 
     def _begin(self, header: Header) -> None:
         if header.missing:
@@ -83,7 +92,14 @@ class HistoryReplay:
             self._hidden.clear()
         return out
 
+    def _act(self, line: ControlLine | ConfigurationLine | JournalLine) -> Outputs:
+        if isinstance(line, ConfigurationLine):
+            return self._machine.use_configuration(line.sandbox, line.at, line.received)
+        return self._control(line) if isinstance(line, ControlLine) else self._journal(line)
+
     def _control(self, line: ControlLine) -> Outputs:
+        if line.withheld and isinstance(line.key, str):
+            return self._machine.withheld(line.key, line.received)
         out = self._machine.control(record_of(line))
         pilots = self._machine.pilots
         for name in {decision.pilot for decision in out.decisions}:

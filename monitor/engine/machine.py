@@ -320,6 +320,22 @@ class Machine:
         follow_clock_table(self._partition, table, at, f"clocks:{at}", out, self._catch_up)
         return out
 
+    def use_configuration(self, sandbox: Sandbox, at: int, received: int) -> Outputs:
+        """Continue under this configuration of the sandbox, which an act that was received at `received` (ms) put in
+        force from `at` (ms) on: for replays of histories that do not hold the act."""
+        out = Outputs()
+        self._acts.use_configuration(sandbox, at, received, out)
+        return out
+
+    def withheld(self, pilot: str, received: int) -> Outputs:
+        """Step a control record on a pilot that was refused: the timers that were due before it fire. For replays of
+        histories that do not hold the record."""
+        out = Outputs()
+        if (known := self.pilots.get(pilot)) is not None and not known.exited:
+            self._catch_up(known, received, out)
+            self._partition.arm(known)
+        return out
+
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
         turn."""

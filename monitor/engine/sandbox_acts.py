@@ -11,7 +11,7 @@ from __future__ import annotations
 from monitor.charter.control import ControlBase
 from monitor.decide.signatures import signed_by_person, signed_founding
 from monitor.engine.partition import Partition
-from monitor.lifecycle.sandbox import SUBJECT
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import (
     Proposal,
     ProposalApproval,
@@ -23,6 +23,7 @@ from monitor.lifecycle.sandbox_acts import (
     configuration_digest,
     step,
 )
+from monitor.lifecycle.tenure import founding_tenure, next_tenure
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.signing import Proved, Trusted
 from monitor.state import acts_once
@@ -58,6 +59,18 @@ def step_sandbox(
     partition.changed.add(SUBJECT)
     if home:
         out.decisions.append(_decision(partition, act, by, before))
+
+
+def configure(partition: Partition, sandbox: Sandbox, at: int) -> None:
+    """Put a configuration in force from `at` (ms) on without the act that did it; nothing is recorded."""
+    subject = partition.subject
+    state = subject.configuration
+    if state.sandbox is None:
+        tenure = founding_tenure(sandbox, at)
+    else:
+        tenure = next_tenure(state.tenure, state.sandbox, sandbox, at)
+    subject.configuration, subject.at = SandboxState(sandbox, state.open, tenure), at
+    partition.changed.add(SUBJECT)
 
 
 def _decision(partition: Partition, act: SandboxAct, by: Proved, before: SandboxState) -> Decision:

@@ -39,6 +39,9 @@ class EntryType(IntEnum):
     COMMAND = 3
 
 
+_TYPES = frozenset(EntryType)
+
+
 class Entry(NamedTuple):
     """One record in the ledger: `at` in ms, `body` canonical JSON of the whole record."""
 
@@ -94,7 +97,7 @@ def decode(raw: bytes) -> Entry:
         raise Malformed(0, "an entry has at least two bytes")
     if raw[0] not in VERSIONS:
         raise Malformed(0, f"format version {raw[0]}, this reader knows {', '.join(map(str, VERSIONS))}")
-    if raw[1] not in set(EntryType):
+    if raw[1] not in _TYPES:
         raise Malformed(1, f"entry type {raw[1]} is not known")
     identity, at = _text(raw, 2, "id")
     pilot, at = _text(raw, at, "pilot")

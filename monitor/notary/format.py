@@ -32,11 +32,11 @@ INDEX_RECORD = _INDEXED.size + 4
 
 class Damage(Exception):
     """A file of a ledger is damaged. `entry` counts from 0 (-1: the header), `offset` in bytes from the start of the
-    file."""
+    file; `check` is the id of the check that found it (`monitor.verifier.checks`)."""
 
-    def __init__(self, file: Path, entry: int, offset: int, problem: str) -> None:
+    def __init__(self, file: Path, entry: int, offset: int, problem: str, check: str = "ledger.frames") -> None:
         super().__init__(f"{file}:{entry}:{offset}: {problem}")
-        self.file, self.entry, self.offset, self.problem = file, entry, offset, problem
+        self.file, self.entry, self.offset, self.problem, self.check = file, entry, offset, problem, check
 
 
 class Frame(NamedTuple):
@@ -89,7 +89,7 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
         if index_record(end, leaf) != raw[at : at + INDEX_RECORD]:
             if not any(raw[at:]):
                 break
-            raise Damage(path, len(records), at, "the index record does not match its checksum")
+            raise Damage(path, len(records), at, "the index record does not match its checksum", "ledger.index")
         records.append((end, leaf))
     return records
 
@@ -110,13 +110,16 @@ class LedgerReader:
     def _read_header(self) -> str:
         start = self._file.read(len(MAGIC) + 2)
         if not start.startswith(MAGIC):
-            raise Damage(self.path, -1, 0, "this is not a ledger of format 1")
+            raise Damage(self.path, -1, 0, "this is not a ledger of format 1", "ledger.header")
         name = self._file.read(int.from_bytes(start[len(MAGIC) :], "big") + 4)
         raw = start + name
         if len(name) < 4 or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
-            raise Damage(self.path, -1, len(MAGIC), "the header does not match its checksum")
+            raise Damage(self.path, -1, len(MAGIC), "the header does not match its checksum", "ledger.header")
         self.end = len(raw)
-        return name[:-4].decode("utf-8")
+        try:
+            return name[:-4].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Damage(self.path, -1, len(MAGIC), "the model file id is not UTF-8", "ledger.header") from None
 
     def __iter__(self) -> Iterator[Frame]:
         number = 0
@@ -134,7 +137,9 @@ class LedgerReader:
                 self.torn = len(head) + len(entry)
                 return
             if leaf_hash(entry) != leaf:
-                raise Damage(self.path, number, self.end + 8, "the entry does not match its leaf hash")
+                raise Damage(
+                    self.path, number, self.end + 8, "the entry does not match its leaf hash", "ledger.leaf-hash"
+                )
             start, self.end = self.end, self.end + FRAME.size + length
             yield Frame(number, start, self.end, leaf, entry)
             number += 1
@@ -149,7 +154,8 @@ def checked_frames(reader: LedgerReader, index: list[tuple[int, bytes]]) -> Iter
     count = 0
     for item in reader:
         if item.number < len(index) and index[item.number] != (item.end, item.leaf):
-            raise Damage(reader.path, item.number, item.start, "the index says another entry was acknowledged here")
+            problem = "the index says another entry was acknowledged here"
+            raise Damage(reader.path, item.number, item.start, problem, "ledger.index")
         count += 1
         yield item
     if count < len(index):
@@ -158,4 +164,4 @@ def checked_frames(reader: LedgerReader, index: list[tuple[int, bytes]]) -> Iter
             f"copy, or see "
             "`sandbox-monitor ledger rebuild`"
         )
-        raise Damage(reader.path, count, reader.end, problem)
+        raise Damage(reader.path, count, reader.end, problem, "ledger.acknowledged")

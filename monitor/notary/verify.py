@@ -1,20 +1,22 @@
-"""Verifies ledgers with the standard library alone: no network, no database, none of the code that wrote them.
+"""Reads ledgers with the standard library alone, checking each entry: no network, no database, none of the code that
+wrote them.
 
-`python -m monitor.notary.verify PATH...` does the same as `sandbox-monitor ledger verify`, without its dependencies. To
-verify without this code, see `README.md` in this folder: it documents every format.
+`python -m monitor.notary.verify PATH...` is the older name of `python -m monitor.verifier PATH...`, the verifier with
+all its checks. To verify without this code, see `README.md` in this folder: it documents every format.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, committed, get, lines
-from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
-from monitor.notary.dense import Standings, named
-from monitor.notary.encoding import Entry, EntryType, Malformed, check
+from monitor.notary.commitment import Plaintext, by_entry, committed, get
+from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor
+from monitor.notary.encoding import Entry
+from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
 from monitor.notary.tree import Frontier
 
@@ -79,7 +81,8 @@ def entries(path: Path) -> Iterator[Entry]:
     """The entries of one ledger file, each checked as `verify` does. Raises Damage at the first that is not sound."""
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
-        for _, entry in _checked(LedgerReader(path, file), index, Standings()):
+        reader = LedgerReader(path, file)
+        for _, entry in _checked(reader, index, EntryRules(reader.model)):
             yield entry
 
 
@@ -96,16 +99,16 @@ def verify(
     entry is missing. `roots` are tree heads noted earlier, in hex; `progress` is called with the bytes read.
     `disclosed` texts of this model file are compared with their commitments; raises CommitmentMismatch."""
     wanted = {root.lower() for root in roots}
-    standings = Standings()
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
+        rules = EntryRules(reader.model)
         texts = [text for text in disclosed if text.pilot == reader.model]
         pending = by_entry(texts)
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
-        for leaf, entry in _checked(reader, index, standings):
+        for leaf, entry in _checked(reader, index, rules):
             tree.push(leaf)
             if entry.id in pending:
                 check_disclosure(path, entry, pending.pop(entry.id))
@@ -123,9 +126,9 @@ def verify(
         reader.torn,
         found,
         len(texts),
-        standings.first,
-        standings.last,
-        standings.doubtful,
+        rules.standings.first,
+        rules.standings.last,
+        rules.standings.doubtful,
     )
 
 
@@ -149,85 +152,18 @@ def check_disclosure(path: Path, entry: Entry, texts: Iterable[Plaintext]) -> No
             raise CommitmentMismatch(f"{path}: {text.field} of entry {entry.id} does not match the disclosed text")
 
 
-def _checked(
-    reader: LedgerReader, index: list[tuple[int, bytes]], standings: Standings
-) -> Iterator[tuple[bytes, Entry]]:
-    path = reader.path
-    ids: set[str] = set()
-    standing: dict[bool, int] = {}
-    epochs: dict[bool, int] = {}
+def _checked(reader: LedgerReader, index: list[tuple[int, bytes]], rules: EntryRules) -> Iterator[tuple[bytes, Entry]]:
     for item in checked_frames(reader, index):
-        try:
-            entry = check(item.entry)
-        except Malformed as bad:
-            raise Damage(path, item.number, item.entry_start + bad.offset, str(bad)) from None
-        command = entry.type is EntryType.COMMAND
-        last = standing.get(command, -1)
-        problem = ""
-        if entry.pilot != reader.model:
-            problem = f"an entry of {entry.pilot!r} in the file of {reader.model!r}"
-        elif entry.id in ids:
-            problem = f"the id {entry.id} occurs twice"
-        elif entry.standing < last or (entry.standing == last and not command):
-            problem = f"standing {entry.standing} after {last}"
-        elif hole := standings.hole_before(entry):
-            problem = f"{named(hole)} before this entry of standing {entry.standing}"
-        elif entry.epoch < epochs.get(command, 0):
-            problem = f"epoch {entry.epoch} after {epochs[command]}: void"
-        if problem:
-            raise Damage(path, item.number, item.entry_start, problem)
-        ids.add(entry.id)
-        standing[command], epochs[command] = entry.standing, entry.epoch
-        standings.take(entry)
+        entry = rules.take(item.entry)
+        if isinstance(entry, Broken):
+            raise Damage(reader.path, item.number, item.entry_start + entry.offset, entry.problem, entry.check)
         yield item.leaf, entry
 
 
-def _print(text: object, *, err: bool = False) -> None:
-    """Print one line without control characters: names in a ledger come from others."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
-    print(line, file=sys.stderr if err else sys.stdout)
-
-
 def main(arguments: list[str]) -> int:
-    """Verify each path; one line per sound ledger on stdout, damage on stderr. Returns 0 sound, 1 damage, 2 usage."""
-    texts: list[Plaintext] = []
-    if arguments[:1] == ["--disclosed"] and len(arguments) > 2:
-        disclosed, arguments = Path(arguments[1]), arguments[2:]
-        try:
-            texts = [text for text in lines(disclosed, disclosed.read_bytes()) if text.salt]
-        except (PlaintextBroken, OSError) as error:
-            _print(error, err=True)
-            return 1
-    if not arguments or arguments[0].startswith("-"):
-        _print("usage: python -m monitor.notary.verify [--disclosed FILE] PATH...", err=True)
-        return 2
-    bad, shown = 0, 0
-    for argument in arguments:
-        try:
-            files = ledgers(Path(argument))
-        except Damage as damage:
-            _print(damage, err=True)
-            bad += 1
-            continue
-        cursor, sizes = cursor_of(Path(argument)), dict[str, int]()
-        for file in files:
-            try:
-                sound = verify(file, disclosed=texts)
-                shown += sound.shown
-                sizes[sound.model] = sound.entries
-                _print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
-                for remark in sound.remarks:
-                    _print(remark, err=True)
-            except (Damage, CommitmentMismatch) as damage:
-                _print(damage, err=True)
-                bad += 1
-        for problem in [] if bad else too_short(cursor, sizes):
-            _print(f"{argument}: {problem}", err=True)
-            bad += 1
-    if texts and not bad:
-        _print(f"{shown} of {len(texts)} disclosed texts match their commitments", err=True)
-        bad += shown != len(texts)
-    return 1 if bad else 0
+    """The command of this name: `monitor.verifier`, which is above this folder and therefore imported when called."""
+    run: Callable[[list[str]], int] = importlib.import_module("monitor.verifier.main").main
+    return run(arguments)
 
 
 if __name__ == "__main__":

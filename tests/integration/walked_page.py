@@ -119,8 +119,7 @@ class Walk:
     def caught_up(self) -> bool:
         """Whether the ledger has the decisions of each pilot."""
         found = CliRunner().invoke(cli, ["ledger", "verify", "monitor/ledger", "--json"])
-        for line in found.stdout.splitlines():
-            ledger = json.loads(line)
+        for ledger in json.loads(found.stdout)["ledgers"]:
             pilot = Path(ledger["file"]).name.rpartition("-")[0]
             said = CliRunner().invoke(cli, ["status", pilot, "--json"])
             if pilot != "sandbox" and json.loads(said.stdout)["standing"] > ledger["entries"]:

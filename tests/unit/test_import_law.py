@@ -17,7 +17,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("halt_ground", "clock", "logs"),
     ("errors",),
-    ("model",),
+    ("model", "tlog"),
     ("access", "files", "charter"),
     ("deadlines",),
     ("lifecycle",),
@@ -31,7 +31,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
-    ("client", "simulation", "console", "report", "publication"),
+    ("client", "simulation", "console", "report", "publication", "verifier"),
     ("embedded", "kafka", "importers"),
     ("cli",),
     ("__main__",),
@@ -39,8 +39,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
 )
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
-    "detectors", "halt_ground", "errors", "model", "charter", "lifecycle", "validate", "indicators", "compile", "state",
-    "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
+    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -75,7 +75,9 @@ HOMES = {
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
-    "cryptography": ("monitor/model/signing.py", "monitor/access/tls.py", "monitor/testing/certificates.py"),
+    "cryptography": (
+        "monitor/model/signing.py", "monitor/tlog/keys.py", "monitor/access/tls.py", "monitor/testing/certificates.py",
+    ),
 }  # fmt: skip
 
 

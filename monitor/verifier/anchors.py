@@ -1,0 +1,38 @@
+"""What a reader knows from outside: keys, a policy, earlier checkpoints and roots. The verifier trusts nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monitor.notary.commitment import Plaintext
+
+
+def no_progress(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Trust anchors and options of one verification; each may be missing, and the report names those that are.
+
+    `log_keys` and `witness_keys` are vkeys of C2SP signed-note; `checkpoints` are earlier checkpoints, whole notes with
+    their signatures; `roots` are tree heads in hex; `texts` are disclosed plaintexts. `structure`: do not parse JSON.
+    """
+
+    roots: tuple[str, ...] = ()
+    log_keys: tuple[str, ...] = ()
+    witness_keys: tuple[str, ...] = ()
+    policy: bytes | None = None
+    checkpoints: tuple[tuple[str, bytes], ...] = ()
+    stamp_roots: bytes | None = None
+    published: str | None = None
+    texts: tuple[Plaintext, ...] = ()
+    structure: bool = False
+    progress: Callable[[int, int], None] = field(default=no_progress, compare=False)
+
+
+def earlier(paths: list[Path]) -> tuple[tuple[str, bytes], ...]:
+    """Read earlier checkpoints. Raises OSError."""
+    return tuple((str(path), path.read_bytes()) for path in paths)

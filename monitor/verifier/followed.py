@@ -1,0 +1,113 @@
+"""One log while it is read: rules of its entries, tree heads at chosen sizes, disclosed texts. For every kind of input.
+
+`Followed.take` sees each entry once, in order, whatever it was read from (a ledger file, tiles, a bundle).
+"""
+
+from __future__ import annotations
+
+from monitor.notary.commitment import Plaintext, by_entry, committed, get
+from monitor.notary.encoding import Entry
+from monitor.notary.entry_rules import Broken, EntryRules
+from monitor.notary.tree import Frontier
+from monitor.verifier.anchors import Anchors
+from monitor.verifier.report import Report, Subject
+
+_RULES = (
+    "entry.encoding", "entry.body", "entry.pilot", "entry.id", "entry.standing", "entry.gap", "entry.epoch",
+    "entry.version",
+)  # fmt: skip
+
+
+class Followed:
+    """Follows the entries of one log of `model` and reports what they break.
+
+    `sizes` are sizes at which the tree head is wanted; `heads` has them afterwards, with the head of the whole log."""
+
+    def __init__(self, where: str, model: str, anchors: Anchors, report: Report, sizes: set[int]) -> None:
+        self.where = where
+        self.model = model
+        self.tree = Frontier()
+        self.heads: dict[int, bytes] = {}
+        self.shown = 0
+        self._report = report
+        self._structure = anchors.structure
+        self._roots = {bytes.fromhex(root): root for root in anchors.roots}
+        self._found: dict[str, int] = {}
+        self._sizes = sizes
+        self._rules = EntryRules(model, bodies=not anchors.structure)
+        self._pending = by_entry(text for text in anchors.texts if text.pilot == model)
+        self._told = bool(self._pending)
+        self._note_head()
+
+    def take(self, raw: bytes, leaf: bytes, start: int | None = None) -> bool:
+        """Take the next entry and its leaf hash; `start` is its offset in the file. Returns whether to go on."""
+        entry = self._rules.take(raw)
+        if isinstance(entry, Broken):
+            offset = None if start is None else start + entry.offset
+            self._report.failed(entry.check, self.where, entry.problem, self.tree.size, offset)
+            return False
+        if self._pending and entry.id in self._pending:
+            self._disclosed(entry, self._pending.pop(entry.id))
+        self.tree.push(leaf)
+        if self._roots or self.tree.size in self._sizes:
+            self._note_head()
+        return True
+
+    def finish(self, kind: str) -> Subject:
+        """Report the rules that every entry kept; call it once all entries were taken."""
+        for check in _RULES:
+            if check != "entry.body" or not self._structure:
+                self._report.passed(check, self.where)
+        for identity in sorted(self._pending):
+            self._report.failed(
+                "text.commitment", self.where, f"there is no entry {identity}, of which a text is given"
+            )
+        if self._told and not self._pending:
+            self._report.passed("text.commitment", self.where)
+        self._first_and_doubtful()
+        standings, root = self._rules.standings, self.tree.root()
+        self.heads[self.tree.size] = root
+        subject = Subject(
+            kind, self.where, self.model, self.tree.size, root.hex(), self._found, standings.first, standings.last
+        )
+        self._report.subjects.append(subject)
+        return subject
+
+    def _first_and_doubtful(self) -> None:
+        standings = self._rules.standings
+        if standings.first is not None and standings.first > 1:
+            self._report.warned(
+                "entry.first",
+                self.where,
+                f"begins at standing {standings.first}; earlier decisions are not in this file",
+            )
+        elif standings.first is not None:
+            self._report.passed("entry.first", self.where)
+        if standings.doubtful:
+            numbers = ", ".join(map(str, standings.doubtful))
+            self._report.warned(
+                "entry.gap",
+                self.where,
+                f"no entry at standing {numbers}: an older version may have dropped it as a repeat of the `cleared` "
+                "before it; compare with the decisions log",
+            )
+
+    def _note_head(self) -> None:
+        head = self.tree.root()
+        if self.tree.size in self._sizes:
+            self.heads[self.tree.size] = head
+        if head in self._roots:
+            self._found[self._roots[head]] = self.tree.size
+
+    def _disclosed(self, entry: Entry, texts: list[Plaintext]) -> None:
+        try:
+            record = entry.record()
+        except ValueError:
+            record = {}
+        for text in texts:
+            expected = committed(get(record, text.field))
+            if not expected or expected != text.commitment():
+                message = f"{text.field} of entry {entry.id} does not match the disclosed text"
+                self._report.failed("text.commitment", self.where, message, self.tree.size)
+            else:
+                self.shown += 1

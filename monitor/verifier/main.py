@@ -1,0 +1,122 @@
+"""The command line of the verifier, with the standard library alone. `sandbox-monitor ledger verify` is the same."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
+from monitor.verifier import text
+from monitor.verifier.anchors import Anchors, earlier
+from monitor.verifier.progress import Progress
+from monitor.verifier.report import Verdict
+from monitor.verifier.run import verify_all
+
+DESCRIPTION = """\
+Verify ledgers: a ledger file, a directory of the notary, a published directory, an http(s) URL of one, or a bundle.
+
+The report on stdout names each check by its id, lists the trust anchors that were not given, and ends with what the
+verification does not establish. Failures and warnings go to stderr too, as FILE:ENTRY:OFFSET: problem (entries count
+from 0, offsets in bytes), unless stdout is a terminal. @FILE reads further arguments from a file, one on each line.
+"""
+EPILOG = "Exit codes: 0 verified, 1 failed, 2 no verdict (an input cannot be read, nothing to check, or a usage error)."
+
+
+class Refused(Exception):
+    """An option names something that cannot be used; the message names option, problem and fix."""
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The flags of the verifier."""
+    found = argparse.ArgumentParser(
+        prog=prog,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        fromfile_prefix_chars="@",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = found.add_argument
+    add("inputs", nargs="+", metavar="PATH|URL", help="what to verify")
+    add("--root", action="append", default=[], metavar="HEX", help="a root noted earlier; repeatable")
+    add(
+        "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="an earlier checkpoint; repeatable"
+    )
+    add(
+        "--policy", type=Path, metavar="FILE", help="the policy of the log: its key, witnesses and quorum (tlog-policy)"
+    )
+    add("--log-key", action="append", default=[], metavar="VKEY", help="the key of a log; repeatable")
+    add("--witness-key", action="append", default=[], metavar="VKEY", help="the key of a witness; repeatable")
+    add("--stamp-root", type=Path, metavar="FILE", help="root certificate of the time stamp authority (PEM)")
+    add("--published", metavar="DIR|URL", help="the published logs that the ledgers given must agree with")
+    add(
+        "--disclosed", type=Path, metavar="FILE", help="check these texts (`ledger disclose`) against their commitments"
+    )
+    add("--structure", action="store_true", help="do not parse the JSON of entries: ten times as fast")
+    add("--json", action="store_true", help="the report as JSON (monitor/verifier/report.schema.json)")
+    return found
+
+
+def anchors_of(options: argparse.Namespace) -> Anchors:
+    """The trust anchors that the flags name. Raises Refused."""
+    roots = tuple(dict.fromkeys(root.lower() for root in options.root))
+    for root in roots:
+        if len(root) != 64 or set(root) - set("0123456789abcdef"):
+            raise Refused(f"--root {root}: a root has 64 hex digits")
+    try:
+        return Anchors(
+            roots=roots,
+            log_keys=tuple(options.log_key),
+            witness_keys=tuple(options.witness_key),
+            policy=options.policy.read_bytes() if options.policy else None,
+            checkpoints=earlier(options.checkpoint),
+            stamp_roots=options.stamp_root.read_bytes() if options.stamp_root else None,
+            published=options.published,
+            texts=_texts(options.disclosed),
+            structure=options.structure,
+            progress=Progress("verify"),
+        )
+    except OSError as error:
+        raise Refused(f"{error.filename}: {error.strerror}") from None
+
+
+def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> int:
+    """Run the command. Returns its exit code: 0 verified, 1 failed, 2 no verdict or wrong use."""
+    try:
+        options = parser(prog).parse_args(list(arguments))
+    except SystemExit as end:  # argparse printed help or the error
+        return int(end.code or 0)
+    try:
+        anchors = anchors_of(options)
+    except Refused as refused:
+        print(text.printable(str(refused)), file=sys.stderr)
+        return Verdict.NO_VERDICT.exit_code
+    report = verify_all(options.inputs, anchors)
+    if isinstance(anchors.progress, Progress):
+        anchors.progress.close()
+    if options.json:
+        print(json.dumps(report.as_json(), sort_keys=True))
+    else:
+        for line in text.lines(report):
+            print(line)
+    if options.json or not sys.stdout.isatty():
+        for line in text.details(report):
+            print(line, file=sys.stderr)
+    if anchors.texts and not report.failures:
+        print(f"{len(anchors.texts)} of {len(anchors.texts)} disclosed texts match their commitments", file=sys.stderr)
+    return report.verdict.exit_code
+
+
+def _texts(path: Path | None) -> tuple[Plaintext, ...]:
+    if path is None:
+        return ()
+    try:
+        texts = tuple(one for one in lines(path, path.read_bytes()) if one.salt)
+    except PlaintextBroken as error:
+        raise Refused(str(error)) from None
+    if not texts:
+        raise Refused(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")
+    return texts

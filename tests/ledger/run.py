@@ -1,0 +1,44 @@
+"""`make test-ledger`: what a stranger can check of the ledger, measured. `QUICK=1` runs a small part of each.
+
+Prints one line `GOAL name value limit ok|missed` per promise, or `skipped: why` where this machine cannot run it, and
+progress on stderr. Exit codes: 0 none is missed, 1 one is missed, 2 usage error.
+
+To add goals, write `tests/ledger/goal_X.py` with a function that returns them, and one line in `GOALS`. With `QUICK`
+(`tests/ledger/goal.py`) it takes a few seconds of processor time at most: `tests/ledger/test_goals.py` runs it then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from tests.ledger import goal_proofs
+from tests.ledger.goal import Goal
+
+GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
+    "proofs": goal_proofs.run,
+}
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="test-ledger", description="what a stranger can check of the ledger")
+    parser.add_argument("goals", nargs="*", metavar="GOAL", help=f"all, or some of {', '.join(GOALS)}")
+    chosen = parser.parse_args().goals or list(GOALS)
+    unknown = [name for name in chosen if name not in GOALS]
+    if unknown:
+        parser.error(f"no such goal: {', '.join(unknown)}; there are {', '.join(GOALS)}")
+    missed = 0
+    for name in chosen:
+        began = time.process_time()
+        for goal in GOALS[name]():
+            print(goal.line, flush=True)
+            missed += not (goal.ok or goal.skipped)
+        print(f"{name}: {time.process_time() - began:.1f} s of processor time", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
