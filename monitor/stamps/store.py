@@ -1,131 +1,124 @@
-"""Time stamps on disk. One directory per log:
+"""Time stamps on disk, one directory per stamped checkpoint, named by its size:
 
-    stamps/<size>.json               the checkpoint as it was stamped, the token, and which files below belong to it
-    stamps/certificates/<sha256>.der a certificate of a chain
-    stamps/revocation/<sha256>.crl   a revocation list
+    <size>/checkpoint       the signed note as it was stamped, with its cosignatures
+    <size>/token.tsr        the authority's response (RFC 3161, DER)
+    <size>/chain.pem        the certificates from the signer to the root
+    <size>/revocation.pem   the revocation lists of these certificates; missing where none could be fetched
 
-Certificates and lists are shared by the stamps, because a list can be large and changes once an hour at most. A stamp's
-own file is written last, so a stamp that can be seen is whole.
+`openssl ts -verify -data checkpoint -in token.tsr -CAfile root.pem -untrusted chain.pem` verifies one. A directory
+appears with its name only when all of its files are durable. A revocation list can be large and is the same for many
+stamps, so a file that equals that of the stamp before is a hard link to it.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from monitor.files.durable import replace_file
+from monitor.files.durable import append_synced, sync_directory
 from monitor.stamps.chain import UNREADABLE
 from monitor.stamps.client import Stamped
 from monitor.stamps.problems import Problem, StampProblem
 from monitor.stamps.verify import Verdict, verify
 
-CERTIFICATES, LISTS = ("certificates", "der"), ("revocation", "crl")
+CHECKPOINT, TOKEN, CHAIN, REVOCATION = "checkpoint", "token.tsr", "chain.pem", "revocation.pem"
 
 
-class StoredStamp(NamedTuple):
-    """A stamp as it is stored. `certificates` and `lists` are SHA-256 in hex."""
+def files_of(stamped: Stamped) -> dict[str, bytes]:
+    """The files of a stamp: name -> content."""
+    chain = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in stamped.verdict.chain)
+    found = {CHECKPOINT: stamped.message, TOKEN: stamped.token, CHAIN: chain}
+    lists = b"".join(x509.load_der_x509_crl(raw).public_bytes(Encoding.PEM) for raw in stamped.lists)
+    return found | ({REVOCATION: lists} if lists else {})
 
-    size: int
-    authority: str
-    message: bytes
-    token: bytes
-    certificates: tuple[str, ...]
-    lists: tuple[str, ...]
+
+def verify_files(
+    files: Mapping[str, bytes],
+    roots: Sequence[x509.Certificate],
+    more_lists: Sequence[x509.CertificateRevocationList] = (),
+) -> Verdict:
+    """Verify a stamp from its files, with its revocation lists and those that the caller has since.
+
+    A file that is missing or damaged counts as not there, and the verdict names what is missing then.
+    """
+    if TOKEN not in files or CHECKPOINT not in files:
+        missing = CHECKPOINT if TOKEN in files else TOKEN
+        return Verdict(None, "", (), (Problem(StampProblem.UNREADABLE, f"the file {missing} is missing"),))
+    lists = [found for block in _blocks(files.get(REVOCATION, b"")) if (found := _list(block)) is not None]
+    return verify(
+        files[CHECKPOINT],
+        files[TOKEN],
+        roots=roots,
+        certificates=certificates_in(files.get(CHAIN, b"")),
+        lists=[*lists, *more_lists],
+    )
+
+
+def certificates_in(pem: bytes) -> list[x509.Certificate]:
+    """The certificates in a PEM file; blocks that cannot be read are left out."""
+    return [found for block in _blocks(pem) if (found := _certificate(block)) is not None]
 
 
 class StampStore:
-    """The stamps in `directory` (created when needed)."""
+    """The stamps in `directory`, which is created with the first one."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def add(self, size: int, authority: str, stamped: Stamped) -> Path:
-        """Store a stamp on the checkpoint of `size` entries. Durable when this returns the file. Raises OSError."""
-        names = {}
-        for (folder, suffix), blobs in ((CERTIFICATES, stamped.certificates), (LISTS, stamped.lists)):
-            names[folder] = [self._add_blob(self.directory / folder, suffix, raw) for raw in blobs]
-        fields = {
-            "size": size,
-            "authority": authority,
-            "checkpoint": stamped.message.decode(),
-            "token": base64.b64encode(stamped.token).decode(),
-            **names,
-        }
-        path = self.directory / f"{size}.json"
-        replace_file(path, json.dumps(fields, indent=1, ensure_ascii=False).encode() + b"\n", mode=0o644)
-        return path
-
     def sizes(self) -> list[int]:
         """The sizes of the stamped checkpoints, rising."""
-        return sorted(int(path.stem) for path in self.directory.glob("*.json") if path.stem.isdecimal())
+        if not self.directory.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.directory.iterdir() if path.name.isdecimal())
 
-    def read(self, size: int) -> StoredStamp:
-        """The stamp on the checkpoint of this size. Raises OSError, or ValueError when the file is damaged."""
-        fields = json.loads((self.directory / f"{size}.json").read_bytes())
-        try:
-            token = base64.b64decode(fields["token"], validate=True)
-            message = fields["checkpoint"].encode()
-            certificates, lists = tuple(map(str, fields[CERTIFICATES[0]])), tuple(map(str, fields[LISTS[0]]))
-            return StoredStamp(int(fields["size"]), str(fields["authority"]), message, token, certificates, lists)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{self.directory / f'{size}.json'} is damaged: {error!r}") from error
+    def read(self, size: int) -> dict[str, bytes]:
+        """The files of a stamp. Raises OSError when there is no such stamp."""
+        return {path.name: path.read_bytes() for path in sorted((self.directory / str(size)).iterdir())}
 
-    def verify(
-        self,
-        size: int,
-        roots: Sequence[x509.Certificate],
-        more_lists: Sequence[x509.CertificateRevocationList] = (),
-    ) -> tuple[StoredStamp, Verdict]:
-        """Verify a stored stamp against trusted roots, with its stored lists and those that the caller has since.
+    def add(self, size: int, files: Mapping[str, bytes]) -> None:
+        """Store a stamp; one of the same size stays as it is. Durable when this returns. Raises OSError."""
+        place, fresh = self.directory / str(size), self.directory / f".{size}.new"
+        if place.exists():
+            return
+        before = self.directory / str(max((found for found in self.sizes() if found < size), default=size))
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True, mode=0o755)
+        for name, data in files.items():
+            same = before / name
+            if same.exists() and same.read_bytes() == data:
+                os.link(same, fresh / name)
+            else:
+                append_synced(fresh / name, data)
+        sync_directory(fresh)
+        fresh.rename(place)
+        sync_directory(self.directory)
 
-        A certificate or list whose file is missing or damaged counts as not there, and the verdict names what is
-        missing then. Raises as `read`.
-        """
-        stamp = self.read(size)
-        certificates = [c for c in map(_certificate, self._blobs(CERTIFICATES, stamp.certificates)) if c is not None]
-        lists = [found for found in map(_list, self._blobs(LISTS, stamp.lists)) if found is not None]
-        verdict = verify(
-            stamp.message, stamp.token, roots=roots, certificates=certificates, lists=[*lists, *more_lists]
-        )
-        if stamp.size != size:
-            other = Problem(StampProblem.OTHER_MESSAGE, f"the stamp of size {size} says size {stamp.size}")
-            verdict = verdict._replace(problems=(*verdict.problems, other))
-        return stamp, verdict
-
-    def _add_blob(self, folder: Path, suffix: str, raw: bytes) -> str:
-        name = hashlib.sha256(raw).hexdigest()
-        path = folder / f"{name}.{suffix}"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, raw, mode=0o644)
-        return name
-
-    def _blobs(self, kind: tuple[str, str], names: Sequence[str]) -> Iterator[bytes]:
-        folder, suffix = kind
-        for name in names:
-            try:
-                raw = (self.directory / folder / f"{name}.{suffix}").read_bytes() if name.isalnum() else b""
-            except OSError:
-                continue
-            if hashlib.sha256(raw).hexdigest() == name:
-                yield raw
+    def complete(self, other: StampStore) -> None:
+        """Give `other` the stamps that it has not. Raises OSError."""
+        for size in sorted(set(self.sizes()) - set(other.sizes())):
+            other.add(size, self.read(size))
 
 
-def _certificate(raw: bytes) -> x509.Certificate | None:
+def _blocks(pem: bytes) -> list[bytes]:
+    end = b"-----END "
+    parts = pem.split(b"-----BEGIN ")[1:]
+    return [b"-----BEGIN " + part for part in parts if end in part]
+
+
+def _certificate(block: bytes) -> x509.Certificate | None:
     try:
-        return x509.load_der_x509_certificate(raw)
+        return x509.load_pem_x509_certificate(block)
     except UNREADABLE:
         return None
 
 
-def _list(raw: bytes) -> x509.CertificateRevocationList | None:
+def _list(block: bytes) -> x509.CertificateRevocationList | None:
     try:
-        return x509.load_der_x509_crl(raw)
+        return x509.load_pem_x509_crl(block)
     except UNREADABLE:
         return None

@@ -56,6 +56,7 @@ class Witness:
         keys = [signer.verifier for signer in signers]
         self._latest = {origin: state.latest(origin, keys) for origin in self._logs}
         self._locks = {origin: threading.Lock() for origin in self._logs}
+        self._keeping = threading.Lock()
         counts.forks(self._evidence.count(EvidenceKind.FORK))
 
     def latest(self, origin: str) -> bytes | None:
@@ -95,9 +96,8 @@ class Witness:
         try:
             self._state.store(origin, note)
         except OSError as error:
-            # The outcome is unknown: the file may hold the new checkpoint. Cosigning anything but it could contradict
-            # what a restart reads, so the new one is believed where it can be read back.
-            self._reread(origin)
+            # The file may hold the new checkpoint or the old one. Either is safe: no cosignature of the new one left
+            # this process, so whatever is cosigned next on the old one contradicts nothing.
             logger.error("witness.not_stored", stage="record", origin=origin, error=error)
             return refusal(AddAnswer.NOT_STORED, "the witness cannot store the checkpoint; retry")
         self._latest[origin] = Latest(accepted.checkpoint, note, time)
@@ -105,9 +105,6 @@ class Witness:
         self._settle(origin, accepted.note.text)
         logger.info("witness.cosigned", stage="record", origin=origin, size=accepted.checkpoint.size)
         return Response(AddAnswer.COSIGNED, "".join(each.line for each in cosignatures).encode())
-
-    def _reread(self, origin: str) -> None:
-        self._latest[origin] = self._state.latest(origin, [signer.verifier for signer in self._signers])
 
     def _settle(self, origin: str, text: str) -> None:
         try:
@@ -122,8 +119,9 @@ class Witness:
         kind = EvidenceKind.FORK if refused.fork else EvidenceKind.UNPROVEN
         origin, size = request.checkpoint.origin, request.checkpoint.size
         try:
-            path = self._evidence.keep(kind, request, b"" if latest is None else latest.note, self._clock())
-            self._counts.forks(self._evidence.count(EvidenceKind.FORK))
+            with self._keeping:
+                path = self._evidence.keep(kind, request, b"" if latest is None else latest.note, self._clock())
+                self._counts.forks(self._evidence.count(EvidenceKind.FORK))
         except OSError as error:
             logger.error("witness.evidence_failed", stage="record", origin=origin, error=error)
             return
