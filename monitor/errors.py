@@ -16,6 +16,7 @@ SandboxMonitorError
 │   └── SpoolFull          the SDK's spool has no room: retry once records were delivered
 ├── Refused                the other side refused for good: do not retry, report it
 │   ├── Halted             the guard refuses work: the pilot is halted
+│   ├── SigningRefused     a log must not sign: the disk holds less than, or other than, what was signed before
 │   └── SpoolBroken        the SDK's spool failed to write: report it and replace the file
 └── Stop                   this process must end; its supervisor starts it again
     ├── Fenced             another owner has claimed the partition
@@ -140,6 +141,14 @@ class Halted(Refused):
         self.brief, self.page = brief or message, page
         self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
         self.ground = ground
+
+
+class SigningRefused(Refused):
+    """A log refuses to sign a checkpoint. `reason` is a `monitor.publication.refusals.SigningRefusal`."""
+
+    def __init__(self, message: str, reason: StrEnum) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Stop(SandboxMonitorError):

@@ -10,6 +10,7 @@ outcome is unknown: the write may or may not have taken effect.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -76,6 +77,9 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
+KNOWN_DIRECTORIES = 10_000  # that a batch remembers to exist
+
+
 class Disk(Protocol):
     """What a ledger needs of a file system. Every method but `note` returns only once the bytes are on the disk."""
 
@@ -128,6 +132,57 @@ class RealDisk:
             _write_at(handle, at, data)
         finally:
             os.close(handle)
+
+
+class DurableBatch:
+    """Writes many files of a directory tree; they are durable once `commit` returns, and only then.
+
+    Every file appears whole under its name. Missing directories are created. The directories are synced together, once
+    each, which is what makes a round of many small files cheap. After an OSError the outcome is unknown; writing the
+    same content again is the remedy. A subclass that fails at a chosen call is the seam for fault injection.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._changed: set[Path] = set()
+        self._known: set[Path] = set()
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Make `path`, below `root`, hold exactly `data`. Its bytes are synced, its name is not before `commit`."""
+        self._make(path.parent)
+        temporary = _temporary(path)
+        try:
+            _write_synced(temporary, data, 0o644)
+            os.replace(temporary, path)
+        except OSError:
+            self._known.clear()  # a directory may have been removed meanwhile
+            temporary.unlink(missing_ok=True)
+            raise
+        self._changed.add(path.parent)
+
+    def commit(self) -> None:
+        """Sync every directory in which a name was made since the last commit."""
+        for directory in sorted(self._changed, reverse=True):  # children first
+            sync_directory(directory)
+        self._changed.clear()
+
+    def remove_tree(self, directory: Path) -> None:
+        """Remove a directory with its files, if it is there. Not synced: what comes back after a crash is harmless."""
+        shutil.rmtree(directory, ignore_errors=True)
+        self._known.discard(directory)
+
+    def _make(self, directory: Path) -> None:
+        """Create a directory with its parents; each new name is synced with the next commit."""
+        if directory in self._known:
+            return
+        missing = directory
+        while not missing.is_dir():
+            self._changed.add(missing.parent)
+            missing = missing.parent
+        directory.mkdir(parents=True, exist_ok=True)
+        if len(self._known) >= KNOWN_DIRECTORIES:
+            self._known.clear()
+        self._known.add(directory)
 
 
 def _temporary(path: Path) -> Path:

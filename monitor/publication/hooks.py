@@ -11,7 +11,7 @@ so a crash between any two leaves a signed checkpoint that is the newest one in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 Consistency = Callable[[int], list[bytes]]
@@ -61,3 +61,20 @@ class NoCosigner:
     def cosign(self, origin: str, checkpoint: bytes, consistency: Consistency) -> Sequence[bytes]:
         """No cosignatures."""
         return ()
+
+
+class Stamper(Protocol):
+    """A time-stamping service (RFC 3161) for checkpoints of the authority log."""
+
+    def stamp(self, origin: str, checkpoint: bytes) -> Mapping[str, bytes]:
+        """Return files (name -> content) that are stored in `stamp/SIZE/` next to the checkpoint, before it is visible;
+        an empty mapping when none is due or no service answered. It decides how often, and never raises for a service
+        that does not answer."""
+
+
+class NoStamper:
+    """`Stamper` without a service."""
+
+    def stamp(self, origin: str, checkpoint: bytes) -> Mapping[str, bytes]:
+        """No stamp."""
+        return {}

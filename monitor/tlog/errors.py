@@ -4,7 +4,8 @@ TlogError
 ├── BadFormat          text or bytes are not what the specification says: report line and fix
 ├── NotProved          well formed, but it does not hold
 │   ├── ProofRefused       a Merkle proof does not lead to the root
-│   └── SignatureRefused   no signature of a known key, or a wrong one
+│   ├── SignatureRefused   no signature of a known key, or a wrong one
+│   └── PolicyRefused      signatures hold, but the policy wants more
 ├── HashUnavailable    a hash or tile that a proof needs cannot be read
 └── KeyUnsupported     the installed `cryptography` or its OpenSSL has no ML-DSA-44
 """
@@ -49,6 +50,13 @@ class SignatureFault(StrEnum):
     ORIGIN = "origin is not the expected one"
 
 
+class PolicyFault(StrEnum):
+    """Why a policy does not accept a checkpoint."""
+
+    NO_LOG = "not signed by a log of the policy"
+    QUORUM = "the quorum is not reached"
+
+
 class NotProved(TlogError):
     """Well formed, but it does not hold. `fault` is of a closed list."""
 
@@ -68,6 +76,13 @@ class SignatureRefused(NotProved):
     """The signatures of a note do not hold. `fault` is a `SignatureFault`."""
 
     def __init__(self, fault: SignatureFault, detail: str = "") -> None:
+        super().__init__(fault, detail)
+
+
+class PolicyRefused(NotProved):
+    """A policy does not accept a checkpoint. `fault` is a `PolicyFault`."""
+
+    def __init__(self, fault: PolicyFault, detail: str = "") -> None:
         super().__init__(fault, detail)
 
 

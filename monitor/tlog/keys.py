@@ -85,17 +85,33 @@ class Verifier:
         if len(signature) != self.kind.signature_bytes:
             raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: {len(signature)} bytes")
         time = signature_time(signature) if self.kind.timed else None
+        message = _message(self.kind, self.name, text, time)
+        self._check(signature[messages.TIMESTAMP_BYTES :] if self.kind.timed else signature, message)
+        return time
+
+    def verify_subtree(self, subtree: messages.Subtree, signature: bytes) -> int:
+        """Check one signature of a range of leaves (ML-DSA-44 alone); returns its time, 0 for none.
+
+        Raises:
+            SignatureRefused: it is not by this key over this subtree.
+            BadFormat: a field of the subtree is out of range.
+            ValueError: the key is of another type.
+        """
+        if self.kind is not KeyType.COSIGNATURE_ML_DSA_44:
+            raise ValueError("only keys of type COSIGNATURE_ML_DSA_44 sign subtrees")
+        if len(signature) != self.kind.signature_bytes:
+            raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: {len(signature)} bytes")
+        time = signature_time(signature)
+        if subtree.start and time:
+            raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: a time with a subtree not from leaf 0")
+        self._check(signature[messages.TIMESTAMP_BYTES :], messages.subtree_message(self.name, time, subtree))
+        return time
+
+    def _check(self, signature: bytes, message: bytes) -> None:
         try:
-            if self.kind is KeyType.COSIGNATURE_ML_DSA_44:
-                message = messages.ml_dsa_44_message(self.name, text, time or 0)
-            elif self.kind is KeyType.COSIGNATURE_ED25519:
-                message = messages.ed25519_message(text, time or 0)
-            else:
-                message = text.encode()
-            self._key.verify(signature[messages.TIMESTAMP_BYTES :] if self.kind.timed else signature, message)
+            self._key.verify(signature, message)
         except InvalidSignature:
             raise SignatureRefused(SignatureFault.WRONG, f"key {self.name}+{self.key_id.hex()}") from None
-        return time
 
     @cached_property
     def _key(self) -> Ed25519PublicKey | MLDSA44PublicKey:
@@ -160,16 +176,32 @@ class Signer:
         kind = self.verifier.kind
         if kind.timed != (time is not None):
             raise ValueError(f"time: {'needed' if kind.timed else 'must be None'} for a key of type {kind.name}")
-        if time is None:
-            return self._key.sign(text.encode())
-        if kind is KeyType.COSIGNATURE_ML_DSA_44:
-            message = messages.ml_dsa_44_message(self.name, text, time)
-        else:
-            message = messages.ed25519_message(text, time)
+        signature = self._key.sign(_message(kind, self.name, text, time))
+        return signature if time is None else time.to_bytes(messages.TIMESTAMP_BYTES, "big") + signature
+
+    def sign_subtree(self, subtree: messages.Subtree, time: int = 0) -> bytes:
+        """The signature of a range of leaves (ML-DSA-44 alone), with its time in front.
+
+        Raises:
+            BadFormat: a field is out of range, or a time is given for a subtree that does not start at leaf 0.
+            ValueError: the key is of another type.
+        """
+        if self.verifier.kind is not KeyType.COSIGNATURE_ML_DSA_44:
+            raise ValueError("only keys of type COSIGNATURE_ML_DSA_44 sign subtrees")
+        message = messages.subtree_message(self.name, time, subtree)
         return time.to_bytes(messages.TIMESTAMP_BYTES, "big") + self._key.sign(message)
 
     def __repr__(self) -> str:
         return f"Signer({self.name}+{self.verifier.key_id.hex()})"  # never the seed
+
+
+def _message(kind: KeyType, name: str, text: str, time: int | None) -> bytes:
+    """What a key of this type signs of a text; `time` is `None` where the type has none."""
+    if time is None:
+        return text.encode()
+    if kind is KeyType.COSIGNATURE_ML_DSA_44:
+        return messages.ml_dsa_44_message(name, text, time)
+    return messages.ed25519_message(text, time)
 
 
 NO_ML_DSA = "ML-DSA-44 needs the package cryptography >= 50 with an OpenSSL that has it"

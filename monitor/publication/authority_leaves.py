@@ -1,0 +1,156 @@
+"""The leaves of the authority log, `authority.leaves` in the notary's directory: what was signed about each pilot log.
+
+    header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes origin of the authority log, UTF-8 | 4: CRC-32 of all before
+    frame   4: length of the leaf | 4: CRC-32 of (8: leaf number from 0 | 4: length) | 32: leaf hash | the leaf
+
+That is the file format of a ledger (`notary/format.py`). A leaf is canonical JSON (RFC 8785) of three members:
+
+    {"origin":"ORIGIN OF THE PILOT LOG","root":"BASE64 OF 32 BYTES","size":NUMBER}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from array import array
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from monitor.errors import LedgerBroken
+from monitor.files.durable import Disk
+from monitor.model.canonical import canonical, parse_canonical
+from monitor.notary.format import Damage, LedgerReader, frame, header
+from monitor.publication.log_source import read_range, split_frames
+from monitor.tlog.merkle import Frontier, leaf_hash
+from monitor.tlog.tiles import WIDTH
+
+NAME = "authority.leaves"
+
+
+class Leaf(NamedTuple):
+    """One pilot log at one round: its origin, number of entries and root (32 bytes)."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def encode(self) -> bytes:
+        """The bytes of the leaf.
+
+        >>> Leaf("o", 1, bytes(32)).encode()
+        b'{"origin":"o","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":1}'
+        """
+        return canonical({"origin": self.origin, "root": base64.b64encode(self.root).decode(), "size": self.size})
+
+
+def decode_leaf(raw: bytes) -> Leaf:
+    """The leaf of these bytes. Raises ValueError when they are none."""
+    value = parse_canonical(raw)
+    if not isinstance(value, dict) or set(value) != {"origin", "root", "size"}:
+        raise ValueError("an authority leaf has the members origin, root and size")
+    origin, size = value["origin"], value["size"]
+    try:
+        root = base64.b64decode(value["root"], validate=True)
+    except (TypeError, binascii.Error):
+        raise ValueError("root is not base64") from None
+    if not isinstance(origin, str) or type(size) is not int or size < 1 or len(root) != 32:
+        raise ValueError("an authority leaf has the origin as text, a size above 0 and a root of 32 bytes")
+    return Leaf(origin, size, root)
+
+
+class AuthorityLeaves:
+    """The open file of leaves. A `LogSource`; `append` returns once the leaves are durable.
+
+    `last` is the last leaf of each pilot log. `roots` are the roots at the sizes asked for, of those that the file had
+    when it was opened; `sizes` are the published sizes of the logs asked for. Raises LedgerBroken when the file is
+    damaged, OSError.
+    """
+
+    def __init__(
+        self, directory: Path, origin: str, disk: Disk, *, roots_at: Collection[int] = (), after: dict[str, int]
+    ) -> None:
+        self.path, self._origin, self._disk = directory / NAME, origin, disk
+        self.last: dict[str, Leaf] = {}
+        self.roots: dict[int, bytes] = {}
+        self.sizes: dict[str, list[int]] = {}
+        self._tree = Frontier()
+        self._starts = array("Q")  # offset of every 256th frame
+        self._end = 0  # 0: the file does not exist yet
+        if self.path.exists():
+            self._read(set(roots_at), after)
+
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return self._tree.size
+
+    @property
+    def root(self) -> bytes:
+        """The root over all leaves."""
+        return self._tree.root()
+
+    def append(self, leaves: Sequence[Leaf]) -> None:
+        """Append leaves: one write and one fsync (two for the first ones). Raises OSError with the outcome unknown;
+        open the file again then."""
+        if not leaves:
+            return
+        raws = [leaf.encode() for leaf in leaves]
+        frames = [frame(self.size + number, raw) for number, raw in enumerate(raws)]
+        start = self._end or len(header(self._origin))
+        if self._end:
+            self._disk.append(self.path, self._end, b"".join(frames))
+        else:
+            self._disk.replace(self.path, header(self._origin) + b"".join(frames))
+        for leaf, raw, framed in zip(leaves, raws, frames, strict=True):
+            self._take(leaf, leaf_hash(raw), start)
+            start += len(framed)
+        self._end = start
+
+    def read(self, start: int, end: int) -> list[bytes]:
+        """See `LogSource`."""
+        if start == end:
+            return []
+        first = start // WIDTH
+        last = (end + WIDTH - 1) // WIDTH
+        begin = self._starts[first]
+        stop = self._starts[last] if last < len(self._starts) else self._end
+        entries = split_frames(
+            self.path, read_range(self.path, begin, stop - begin), min(last * WIDTH, self.size) - first * WIDTH
+        )
+        return entries[start - first * WIDTH : end - first * WIDTH]
+
+    def _take(self, leaf: Leaf, hashed: bytes, start: int) -> None:
+        if self.size % WIDTH == 0:
+            self._starts.append(start)
+        self._tree.push(hashed)
+        self.last[leaf.origin] = leaf
+
+    def _read(self, roots_at: set[int], after: dict[str, int]) -> None:
+        rest: list[bytes] = []
+        newest = max(roots_at, default=0)
+        try:
+            with self.path.open("rb") as file:
+                reader = LedgerReader(self.path, file)
+                if reader.model != self._origin:
+                    raise Damage(self.path, -1, 0, f"the leaves of {reader.model}; the log key is for {self._origin}")
+                for item in reader:
+                    leaf = decode_leaf(item.entry)
+                    self._take(leaf, item.leaf, item.start)
+                    if self.size in roots_at:
+                        self.roots[self.size] = self.root
+                    elif self.size > newest:
+                        rest.append(frame(item.number, item.entry))
+                    if leaf.size > after.get(leaf.origin, leaf.size):
+                        self.sizes.setdefault(leaf.origin, []).append(leaf.size)
+        except Damage as damage:
+            raise LedgerBroken(f"{damage}; fix: restore a copy, or fetch it with `ledger restore-authority`") from None
+        except ValueError as error:
+            raise LedgerBroken(f"{self.path}:{self.size}: {error}") from None
+        self._end = reader.end
+        if reader.torn:
+            self._disk.cut(self.path, self._end)
+        if rest:
+            # They were never signed, and a failed fsync may have marked their pages clean without writing them.
+            data = b"".join(rest)
+            self._disk.append(self.path, self._end - len(data), data)
