@@ -11,6 +11,8 @@ from typing import Any
 import click
 import msgspec
 
+from monitor.cli.ledger_stamp import stamp
+from monitor.cli.ledger_witness import witness
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
@@ -29,7 +31,10 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def ledger() -> None:
-    """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
+    """Verify, show and rebuild ledgers; disclose or erase plaintexts; run a witness; stamp checkpoints.
+
+    Needs the files only, no network, except `witness`, which listens, and `stamp --url`.
+    """
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
@@ -128,6 +133,10 @@ def rebuild(directory: Path) -> None:
             _say(text)
     except (Damage, LedgerBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+ledger.add_command(stamp)
+ledger.add_command(witness)
 
 
 def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:

@@ -105,8 +105,10 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _opener = urllib.request.build_opener(_NoRedirect)
 
 
-def _fetch(url: str, shown: str, longest: int, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
-    """The body that `url` answers, of at most `longest` bytes. Raises Unavailable, or Refused for 4xx and a long one."""
+def _fetch(
+    url: str, shown: str, longest: int, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> bytes:
+    """The body that `url` answers. Raises Unavailable; Refused for 4xx and for more than `longest` bytes."""
     try:
         with _opener.open(urllib.request.Request(url, body, headers or {}), timeout=TIMEOUT_S) as answer:
             raw: bytes = answer.read(longest + 1)

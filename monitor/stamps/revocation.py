@@ -63,9 +63,7 @@ def judge(
     return []
 
 
-def _speaks_of(
-    found: x509.CertificateRevocationList, certificate: x509.Certificate, issuer: x509.Certificate
-) -> bool:
+def _speaks_of(found: x509.CertificateRevocationList, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     if found.issuer != certificate.issuer or found.issuer != issuer.subject:
         return False
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import rfc3161_client as rfc3161
@@ -84,7 +85,7 @@ def _verdict(
     problems += broken
     if not broken:
         problems += _signed(response, signer, path, nonce)
-    for certificate, issuer in zip(path, path[1:], strict=False):
+    for certificate, issuer in pairwise(path):
         problems += revocation.judge(certificate, issuer, lists, at)
     return Verdict(at, signer.subject.rfc4514_string(), tuple(path), tuple(problems))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.tlog import merkle
+from monitor.tlog.add_checkpoint import AddCheckpoint
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.checkpoint_note import sign_checkpoint
 from monitor.tlog.keys import KeyType, Signer
-from monitor.witness.request import write
+from monitor.tlog.note import parse_note
 
 
 class GrownLog:
@@ -47,4 +48,9 @@ class GrownLog:
 
     def request(self, old: int, size: int) -> bytes:
         """The body of `add-checkpoint`."""
-        return write(old, self.proof(old, size), self.note(size))
+        return request(old, self.proof(old, size), self.note(size))
+
+
+def request(old: int, proof: Sequence[bytes], note: bytes) -> bytes:
+    """The body of `add-checkpoint` with any old size and proof."""
+    return AddCheckpoint(old, tuple(proof), parse_note(note)).data

@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-TEXT, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
+from monitor.tlog import add_checkpoint
+from monitor.tlog.add_checkpoint import SIZE_TYPE
+
+TEXT = "text/plain; charset=utf-8"
 
 
 class AddAnswer(StrEnum):
@@ -47,12 +50,12 @@ class Response(NamedTuple):
     @property
     def content_type(self) -> str:
         """The media type: of a 409 that of tlog-witness, otherwise text."""
-        return SIZE if self.answer.status == 409 else TEXT
+        return SIZE_TYPE if self.answer.status == 409 else TEXT
 
 
 def conflict(answer: AddAnswer, size: int) -> Response:
     """A 409: the body is the size that was cosigned last."""
-    return Response(answer, f"{size}\n".encode())
+    return Response(answer, add_checkpoint.conflict(size))
 
 
 def refusal(answer: AddAnswer, text: str) -> Response:

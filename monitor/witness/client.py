@@ -16,13 +16,11 @@ from enum import StrEnum
 from typing import IO, NamedTuple
 
 from monitor.access.address import http_address
+from monitor.tlog.add_checkpoint import PATH, SIZE_TYPE, AddCheckpoint, parse_conflict, parse_cosignatures
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import TlogError
 from monitor.tlog.keys import Verifier
-from monitor.tlog.note import Signature, SignedNote, parse_signatures
-from monitor.tlog.text import from_decimal
-from monitor.witness.answers import SIZE
-from monitor.witness.request import write
+from monitor.tlog.note import Signature, SignedNote
 
 Consistency = Callable[[int], list[bytes]]
 """The consistency proof from an older size to the checkpoint; empty from 0 and from the checkpoint's own size."""
@@ -74,8 +72,8 @@ class WitnessClient:
         old = min(self._sizes.get(checkpoint.origin, 0), checkpoint.size)
         conflicts, pauses, last = 0, list(PAUSES_S), Cosignature(Outcome.UNAVAILABLE, None, "no time left to ask")
         while time.monotonic() < until and conflicts <= MOST_CONFLICTS:
-            status, media, body = self._post(write(old, consistency(old), note.data), until)
-            if status == 409 and media == SIZE and (held := _size(body)) is not None:
+            status, media, body = self._post(AddCheckpoint(old, tuple(consistency(old)), note).data, until)
+            if status == 409 and media == SIZE_TYPE and (held := _size(body)) is not None:
                 if held > checkpoint.size:
                     return Cosignature(Outcome.AHEAD, None, f"holds size {held}, this is {checkpoint.size}")
                 if held == old:
@@ -105,19 +103,19 @@ class WitnessClient:
 
     def _cosignature(self, body: bytes, note: SignedNote) -> Cosignature:
         try:
-            lines = parse_signatures(body.decode())
+            lines = parse_cosignatures(body)
             mine = next((line for line in lines if line.is_by(self._verifier)), None)
             if mine is None:
                 return Cosignature(Outcome.BAD_ANSWER, None, f"no signature by {self._verifier!r}")
             self._verifier.verify(note.text, mine.signature)
-        except (TlogError, UnicodeDecodeError) as error:
+        except TlogError as error:
             return Cosignature(Outcome.BAD_ANSWER, None, str(error))
         return Cosignature(Outcome.COSIGNED, mine)
 
     def _post(self, body: bytes, until: float) -> tuple[int, str, bytes]:
         """Status, media type and body; status 0 and the problem as body when there is no answer."""
         headers = {"Content-Type": "text/plain; charset=utf-8", **self._address.headers}
-        request = urllib.request.Request(f"{self._address.url}/add-checkpoint", body, headers, method="POST")
+        request = urllib.request.Request(f"{self._address.url}/{PATH}", body, headers, method="POST")
         left = max(0.05, min(self._request_s, until - time.monotonic()))
         try:
             with _opener.open(request, timeout=left) as answer:
@@ -147,10 +145,7 @@ def _rest(error: urllib.error.HTTPError) -> bytes:
 
 
 def _size(body: bytes) -> int | None:
-    text = body.decode("ascii", errors="replace")
-    if not text.endswith("\n"):
-        return None
     try:
-        return from_decimal(text[:-1], "size")
+        return parse_conflict(body)
     except TlogError:
         return None

@@ -21,8 +21,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from monitor.files.durable import replace_file
+from monitor.tlog.add_checkpoint import AddCheckpoint
 from monitor.tlog.text import to_base64
-from monitor.witness.request import AddCheckpoint
 
 MOST_KEPT = 100  # files of each kind per log
 
@@ -41,15 +41,11 @@ class EvidenceStore:
         self._directory = directory
 
     def keep(self, kind: EvidenceKind, request: AddCheckpoint, cosigned: bytes, now_ms: int) -> Path | None:
-        """Store a refused checkpoint; a known one is not stored again.
-
-        Returns its file, durable; None when the log has as many as are kept. Raises OSError.
-        """
+        """Store a refused checkpoint. Returns its file, durable; None when it is stored already, or the log has as many
+        as are kept. Raises OSError."""
         folder, name = self._place(kind, request.checkpoint.origin, request.note.text)
         path = folder / name
-        if path.exists():
-            return path
-        if len(list(folder.glob(f"{kind.value}-*.json"))) >= MOST_KEPT:
+        if path.exists() or len(list(folder.glob(f"{kind.value}-*.json"))) >= MOST_KEPT:
             return None
         folder.mkdir(parents=True, exist_ok=True)
         fields = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from monitor.tlog.add_checkpoint import AddCheckpoint
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import ProofRefused, TlogError
 from monitor.tlog.keys import Verifier
 from monitor.tlog.merkle import EMPTY_ROOT, verify_consistency
 from monitor.tlog.note import SignedNote, verify_note
 from monitor.witness.answers import AddAnswer, Response, conflict, refusal
-from monitor.witness.request import AddCheckpoint
 
 Logs = Mapping[str, Sequence[Verifier]]
 """The logs that a witness follows: origin -> keys of the log."""

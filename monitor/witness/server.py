@@ -16,10 +16,10 @@ from aiohttp import web
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
 from monitor.witness.answers import TEXT
-from monitor.witness.request import MAX_REQUEST_BYTES
 from monitor.witness.witness import Witness
 
 THREADS = 8
+MAX_REQUEST_BYTES = 64 * 1024  # a proof of 63 hashes has 2.8 KiB, an ML-DSA-44 signature 3.3 KiB
 LIMITS = ServerLimits(
     connections=512,
     connections_per_client=256,

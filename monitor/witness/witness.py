@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from monitor.clock import wall_ms
 from monitor.logs import EventLogger
+from monitor.tlog.add_checkpoint import AddCheckpoint, cosignatures, parse_request
 from monitor.tlog.errors import BadFormat
 from monitor.tlog.keys import Signer
 from monitor.tlog.note import sign
 from monitor.witness.answers import AddAnswer, Response, refusal
 from monitor.witness.evidence import EvidenceKind, EvidenceStore
 from monitor.witness.judge import Accepted, Logs, Refusal, growth, signatures
-from monitor.witness.request import AddCheckpoint, parse
 from monitor.witness.state import Latest, WitnessState
 
 logger = EventLogger(__name__)
@@ -72,7 +72,7 @@ class Witness:
 
     def _add(self, body: bytes) -> Response:
         try:
-            request = parse(body)
+            request = parse_request(body)
         except BadFormat as error:
             return refusal(AddAnswer.MALFORMED, str(error))
         accepted = signatures(request, self._logs)
@@ -91,8 +91,8 @@ class Witness:
         """Store, then answer; the lock of the log is held."""
         origin = accepted.checkpoint.origin
         time = max(self._clock() // 1000, 0 if latest is None else latest.time)
-        cosignatures = [sign(accepted.note.text, signer, time) for signer in self._signers]
-        note = accepted.note.adding(cosignatures).data
+        lines = [sign(accepted.note.text, signer, time) for signer in self._signers]
+        note = accepted.note.adding(lines).data
         try:
             self._state.store(origin, note)
         except OSError as error:
@@ -104,7 +104,7 @@ class Witness:
         self._failpoint("stored")
         self._settle(origin, accepted.note.text)
         logger.info("witness.cosigned", stage="record", origin=origin, size=accepted.checkpoint.size)
-        return Response(AddAnswer.COSIGNED, "".join(each.line for each in cosignatures).encode())
+        return Response(AddAnswer.COSIGNED, cosignatures(lines))
 
     def _settle(self, origin: str, text: str) -> None:
         try:
@@ -124,6 +124,8 @@ class Witness:
                 self._counts.forks(self._evidence.count(EvidenceKind.FORK))
         except OSError as error:
             logger.error("witness.evidence_failed", stage="record", origin=origin, error=error)
+            return
+        if path is None:  # known, or too many: the answer is counted, the log is not filled
             return
         report = logger.critical if refused.fork else logger.warning
         report("witness.refused", stage="record", origin=origin, size=size, kind=kind.value, kept=path)

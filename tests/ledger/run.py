@@ -14,11 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.ledger import goal_proofs
+from tests.ledger import goal_proofs, goal_witness
 from tests.ledger.goal import Goal
 
 GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
     "proofs": goal_proofs.run,
+    "witness": goal_witness.run,
 }
 
 

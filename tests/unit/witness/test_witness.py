@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import Refused
-from monitor.testing.grown_log import GrownLog
+from monitor.testing.grown_log import GrownLog, request
+from monitor.tlog.add_checkpoint import MAX_REQUEST_BYTES
 from monitor.tlog.checkpoint import parse as parse_checkpoint
 from monitor.tlog.keys import KeyType, Signer
 from monitor.tlog.note import SignedNote, parse_note, parse_signatures, verify_note
 from monitor.witness.answers import AddAnswer, Response
 from monitor.witness.evidence import MOST_KEPT
-from monitor.witness.request import MAX_REQUEST_BYTES, write
 from monitor.witness.state import WitnessState
 from monitor.witness.witness import Witness
 
@@ -39,12 +39,15 @@ class Clock:
         return self.ms
 
 
+STILL = Clock()
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., Witness]:
     """Starts the witness of this directory, again where one runs."""
     running: list[WitnessState] = []
 
-    def begin(keys: list[Signer] = KEYS[:1], clock: Callable[[], int] = Clock(), log: GrownLog = LOG) -> Witness:
+    def begin(keys: list[Signer] = KEYS[:1], clock: Callable[[], int] = STILL, log: GrownLog = LOG) -> Witness:
         for state in running:
             state.close()
         state = WitnessState(tmp_path / "w", [key.verifier for key in keys], create=not (tmp_path / "w").exists())
@@ -72,7 +75,7 @@ def test_a_checkpoint_that_extends_the_last_one_is_cosigned_by_every_key(start: 
 
 def proof_changed(old: int, size: int) -> bytes:
     proof = LOG.proof(old, size)
-    return write(old, [bytes(32), *proof[1:]], LOG.note(size))
+    return request(old, [bytes(32), *proof[1:]], LOG.note(size))
 
 
 FORK = LOG.forked(5, 40)
@@ -95,7 +98,7 @@ MATRIX: list[tuple[str, bytes, AddAnswer, bytes]] = [
     ("bytes that are no UTF-8", b"old 10\n\n\xff" + NOTE, AddAnswer.MALFORMED, b""),
     ("more than the largest request", LOG.request(10, 20) + b"x" * MAX_REQUEST_BYTES, AddAnswer.MALFORMED, b""),
     ("a note that is no checkpoint", b"old 10\n\n" + NOTE.replace(b"\n20\n", b"\nXX\n"), AddAnswer.MALFORMED, b""),
-    ("an old size above the checkpoint's", write(21, [], NOTE), AddAnswer.MALFORMED, b""),
+    ("an old size above the checkpoint's", request(21, [], NOTE), AddAnswer.MALFORMED, b""),
     ("another origin", OTHER.request(0, 5), AddAnswer.UNKNOWN_LOG, b""),
     ("a signature by a key of the same name that is not known", STRANGER.request(10, 20), AddAnswer.NOT_SIGNED, b""),
     ("a signature over another text", b"old 10\n\n" + NOTE.replace(b"\n20\n", b"\n21\n"), AddAnswer.NOT_SIGNED, b""),
@@ -103,10 +106,10 @@ MATRIX: list[tuple[str, bytes, AddAnswer, bytes]] = [
     ("an old size below the last one", LOG.request(9, 20), AddAnswer.OLD_SIZE, b"10\n"),
     ("an old size above the last one", LOG.request(11, 20), AddAnswer.OLD_SIZE, b"10\n"),
     ("a smaller checkpoint", LOG.request(5, 9), AddAnswer.OLD_SIZE, b"10\n"),
-    ("another root for the last size", write(10, [], FORK.note(10)), AddAnswer.FORK, b"10\n"),
+    ("another root for the last size", request(10, [], FORK.note(10)), AddAnswer.FORK, b"10\n"),
     ("a wrong hash in the proof", proof_changed(10, 20), AddAnswer.BAD_PROOF, b""),
-    ("no proof", write(10, [], NOTE), AddAnswer.BAD_PROOF, b""),
-    ("a proof for the same size", write(10, [bytes(32)], LOG.note(10)), AddAnswer.BAD_PROOF, b""),
+    ("no proof", request(10, [], NOTE), AddAnswer.BAD_PROOF, b""),
+    ("a proof for the same size", request(10, [bytes(32)], LOG.note(10)), AddAnswer.BAD_PROOF, b""),
     ("a fork with its own proof", FORK.request(10, 20), AddAnswer.BAD_PROOF, b""),
 ]
 
@@ -127,7 +130,7 @@ def test_what_is_refused_and_changes_nothing(
 
 def test_a_proof_from_nothing_must_be_empty(start: Callable[..., Witness]) -> None:
     """422: hashes with old size 0, for a witness that has cosigned nothing."""
-    assert start().add(write(0, [bytes(32)], NOTE)).answer is AddAnswer.BAD_PROOF
+    assert start().add(request(0, [bytes(32)], NOTE)).answer is AddAnswer.BAD_PROOF
 
 
 def test_the_statuses_are_those_of_the_specification() -> None:
@@ -142,7 +145,7 @@ def test_signatures_by_unknown_keys_are_ignored_and_not_stored(start: Callable[.
     """A second signature line, by a key that the witness does not know, changes nothing."""
     witness = start()
     note = LOG.note(10, [LOG.signer, Signer("somebody", KeyType.ED25519, bytes([5]) * 32)])
-    cosigned(witness.add(write(0, [], note)), note)
+    cosigned(witness.add(request(0, [], note)), note)
     assert b"somebody" not in (witness.latest(ORIGIN) or b"")
 
 
@@ -151,7 +154,7 @@ def test_a_restart_continues_from_what_was_cosigned(start: Callable[..., Witness
     cosigned(start().add(LOG.request(0, 20)), NOTE)
     again = start()
     assert again.add(LOG.request(0, 30)).body == b"20\n"
-    assert again.add(write(20, [], LOG.forked(3, 20).note(20))).answer is AddAnswer.FORK
+    assert again.add(request(20, [], LOG.forked(3, 20).note(20))).answer is AddAnswer.FORK
     cosigned(again.add(LOG.request(20, 30)), LOG.note(30))
 
 
@@ -168,7 +171,7 @@ def test_a_fork_is_kept_with_what_was_cosigned(start: Callable[..., Witness], tm
     witness, fork = start(), LOG.forked(3, 20).note(20)
     witness.add(LOG.request(0, 20))
     for old in (20, 20, 7):
-        assert witness.add(write(old, [], fork)).answer.status == 409
+        assert witness.add(request(old, [], fork)).answer.status == 409
     (file,) = (tmp_path / "w" / "evidence").glob("*/fork-*.json")
     kept = json.loads(file.read_text())
     refused, ours = parse_note(kept["refused"].encode()), parse_note(kept["cosigned"].encode())
@@ -198,7 +201,7 @@ def test_the_evidence_of_a_log_is_bounded(start: Callable[..., Witness], tmp_pat
     witness.add(LOG.request(0, 10))
     for branch in range(MOST_KEPT + 5):
         forked = GrownLog(ORIGIN, 10, f"branch {branch} ")
-        assert witness.add(write(10, [], forked.note(10))).answer is AddAnswer.FORK
+        assert witness.add(request(10, [], forked.note(10))).answer is AddAnswer.FORK
     assert len(list((tmp_path / "w" / "evidence").glob("*/*.json"))) == MOST_KEPT
 
 

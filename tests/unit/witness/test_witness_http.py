@@ -16,13 +16,13 @@ from typing import ClassVar
 
 import pytest
 
-from monitor.testing.grown_log import GrownLog
+from monitor.testing.grown_log import GrownLog, request
 from monitor.testing.ports import free_port
 from monitor.testing.running_witness import RunningWitness
 from monitor.tlog.keys import KeyType, Signer
 from monitor.tlog.note import parse_note, sign
 from monitor.witness.client import Cosignature, Outcome, WitnessClient
-from monitor.witness.request import MAX_REQUEST_BYTES, write
+from monitor.witness.server import MAX_REQUEST_BYTES
 
 LOG = GrownLog("sandbox.example/authority", 40)
 LOGS = {LOG.origin: [LOG.signer.verifier]}
@@ -56,11 +56,11 @@ def test_the_answers_arrive_as_the_specification_says(running: RunningWitness) -
     status, _, body = post(running.url, LOG.request(0, 10))
     assert (status, body.startswith("— witness.example/w1 ".encode())) == (200, True)
     assert post(running.url, LOG.request(0, 20)) == (409, "text/x.tlog.size", b"10\n")
-    assert post(running.url, write(10, [], LOG.forked(3, 10).note(10))) == (409, "text/x.tlog.size", b"10\n")
+    assert post(running.url, request(10, [], LOG.forked(3, 10).note(10))) == (409, "text/x.tlog.size", b"10\n")
     other, stranger = GrownLog("other", 3), GrownLog(LOG.origin, 20, seed=3)
     found = [
         post(running.url, body)[0]
-        for body in (b"", other.request(0, 3), stranger.request(10, 20), write(10, [], LOG.note(20)))
+        for body in (b"", other.request(0, 3), stranger.request(10, 20), request(10, [], LOG.note(20)))
     ]
     assert found == [400, 404, 403, 422]
     assert post(running.url, b"x" * (MAX_REQUEST_BYTES + 1))[0] == 413
@@ -143,7 +143,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
