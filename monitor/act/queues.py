@@ -16,6 +16,7 @@ from monitor.act.base import Actor, Notifier
 from monitor.errors import Refused, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.records import Decision
+from monitor.model.subjects import is_pilot
 from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, difference
 
 log = EventLogger(__name__)
@@ -149,7 +150,9 @@ class AlertQueue(ActorQueue):
         self._asked = saved.attached  # whether the alerts open at the target were read
 
     def take(self, decision: Decision) -> None:
-        """Fold history without a delivery; queue new decisions."""
+        """Fold history without a delivery; queue new decisions. What is no pilot has no alerts."""
+        if not is_pilot(decision.pilot):
+            return
         cursor = self.saved.cursor.get(decision.pilot, 0)
         if self.saved.attached and decision.standing > cursor:
             super().take(decision)

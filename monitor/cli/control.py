@@ -33,6 +33,7 @@ from monitor.charter.control import (
     Submission,
     Withdrawal,
 )
+from monitor.charter.model_acts import ModelEntry
 from monitor.cli.addresses import to_option
 from monitor.cli.charter import placeholders
 from monitor.cli.terminal import echo
@@ -47,6 +48,7 @@ from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
+from monitor.model.subjects import is_pilot
 from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
 from monitor.validate.rejections import RejectionReason
@@ -166,9 +168,10 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         moved = (
             f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
         )
+        moved = f", {moved}" if is_pilot(taken.pilot) else ""
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
         echo(
-            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of "
+            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}{moved}; entry {taken.standing} of "
             f"{taken.pilot}, {signed}"
         )
     elif answer is not None and answer.rejected is not None:
@@ -217,7 +220,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
             if not isinstance(act, Submission):
                 raise
             known = None
-        first = isinstance(act, Admission | Submission | SandboxFounding)
+        first = isinstance(act, Admission | Submission | SandboxFounding | ModelEntry)
         standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
         raise click.ClickException(

@@ -25,9 +25,9 @@ from monitor.embedded.ingress import BATCH
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.run import run_until_stopped
 from monitor.errors import Refused
-from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
+from monitor.model.subjects import is_pilot
 from monitor.projections.message import notification_line
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
@@ -68,7 +68,7 @@ class Show:
         self.commands += outputs.commands
 
     def _print(self, decision: Decision) -> None:
-        if decision.pilot != SUBJECT:
+        if is_pilot(decision.pilot):
             self.levels[decision.pilot] = decision.level
         if decision.level <= decision.was or decision.level < Level.ESCALATE:
             return

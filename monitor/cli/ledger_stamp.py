@@ -74,7 +74,9 @@ def _request(path: Path, url: str, roots: list[x509.Certificate]) -> tuple[Stamp
     try:
         size = parse_checkpoint(parse_note(note).text).size
     except TlogError as error:
-        raise Refused(f"{path} is not a published checkpoint: {error}; give the file PUB/authority/checkpoint") from error
+        raise Refused(
+            f"{path} is not a published checkpoint: {error}; give the file PUB/authority/checkpoint"
+        ) from error
     store = StampStore(path.parent / "stamp")
     if size in store.sizes():
         echo(f"the checkpoint of size {size} has a stamp already; it is verified", err=True)
@@ -90,6 +92,8 @@ def _print(size: int, verdict: Verdict, as_json: bool) -> None:
         fields = {"size": size, "time": at, "authority": verdict.authority, "problems": problems}
         echo(json.dumps(fields, sort_keys=True, ensure_ascii=False))
         return
-    echo(f"size={size} time={at or '-'} authority={verdict.authority or '-'} {'sound' if verdict.proved else 'refused'}")
+    echo(
+        f"size={size} time={at or '-'} authority={verdict.authority or '-'} {'sound' if verdict.proved else 'refused'}"
+    )
     for problem in verdict.problems:
         echo(f"size {size}: {problem}", err=True)

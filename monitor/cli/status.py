@@ -20,6 +20,7 @@ from monitor.errors import SandboxMonitorError
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.names import INITIAL, Region, State
 from monitor.model.clock_record import ClockRecord, Owes
+from monitor.model.subjects import is_pilot
 from monitor.projections.clock_board import time_left
 from monitor.projections.formats import stamp
 from monitor.projections.pilot_status import PilotStatus
@@ -53,6 +54,8 @@ def status(pilot: str, to: str, prefix: str, author: str, as_json: bool, trusted
       2  usage error
       3  the server is unavailable
     """
+    if not is_pilot(pilot):
+        raise click.BadParameter(f"{pilot} is no pilot; see `sandbox show`, `model show`", param_hint="PILOT")
     try:
         found = read_status(to, pilot, prefix=prefix, identity=identity_of(author), trusted=trusted_here())
     except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from monitor.charter.spec import Charter
 from monitor.console.report import Story, nearness
 from monitor.model.records import Decision, Evidence, Outputs, Rejected
+from monitor.model.subjects import is_pilot
 
 DECISIONS = 5_000  # of one pilot
 REJECTED = 5_000  # in total
@@ -18,8 +19,8 @@ class Collector:
     """Pass every `Outputs` to `take`, then call `stories`. `charters` by pilot may grow in the meantime.
 
     Each stream (indicator and segment) keeps a share of about `POINTS` periods; when it is full, of every two
-    neighbours the one nearer to its threshold stays. `rejected` are the first rejections. Names without a charter (the
-    sandbox, applicants that are not admitted) have no story.
+    neighbours the one nearer to its threshold stays. `rejected` are the first rejections. Applicants that are not
+    admitted have no story, nor has what is no pilot (the sandbox, models).
     """
 
     def __init__(self, charters: Mapping[str, Charter]) -> None:
@@ -27,7 +28,7 @@ class Collector:
         self._stories: dict[str, Story] = {}
         self._series: dict[str, dict[tuple[str, str], list[Evidence]]] = {}
         self._more: dict[str, int] = {}
-        self._unadmitted: dict[str, list[Decision]] = {}  # decisions on the sandbox, and on applicants
+        self._unadmitted: dict[str, list[Decision]] = {}  # decisions on applicants
         self._streams = 0
         self.rejected: list[Rejected] = []
 
@@ -35,6 +36,8 @@ class Collector:
         """Add the outputs of one step."""
         self.rejected += out.rejected[: REJECTED - len(self.rejected)]
         for decision in out.decisions:
+            if not is_pilot(decision.pilot):
+                continue
             if decision.pilot not in self._charters:
                 before = self._unadmitted.setdefault(decision.pilot, [])
                 before.extend([decision] if len(before) < DECISIONS else ())

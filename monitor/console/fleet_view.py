@@ -12,8 +12,8 @@ from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
-from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
+from monitor.model.subjects import SANDBOX, is_pilot
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
 from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
@@ -139,8 +139,9 @@ class FleetView:
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
         for decision in outputs.decisions:
-            if decision.pilot == SUBJECT:
-                self._configured(decision)
+            if not is_pilot(decision.pilot):
+                if decision.pilot == SANDBOX:
+                    self._configured(decision)
                 continue
             view = self._view(decision.pilot)
             if view is not None and decision.standing > view.standing:

@@ -53,6 +53,9 @@ from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.publisher import PublicationSettings, Publisher
+from monitor.publication.routes import publication_route
+from monitor.publication.service import PublicationService
 from monitor.state.acts_once import validity
 
 log = EventLogger(__name__)
@@ -110,7 +113,8 @@ class Monitor:
     `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. The
     `sandbox` is founded after that; once it is, `charters` are neither admitted nor amended. `actors` get every
     decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs in
-    order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`.
+    order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`. `publishing`: where
+    the ledgers are published, and the seconds between rounds.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class Monitor:
         failpoint: Callable[[str], None] = lambda name: None,
         limits: ServerLimits = LIMITS,
         host_names: Sequence[str] = (),
+        publishing: tuple[PublicationSettings, float] | None = None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
         self._limits, self._host_names = limits, host_names
@@ -180,6 +185,8 @@ class Monitor:
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
+        self._publishing = publishing
+        self._publication: PublicationService | None = None
         self._web: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -223,6 +230,7 @@ class Monitor:
         delivery = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
         self._begin("actors", delivery)
         self._begin("watchers", self._project())
+        self._publish()
 
     async def _one_history(self) -> None:
         """Raise LedgerBroken when store or ledger was restored from an older copy than the other."""
@@ -260,6 +268,8 @@ class Monitor:
                 await self.runner.checkpoint()
         finally:
             await self.store.close()
+            if self._publication is not None:
+                await asyncio.to_thread(self._publication.stop)
             self.notary.close()
             self._directory_lock.release()
 
@@ -277,7 +287,16 @@ class Monitor:
         self._web.app.add_routes(
             [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
         )
+        if self._publishing is not None:
+            self._web.app.add_routes([publication_route(self._publishing[0].directory)])
         self.port = await self._web.start(HOST, self.port)
+
+    def _publish(self) -> None:
+        if self._publishing is not None:
+            settings, every_s = self._publishing
+            publisher = Publisher(self.notary.directory, lambda: self.notary.heads, settings)
+            self._publication = PublicationService(publisher, self.metrics, every_s, self.clock)
+            self._publication.start()
 
     # ---- read and step
 

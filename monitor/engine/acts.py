@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from msgspec import UNSET, structs
 
 from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Release
+from monitor.charter.model_acts import ACTS_ON_MODEL
 from monitor.charter.spec import hash_of
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
@@ -19,6 +20,7 @@ from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
+from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.errors import ControlRefused
@@ -30,6 +32,7 @@ from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
+from monitor.model.subjects import MODEL
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
 
@@ -65,8 +68,11 @@ class ControlActs:
 
     def step(self, act: ControlBase, record: Record, out: Outputs) -> None:
         """Verify one act and apply it. Raises ControlRefused or Forged; then nothing but due timers took effect."""
-        if isinstance(act, ACTS_ON_SANDBOX) != (act.pilot == SUBJECT):
-            raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
+        self._check_subject(act)
+        if isinstance(act, ACTS_ON_MODEL):
+            self._aside.refuse(act.pilot)
+            step_model(self._partition, act, record, out)
+            return
         if isinstance(act, ACTS_ON_SANDBOX):
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
             self._follow_clocks(record.received, out)
@@ -84,6 +90,17 @@ class ControlActs:
         else:
             self._aside.refuse(act.pilot)
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+
+    def _check_subject(self, act: ControlBase) -> None:
+        """Raises ControlRefused for an act on a pilot with the name of another subject, and the reverse. A pilot that
+        was admitted before models had files keeps its name."""
+        name, model = act.pilot, act.pilot.startswith(MODEL) and act.pilot not in self._partition.pilots
+        if isinstance(act, ACTS_ON_SANDBOX):
+            right = name == SUBJECT
+        else:
+            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model
+        if not right:
+            raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
     def use_configuration(self, sandbox: Sandbox, at: int, received: int, out: Outputs) -> None:
         """Put a configuration in force from `at` (ms) on, as an accepted act does that is received at `received`

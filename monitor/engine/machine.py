@@ -48,6 +48,7 @@ from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
 from monitor.state.applicant import Applicant, applicant_snapshot, restored_applicant
+from monitor.state.model_file import ModelFile, model_snapshot, restored_model
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sandbox import restored_subject
@@ -364,6 +365,11 @@ class Machine:
         return self._partition.applications
 
     @property
+    def models(self) -> Mapping[str, ModelFile]:
+        """The files of models, by key (`model:<id>`)."""
+        return self._partition.models
+
+    @property
     def sandbox(self) -> SandboxState:
         """The configuration of the sandbox, as this partition has it."""
         return self._partition.sandbox
@@ -417,14 +423,16 @@ class Machine:
         return self._partition.queued_timers
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
-        """Returns the states of the given pilots as bytes and, under "", the state of the partition. The name `sandbox`
-        is that of its configuration."""
+        """Returns the states of the given pilots and models as bytes and, under "", the state of the partition. The
+        name `sandbox` is that of its configuration."""
         names = set(pilots)
-        applicants = self._partition.applications
-        states: dict[str, bytes | None] = {
-            name: applicant_snapshot(applicants[name]) if name in applicants else self.pilots.raw(name)
-            for name in sorted(names - {SUBJECT})
-        }
+        applicants, models = self._partition.applications, self._partition.models
+        states: dict[str, bytes | None] = {}
+        for name in sorted(names - {SUBJECT}):
+            if name in applicants:
+                states[name] = applicant_snapshot(applicants[name])
+            else:
+                states[name] = model_snapshot(models[name]) if name in models else self.pilots.raw(name)
         if SUBJECT in names:
             states[SUBJECT] = msgspec.msgpack.encode(self._partition.subject)
         states[""] = msgspec.msgpack.encode(self._partition.state)
@@ -445,6 +453,8 @@ class Machine:
                 self._partition.take_clock_table()
             elif (applicant := restored_applicant(raw)) is not None:
                 self._partition.applications[name] = applicant
+            elif (model := restored_model(raw)) is not None:
+                self._partition.models[name] = model
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -19,6 +19,7 @@ from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
 from monitor.state.applicant import Applicant
+from monitor.state.model_file import ModelFile
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
 from monitor.state.rejection_rate import RejectionRates
@@ -42,7 +43,7 @@ class PartitionState(Struct, array_like=True):
 class Partition:
     """The pilots of one partition and when their timers are due.
 
-    `changed` are the pilots, and applicants, whose state differs from the last checkpoint. `service` is False for
+    `changed` are the pilots, applicants and models whose state differs from the last checkpoint. `service` is False for
     replays of telemetry without a service: then commands are neither resent nor followed up.
     """
 
@@ -56,6 +57,7 @@ class Partition:
         self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
         self.changed: set[str] = set()
         self.applications: dict[str, Applicant] = {}  # pilots that are not admitted
+        self.models: dict[str, ModelFile] = {}  # by key, `model:<id>`
         self.clock_table: ClockTable | None = None  # of the sandbox in force; `None` = there are no clocks
         self.with_clocks: set[str] = set()  # pilots that have cases
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated

@@ -33,6 +33,7 @@ from monitor.state.applicant import Applicant
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
+from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Review
@@ -204,6 +205,14 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
         "clocks": CLOCKS_BYTES,
     },
+    ModelFile: {
+        "standing": NUMBER,
+        "at": NUMBER,
+        "entries": ARRAY + ENTRIES_BYTES,
+        "size": NUMBER,
+        "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+    },
+    StandingEntry: {"id": TEXT, "kind": WORD, "names": 2 * TEXT + 1, "author": TEXT, "standing": NUMBER},
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
     Lifting: {
@@ -278,4 +287,5 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
 FIXED_BYTES = ARRAY + sum(PILOT.values())  # of a pilot's state, without what the charter bounds
 LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
 LARGEST_APPLICANT = ARRAY + sum(BOUNDS[Applicant].values())
+LARGEST_MODEL = ARRAY + sum(BOUNDS[ModelFile].values())
 LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

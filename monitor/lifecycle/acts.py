@@ -10,11 +10,11 @@ charter in force gives them; an officer then also does what `by_charter` lists.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.life import refusal as refused_by_state
@@ -41,13 +41,14 @@ class Role(StrEnum):
 
 class Rule(Struct, frozen=True, kw_only=True):
     """Who may do an act: `roles`, and in addition `by_charter` where roles come from the charter. `otherwise` is the
-    reason for everybody else. `firm_needs`: the firm may only where this fact holds. `people` is how many different
-    people must do it before it has an effect. `on_pilot` False: the act is on the sandbox, in no state of a pilot."""
+    reason for everybody else. `needs`: a role may only where this fact holds. `people` is how many different people
+    must do it before it has an effect. `on_pilot` False: the act is on the sandbox or on the file of a model, in no
+    state of a pilot."""
 
     roles: frozenset[Role]
     otherwise: Refusal
     by_charter: frozenset[Role] = frozenset()
-    firm_needs: Fact | None = None
+    needs: Mapping[Role, Fact] = {}
     people: int = 1
     on_pilot: bool = True
 
@@ -62,10 +63,19 @@ def _rules() -> dict[Act, Rule]:
     complaint = Rule(
         roles=frozenset({Role.PUBLIC_CHANNEL, Role.OFFICER, Role.FIRM}),
         otherwise=Refusal.NOT_A_COMPLAINT_CHANNEL,
-        firm_needs=Fact.OWN_COMPLAINT,
+        needs={Role.FIRM: Fact.OWN_COMPLAINT},
     )
     publish = Rule(roles=frozenset({Role.OFFICER, Role.PUBLISHER}), otherwise=Refusal.NOT_A_PUBLISHER, on_pilot=False)
     configure = Rule(roles=officer.roles, otherwise=Refusal.NOT_AN_OFFICER, on_pilot=False)
+    to_model = Rule(
+        roles=frozenset({Role.OFFICER, Role.SUPPLIER}),
+        otherwise=Refusal.NOT_A_SUPPLIER,
+        needs={Role.SUPPLIER: Fact.OWN_MODEL},
+        on_pilot=False,
+    )
+    evaluates = structs.replace(to_model, roles=to_model.roles | {Role.EVALUATOR}, otherwise=Refusal.NOT_AN_EVALUATOR)
+    own_entry = structs.replace(evaluates, needs=dict.fromkeys((Role.SUPPLIER, Role.EVALUATOR), Fact.OWN_ENTRY),
+                                otherwise=Refusal.NOT_A_SUPPLIER)  # fmt: skip
     groups: tuple[tuple[Rule, tuple[Act, ...]], ...] = (
         (firm, (Act.APPLY, Act.WITHDRAW_APPLICATION, Act.PROPOSE_CHANGE, Act.PROPOSE_CYCLE, Act.PAUSE, Act.RESUME,
                 Act.ASK_GUIDANCE, Act.FOLLOW_GUIDANCE, Act.APPEAL, Act.CONSENT_TO_PUBLISH, Act.REPORT)),
@@ -82,7 +92,10 @@ def _rules() -> dict[Act, Rule]:
          (Act.EVALUATE,)),
         (complaint, (Act.FILE_COMPLAINT, Act.WITHDRAW_COMPLAINT, Act.ANSWER_COMPLAINT, Act.REDRESS)),
         (publish, (Act.PUBLISH_TOOLKIT,)),
-        (configure, (Act.PUBLISH_LEGAL_BASIS, Act.CONFIGURE)),
+        (configure, (Act.PUBLISH_LEGAL_BASIS, Act.CONFIGURE, Act.NAME_SUPPLIER, Act.INSPECT_MODEL)),
+        (to_model, (Act.ADD_TO_MODEL,)),
+        (evaluates, (Act.EVALUATE_MODEL,)),
+        (own_entry, (Act.WITHDRAW_FROM_MODEL,)),
         (Rule(roles=frozenset({Role.APPROVER}), otherwise=Refusal.NOT_AN_APPROVER, on_pilot=False),
          (Act.APPROVE_CONFIGURATION,)),
     )  # fmt: skip
@@ -107,8 +120,8 @@ def refused_by_role(
     may = roles_that_may(act, roles_from).intersection(roles)
     if not may:
         return rule.otherwise
-    alone = may <= {Role.FIRM} and rule.firm_needs is not None
-    return Refusal.NOT_ITS_OWN if alone and rule.firm_needs not in facts else None
+    lacks = all(role in rule.needs and rule.needs[role] not in facts for role in may)
+    return Refusal.NOT_ITS_OWN if lacks else None
 
 
 def refused(

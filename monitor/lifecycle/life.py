@@ -67,6 +67,8 @@ NEEDED_FACT: dict[Fact, Refusal] = {
     Fact.LIMITS_KEPT: Refusal.LIMITS_NOT_KEPT,
     Fact.POWER_REACHED: Refusal.POWER_NOT_REACHED,
     Fact.OWN_COMPLAINT: Refusal.NOT_ITS_OWN,
+    Fact.OWN_MODEL: Refusal.NOT_ITS_OWN,
+    Fact.OWN_ENTRY: Refusal.NOT_ITS_OWN,
     Fact.BOTH_SIGNATURES: Refusal.SIGNATURES_MISSING,
     Fact.SCALES: Refusal.NOT_SCALED,
     Fact.ENDS_TERMINATED: Refusal.EXIT_MISSING,

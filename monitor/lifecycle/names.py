@@ -148,6 +148,12 @@ class Act(StrEnum):
     PUBLISH_LEGAL_BASIS = "publish_legal_basis"
     CONFIGURE = "configure"  # authorities, people, tiers, negative list, calendars, clock table
     APPROVE_CONFIGURATION = "approve_configuration"
+    # on the file of a model
+    NAME_SUPPLIER = "name_supplier"
+    ADD_TO_MODEL = "add_to_model"  # version, data compliance, scenario, limitation
+    EVALUATE_MODEL = "evaluate_model"
+    INSPECT_MODEL = "inspect_model"
+    WITHDRAW_FROM_MODEL = "withdraw_from_model"
 
 
 class Event(StrEnum):
@@ -194,6 +200,8 @@ class Fact(StrEnum):
     LIMITS_KEPT = "limits_kept"  # every upper bound is below its limit
     POWER_REACHED = "power_reached"  # the declared power was reached
     OWN_COMPLAINT = "own_complaint"  # the complaint was made to the author itself
+    OWN_MODEL = "own_model"  # the file of the model names the author as a supplier
+    OWN_ENTRY = "own_entry"  # the author added the entry
     # derived by `life.py`
     BOTH_SIGNATURES = "both_signatures"
     SCALES = "scales"

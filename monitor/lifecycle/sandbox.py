@@ -17,8 +17,9 @@ from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.standards import TierStandard as TierStandard
 from monitor.model.signing import Trusted
+from monitor.model.subjects import SANDBOX
 
-SUBJECT = "sandbox"  # key of its records on the control log
+SUBJECT = SANDBOX  # key of its records on the control log
 SANDBOX_BYTES = 384 * 1024  # of a configuration, as MessagePack
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
+from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, refused_by_role
@@ -120,10 +121,10 @@ class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.co
 
 SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
 ACTS_ON_SANDBOX = (SandboxFounding, Proposal, ProposalApproval, ProposalWithdrawal)
-AnyAct: TypeAlias = Control | SandboxAct  # what `control` carries
+AnyAct: TypeAlias = Control | SandboxAct | ModelAct  # what `control` carries
 ACT_TYPES: dict[str, type[ControlBase]] = {
     **CONTROL_TYPES,
-    **{str(kind.__struct_config__.tag): kind for kind in ACTS_ON_SANDBOX},
+    **{str(kind.__struct_config__.tag): kind for kind in (*ACTS_ON_SANDBOX, *ACTS_ON_MODEL)},
 }
 """Type on the wire -> class, of every act."""
 

@@ -146,6 +146,9 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
+    # about a model, not a pilot
+    MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
+    MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]

@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     NOT_THE_FIRM = "not_the_firm"
     NOT_AN_EVALUATOR = "not_an_evaluator"
     NOT_A_PUBLISHER = "not_a_publisher"
+    NOT_A_SUPPLIER = "not_a_supplier"
     NOT_A_COMPLAINT_CHANNEL = "not_a_complaint_channel"
     NOT_ITS_OWN = "not_its_own"
     # once
@@ -93,6 +94,13 @@ class Refusal(StrEnum):
     UNKNOWN_AUTHORITY = "unknown_authority"
     RESERVED_NAME = "reserved_name"
     BELOW_STANDARD = "below_standard"
+    # the file of a model
+    BAD_MODEL_ID = "bad_model_id"
+    UNKNOWN_VERSION = "unknown_version"
+    UNKNOWN_SCENARIO = "unknown_scenario"
+    UNKNOWN_ENTRY = "unknown_entry"
+    MODEL_FILE_FULL = "model_file_full"
+    TOO_MANY_MODELS = "too_many_models"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -152,8 +160,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_THE_FIRM: "Only the firm that runs the pilot may do this.",
     Refusal.NOT_AN_EVALUATOR: "The author is no evaluator of the sandbox, nor the firm.",
     Refusal.NOT_A_PUBLISHER: "The author is neither an authority nor a publisher that an authority named.",
+    Refusal.NOT_A_SUPPLIER: "The sandbox does not list the author as an officer, or as a supplier of this model.",
     Refusal.NOT_A_COMPLAINT_CHANNEL: "The author is neither the public channel, nor an authority, nor the firm.",
-    Refusal.NOT_ITS_OWN: "A firm acts only on complaints that were made to it.",
+    Refusal.NOT_ITS_OWN: "The author may do this only on its own: a complaint made to it, its model, its entry.",
     Refusal.REPEATED: "The same act was judged before; a copy of it changes nothing.",
     Refusal.CONFLICT: "An act with this id and other content, or another signer, was judged before.",
     Refusal.VALIDITY_MISSING: "A signed act must carry `expected_standing`, `not_before` and `not_after`.",
@@ -219,7 +228,13 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.PROPOSAL_CHANGED: "The approval names another content, or another version of the configuration.",
     Refusal.UNKNOWN_AUTHORITY: "The charter names an authority that the sandbox does not have.",
     Refusal.BELOW_STANDARD: "The amended charter misses a minimum standard of its tier.",
-    Refusal.RESERVED_NAME: "Records with the key `sandbox` are about the sandbox; no pilot has this name.",
+    Refusal.RESERVED_NAME: "Keys `sandbox` and `model:...` are of the sandbox and of models; no pilot has this name.",
+    Refusal.BAD_MODEL_ID: "The id of a model has 1 to 64 letters, digits, dots, underscores or hyphens.",
+    Refusal.UNKNOWN_VERSION: "The file of the model has no such version; add the version first.",
+    Refusal.UNKNOWN_SCENARIO: "The file of the model has no such scenario; add the scenario first.",
+    Refusal.UNKNOWN_ENTRY: "The file of the model has no such entry, or it was withdrawn.",
+    Refusal.MODEL_FILE_FULL: "The file of the model is full; withdraw entries that no longer hold.",
+    Refusal.TOO_MANY_MODELS: "Too many models have a file; no further one can be opened.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

@@ -1,8 +1,10 @@
-"""A decision as a message to a person: which pilot, which level, and why, in the sentence of the board."""
+"""A decision as a message to a person: which pilot (or other subject), which level, and why, in the sentence of the
+board."""
 
 from __future__ import annotations
 
 from monitor.model.records import Decision, Level
+from monitor.model.subjects import is_pilot, subject_words
 from monitor.projections import wording
 
 _MOVED = {
@@ -23,6 +25,8 @@ def notification_line(decision: Decision) -> str:
     >>> notification_line(d)
     'Pilot p7 of acme was halted. Charter limit exceeded.'
     """
-    verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"
     by = f" Done by {decision.author}." if decision.author else ""
+    if not is_pilot(decision.pilot):
+        return f"{subject_words(decision.pilot)}: {wording.sentence(decision)}.{by}"
+    verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"
     return f"Pilot {decision.pilot} of {decision.participant} {verb}. {wording.sentence(decision)}.{by}"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from msgspec import structs
 
 from monitor.charter.spec import Charter
-from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
+from monitor.model.subjects import is_pilot
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
 from monitor.projections.clock_board import ClockFold
@@ -81,19 +81,19 @@ class PilotSeries:
         self._pilots: dict[str, _Pilot] = {}
         self._labelled = 0
         self._facts: dict[str, Facts] = {}
-        self._configured = 0  # standing of the newest act on the sandbox
+        self._others: dict[str, int] = {}  # the newest standing of the sandbox and of models
         self._clocks = ClockSeries(cap)
         self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
 
     # -- inputs
 
     def add_decision(self, decision: Decision) -> bool:
-        """Apply a decision. Returns whether it is new; an older standing changes nothing. Decisions on the sandbox are
-        about no pilot."""
-        if decision.pilot == SUBJECT:
-            new = decision.standing > self._configured
-            self._configured = max(self._configured, decision.standing)
-            return new
+        """Apply a decision. Returns whether it is new; an older standing changes nothing. Decisions on the sandbox and
+        on models are about no pilot."""
+        if not is_pilot(decision.pilot):
+            before = self._others.get(decision.pilot, 0)
+            self._others[decision.pilot] = max(before, decision.standing)
+            return decision.standing > before
         self._clocks.add_decision(decision)
         known = self._pilot(decision.pilot, decision.participant)
         if known is None:

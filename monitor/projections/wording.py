@@ -127,6 +127,8 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
+    Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
+    Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
 }
 
 
@@ -138,8 +140,7 @@ RULED = (
     Reason.CHARTER_AGREED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
-    Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
-    Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
+    Reason.MODEL_ENTRY_ADDED, Reason.MODEL_ENTRY_WITHDRAWN,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,

@@ -103,6 +103,11 @@ ON_THE_SANDBOX = {
     Act.PUBLISH_LEGAL_BASIS: "officer",
     Act.CONFIGURE: "officer",
     Act.APPROVE_CONFIGURATION: "approver",
+    Act.NAME_SUPPLIER: "officer",
+    Act.ADD_TO_MODEL: "officer supplier",
+    Act.EVALUATE_MODEL: "officer supplier evaluator",
+    Act.INSPECT_MODEL: "officer",
+    Act.WITHDRAW_FROM_MODEL: "officer supplier evaluator",
 }
 BY_CHARTER = {  # what else the roles that a charter gives may do, where a deployment has no sandbox
     Act.ADMIT: {Role.ADMITTER},
@@ -151,10 +156,10 @@ def test_every_cell_is_as_written(act: Act) -> None:
 
 
 @pytest.mark.parametrize("act", ON_THE_SANDBOX)
-def test_acts_on_the_sandbox_depend_on_the_role_only(act: Act) -> None:
+def test_acts_on_the_sandbox_and_on_models_depend_on_the_role_only(act: Act) -> None:
     """They are in no state of a pilot."""
     for role, life in itertools.product(Role, lives(Row("", "", None))):
-        assert (refused(act, {role}, life) is None) == (role.value in ON_THE_SANDBOX[act].split())
+        assert (refused(act, {role}, life, FACTS) is None) == (role.value in ON_THE_SANDBOX[act].split())
 
 
 @pytest.mark.parametrize("act", Act)
@@ -196,6 +201,21 @@ def test_a_firm_acts_on_its_own_complaints_only() -> None:
         assert refused(act, {Role.FIRM}, running) is Refusal.NOT_ITS_OWN
         assert refused(act, {Role.FIRM}, running, {Fact.OWN_COMPLAINT}) is None
         assert refused(act, {Role.PUBLIC_CHANNEL}, running) is None
+
+
+def test_suppliers_and_evaluators_act_on_their_own_models_and_entries_only() -> None:
+    """An officer on every one. A role that has no such condition is enough."""
+    own = {
+        Act.ADD_TO_MODEL: (Role.SUPPLIER, Fact.OWN_MODEL),
+        Act.EVALUATE_MODEL: (Role.SUPPLIER, Fact.OWN_MODEL),
+        Act.WITHDRAW_FROM_MODEL: (Role.EVALUATOR, Fact.OWN_ENTRY),
+    }
+    for act, (role, fact) in own.items():
+        assert refused_by_role(act, {role}) is Refusal.NOT_ITS_OWN
+        assert refused_by_role(act, {role}, {fact}) is None
+        assert refused_by_role(act, {role, Role.OFFICER}) is None
+    assert refused_by_role(Act.EVALUATE_MODEL, {Role.EVALUATOR}) is None
+    assert refused_by_role(Act.WITHDRAW_FROM_MODEL, {Role.SUPPLIER}, {Fact.OWN_MODEL}) is Refusal.NOT_ITS_OWN
 
 
 def test_the_firms_own_evaluation_does_not_count_where_the_risk_is_high() -> None:

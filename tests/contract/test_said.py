@@ -482,6 +482,18 @@ ROWS = [
         ("withdrawn", "put person anna"),
         "act",
     ),
+    Row(
+        Reason.MODEL_ENTRY_ADDED,
+        Finding(rule="limitation", detail="fails on dialects", content={"limitation": "dialect", "by": "supplier"}),
+        ("Entry added to the file of a model", "limitation dialect", "by supplier", "fails on dialects"),
+        "act",
+    ),
+    Row(
+        Reason.MODEL_ENTRY_WITHDRAWN,
+        Finding(rule="version", detail="was wrong", content={"entry": "e-1", "number": 2.0}),
+        ("withdrawn", "entry e-1", "was wrong"),
+        "act",
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from monitor.charter.spec import Charter
 from monitor.compile.plan import Plan
 from monitor.deadlines.shipped import example_table
 from monitor.engine.partition import PartitionState
-from monitor.engine.state_bounds import BOUNDS, LARGEST_APPLICANT, LARGEST_PARTITION, LARGEST_STATE
+from monitor.engine.state_bounds import BOUNDS, LARGEST_APPLICANT, LARGEST_MODEL, LARGEST_PARTITION, LARGEST_STATE
 from monitor.kafka.topics import LARGE
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.first import first_sandbox
@@ -25,6 +25,7 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.records import Command
 from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.model_file import ModelFile
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.sandbox import SandboxSubject
 from monitor.state.snapshots import _Snapshot
@@ -44,7 +45,11 @@ def stored(kind: Any) -> Iterator[type[Struct]]:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({*stored(PilotState), *stored(PartitionState), *stored(Applicant)}, key=lambda kind: kind.__name__)
+    "kind",
+    sorted(
+        {*stored(PilotState), *stored(PartitionState), *stored(Applicant), *stored(ModelFile)},
+        key=lambda kind: kind.__name__,
+    ),
 )
 def test_every_field_of_what_is_stored_has_a_bound(kind: type[Struct]) -> None:
     """A new field needs its line in the table, and the rule that enforces it."""
@@ -61,6 +66,7 @@ def test_all_bounds_together_fit_a_record() -> None:
     """The state of a pilot stays below the documented limit, and both kinds of state below that of the broker."""
     assert LARGEST_STATE <= STATE_BYTES
     assert LARGEST_APPLICANT <= STATE_BYTES
+    assert LARGEST_MODEL <= STATE_BYTES
     assert max(STATE_BYTES, LARGEST_PARTITION) + OVERHEAD < LARGE
 
 

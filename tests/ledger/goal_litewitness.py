@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.ledger.go_tools import GoUnavailable, built
+
 from monitor.testing.grown_log import GrownLog
 from monitor.testing.ports import free_port
 from monitor.testing.wait import wait_until
@@ -28,7 +30,6 @@ from monitor.tlog.text import to_base64
 from monitor.witness.client import Outcome, WitnessClient
 from monitor.witness.cosigner import PolicyCosigner
 from tests.ledger.goal import QUICK, Goal, none_of
-from tests.ledger.go_tools import GoUnavailable, built
 
 NAME = "outside_litewitness"
 PACKAGE = "filippo.io/torchwood/cmd/litewitness"
@@ -127,7 +128,9 @@ def _vkey(witness: subprocess.Popen[str]) -> Verifier:
 
 def _database(path: Path, log: GrownLog) -> None:
     with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL)")
+        database.execute(
+            "CREATE TABLE log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL)"
+        )
         database.execute(
             "CREATE TABLE key (origin TEXT NOT NULL, key TEXT NOT NULL, FOREIGN KEY(origin) REFERENCES log(origin))"
         )

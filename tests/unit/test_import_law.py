@@ -73,6 +73,7 @@ HOMES = {
     "aiohttp": (
         "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
         "monitor/witness/server.py",
+        "monitor/publication/routes.py",
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),

@@ -288,7 +288,7 @@ def _state(contents: PartitionContents, reference: Machine, restored: Machine) -
     replay_dump(rest, restored)
     _clear_epochs(restored)
     _clear_epochs(reference)
-    have, need = (one.snapshots([*one.pilots, SUBJECT]) for one in (restored, reference))
+    have, need = (one.snapshots([*one.pilots, *one.applicants, *one.models, SUBJECT]) for one in (restored, reference))
     for pilot in sorted(have.keys() | need.keys()):
         if have.get(pilot) != need.get(pilot):
             name = f"{where} of {pilot or 'the partition'}"

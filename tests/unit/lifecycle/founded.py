@@ -132,6 +132,7 @@ class Founded:
         known = self.machine.pilots.get(pilot)
         waiting = self.machine.applicants.get(pilot)
         standing = known.standing.counter if known else waiting.standing if waiting else 0
+        standing = self.machine.models[pilot].standing if pilot in self.machine.models else standing
         standing = self.machine.sandbox_standing if pilot == SUBJECT else standing
         return {"id": f"n{self.number}", "pilot": pilot, "author": author, **validity(standing, self.at)}
 

@@ -44,9 +44,12 @@ def test_the_pilots_that_use_a_model_are_joined(ledgers: Path) -> None:
     """By digest, with what happened to each and where that stands."""
     code, said = shown(ledgers, "m1", "--json")
     assert code == 0
-    uses = {one["pilot"]: one for one in map(json.loads, said.splitlines()[:2])}
+    shown_ = json.loads(said.splitlines()[0])
+    uses = {one["pilot"]: one for one in shown_["pilots"]}
+    assert shown_["file"] is None
     assert set(uses) == {"p", "q"}
-    assert uses["p"]["events"]["limits exceeded"]
+    assert set(uses["p"]["events"]["limits exceeded"][0]) == {"number", "id"}
+    assert uses["p"]["events"]["halts"] == uses["p"]["events"]["limits exceeded"][-1:]
     assert uses["p"]["outcome"] == ""
     assert (uses["q"]["versions"], uses["q"]["outcome"]) == (["7.1"], "stop")
 
