@@ -11,7 +11,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 from monitor.testing.grown_log import GrownLog, request
@@ -98,7 +99,7 @@ def _submit(
 
 
 def _neighbours(found: list[tuple[int, int, int]]) -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int]]]:
-    return zip(found, found[1:], strict=False)
+    return pairwise(found)
 
 
 def _killed(scratch: Path) -> Goal:
@@ -108,10 +109,8 @@ def _killed(scratch: Path) -> Goal:
     state, fork = scratch / "killed", log.forked(0, KILLS + 2)
     for size in range(1, KILLS + 1):
         with _process(state, scratch / "key", log.vkey, kill_at=1) as url:
-            try:
+            with suppress(OSError, http.client.HTTPException):
                 lost += _post(url, log.request(size - 1, size))[0] == 200  # then it was not killed
-            except OSError:
-                pass
         with _process(state, scratch / "key", log.vkey, kill_at=0) as url:
             held = _post(url, log.request(size - 1, size + 1))
             forked = _post(url, request(size, [], fork.note(size)))
