@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from monitor.cli.notary import notary
 from monitor.errors import Refused, Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.projections.metrics import Metrics
-from monitor.publication.log_key import AUTHORITY, log_name, new_log_key, read_log_key
+from monitor.publication.log_key import AUTHORITY, LogKey, log_name, new_log_key, read_log_key
 from monitor.publication.newest_file import NewestFile
 from monitor.publication.routes import publication_route
 from monitor.publication.service import REFUSED_S, PublicationService
@@ -155,6 +156,16 @@ def test_a_log_key_is_made_once_readable_by_its_owner_and_gives_the_key_of_each_
     path.chmod(0o644)
     with pytest.raises(Refused, match="chmod 600"):
         read_log_key(path)
+
+
+def test_every_log_key_is_read_back_from_its_file(tmp_path: Path) -> None:
+    """Whatever the bytes of the key: its text may contain any character of base64."""
+    for number in range(64):
+        key = LogKey("sandbox.example/ledger", hashlib.sha256(bytes([number])).digest())
+        path = tmp_path / f"{number}.key"
+        path.touch(0o600)
+        path.write_text(key.text)
+        assert read_log_key(path).text == key.text
 
 
 @pytest.mark.parametrize(
