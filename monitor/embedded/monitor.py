@@ -32,6 +32,7 @@ from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
+from monitor.embedded.ledger_recorder import LedgerRecorder
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
@@ -235,7 +236,7 @@ class Monitor:
     async def _one_history(self) -> None:
         """Raise LedgerBroken when store or ledger was restored from an older copy than the other."""
         at, end = self.notary.position.get("seq", 0), await self.store.last_output()
-        if at > end:
+        if max(self.notary.position.values(), default=0) > end:
             raise LedgerBroken(
                 f"{self.notary.directory} holds outputs up to number {at}, {self.store.path} ends at {end}: the "
                 "database is older than the ledger; fix: restore a monitor.db that is as new as the ledger. Without "
@@ -451,7 +452,9 @@ class Monitor:
 
     # ---- record, act, project: readers of committed outputs
 
-    async def _follow(self, reader: OutputReader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
+    async def _follow(
+        self, reader: OutputReader | LedgerRecorder, take: Callable[[Outputs], Coroutine[Any, Any, None]]
+    ) -> None:
         """Pass on committed outputs as they appear; at a stop, first read to their end."""
         while True:
             ticket = self.emitted.ticket
@@ -464,17 +467,8 @@ class Monitor:
                 await waited(ticket, 0.1 if self._stopping else IDLE_S)
 
     async def _record(self) -> None:
-        reader = OutputReader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
-
-        async def take(outputs: Outputs) -> None:
-            if outputs.decisions or outputs.commands:
-                at = {"seq": reader.at}
-                new = await asyncio.to_thread(
-                    self.notary.record, outputs.decisions, outputs.commands, partition=0, position=at
-                )
-                self.metrics.recorded(new)
-
-        await self._follow(reader, take)
+        recorder = LedgerRecorder(self.store, self.notary, self.metrics.recorded)
+        await self._follow(recorder, recorder.enter)
 
     async def _act(self) -> None:
         # From the first decision on: each lane has a cursor and skips what it acted on before.

@@ -170,6 +170,8 @@ def _ledger(file: Path) -> Iterator[Recorded]:
     except OSError:
         kept = {}
     for entry in verify.entries(file):
+        if entry.type.typed:
+            continue
         commits = entry.version == COMMITTED
         texts = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}
         yield Recorded(entry.record(), commits, texts)

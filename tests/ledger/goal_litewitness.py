@@ -17,11 +17,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.ledger.go_tools import GoUnavailable, built
-
 from monitor.testing.grown_log import GrownLog
 from monitor.testing.ports import free_port
-from monitor.testing.wait import wait_until
+from monitor.testing.wait import Until
 from monitor.tlog.keys import Verifier, parse_vkey
 from monitor.tlog.merkle import EMPTY_ROOT
 from monitor.tlog.note import parse_note
@@ -29,6 +27,7 @@ from monitor.tlog.policy import parse_policy
 from monitor.tlog.text import to_base64
 from monitor.witness.client import Outcome, WitnessClient
 from monitor.witness.cosigner import PolicyCosigner
+from tests.ledger.go_tools import MODULE, GoUnavailable, program
 from tests.ledger.goal import QUICK, Goal, none_of
 
 NAME = "outside_litewitness"
@@ -45,12 +44,12 @@ def run() -> Iterator[Goal]:
         yield Goal(NAME, "", "0", ok=True, skipped=f"{', '.join(missing)} not installed")
         return
     try:
-        program = built(PACKAGE, "go_witness")
+        path = program(PACKAGE, MODULE.parent / "go_witness")
     except GoUnavailable as why:
         yield Goal(NAME, "", "0", ok=True, skipped=str(why))
         return
     log = GrownLog("sandbox.example/authority", max(SIZES))
-    with tempfile.TemporaryDirectory(prefix="lw") as scratch, running(program, Path(scratch), log) as (url, key):
+    with tempfile.TemporaryDirectory(prefix="lw") as scratch, running(path, Path(scratch), log) as (url, key):
         checks = list(_checks(log, url, key))
     for what, holds in checks:
         if not holds:
@@ -82,13 +81,13 @@ def _ask(client: WitnessClient, log: GrownLog, size: int) -> Outcome:
 
 
 @contextmanager
-def running(program: Path, scratch: Path, log: GrownLog) -> Iterator[tuple[str, Verifier]]:
+def running(binary: Path, scratch: Path, log: GrownLog) -> Iterator[tuple[str, Verifier]]:
     """A litewitness that follows `log`: its address and its public key."""
     agent, key = scratch / "a", scratch / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     with ExitStack() as stack:
         _process(stack, ["ssh-agent", "-D", "-a", str(agent)])
-        wait_until(agent.exists, STARTS_S)
+        Until(STARTS_S)(agent.exists)
         subprocess.run(
             ["ssh-add", "-q", str(key)], env={"SSH_AUTH_SOCK": str(agent), "PATH": "/usr/bin:/bin"}, check=True
         )
@@ -98,7 +97,7 @@ def running(program: Path, scratch: Path, log: GrownLog) -> Iterator[tuple[str, 
         witness = _process(
             stack,
             [
-                str(program), "-name", WITNESS, "-db", str(scratch / "db"), "-ssh-agent", str(agent),
+                str(binary), "-name", WITNESS, "-db", str(scratch / "db"), "-ssh-agent", str(agent),
                 "-key", listed.stdout.split()[1], "-listen", f"127.0.0.1:{port}",
             ],
         )  # fmt: skip

@@ -108,9 +108,9 @@ def _killed(scratch: Path) -> Goal:
     new_witness_key(scratch / "key", KEY.name)
     state, fork = scratch / "killed", log.forked(0, KILLS + 2)
     for size in range(1, KILLS + 1):
-        with _process(state, scratch / "key", log.vkey, kill_at=1) as url:
-            with suppress(OSError, http.client.HTTPException):
-                lost += _post(url, log.request(size - 1, size))[0] == 200  # then it was not killed
+        dies = _process(state, scratch / "key", log.vkey, kill_at=1)
+        with dies as url, suppress(OSError, http.client.HTTPException):
+            lost += _post(url, log.request(size - 1, size))[0] == 200  # then it was not killed
         with _process(state, scratch / "key", log.vkey, kill_at=0) as url:
             held = _post(url, log.request(size - 1, size + 1))
             forked = _post(url, request(size, [], fork.note(size)))

@@ -14,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.ledger import goal_proofs, goal_witness
+from tests.ledger import goal_litewitness, goal_mutations, goal_outside_formats, goal_proofs, goal_witness
 from tests.ledger.goal import Goal
 
 GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
     "proofs": goal_proofs.run,
+    "mutations": goal_mutations.run,
+    "outside_formats": goal_outside_formats.run,
     "witness": goal_witness.run,
+    "outside_litewitness": goal_litewitness.run,
 }
 
 
