@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import click
-from cryptography import x509
 
 from monitor.cli.addresses import HTTP_URL
 from monitor.cli.terminal import echo
 from monitor.errors import Refused, Unavailable
 from monitor.stamps.client import StampClient
-from monitor.stamps.roots import read_lists, read_roots
+from monitor.stamps.roots import Roots, read_lists, read_roots
 from monitor.stamps.store import StampStore, files_of, verify_files
 from monitor.stamps.verify import Verdict
 from monitor.tlog.checkpoint import parse as parse_checkpoint
@@ -68,7 +67,7 @@ def stamp(path: Path, roots: tuple[Path, ...], url: str | None, lists: tuple[Pat
     sys.exit(1 if bad else 0)
 
 
-def _request(path: Path, url: str, roots: list[x509.Certificate]) -> tuple[StampStore, int]:
+def _request(path: Path, url: str, roots: Roots) -> tuple[StampStore, int]:
     """Stamp the checkpoint in the file and store the stamp next to it."""
     note = path.read_bytes() if path.is_file() else b""
     try:

@@ -66,9 +66,9 @@ def witness(
 ) -> None:
     """Cosign checkpoints of published logs (C2SP tlog-witness) until SIGTERM or Ctrl-C.
 
-    A witness remembers the newest checkpoint of each log that it cosigned, and cosigns only what extends it. Whoever
-    publishes the log can then show no other history to anybody who asks for this cosignature. A firm runs one for the
-    log of its own pilot; an outside witness follows the authority log.
+    A witness remembers the newest checkpoint of each log that it cosigned, and cosigns only what extends it. The
+    publisher of the log can then show no other history to anybody who asks for this cosignature. A firm runs one for
+    the log of its pilot; an outside witness follows the authority log.
 
     \b
       sandbox-monitor keys new-witness acme.key --name acme.example/witness

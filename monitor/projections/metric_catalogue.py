@@ -133,7 +133,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "Since when a log lacks the quorum of its policy, so that its newest checkpoint is not published.",
         "log",
     ),
-    _spec("stamp_failures_total", "counter", "Time stamps that failed or prove nothing, by cause.", "cause"),
+    _spec("stamp_failures_total", "counter", "Time stamps that failed or prove nothing, by reason.", "reason"),
     _spec(
         "unstamped_since_timestamp_seconds",
         "gauge",

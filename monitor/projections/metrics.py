@@ -359,9 +359,9 @@ class Metrics:
         if since_ms is not None:
             self._of["quorum_lacking_since_timestamp_seconds"].labels(log).set(since_ms / 1000)
 
-    def stamp_failed(self, cause: str) -> None:
+    def stamp_failed(self, reason: str) -> None:
         """A time stamp failed, or lacks something that proves it."""
-        self._of["stamp_failures_total"].labels(cause).inc()
+        self._of["stamp_failures_total"].labels(reason).inc()
 
     def unstamped(self, since_ms: int | None) -> None:
         """Since when the oldest checkpoint without a time stamp waits; None: none does."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptography import x509
 
 from monitor.errors import Refused
 from monitor.stamps.chain import UNREADABLE, issued_by, named
 
+Roots: TypeAlias = list[x509.Certificate]
 
-def read_roots(files: Iterable[Path]) -> list[x509.Certificate]:
+
+def read_roots(files: Iterable[Path]) -> Roots:
     """The root certificates in these files. Raises Refused, naming the file, when one has none or one that is not a
     root (not signed by itself)."""
     found = []

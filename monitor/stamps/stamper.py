@@ -1,4 +1,4 @@
-"""Stamps checkpoints in a thread of its own: at most one a minute, and never in the way of whoever publishes them."""
+"""Stamps checkpoints in a background thread: at most one a minute, without delaying their publication."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def verify(
 ) -> Verdict:
     """Verify the response `raw` as a stamp on `message`.
 
-    `roots` are trusted; `certificates` and `lists` are what was stored beside it and what the caller has since. With
+    `roots` are trusted; `certificates` and `lists` are what was stored with it and what the caller has since. With
     `nonce`, it must answer that request. Every problem is named, not only the first.
     """
     response = token.decode(raw)

@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
     COSIGNED = "cosigned"
     UNAVAILABLE = "unavailable"  # no answer in time, or a transient error
-    SKIPPED = "skipped"  # it did not answer lately and is not asked yet
+    SKIPPED = "skipped"  # it did not answer the last time, and is not asked again yet
     UNKNOWN_LOG = "unknown_log"  # 404 (403 from witnesses that do not tell the two apart)
     NOT_SIGNED = "not_signed"  # 403
     REFUSED = "refused"  # another status, such as 400

@@ -1,4 +1,4 @@
-"""Keeps signed checkpoints that a witness refused to cosign, beside the one it had cosigned: evidence of a fork.
+"""Keeps signed checkpoints that a witness refused to cosign, with the one it had cosigned: evidence of a fork.
 
 One JSON file per refused checkpoint, readable by anybody with a parser of signed notes:
 
@@ -8,7 +8,7 @@ One JSON file per refused checkpoint, readable by anybody with a parser of signe
     old, proof the request's old size and hashes (base64)
     received   when, ISO 8601
 
-A fork can only be made by whoever holds the log's key. `unproven` alone proves nothing: anyone can send a true
+A fork can only be made by a holder of the log's key. `unproven` alone proves nothing: anyone can send a true
 checkpoint with a wrong proof; its file is removed when that checkpoint is cosigned later.
 """
 

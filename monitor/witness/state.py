@@ -50,7 +50,7 @@ class WitnessState:
         except OSError as error:
             raise Refused(f"{directory} cannot be used: {error.strerror}") from error
         if self._lock is None:
-            raise Refused(f"another witness runs on {directory}; stop it, or give this one a directory of its own")
+            raise Refused(f"another witness runs on {directory}; stop it, or give this one another directory")
 
     def close(self) -> None:
         """Unlock the directory. Idempotent."""

@@ -1,4 +1,4 @@
-"""A witness in a process of its own that is killed after it stored its n-th checkpoint and before it answers.
+"""A witness in a separate process that is killed after it stored its n-th checkpoint and before it answers.
 
 Run with: directory, key file, vkey of the log, n (0: never). Prints its port.
 """

@@ -145,6 +145,6 @@ def test_policies_that_cannot_be_used_are_refused_at_the_start(tmp_path: Path) -
     with pytest.raises(Refused, match="no policy names the witness key"):
         PolicyCosigner([one], [FIRM_PQ])
     bad = tmp_path / "policy"
-    bad.write_bytes(b"quorum nobody\n")
+    bad.write_bytes(b"quorum missing\n")
     with pytest.raises(Refused, match=r"policy: policy, line 1: unknown quorum"):
         read_policy(bad)
