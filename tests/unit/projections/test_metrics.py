@@ -150,6 +150,8 @@ def fill(metrics: Metrics) -> None:
     metrics.lacks_quorum("sandbox.example/acme", 5_000)
     metrics.stamp_failed("refused")
     metrics.unstamped(5_000)
+    metrics.publication_round("published")
+    metrics.publication_refused("older_than_newest", 1)
     metrics.observe(Outputs(decisions=[msgspec.structs.replace(deadline(1), pilot="p-2")]))
 
 
