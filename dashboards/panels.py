@@ -285,6 +285,26 @@ HEALTH = (
         unit="ops",
     ),
     Panel(
+        "Is the publication current?",
+        "lines",
+        (
+            (f"time() - max by (job) ({M}published_until_timestamp_seconds > 0)", "{{job}}: not published for"),
+            (f"time() - max by (job) ({M}published_checkpoint_timestamp_seconds > 0)", "{{job}}: last checkpoint"),
+        ),
+        unit="s",
+        help="Empty where ledgers are not published.",
+    ),
+    Panel(
+        "What is published, and how do rounds end?",
+        "lines",
+        (
+            (f"sum by (job) ({M}published_entries)", "{{job}} entries"),
+            (f"sum by (job) ({M}published_leaves)", "{{job}} authority leaves"),
+            (f"sum by (outcome) (rate({M}publication_rounds_total[$__rate_interval]))", "rounds: {{outcome}}"),
+            (f"sum by (reason) ({M}publication_refused)", "logs refused: {{reason}}"),
+        ),
+    ),
+    Panel(
         "How far are the readers of outputs, and how far behind?",
         "lines",
         (

@@ -80,6 +80,28 @@ READER_ALERTS = (
         {f"{M}ledger_incomplete": "0x30"},
     ),
     Alert(
+        "SandboxPublicationStopped",
+        "sandbox-monitor-health",
+        f"time() - max by (job) ({M}published_until_timestamp_seconds > 0) > 120",
+        "warning",
+        "{{ $labels.job }} has not published its ledgers for two minutes: firms, witnesses and the public do not see "
+        "new entries.",
+        {f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "1x30"},
+        {f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "1+60x30"},
+        ({"job": "sandbox-notary"},),
+    ),
+    Alert(
+        "SandboxPublicationRefused",
+        "sandbox-monitor-health",
+        f"max by (reason) ({M}publication_refused) > 0",
+        "critical",
+        "A log refuses to sign a checkpoint ({{ $labels.reason }}): the ledgers on this disk are not the continuation "
+        "of what was signed.",
+        {f'{M}publication_refused{{reason="older_than_newest"}}': "1x30"},
+        {f'{M}publication_refused{{reason="older_than_newest"}}': "0x30"},
+        ({"reason": "older_than_newest"},),
+    ),
+    Alert(
         "SandboxReaderLag",
         "sandbox-monitor-health",
         f"sum by (job, topic) ({M}reader_lag_records) > 100"

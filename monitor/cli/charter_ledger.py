@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from monitor.errors import Refused
 from monitor.model.canonical import canonical
+from monitor.notary.encoding import EntryType
 from monitor.notary.format import Damage
 from monitor.notary.store import file_name
+from monitor.notary.typed import joined
 from monitor.notary.verify import entries
 
 
@@ -36,22 +38,28 @@ def public_versions(ledger: Path, pilot: str) -> list[PublicVersion]:
     path = ledger / file_name(pilot) if ledger.is_dir() else ledger
     if not path.exists():
         raise Refused(f"{ledger} holds no ledger of {pilot}: give the directory of the notary, or the file")
-    found = []
+    found: dict[int, PublicVersion] = {}
+    parts: list[dict[str, Any]] = []
     try:
         for entry in entries(path):
-            body = msgspec.json.decode(entry.body)
+            if entry.type is EntryType.CHARTER:
+                parts.append(entry.record())
+                if parts[-1]["part"] < parts[-1]["parts"]:
+                    continue
+                body, parts = joined(parts), []
+            else:
+                body = entry.record()
             document = body.get("document")
             if entry.pilot == pilot and isinstance(document, dict):
-                found.append(
-                    PublicVersion(
-                        version=int(document["version"]),
-                        hash=str(body["charter"]),
-                        reason=str(body["reason"]),
-                        at=entry.at,
-                        standing=entry.standing,
-                        document=document,
-                    )
+                version = PublicVersion(
+                    version=int(document["version"]),
+                    hash=str(body["charter"]),
+                    reason=str(body["reason"]),
+                    at=entry.at,
+                    standing=entry.standing,
+                    document=document,
                 )
+                found.setdefault(entry.standing, version)  # a decision may hold it before the entry of the charter
     except Damage as damage:
         raise Refused(str(damage)) from None
-    return found
+    return list(found.values())

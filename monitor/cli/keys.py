@@ -9,6 +9,7 @@ import click
 from monitor.cli.terminal import echo
 from monitor.files.key_file import new_key, read_key
 from monitor.model.signing import Trusted
+from monitor.publication.log_key import AUTHORITY, log_name, new_log_key, read_log_key
 
 
 @click.group()
@@ -21,7 +22,7 @@ def keys() -> None:
     every partition take the old key away from services. Readers that start with an empty directory read old records and
     need the old key for as long as those are kept.
 
-    Exit codes: 0 done, 1 the file exists already (`new`), or is missing or unreadable (`show`).
+    Exit codes: 0 done, 1 the file exists already (`new`, `new-log`), or is missing or unreadable (`show`, `show-log`).
     """
 
 
@@ -38,6 +39,29 @@ def new(file: Path) -> None:
 def show(file: Path) -> None:
     """Print the public key of FILE."""
     echo(read_key(file).public)
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--origin", required=True, help="name of the logs: the URL, without scheme, under which they will be published"
+)
+def new_log(file: Path, origin: str) -> None:
+    """Create the key of the published logs in FILE and print the public key of the authority log (a vkey of C2SP
+    signed-note).
+
+    One key signs all logs of a sandbox, under different names: ORIGIN/authority and ORIGIN/LOG for each pilot. Back it
+    up: a log cannot continue under another key.
+    """
+    echo(new_log_key(file, origin).verifier(AUTHORITY).vkey)
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--pilot", help="of the log of this pilot instead of the authority log")
+def show_log(file: Path, pilot: str | None) -> None:
+    """Print the public key (vkey) of a published log, from the key in FILE."""
+    echo(read_log_key(file).verifier(AUTHORITY if pilot is None else log_name(pilot)).vkey)
 
 
 def checked(keys: tuple[str, ...], option: str) -> tuple[str, ...]:

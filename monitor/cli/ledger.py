@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
+from monitor.cli.ledger_compare import compare
+from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
-from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, put
-from monitor.notary.encoding import Entry
+from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, line
 from monitor.notary.format import Damage
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
-from monitor.projections.wording import REASONS, budget_words, sentence
 from monitor.verifier.main import main as verifier_main
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -39,6 +34,9 @@ def verify(arguments: tuple[str, ...]) -> None:
     sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
 
 
+ledger.add_command(compare)
+
+
 @ledger.command()
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per entry")
@@ -47,8 +45,9 @@ def show(file: Path, as_json: bool) -> None:
 
     Below each entry: what was decided, in the words of the board. For a hard rule: rule, incident, severity and harm.
     For a limit: events and exposure, what was allowed, the ratio with its interval, the evidence (an e-value) and its
-    threshold, then the alpha of this threshold and of all thresholds up to now. For an admission: the hash of the
-    charter; `charter show` prints the charter.
+    threshold, then the alpha of this threshold and of all thresholds up to now. For a charter: its hash, its version,
+    what an amendment changed and what is withheld; `charter show --ledger` prints the charter. For evidence: each
+    observation of the period with the scores of its detectors.
 
     Authors and texts of people are printed if their plaintexts are stored next to the ledger and you may read them; the
     ledger holds only commitments to them.
@@ -62,7 +61,7 @@ def show(file: Path, as_json: bool) -> None:
             known = kept.get(entry.id, [])
             verifier.check_disclosure(file, entry, known)
             texts = {plaintext.field: plaintext.text for plaintext in known}
-            for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
+            for text in [as_json_line(number, entry, texts)] if as_json else as_lines(number, entry, texts):
                 echo(text)
     except (Damage, CommitmentMismatch, PlaintextBroken) as damage:
         _say(str(damage))
@@ -93,7 +92,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
 @click.argument("file", type=FILE)
 @click.option("--entry", required=True, metavar="ID", help="the entry whose plaintexts to erase")
 @click.option(
-    "--field", "fields", multiple=True, type=click.Choice(FIELDS), help="only this; repeatable [default: all]"
+    "--field", "fields", multiple=True, metavar="NAME", help="only this, as `ledger disclose` names it; repeatable"
 )
 def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     """Erase the plaintexts of an entry and their salts. The ledger does not change and stays sound.
@@ -102,7 +101,7 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     nothing to erase.
     """
     try:
-        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
+        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields)
     except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not erased:
@@ -136,52 +135,6 @@ def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:
         return PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         return {}
-
-
-def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:
-    fields = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
-    if texts:
-        fields["words"] = texts
-    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
-
-
-def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
-    record = entry.record()
-    at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if "action" in record:
-        what = record["action"]
-    else:
-        was, level = Level(record["was"]).word, Level(record["level"]).word
-        what = f"{was} -> {level}" if was != level else level
-    who = texts.get("author") or get(record, "author") or ""
-    by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
-    kind = record.get("kind", "command")
-    head = f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
-    return [head, *(f"        {line}" for line in _explained(record, texts))]
-
-
-def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
-    """What was decided and on which numbers, in the sentences of the board, then the alpha of the thresholds. Empty for
-    records of a newer version that this one does not know: `--json` shows them."""
-    for field in FIELDS:
-        if get(record, field):
-            put(record, field, texts.get(field) or _clear(get(record, field)))
-    try:
-        if "action" in record:
-            reason = REASONS[Reason(record["reason"])]
-            return [f"Command to {record['action']} for decision {record['decision']}: {reason}."]
-        decision = msgspec.convert(record, Decision)
-    except (msgspec.ValidationError, ValueError, KeyError):
-        return []
-    small = budget_words(decision.finding)
-    if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
-        small.append(f"charter {decision.charter}")
-    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]
-
-
-def _clear(value: object) -> str:
-    """The text in an entry; empty for a commitment."""
-    return value if isinstance(value, str) else ""
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.publishing import publishing_options
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
@@ -15,6 +16,7 @@ from monitor.kafka.notary_service import NotarySettings, run_notary
 from monitor.kafka.topics import TopicNames
 from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
+from monitor.publication.publisher import PublicationSettings
 
 
 @click.command()
@@ -47,6 +49,7 @@ from monitor.projections.metrics import Metrics
     help="seconds without a write by a partition's worker until the board reports it",
 )
 @trust_option
+@publishing_options
 @metrics_options
 def notary(
     bootstrap: str,
@@ -59,13 +62,16 @@ def notary(
     metrics_port: int | None,
     metrics_host: str,
     host_names: tuple[str, ...],
+    publishing: tuple[PublicationSettings, float] | None,
 ) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
     It resumes from the position that is stored with the ledger; a decision that is read twice is recorded once. A
     command is recorded with the decision that implies it, so the ledger depends on the decisions log only. During an
     outage of the broker it retries. A record that is no decision of the monitor is skipped, counted and shown on the
-    board; with --trust-key also one that no trusted key signed. Exit codes: 0 stopped by a signal, 1 the log or the
+    board; with --trust-key also one that no trusted key signed. With --publish the ledgers are also written as logs
+    that any C2SP client can follow (`monitor/publication/README.md`); where the publication fails or refuses to sign,
+    the ledger goes on, and metrics and log say so. Exit codes: 0 stopped by a signal, 1 the log or the
     ledger is damaged, incomplete or older than the other, or the workers do not sign with a trusted key (the message
     names the fix), 2 usage error.
     """
@@ -78,6 +84,7 @@ def notary(
         host_names=host_names,
         trusted=Trusted(trusted) if trusted else None,
         silent_ms=round(silent_after * 1000),
+        publishing=publishing,
     )
     metrics = Metrics()
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)

@@ -33,10 +33,12 @@ from monitor.lifecycle.sandbox_acts import (
 from monitor.lifecycle.sandbox_diff import change_between
 from monitor.projections.formats import stamp
 from monitor.projections.sandbox_record import SandboxHistory, SandboxVersion, history_of
+from monitor.publication.log_key import new_log_key
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TO = to_option("kafka://host:port or http://host:port")
 PREFIX = click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+LOG_KEY = "log.key"
 WAIT_S = 30.0  # for the outcome of the founding
 
 
@@ -71,6 +73,7 @@ def sandbox() -> None:
     help="key file of an admitter, where the deployment has any (--admit-key)",
 )
 @click.option("--author", default="operator", show_default=True, help="who founds it")
+@click.option("--origin", help="also make DIR/log.key, the key of the published logs (`keys new-log`), for this origin")
 @click.option("--files-only", is_flag=True, help="write the files, and found nothing yet")
 @trust_option
 def init(
@@ -80,6 +83,7 @@ def init(
     name: str,
     authority: str,
     author: str,
+    origin: str | None,
     files_only: bool,
     trusted: tuple[str, ...],
 ) -> None:
@@ -96,6 +100,9 @@ def init(
       sandbox-monitor screen my-pilot --author officer --key people/officer.key --to http://127.0.0.1:8321
     """
     made = write_files(directory, name, authority)
+    if origin is not None and not (directory / LOG_KEY).exists():
+        new_log_key(directory / LOG_KEY, origin)
+        echo(f"wrote {directory / LOG_KEY}: give it to the notary (--log-key), and back it up", err=True)
     if files_only:
         return
     click.get_current_context().meta[WAIT] = WAIT_S

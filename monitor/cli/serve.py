@@ -17,12 +17,14 @@ from monitor.charter.spec import Charter
 from monitor.cli.addresses import HTTP_URL, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
+from monitor.cli.publishing import publishing_options
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
+from monitor.publication.publisher import PublicationSettings
 
 
 @click.command()
@@ -74,6 +76,7 @@ from monitor.embedded.run import run_until_stopped
 @click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
+@publishing_options
 @host_names
 def serve(
     directory: Path,
@@ -88,6 +91,7 @@ def serve(
     configuration: Path | None,
     checkpoint: float,
     host_names: tuple[str, ...],
+    publishing: tuple[PublicationSettings, float] | None,
 ) -> None:
     """Run the monitor in this process: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
@@ -112,6 +116,7 @@ def serve(
         sandbox=None if configuration is None else read_sandbox(configuration),
         checkpoint_every_ms=round(checkpoint * 1000),
         host_names=host_names,
+        publishing=publishing,
     )
 
     def started() -> None:

@@ -58,7 +58,7 @@ def counted(spec: IndicatorSpec) -> IndicatorSpec:
 
 def charter_diff(old: Charter, new: Charter) -> list[Change]:
     """All changes from `old` to `new`, in the order of the schema; none for equal charters."""
-    found = list(_differences(msgspec.to_builtins(old), msgspec.to_builtins(new), ""))
+    found = list(differences(msgspec.to_builtins(old), msgspec.to_builtins(new)))
     if found and all(field != "version" for field, _, _ in found):
         found.append(("version", old.version, new.version))
     return [Change(field, was, now, *_effect(field, old, new)) for field, was, now in found]
@@ -75,12 +75,13 @@ def overall(changes: list[Change]) -> Effect:
     return max((change.effect for change in changes), key=order.index, default=Effect.NONE)
 
 
-def _differences(old: Any, new: Any, at: str) -> Iterator[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each field that differs between two charters, or parts of them, as builtins: (field, old, new); see `Change`."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
-            yield from _differences(old.get(name), new.get(name), f"{at}.{name}".lstrip("."))
+            yield from differences(old.get(name), new.get(name), f"{at}.{name}".lstrip("."))
         return
     by = _key(old, new)
     if by is None:
@@ -90,7 +91,7 @@ def _differences(old: Any, new: Any, at: str) -> Iterator[tuple[str, Any, Any]]:
     if list(was) != list(now) and set(was) == set(now):
         yield f"{at} (order)", list(was), list(now)
     for name in [*was, *(name for name in now if name not in was)]:
-        yield from _differences(was.get(name), now.get(name), f"{at}[{name}]")
+        yield from differences(was.get(name), now.get(name), f"{at}[{name}]")
 
 
 def _key(old: Any, new: Any) -> str | None:

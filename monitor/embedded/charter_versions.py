@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 import msgspec
 from aiohttp import web
 
 from monitor.charter.control import ControlBase
+from monitor.charter.spec import Charter
 from monitor.embedded.store import Store
 from monitor.model.records import Decision, Record, Rejected
-from monitor.projections.charter_record import CAUSES, Version, versions
+from monitor.projections.charter_record import CAUSES, Version, charter_in, versions
 from monitor.validate.parse import validate_control
 
 _decision = msgspec.json.Decoder(Decision).decode
@@ -34,6 +36,20 @@ async def stored_versions(store: Store, pilot: str) -> list[Version]:
                 if not isinstance(act, Rejected):
                     acts.append(act)
         return versions(pilot, acts, decisions)
+
+    return await store.read(query)
+
+
+async def stored_charters(store: Store, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Charter]:
+    """Those of the charters `wanted` (id of the act, hash) that are on control."""
+
+    def query(db: sqlite3.Connection) -> dict[tuple[str, str], Charter]:
+        found: dict[tuple[str, str], Charter] = {}
+        for name in {act for act, _ in wanted}:
+            for row in db.execute(_ACTS, (name.encode(),)):
+                act = validate_control(Record(*row), "control", 0, secret=b"")
+                found |= {} if isinstance(act, Rejected) else charter_in(act)
+        return {key: charter for key, charter in found.items() if key in wanted}
 
     return await store.read(query)
 

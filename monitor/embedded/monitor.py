@@ -32,6 +32,7 @@ from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
+from monitor.embedded.ledger_recorder import LedgerRecorder
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
@@ -53,6 +54,9 @@ from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.publisher import PublicationSettings, Publisher
+from monitor.publication.routes import publication_route
+from monitor.publication.service import PublicationService
 from monitor.state.acts_once import validity
 
 log = EventLogger(__name__)
@@ -110,7 +114,8 @@ class Monitor:
     `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. The
     `sandbox` is founded after that; once it is, `charters` are neither admitted nor amended. `actors` get every
     decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs in
-    order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`.
+    order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`. `publishing`: where
+    the ledgers are published, and the seconds between rounds.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class Monitor:
         failpoint: Callable[[str], None] = lambda name: None,
         limits: ServerLimits = LIMITS,
         host_names: Sequence[str] = (),
+        publishing: tuple[PublicationSettings, float] | None = None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
         self._limits, self._host_names = limits, host_names
@@ -180,6 +186,8 @@ class Monitor:
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
+        self._publishing = publishing
+        self._publication: PublicationService | None = None
         self._web: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -223,11 +231,12 @@ class Monitor:
         delivery = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
         self._begin("actors", delivery)
         self._begin("watchers", self._project())
+        self._publish()
 
     async def _one_history(self) -> None:
         """Raise LedgerBroken when store or ledger was restored from an older copy than the other."""
         at, end = self.notary.position.get("seq", 0), await self.store.last_output()
-        if at > end:
+        if max(self.notary.position.values(), default=0) > end:
             raise LedgerBroken(
                 f"{self.notary.directory} holds outputs up to number {at}, {self.store.path} ends at {end}: the "
                 "database is older than the ledger; fix: restore a monitor.db that is as new as the ledger. Without "
@@ -260,6 +269,8 @@ class Monitor:
                 await self.runner.checkpoint()
         finally:
             await self.store.close()
+            if self._publication is not None:
+                await asyncio.to_thread(self._publication.stop)
             self.notary.close()
             self._directory_lock.release()
 
@@ -277,7 +288,16 @@ class Monitor:
         self._web.app.add_routes(
             [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
         )
+        if self._publishing is not None:
+            self._web.app.add_routes([publication_route(self._publishing[0].directory)])
         self.port = await self._web.start(HOST, self.port)
+
+    def _publish(self) -> None:
+        if self._publishing is not None:
+            settings, every_s = self._publishing
+            publisher = Publisher(self.notary.directory, lambda: self.notary.heads, settings)
+            self._publication = PublicationService(publisher, self.metrics, every_s, self.clock)
+            self._publication.start()
 
     # ---- read and step
 
@@ -432,7 +452,9 @@ class Monitor:
 
     # ---- record, act, project: readers of committed outputs
 
-    async def _follow(self, reader: OutputReader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
+    async def _follow(
+        self, reader: OutputReader | LedgerRecorder, take: Callable[[Outputs], Coroutine[Any, Any, None]]
+    ) -> None:
         """Pass on committed outputs as they appear; at a stop, first read to their end."""
         while True:
             ticket = self.emitted.ticket
@@ -445,17 +467,8 @@ class Monitor:
                 await waited(ticket, 0.1 if self._stopping else IDLE_S)
 
     async def _record(self) -> None:
-        reader = OutputReader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
-
-        async def take(outputs: Outputs) -> None:
-            if outputs.decisions or outputs.commands:
-                at = {"seq": reader.at}
-                new = await asyncio.to_thread(
-                    self.notary.record, outputs.decisions, outputs.commands, partition=0, position=at
-                )
-                self.metrics.recorded(new)
-
-        await self._follow(reader, take)
+        recorder = LedgerRecorder(self.store, self.notary, self.metrics.recorded)
+        await self._follow(recorder, recorder.enter)
 
     async def _act(self) -> None:
         # From the first decision on: each lane has a cursor and skips what it acted on before.

@@ -38,11 +38,12 @@ class OutputReader:
             decisions=[_decision(raw) for raw in rows.get("decisions", ())],
             commands=[_command(raw) for raw in rows.get("commands", ())],
             permits=[_permit(raw) for raw in rows.get("permits", ())],
-            evidence=[_evidence_of(raw) for raw in rows.get("evidence", ())],
+            evidence=[evidence_of(raw) for raw in rows.get("evidence", ())],
         )
 
 
-def _evidence_of(raw: bytes) -> Evidence | Closed:
+def evidence_of(raw: bytes) -> Evidence | Closed:
+    """The value of a row of `evidence`."""
     try:
         return _evidence(raw)
     except msgspec.ValidationError:

@@ -31,6 +31,9 @@ from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.publisher import PublicationSettings, Publisher
+from monitor.publication.routes import publication_route
+from monitor.publication.service import PublicationService
 
 logger = EventLogger(__name__)
 
@@ -50,6 +53,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     silent_ms: int = SILENT_MS
     host_names: tuple[str, ...] = ()
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
+    publishing: tuple[PublicationSettings, float] | None = None  # and seconds between rounds; None: not published
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -89,6 +93,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
     server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
+    publication = _publish(settings, ledger, say, metrics)
     try:
         await asyncio.gather(*tasks)
     except asyncio.CancelledError:
@@ -97,6 +102,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if publication is not None:
+            await asyncio.to_thread(publication.stop)
         await server.stop()
         await trust.close()
 
@@ -104,10 +111,22 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
     server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
     server.app.add_routes(routes(board))
+    if settings.publishing is not None:
+        server.app.add_routes([publication_route(settings.publishing[0].directory)])
     if settings.port:
         await server.start(settings.host, settings.port)
         say(f"board http://{settings.host}:{settings.port}/")
     return server
+
+
+def _publish(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> PublicationService | None:
+    if settings.publishing is None:
+        return None
+    published, every_s = settings.publishing
+    service = PublicationService(Publisher(ledger.directory, lambda: ledger.heads, published), metrics, every_s)
+    service.start()
+    say(f"notary: publishes {published.key.origin}/... in {published.directory}")
+    return service
 
 
 def _partition_of(name: str) -> tuple[str, int]:

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 FIELDS = ("author", "finding.detail")
 """Fields of a record in which people write about people."""
+WITHHELD = "withheld."
+"""Begins the field name of a part of a charter that an entry withholds; the path in the charter follows."""
 SALT = 32
 
 
@@ -91,6 +93,9 @@ def by_entry(plaintexts: Iterable[Plaintext]) -> dict[str, list[Plaintext]]:
 
 def get(record: dict[str, Any], field: str) -> Any:
     """The value of a dotted field in a record, `None` when it is missing."""
+    if field.startswith(WITHHELD):
+        inner = record.get(WITHHELD[:-1])
+        return inner.get(field.removeprefix(WITHHELD)) if isinstance(inner, dict) else None
     *parents, last = field.split(".")
     for name in parents:
         inner = record.get(name)

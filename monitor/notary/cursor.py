@@ -1,6 +1,9 @@
 """The notary's cursor, `cursor.json`: where reading of the logs resumes, and how many entries each ledger held then.
 
-    {"position": {log: next place}, "epochs": {log: highest epoch}, "entries": {pilot: entries of its ledger}}
+    {"position": {log: next place}, "epochs": {log: highest epoch}, "entries": {pilot: entries of its ledger},
+     "logs": {file name without `.ledger`: entries}}
+
+`entries` has the first shard of the decisions of each pilot, `logs` every other ledger file, where there is one.
 
 A ledger with fewer entries than its cursor says was restored from an older copy or is missing. The records in between
 would never be read again, so nothing may be appended until this is repaired. Cursors of older versions have no
@@ -9,9 +12,11 @@ would never be read again, so nothing may be appended until this is repaired. Cu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from monitor.notary.format import LogName
 
 NAME = "cursor.json"
 
@@ -26,10 +31,14 @@ class Cursor(NamedTuple):
     position: dict[str, int]
     epochs: dict[str, int]
     entries: dict[str, int] | None
+    logs: dict[str, int] = {}  # noqa: RUF012  # of a NamedTuple: never changed
 
     def line(self) -> bytes:
         """The content of the file."""
-        return json.dumps(self._asdict(), sort_keys=True).encode() + b"\n"
+        fields = self._asdict()
+        if not self.logs:
+            del fields["logs"]
+        return json.dumps(fields, sort_keys=True).encode() + b"\n"
 
 
 def empty() -> Cursor:
@@ -47,23 +56,43 @@ def read_cursor(directory: Path) -> Cursor:
         numbers = {name: {str(k): int(v) for k, v in kept[name].items()} for name in ("position", "epochs")}
         sizes = kept.get("entries")
         entries = None if sizes is None else {str(k): int(v) for k, v in sizes.items()}
+        logs = {str(k): int(v) for k, v in kept.get("logs", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CursorBroken(
             f"{path}: not a cursor ({error}); fix: delete it, the logs are then read again from their beginning "
             "and what the ledgers hold already is skipped"
         ) from None
-    return Cursor(numbers["position"], numbers["epochs"], entries)
+    return Cursor(numbers["position"], numbers["epochs"], entries, logs)
 
 
-def too_short(cursor: Cursor, sizes: Mapping[str, int]) -> list[str]:
-    """One sentence for each pilot whose ledger has fewer entries (`sizes`: pilot -> entries) than the cursor says."""
+class Sizes(NamedTuple):
+    """How many entries the ledgers in a directory hold; named as in `Cursor`."""
+
+    entries: dict[str, int]
+    logs: dict[str, int]
+
+    @classmethod
+    def of(cls, files: Iterable[tuple[LogName, Path, int]]) -> Sizes:
+        """The sizes of these ledger files: name, path, entries."""
+        found = cls({}, {})
+        for name, path, entries in files:
+            if name == LogName(name.model):
+                found.entries[name.model] = entries
+            else:
+                found.logs[path.stem] = entries
+        return found
+
+
+def too_short(cursor: Cursor, sizes: Sizes) -> list[str]:
+    """One sentence for each ledger that has fewer entries than the cursor says."""
     lacking = []
-    for pilot, known in sorted((cursor.entries or {}).items()):
-        here = sizes.get(pilot, 0)
+    named = [(f"of {pilot}", known, sizes.entries.get(pilot, 0)) for pilot, known in (cursor.entries or {}).items()]
+    named += [(f"{stem}.ledger", known, sizes.logs.get(stem, 0)) for stem, known in cursor.logs.items()]
+    for name, known, here in sorted(named):
         if here < known:
             held = f"holds {here} {'entry' if here == 1 else 'entries'}" if here else "is missing"
-            lacking.append(f"the ledger of {pilot} {held}, {NAME} knows {known}")
-    if cursor.entries is None and cursor.position and not sizes:
+            lacking.append(f"the ledger {name} {held}, {NAME} knows {known}")
+    if cursor.entries is None and cursor.position and not any(sizes):
         lacking.append(f"no ledger is here, but {NAME} says that the logs were read up to {cursor.position}")
     return lacking
 

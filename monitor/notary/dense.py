@@ -1,6 +1,7 @@
 """Finds missing entries: the decisions of a pilot are numbered 1, 2, 3 ... by `standing`, so a gap is a missing entry.
 
-Commands repeat the standing of their decision and are ignored. Two kinds of ledger have gaps and are sound:
+Commands and charters repeat the standing of their decision and are ignored. Two kinds of ledger have gaps and are
+sound:
 
 - decisions of the second stage about a vendor (they name no charter) are numbered over all vendors together;
 - older versions could give two findings that one event cleared the same id, and the second was dropped as a repeat. A
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.notary.encoding import Entry, EntryType
+from monitor.notary.encoding import Entry
 
 SEGMENTS = 64
 """Upper bound on the segments of one indicator whose exposure caps one period may clear."""
@@ -37,7 +38,7 @@ class Standings:
 
     def take(self, entry: Entry) -> None:
         """Add the next entry."""
-        if entry.type is EntryType.COMMAND:
+        if not entry.type.numbered:
             return
         if skipped := self._skipped(entry):
             self.doubtful = (*self.doubtful, *skipped)
@@ -45,7 +46,7 @@ class Standings:
         self.last, self._before = entry.standing, entry
 
     def _skipped(self, entry: Entry) -> range:
-        if entry.type is EntryType.COMMAND or self.last is None or entry.standing <= self.last + 1:
+        if not entry.type.numbered or self.last is None or entry.standing <= self.last + 1:
             return range(0)
         return range(self.last + 1, entry.standing) if _body(entry).get("charter") else range(0)
 

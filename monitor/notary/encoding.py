@@ -3,8 +3,10 @@
 All integers are unsigned and big-endian, all text is UTF-8:
 
     offset  size  field
-    0       1     format version: 1, or 2 for acts of people: the body then holds commitments instead of text
-    1       1     type: 1 decision, 2 act (a decision taken by a person), 3 command
+    0       1     format version: 1; 2 for acts of people: the body then holds commitments instead of text; 3 for
+                  records that are neither decisions nor commands
+    1       1     type: 1 decision, 2 act (a decision taken by a person), 3 command; of version 3: 4 charter,
+                  5 evidence, 6 beginning of a shard
     2       2     n = length of id, then n bytes of id
             2     n = length of pilot, then n bytes of pilot
             8     at, milliseconds since 1970-01-01T00:00Z
@@ -12,9 +14,9 @@ All integers are unsigned and big-endian, all text is UTF-8:
             8     epoch
             2     n = length of body, then n bytes of body: the record as canonical JSON (RFC 8785)
 
-In a body of version 2 the fields of `commitment.FIELDS` are each "" or {"commitment": 64 hex digits}. Nothing follows
-the body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles entry bundle can carry. Test vectors:
-`tests/data/ledger/entries.json`. Standard library only."""
+In a body of version 2 the fields of `commitment.FIELDS` are each "" or {"commitment": 64 hex digits}; `typed.py` checks
+bodies of version 3. Nothing follows the body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles
+entry bundle can carry. Test vectors: `tests/data/ledger`. Standard library only."""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ from typing import Any, NamedTuple
 
 from monitor.model.canonical import parse_canonical
 from monitor.notary.commitment import FIELDS, committed, get
+from monitor.notary.typed import KINDS, body_problem
 
-CLEAR, COMMITTED = 1, 2
-VERSIONS = (CLEAR, COMMITTED)
+CLEAR, COMMITTED, TYPED = 1, 2, 3
+VERSIONS = (CLEAR, COMMITTED, TYPED)
 LONGEST = 0xFFFF
 _NUMBERS = struct.Struct(">QQQ")
 
@@ -37,6 +40,27 @@ class EntryType(IntEnum):
     DECISION = 1
     ACT = 2
     COMMAND = 3
+    CHARTER = 4
+    EVIDENCE = 5
+    SHARD = 6
+
+    @property
+    def typed(self) -> bool:
+        """Whether version 3 has it: such entries have no standing of their own, and are no decisions."""
+        return self >= EntryType.CHARTER
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it is a decision, which has its own standing."""
+        return self <= EntryType.ACT
+
+    @property
+    def track(self) -> EntryType:
+        """The first type of those whose standings and epochs follow one order: decisions and acts; commands; what
+        version 3 has."""
+        if self.typed:
+            return EntryType.CHARTER
+        return EntryType.DECISION if self.numbered else EntryType.COMMAND
 
 
 _TYPES = frozenset(EntryType)
@@ -74,6 +98,8 @@ def encode(entry: Entry) -> bytes:
     """The bytes of an entry. Raises ValueError when a field is out of range or the entry exceeds 65,535 bytes."""
     if entry.version not in VERSIONS:
         raise ValueError(f"format version {entry.version} does not exist")
+    if EntryType(entry.type).typed != (entry.version == TYPED):
+        raise ValueError(f"format version {entry.version} has no entry of type {entry.type}")
     for name in ("at", "standing", "epoch"):
         if not 0 <= getattr(entry, name) < 1 << 64:
             raise ValueError(f"{name} {getattr(entry, name)} does not fit in 64 unsigned bits")
@@ -99,6 +125,8 @@ def decode(raw: bytes) -> Entry:
         raise Malformed(0, f"format version {raw[0]}, this reader knows {', '.join(map(str, VERSIONS))}")
     if raw[1] not in _TYPES:
         raise Malformed(1, f"entry type {raw[1]} is not known")
+    if EntryType(raw[1]).typed != (raw[0] == TYPED):
+        raise Malformed(1, f"format version {raw[0]} has no entry of type {raw[1]}")
     identity, at = _text(raw, 2, "id")
     pilot, at = _text(raw, at, "pilot")
     if len(raw) < at + _NUMBERS.size:
@@ -126,14 +154,20 @@ def check(raw: bytes) -> Entry:
     for field in FIELDS if entry.version == COMMITTED else ():
         if committed(get(record, field)) is None:
             raise Malformed(body_at, f"{field} must hold a commitment in version {COMMITTED}")
+    if entry.version == TYPED and (wrong := body_problem(record)):
+        raise Malformed(body_at, f"{entry.type.name.lower()}: {wrong}")
     return entry
 
 
 def type_of(record: dict[str, Any]) -> EntryType:
-    """The entry type of a record: commands have an `action`, acts are decisions of kind `act`."""
+    """The entry type of a record: commands have an `action`, acts are decisions of kind `act`, `typed.KINDS` are
+    records of version 3."""
     if "action" in record:
         return EntryType.COMMAND
-    return EntryType.ACT if record.get("kind") == "act" else EntryType.DECISION
+    kind = record.get("kind")
+    if kind in KINDS:
+        return EntryType[str(kind).upper()]
+    return EntryType.ACT if kind == "act" else EntryType.DECISION
 
 
 def _prefixed(name: str, raw: bytes) -> bytes:

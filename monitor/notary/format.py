@@ -3,7 +3,11 @@
 Ledger: a header, then frames. Integers are unsigned and big-endian.
 
     header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes model file id, UTF-8 | 4: CRC-32 of all before
+    or      8 bytes `SBXLEDG` + 0x02 | 2: n | n bytes model file id | 2: n | n bytes log | 2: year | 4: CRC-32
     frame   4: length of the entry | 4: CRC-32 of (8: entry number from 0 | 4: length) | 32: leaf hash | the entry
+
+The second header is that of every log but the first shard of `decisions`: `log` is `decisions` or `evidence`, `year`
+that of the shard, 0 in the first shard of a log.
 
 Index: one record of 44 bytes per entry: 8: offset just after its frame | 32: leaf hash | 4: CRC-32 of the 40 before.
 
@@ -24,6 +28,10 @@ from monitor.notary.encoding import LONGEST
 from monitor.notary.tree import leaf_hash
 
 MAGIC = b"SBXLEDG\x01"
+NAMED_MAGIC = b"SBXLEDG\x02"
+DECISIONS, EVIDENCE = "decisions", "evidence"
+LOGS = (DECISIONS, EVIDENCE)
+"""The logs of a pilot: what was decided, with commands and charters; and the evidence."""
 FRAME = struct.Struct(">II32s")
 _NUMBERED = struct.Struct(">QI")
 _INDEXED = struct.Struct(">Q32s")
@@ -54,11 +62,37 @@ class Frame(NamedTuple):
         return self.start + FRAME.size
 
 
-def header(model: str) -> bytes:
-    """The first bytes of a ledger file."""
-    name = model.encode()
-    raw = MAGIC + len(name).to_bytes(2, "big") + name
+class LogName(NamedTuple):
+    """Which entries a ledger file holds: of which model file (pilot), log and shard (a year; 0: the first shard)."""
+
+    model: str
+    log: str = DECISIONS
+    year: int = 0
+
+    @property
+    def text(self) -> str:
+        """The name as text: the model file id alone for the first shard of decisions.
+
+        >>> LogName("p").text, LogName("p", "evidence", 2027).text
+        ('p', 'p (evidence, 2027)')
+        """
+        words = [word for word in (self.log if self.log != DECISIONS else "", str(self.year or "")) if word]
+        return f"{self.model} ({', '.join(words)})" if words else self.model
+
+
+def header(name: LogName | str) -> bytes:
+    """The first bytes of a ledger file; of a model file id: those of the first shard of its decisions."""
+    name = LogName(name) if isinstance(name, str) else name
+    if name == LogName(name.model):
+        raw = MAGIC + _prefixed(name.model)
+    else:
+        raw = NAMED_MAGIC + _prefixed(name.model) + _prefixed(name.log) + name.year.to_bytes(2, "big")
     return raw + zlib.crc32(raw).to_bytes(4, "big")
+
+
+def _prefixed(text: str) -> bytes:
+    raw = text.encode()
+    return len(raw).to_bytes(2, "big") + raw
 
 
 def frame(number: int, entry: bytes) -> bytes:
@@ -97,29 +131,45 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
 class LedgerReader:
     """Reads one ledger file from front to back in bounded memory; after the last frame `end` and `torn` are set.
 
-    `model` is the model file id of the header. `torn` counts the bytes after `end` that are the beginning of an entry.
-    Raises Damage on anything that is neither a sound header or entry nor such a beginning.
+    `name` is what the header says, `model` its model file id. `torn` counts the bytes after `end` that are the
+    beginning of an entry. Raises Damage on anything that is neither a sound header or entry nor such a beginning.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self.torn = 0
         self._file = file
-        self.model = self._read_header()
+        self.name = self._read_header()
+        self.model = self.name.model
 
-    def _read_header(self) -> str:
-        start = self._file.read(len(MAGIC) + 2)
-        if not start.startswith(MAGIC):
-            raise Damage(self.path, -1, 0, "this is not a ledger of format 1", "ledger.header")
-        name = self._file.read(int.from_bytes(start[len(MAGIC) :], "big") + 4)
-        raw = start + name
-        if len(name) < 4 or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
-            raise Damage(self.path, -1, len(MAGIC), "the header does not match its checksum", "ledger.header")
-        self.end = len(raw)
+    def _read_header(self) -> LogName:
+        magic = self._file.read(len(MAGIC))
+        if magic not in (MAGIC, NAMED_MAGIC):
+            raise self._bad_header(0, "this is not a ledger of format 1 or 2")
+        raw = magic + self._field()
+        named = magic == NAMED_MAGIC
+        if named:
+            raw += self._field() + self._file.read(2)
+        check = self._file.read(4)
+        if len(check) < 4 or zlib.crc32(raw) != int.from_bytes(check, "big"):
+            raise self._bad_header(len(MAGIC), "the header does not match its checksum")
+        self.end = len(raw) + 4
+        split = 10 + int.from_bytes(raw[8:10], "big")
         try:
-            return name[:-4].decode("utf-8")
+            model, log = raw[10:split].decode("utf-8"), raw[split + 2 : -2].decode("utf-8") if named else DECISIONS
         except UnicodeDecodeError:
-            raise Damage(self.path, -1, len(MAGIC), "the model file id is not UTF-8", "ledger.header") from None
+            raise self._bad_header(len(MAGIC), "the model file id is not UTF-8") from None
+        name = LogName(model, log, int.from_bytes(raw[-2:], "big") if named else 0)
+        if log not in LOGS or (named and name == LogName(model)):
+            raise self._bad_header(len(MAGIC), f"the header names the log {log!r}, year {name.year}")
+        return name
+
+    def _bad_header(self, offset: int, problem: str) -> Damage:
+        return Damage(self.path, -1, offset, problem, "ledger.header")
+
+    def _field(self) -> bytes:
+        length = self._file.read(2)
+        return length + self._file.read(int.from_bytes(length, "big"))
 
     def __iter__(self) -> Iterator[Frame]:
         number = 0

@@ -8,8 +8,9 @@ durable before its entry is.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monitor.errors import LedgerBroken
@@ -17,11 +18,14 @@ from monitor.files.durable import Disk, RealDisk
 from monitor.logs import EventLogger
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Command, Decision
+from monitor.notary.charters import CharterKey, Charters, ChartersInForce, entries_of, wanted
 from monitor.notary.commitment import Plaintext, PlaintextBroken
-from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
-from monitor.notary.encoding import Entry
+from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, Sizes, read_cursor, too_short
+from monitor.notary.encoding import Entry, EntryType
 from monitor.notary.entries import by_a_person, entry_of, in_order
+from monitor.notary.evidence_entries import EvidenceGroup, evidence_entries
 from monitor.notary.follows import Follows
+from monitor.notary.format import DECISIONS, EVIDENCE, LogName
 from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import Head, ModelFile, file_name
@@ -67,8 +71,9 @@ class Notary:
             if isinstance(error, CursorBroken):
                 raise LedgerBroken(str(error)) from None
             raise
-        self._files = {file.model: file for file in opened}
-        self._heads = {model: file.head for model, file in self._files.items()}
+        self._files = {file.model: file for file in opened if file.name.log == DECISIONS}
+        self._evidence = {file.model: file for file in opened if file.name.log == EVIDENCE}
+        self._heads = {file.name: file.head for file in opened}
 
     @property
     def position(self) -> dict[str, int]:
@@ -78,6 +83,11 @@ class Notary:
     @property
     def heads(self) -> dict[str, Head]:
         """Size and tree head of every model file, by pilot. Only durable entries count. Thread-safe."""
+        return {name.model: head for name, head in self.logs.items() if name.log == DECISIONS}
+
+    @property
+    def logs(self) -> dict[LogName, Head]:
+        """Size and tree head of every ledger file. Only durable entries count. Thread-safe."""
         return dict(self._heads)
 
     @property
@@ -87,7 +97,7 @@ class Notary:
 
     def head(self, pilot: str) -> Head | None:
         """Size and tree head of one pilot's model file, `None` when it has no entry. Thread-safe."""
-        return self._heads.get(pilot)
+        return self._heads.get(LogName(pilot))
 
     def must_hold(self, latest: Sequence[Decision]) -> None:
         """Raise LedgerBroken unless each of these decisions is entered: for each pilot the last one of the log before
@@ -102,6 +112,10 @@ class Notary:
                     f"{decision.standing} of {decision.pilot}; {FIX.format(directory=self.directory)}"
                 )
 
+    def charters_wanted(self, decisions: Sequence[Decision]) -> set[CharterKey]:
+        """The charters that `record` makes entries of these decisions from."""
+        return wanted(decisions, self._charter_in_force)
+
     def record(
         self,
         decisions: Sequence[Decision],
@@ -110,6 +124,7 @@ class Notary:
         partition: int = 0,
         position: Mapping[str, int] | None = None,
         set_aside: SetAside | None = None,
+        charters: Charters | None = None,
     ) -> int:
         """Record the outputs of one partition, in its order. Returns how many entries are new; all are durable then.
 
@@ -119,31 +134,74 @@ class Notary:
 
         `set_aside` is called for each decision that its ledger cannot hold or that does not follow the last one there,
         with the reason in words: it is not entered, nor are its commands. Without it such a decision is an error.
+
+        `charters` holds those of `charters_wanted`, as far as they are known: each one that came into force is entered
+        after its decision. One that is not known is reported and left out.
         """
-        if self._failed:
-            raise LedgerBroken(f"the notary stopped at an earlier error: {self._failed}")
-        try:
+        with self._writing():
             records = in_order(list(decisions), list(commands))
             if set_aside is not None:
                 records = self._without_misfits(records, set_aside)
-            fresh, texts = self._fresh(records, partition)
+            fresh, texts = self._fresh(records, partition, charters)
             for pilot, entries in fresh.items():
                 # Before the entry: an entry without its plaintext would be a repeat, and never get it afterwards.
                 if pilot in texts:
                     self._plaintexts.add(Path(file_name(pilot)).stem, texts[pilot])
-                file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
-                file.append(entries)
-                self._files[pilot] = file
-                self._heads[pilot] = file.head
+                self._append(self._files, LogName(pilot), entries)
             if position is not None and dict(position) != self._position:
                 self._save(dict(position))
+        return sum(map(len, fresh.values()))
+
+    def record_evidence(self, groups: Sequence[EvidenceGroup], *, position: Mapping[str, int] | None = None) -> int:
+        """Record evidence that was gathered, in its order, in the log of evidence of each pilot. Returns how many
+        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes. Repeats are
+        dropped. A record that no entry can hold is reported and left out. Raises LedgerBroken."""
+        with self._writing():
+            fresh: dict[str, list[Entry]] = {}
+            seen: set[str] = set()
+            for group in groups:
+                try:
+                    entries = evidence_entries(group)
+                except ValueError as error:
+                    _log.error(
+                        "evidence.not_entered", stage="record", pilot=group.pilot, end=group.end, error=str(error)
+                    )
+                    continue
+                file = self._evidence.get(group.pilot)
+                new = [e for e in entries if e.id not in seen and not (file and e.id in file.ids)]
+                seen.update(entry.id for entry in new)
+                self.repeated += len(entries) - len(new)
+                if new:
+                    fresh.setdefault(group.pilot, []).extend(new)
+            for pilot, entries in fresh.items():
+                self._append(self._evidence, LogName(pilot, EVIDENCE), entries)
+            if position is not None and dict(position) != self._position:
+                self._save(dict(position))
+        return sum(map(len, fresh.values()))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What is done inside changes the files. Raises LedgerBroken on any failure, and from then on."""
+        if self._failed:
+            raise LedgerBroken(f"the notary stopped at an earlier error: {self._failed}")
+        try:
+            yield
         except OSError as error:
             self._failed = str(error)
             raise LedgerBroken(f"the ledger in {self.directory} cannot be written: {error}") from error
         except (LedgerBroken, PlaintextBroken, ValueError) as error:
             self._failed = str(error)
             raise LedgerBroken(str(error)) from error
-        return sum(map(len, fresh.values()))
+
+    def _append(self, files: dict[str, ModelFile], name: LogName, entries: Sequence[Entry]) -> None:
+        file = files.get(name.model) or ModelFile(self.directory / file_name(name), name, self._disk)
+        file.append(entries)
+        files[name.model] = file
+        self._heads[file.name] = file.head
+
+    def _charter_in_force(self, pilot: str) -> CharterKey | None:
+        file = self._files.get(pilot)
+        return None if file is None else file.charter
 
     def close(self) -> None:
         """Release the directory; another process may open it."""
@@ -172,43 +230,79 @@ class Notary:
         return kept
 
     def _fresh(
-        self, records: Sequence[Decision | Command], partition: int
+        self, records: Sequence[Decision | Command], partition: int, charters: Charters | None
     ) -> tuple[dict[str, list[Entry]], dict[str, list[Plaintext]]]:
         """Entries to append, by pilot, without repeats and void ones; and the plaintexts of their commitments."""
         fresh: dict[str, list[Entry]] = {}
         texts: dict[str, list[Plaintext]] = {}
         seen: set[tuple[str, str]] = set()
+        in_force = ChartersInForce(self._charter_in_force)
+
+        def enter(pilot: str, entries: Sequence[Entry], written: Sequence[Plaintext]) -> None:
+            file = self._files.get(pilot)
+            new = [entry for entry in entries if not (file and entry.id in file.ids)]
+            if new:
+                fresh.setdefault(pilot, []).extend(new)
+            if new and written:
+                texts.setdefault(pilot, []).extend(written)
+
         for record in records:
             file = self._files.get(record.pilot)
-            if (record.pilot, record.id) in seen or (file and record.id in file.ids):
+            repeated = (record.pilot, record.id) in seen or (file is not None and record.id in file.ids)
+            if repeated:
                 self.repeated += 1
+            elif not self._accepts(record, partition):
                 continue
-            command = isinstance(record, Command)
-            # Each log has its own order, so each has its own highest epoch; a pilot lives in one partition.
-            log = f"{'commands' if command else 'decisions'}/{partition}"
-            epochs = EpochFilter(max(self._epochs.get(log, 0), file.epochs.get(command, 0) if file else 0))
-            if not epochs.accepts(record.epoch):
-                self.voided += 1
-                _log.warning(
-                    "record.void",
-                    stage="record",
-                    pilot=record.pilot,
-                    id=record.id,
-                    epoch=record.epoch,
-                    highest_epoch=epochs.highest,
-                )
+            else:
+                seen.add((record.pilot, record.id))
+                entry, written = entry_of(record, self._plaintexts.key() if by_a_person(record) else b"")
+                enter(record.pilot, [entry], written)
+            if charters is None or not isinstance(record, Decision) or (pair := in_force.take(record)) is None:
                 continue
-            self._epochs[log] = epochs.highest
-            seen.add((record.pilot, record.id))
-            entry, written = entry_of(record, self._plaintexts.key() if by_a_person(record) else b"")
-            fresh.setdefault(record.pilot, []).append(entry)
-            if written:
-                texts.setdefault(record.pilot, []).extend(written)
+            # Behind a decision that is entered already, only where a crash came in between: nothing follows it.
+            if not repeated or (file is not None and file.standings.last == record.standing):
+                enter(record.pilot, *self._charter(record, pair, charters))
         return fresh, texts
 
+    def _accepts(self, record: Decision | Command, partition: int) -> bool:
+        """Whether a record that is new is not void; the highest epoch of its log is remembered."""
+        command = isinstance(record, Command)
+        file = self._files.get(record.pilot)
+        known = file.epochs.get(EntryType.COMMAND if command else EntryType.DECISION, 0) if file else 0
+        # Each log has its own order, so each has its own highest epoch; a pilot lives in one partition.
+        log = f"{'commands' if command else 'decisions'}/{partition}"
+        epochs = EpochFilter(max(self._epochs.get(log, 0), known))
+        if not epochs.accepts(record.epoch):
+            self.voided += 1
+            _log.warning(
+                "record.void",
+                stage="record",
+                pilot=record.pilot,
+                id=record.id,
+                epoch=record.epoch,
+                highest_epoch=epochs.highest,
+            )
+            return False
+        self._epochs[log] = epochs.highest
+        return True
+
+    def _charter(
+        self, decision: Decision, pair: tuple[CharterKey, CharterKey | None], charters: Charters
+    ) -> tuple[list[Entry], list[Plaintext]]:
+        """The entries of the charter that `decision` put in force; none where it is not known."""
+        try:
+            found = entries_of(decision, pair, charters, self._plaintexts.key())
+            why = "" if found is not None else "it is not in the control log"
+        except ValueError as error:
+            found, why = None, str(error)
+        if found is None:
+            _log.warning("charter.not_entered", stage="record", pilot=decision.pilot, act=pair[0][0], detail=why)
+            return [], []
+        return found
+
     def _save(self, position: dict[str, int]) -> None:
-        sizes = {pilot: head.size for pilot, head in self._heads.items()}
-        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, sizes).line())
+        sizes = Sizes.of((name, Path(file_name(name)), head.size) for name, head in self._heads.items())
+        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, *sizes).line())
         self._position = position
 
 
@@ -218,6 +312,6 @@ def _complete(directory: Path, kept: Cursor, opened: Sequence[ModelFile]) -> Non
     fix = FIX.format(directory=directory)
     if orphans:
         raise LedgerBroken(f"{orphans[0].with_suffix('.ledger')} is missing, its index is here; {fix}")
-    lacking = too_short(kept, {file.model: file.head.size for file in opened})
+    lacking = too_short(kept, Sizes.of((file.name, file.path, file.head.size) for file in opened))
     if lacking:
         raise LedgerBroken(f"{directory}: {'; '.join(lacking)}; {fix}")

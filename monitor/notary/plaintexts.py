@@ -78,13 +78,13 @@ class PlaintextStore:
         return {(text.id, text.field): text for text in kept if text.salt}
 
     def erase(self, name: str, entry: str, fields: Collection[str]) -> int:
-        """Erase salt and text of these fields of the record `entry`. Returns how many were erased."""
+        """Erase salt and text of these fields (none: all) of the record `entry`. Returns how many were erased."""
         path, gone, kept = self._path(name), 0, []
         if not path.exists():
             return 0
         with self._locked():
             for text in lines(path, _whole(path.read_bytes())):
-                hit = text.id == entry and text.field in fields and text.salt != ""
+                hit = text.id == entry and (not fields or text.field in fields) and text.salt != ""
                 gone += hit
                 kept.append(_line(text._replace(salt="", text="") if hit else text))
             if gone:

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.files.durable import Disk, RealDisk
 from monitor.files.side_file import move_aside
 from monitor.notary.cursor import NAME, empty
-from monitor.notary.format import LedgerReader, read_index
+from monitor.notary.format import LedgerReader, LogName, read_index
 from monitor.notary.not_entered import NAME as NOT_ENTERED
 from monitor.notary.ownership import own
 from monitor.notary.verify import cursor_of, verify
@@ -32,7 +32,8 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             if _is_cut(path, index):
                 yield f"{index}: knows more entries than {path.name} has; moved to {move_aside(index, OLD)}"
             sound = verify(path)
-            known = (cursor.entries or {}).get(sound.model)
+            first = sound.name == LogName(sound.model)
+            known = (cursor.entries or {}).get(sound.model) if first else cursor.logs.get(path.stem)
             of = f" of {known} that the cursor knows" if known is not None else ""
             yield f"{path}: {sound.entries} entries{of}, up to standing {sound.last or 0}, root {sound.root}"
             yield from sound.remarks

@@ -11,13 +11,16 @@ from typing import NamedTuple
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk
+from monitor.notary.charters import CharterKey, charter_of_entry
 from monitor.notary.cursor import FIX
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
 from monitor.notary.format import (
+    DECISIONS,
     INDEX_RECORD,
     Damage,
     LedgerReader,
+    LogName,
     checked_frames,
     frame,
     header,
@@ -41,15 +44,20 @@ class Head(NamedTuple):
     root: str
 
 
-def file_name(model: str) -> str:
-    """The file name of a model file id: a readable part and 64 bits of its SHA-256, so any id gives a safe, unique
-    name.
+def file_name(name: LogName | str) -> str:
+    """The file name of a log: a readable part and 64 bits of the SHA-256 of its model file id, so any id gives a safe,
+    unique name; then log and year, where they are not `decisions` and 0.
 
     >>> file_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65.ledger'
+    >>> file_name(LogName("acme/scoring", "evidence", 2027))
+    'acme-scoring-40cd4f64e1625b65-evidence-2027.ledger'
     """
+    model, log, year = LogName(name) if isinstance(name, str) else name
     readable = re.sub(r"[^a-z0-9]+", "-", model.lower())[:40].strip("-")
-    return "-".join(filter(None, (readable, hashlib.sha256(model.encode()).hexdigest()[:16]))) + ".ledger"
+    digest = hashlib.sha256(model.encode()).hexdigest()[:16]
+    parts = (readable, digest, "" if log == DECISIONS else log, str(year) if year else "")
+    return "-".join(filter(None, parts)) + ".ledger"
 
 
 class ModelFile:
@@ -60,15 +68,18 @@ class ModelFile:
     missing; after any OSError the object must not be used again.
     """
 
-    def __init__(self, path: Path, model: str, disk: Disk) -> None:
-        self.path, self.model, self._disk = path, model, disk
+    def __init__(self, path: Path, name: LogName | str, disk: Disk) -> None:
+        self.path, self._disk = path, disk
+        self.name = LogName(name) if isinstance(name, str) else name
+        self.model = self.name.model
         self._index = path.with_suffix(".index")
         self._end = 0  # 0: the file does not exist yet
         self._tree = Frontier()
         self.ids: set[str] = set()
-        self.epochs: dict[bool, int] = {}
-        self.standing: dict[bool, int] = {}
+        self.epochs: dict[EntryType, int] = {}
+        self.standing: dict[EntryType, int] = {}
         self.standings = Standings()
+        self.charter: CharterKey | None = None  # of the last charter that a decision put in force
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> ModelFile:
@@ -78,9 +89,9 @@ class ModelFile:
             index = read_index(path.with_suffix(".index"))
             with path.open("rb") as file:
                 reader = LedgerReader(path, file)
-                if path.name != file_name(reader.model):
-                    raise Damage(path, -1, 0, f"the file of {reader.model!r} is called {file_name(reader.model)}")
-                self = cls(path, reader.model, disk)
+                if path.name != file_name(reader.name):
+                    raise Damage(path, -1, 0, f"the file of {reader.name.text!r} is called {file_name(reader.name)}")
+                self = cls(path, reader.name, disk)
                 pending: list[tuple[int, bytes, bytes]] = []
                 for item in checked_frames(reader, index):
                     entry = decode(item.entry)
@@ -117,14 +128,14 @@ class ModelFile:
         with the outcome unknown.
         """
         standing, standings = dict(self.standing), copy(self.standings)
-        written, at = self._tree.size, self._end or len(header(self.model))
+        written, at = self._tree.size, self._end or len(header(self.name))
         acknowledged: list[tuple[int, bytes]] = []
         raws: list[bytes] = []
         for entry in entries:
-            command = entry.type is EntryType.COMMAND
-            last = standing.get(command, -1)
+            track = entry.type.track
+            last = standing.get(track, -1)
             # A command may stand at its decision's standing; two decisions never share one.
-            if entry.standing < last or (entry.standing == last and not command):
+            if entry.standing < last or (entry.standing == last and entry.type.numbered):
                 raise LedgerBroken(
                     f"{self.path}: standing {entry.standing} after {last} (record {entry.id}): these records "
                     "belong to another history than this ledger. Fix: if the decisions log (embedded: monitor.db) was "
@@ -138,7 +149,7 @@ class ModelFile:
                     f"{entry.id}). "
                     f"{FIX.format(directory=self.path.parent)}"
                 )
-            standing[command] = entry.standing
+            standing[track] = entry.standing
             standings.take(entry)
             try:
                 raw = encode(entry)
@@ -152,19 +163,20 @@ class ModelFile:
         if self._end:
             self._disk.append(self.path, self._end, data)
         else:
-            self._disk.replace(self.path, header(self.model) + data)
+            self._disk.replace(self.path, header(self.name) + data)
         self._end = at
         self._acknowledge(written, acknowledged)
         for entry, (_, leaf) in zip(entries, acknowledged, strict=True):
             self._take(entry, leaf)
 
     def _take(self, entry: Entry, leaf: bytes) -> None:
-        command = entry.type is EntryType.COMMAND
+        track = entry.type.track
         self._tree.push(leaf)
         self.ids.add(entry.id)
         self.standings.take(entry)
-        self.epochs[command] = max(entry.epoch, self.epochs.get(command, 0))
-        self.standing[command] = max(entry.standing, self.standing.get(command, -1))
+        self.charter = charter_of_entry(entry) or self.charter
+        self.epochs[track] = max(entry.epoch, self.epochs.get(track, 0))
+        self.standing[track] = max(entry.standing, self.standing.get(track, -1))
 
     def _acknowledge(self, known: int, records: list[tuple[int, bytes]]) -> None:
         if records:

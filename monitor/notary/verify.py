@@ -17,7 +17,7 @@ from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
-from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
+from monitor.notary.format import DECISIONS, Damage, LedgerReader, LogName, checked_frames, read_index
 from monitor.notary.tree import Frontier
 
 
@@ -40,6 +40,13 @@ class Verified(NamedTuple):
     first: int | None = None
     last: int | None = None
     doubtful: tuple[int, ...] = ()
+    log: str = DECISIONS
+    year: int = 0
+
+    @property
+    def name(self) -> LogName:
+        """Which log of which pilot it is."""
+        return LogName(self.model, self.log, self.year)
 
     @property
     def remarks(self) -> list[str]:
@@ -82,7 +89,7 @@ def entries(path: Path) -> Iterator[Entry]:
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
-        for _, entry in _checked(reader, index, EntryRules(reader.model)):
+        for _, entry in _checked(reader, index, EntryRules(reader.model, name=reader.name)):
             yield entry
 
 
@@ -103,7 +110,7 @@ def verify(
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
-        rules = EntryRules(reader.model)
+        rules = EntryRules(reader.model, name=reader.name)
         texts = [text for text in disclosed if text.pilot == reader.model]
         pending = by_entry(texts)
         if tree.root().hex() in wanted:
@@ -129,6 +136,8 @@ def verify(
         rules.standings.first,
         rules.standings.last,
         rules.standings.doubtful,
+        reader.name.log,
+        reader.name.year,
     )
 
 

@@ -34,16 +34,22 @@ class Version(Struct, frozen=True, kw_only=True):
     charter: Charter
 
 
+def charter_in(act: ControlBase) -> dict[tuple[str, str], Charter]:
+    """The charter that an act asks to put in force, by the id of the act and the hash; empty without one."""
+    if not isinstance(act, Admission | Amendment | Graduation) or act.charter is None:
+        return {}
+    charter = structs.replace(act.charter, pilot=act.pilot)
+    digest = hash_of(charter)
+    return {} if digest is None else {(act.id, digest): charter}
+
+
 def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decision]) -> list[Version]:
     """The charters of a pilot in the order in which they came into force; the last one is in force, or was until the
     pilot left. `acts` and `decisions` may be of any pilots, in any order, with repeats."""
     asked: dict[tuple[str, str], Charter] = {}
     for act in acts:
-        if isinstance(act, Admission | Amendment | Graduation) and act.pilot == pilot and act.charter is not None:
-            charter = structs.replace(act.charter, pilot=pilot)
-            digest = hash_of(charter)
-            if digest is not None:
-                asked[act.id, digest] = charter
+        if act.pilot == pilot:
+            asked |= charter_in(act)
     found: dict[int, Version] = {}
     for decision in decisions:
         act_id = decision.cause.removeprefix("control:")

@@ -117,6 +117,13 @@ CATALOGUE: tuple[Spec, ...] = (
         "gauge",
         "Ledgers that end before a decision that was read and could not be entered.",
     ),
+    # record: publication
+    _spec("publication_rounds_total", "counter", "Rounds of the publication, by outcome.", "outcome"),
+    _spec("published_leaves", "gauge", "Leaves of the visible checkpoint of the authority log."),
+    _spec("published_entries", "gauge", "Entries that are visible in all published pilot logs."),
+    _spec("published_until_timestamp_seconds", "gauge", "Until when everything that was entered is published."),
+    _spec("published_checkpoint_timestamp_seconds", "gauge", "When the last checkpoint became visible."),
+    _spec("publication_refused", "gauge", "Logs that refuse to sign a checkpoint, by reason.", "reason"),
     # act
     _spec("commands_total", "counter", "Commands sent to services, without retransmissions.", "action"),
     _spec("commands_again_total", "counter", "Retransmissions of unacknowledged commands.", "action"),

@@ -327,6 +327,27 @@ class Metrics:
         """Set the number of ledgers that end before a decision that could not be entered."""
         self._of["ledger_incomplete"].set(ledgers)
 
+    # -- the publication
+
+    def publication_round(self, outcome: str, rounds: int = 1) -> None:
+        """Count rounds that ended like this (`monitor.publication.service.RoundOutcome`)."""
+        self._of["publication_rounds_total"].labels(outcome).inc(rounds)
+
+    def publication_refused(self, reason: str, logs: int) -> None:
+        """Set the number of logs that refuse to sign for this reason."""
+        self._of["publication_refused"].labels(reason).set(logs)
+
+    def published_until(self, now_ms: int) -> None:
+        """What was entered before `now_ms` (wall clock) is published."""
+        self._of["published_until_timestamp_seconds"].set(now_ms / 1000)
+
+    def published(self, leaves: int, entries: int, now_ms: int | None) -> None:
+        """Set the sizes of what is visible; `now_ms` (wall clock) when a checkpoint became visible just now."""
+        self._of["published_leaves"].set(leaves)
+        self._of["published_entries"].set(entries)
+        if now_ms is not None:
+            self._of["published_checkpoint_timestamp_seconds"].set(now_ms / 1000)
+
     # -- readers of outputs
 
     def reads(self, topic: str) -> None:

@@ -104,6 +104,7 @@ def read_log_key(path: Path) -> LogKey:
         signer = parse_skey(text.strip())
         if signer.verifier.kind is not KeyType.ED25519:
             raise Refused(f"{path}: a log signs with an Ed25519 key of type 0x01; {make}")
-        return LogKey(signer.name, from_base64(text.strip().rpartition("+")[2], "skey")[1:])
+        # PRIVATE+KEY+NAME+ID+BASE64: base64 may contain a plus, a name may not.
+        return LogKey(signer.name, from_base64(text.strip().split("+", 4)[4], "skey")[1:])
     except TlogError as error:
         raise Refused(f"{path} is not a log key: {error}; restore it from a backup, or {make}") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from monitor.notary.encoding import Entry, EntryType
+from monitor.notary.encoding import Entry
 from monitor.notary.tree import Frontier
 
 Json = dict[str, Any]
@@ -34,7 +34,7 @@ class Stay:
     def __init__(self, entries: Iterable[Entry], leaves: Sequence[bytes] = ()) -> None:
         self.records: list[Json] = []
         for entry in entries:
-            if entry.type is not EntryType.COMMAND:
+            if entry.type.numbered:
                 self.records.append(entry.record())
         tree = Frontier()
         for leaf in leaves:

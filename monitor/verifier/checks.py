@@ -67,6 +67,8 @@ CHECKS: tuple[Check, ...] = (
     Check("entry.first", "the ledger begins with the first decision of the pilot", _NO_ENTRIES),
     Check("entry.epoch", "no entry was written by an owner that had been replaced", _NO_ENTRIES),
     Check("entry.version", "no entry goes back to an older format version", _NO_ENTRIES),
+    Check("entry.log", "every entry stands in the log of its type, a shard begins with its beginning", _NO_ENTRIES),
+    Check("entry.parts", "the parts of a record stand together, in their order", _NO_ENTRIES),
     Check("text.commitment", "every disclosed text is the one that was entered", "no texts were given (--disclosed)"),
     Check("charter.hash", "every charter has the hash that its decision names", "there are no charters"),
     # What was noted elsewhere.

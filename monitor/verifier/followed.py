@@ -8,24 +8,28 @@ from __future__ import annotations
 from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
+from monitor.notary.format import LogName
 from monitor.notary.tree import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.report import Report, Subject
 
 _RULES = (
     "entry.encoding", "entry.body", "entry.pilot", "entry.id", "entry.standing", "entry.gap", "entry.epoch",
-    "entry.version",
+    "entry.version", "entry.log", "entry.parts",
 )  # fmt: skip
+_OF_BODIES = ("entry.body", "entry.log", "entry.parts")  # not run without them
 
 
 class Followed:
-    """Follows the entries of one log of `model` and reports what they break.
+    """Follows the entries of one log of `model` (of a file: what its header says) and reports what they break.
 
     `sizes` are sizes at which the tree head is wanted; `heads` has them afterwards, with the head of the whole log."""
 
-    def __init__(self, where: str, model: str, anchors: Anchors, report: Report, sizes: set[int]) -> None:
+    def __init__(self, where: str, model: LogName | str, anchors: Anchors, report: Report, sizes: set[int]) -> None:
+        name, model = (model, model.model) if isinstance(model, LogName) else (None, model)
         self.where = where
         self.model = model
+        self.name = name
         self.tree = Frontier()
         self.heads: dict[int, bytes] = {}
         self.shown = 0
@@ -34,7 +38,7 @@ class Followed:
         self._roots = {bytes.fromhex(root): root for root in anchors.roots}
         self._found: dict[str, int] = {}
         self._sizes = sizes
-        self._rules = EntryRules(model, bodies=not anchors.structure)
+        self._rules = EntryRules(model, bodies=not anchors.structure, name=name)
         self._pending = by_entry(text for text in anchors.texts if text.pilot == model)
         self._told = bool(self._pending)
         self._note_head()
@@ -56,7 +60,7 @@ class Followed:
     def finish(self, kind: str) -> Subject:
         """Report the rules that every entry kept; call it once all entries were taken."""
         for check in _RULES:
-            if check != "entry.body" or not self._structure:
+            if check not in _OF_BODIES or not self._structure:
                 self._report.passed(check, self.where)
         for identity in sorted(self._pending):
             self._report.failed(

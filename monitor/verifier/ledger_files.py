@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.notary.cursor import FIX, Cursor, CursorBroken, empty, read_cursor, too_short
+from monitor.notary.cursor import FIX, Cursor, CursorBroken, Sizes, empty, read_cursor, too_short
 from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
 from monitor.notary.not_entered import problems
 from monitor.verifier.anchors import Anchors
@@ -23,7 +23,7 @@ def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Iterable[i
         index = read_index(index_path)
         with path.open("rb") as file:
             reader = LedgerReader(path, file)
-            followed = Followed(where, reader.model, anchors, report, set(sizes))
+            followed = Followed(where, reader.name, anchors, report, set(sizes))
             if not _follow(reader, index, followed, anchors, path.stat().st_size):
                 return None
     except Damage as damage:
@@ -67,14 +67,14 @@ def check_directory(directory: Path, anchors: Anchors, report: Report, sizes: It
     before = len(report.failures)
     found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes))]
     if len(report.failures) == before and len(found) == len(files):
-        _check_against_cursor(directory, cursor, report)
+        _check_against_cursor(directory, cursor, found, report)
     return found
 
 
-def _check_against_cursor(directory: Path, cursor: Cursor | None, report: Report) -> None:
+def _check_against_cursor(directory: Path, cursor: Cursor | None, found: list[Followed], report: Report) -> None:
     mine = [one for one in report.subjects if Path(one.where).parent == directory]
     if cursor is not None:
-        lacking = too_short(cursor, {one.name: one.entries for one in mine})
+        lacking = too_short(cursor, Sizes.of((one.name, Path(one.where), one.tree.size) for one in found if one.name))
         for problem in lacking:
             report.failed("directory.cursor", str(directory), f"{problem}; {FIX.format(directory=directory)}")
         if not lacking and cursor.position:
@@ -91,7 +91,10 @@ def _check_against_cursor(directory: Path, cursor: Cursor | None, report: Report
 
 
 def _ends(subjects: list[Subject]) -> dict[str, int]:
-    return {one.name: one.last or 0 for one in subjects}
+    ends: dict[str, int] = {}
+    for one in subjects:
+        ends[one.name] = max(ends.get(one.name, 0), one.last or 0)
+    return ends
 
 
 def _cursor(directory: Path, report: Report) -> Cursor | None:

@@ -127,6 +127,10 @@ def feed(metrics: Metrics, outputs: Outputs) -> None:
     metrics.held(0, 12, 3)
     metrics.checkpointed(0, now)
     metrics.recorded(len(outputs.decisions))
+    metrics.publication_round("published")
+    metrics.publication_refused("older_than_newest", 0)
+    metrics.published(1, 1, now)
+    metrics.published_until(now)
     for actor in ACTORS:
         metrics.acted(actor, "done")
         metrics.pending(actor, 0)

@@ -72,6 +72,7 @@ HOMES = {
     "requests": ("monitor/act/",),
     "aiohttp": (
         "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+        "monitor/publication/routes.py",
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),

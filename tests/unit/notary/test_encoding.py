@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.model.canonical import canonical, parse_canonical
 from monitor.model.records import Command, Decision
-from monitor.notary.encoding import VERSIONS, Entry, EntryType, Malformed, check, decode, encode
+from monitor.notary.encoding import TYPED, VERSIONS, Entry, EntryType, Malformed, check, decode, encode
 from monitor.notary.entries import entry_of, in_order
 from monitor.notary.format import frame, header, index_record
 from monitor.notary.tree import EMPTY, Frontier, leaf_hash, tree_head
@@ -149,7 +149,7 @@ NUMBER = st.integers(0, 2**64 - 1)
 ENTRIES = st.builds(
     *(Entry, st.sampled_from(EntryType), TEXT, TEXT, NUMBER, NUMBER, NUMBER, st.binary(max_size=60)),
     st.sampled_from(VERSIONS),
-)
+).filter(lambda entry: entry.type.typed == (entry.version == TYPED))
 
 
 @given(ENTRIES, ENTRIES)
@@ -209,7 +209,16 @@ def test_what_does_not_fit_is_refused(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "offset"), [(b"\x03\x01", 0), (b"\x01\x09", 1), (b"\x01", 0), (b"\x01\x01\x00\x01\xff", 2)]
+    ("raw", "offset"),
+    [
+        (b"\x04\x01", 0),
+        (b"\x01\x09", 1),
+        (b"\x01", 0),
+        (b"\x01\x01\x00\x01\xff", 2),
+        (b"\x03\x01", 1),
+        (b"\x01\x04", 1),
+        (b"\x02\x05", 1),
+    ],
 )
 def test_a_reader_refuses_what_it_does_not_know(raw: bytes, offset: int) -> None:
     """Another version, another type, another alphabet: said with the offset."""

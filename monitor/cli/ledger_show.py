@@ -1,0 +1,124 @@
+"""Entries of a ledger as text and as JSON: `sandbox-monitor ledger show`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from monitor.model.records import Decision, Level, Reason
+from monitor.notary.commitment import FIELDS, committed, get, put
+from monitor.notary.encoding import Entry
+from monitor.notary.typed import CHARTER, EVIDENCE
+from monitor.projections.wording import REASONS, budget_words, sentence
+
+Json = dict[str, Any]
+
+
+def as_json_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
+    """One JSON object: number (from 0), type, record, and the texts that are stored here."""
+    fields: Json = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
+    if texts:
+        fields["words"] = texts
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
+
+
+def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
+    """A line with number, time, standing, kind and id, then what the entry says."""
+    record = entry.record()
+    who = texts.get("author") or get(record, "author") or ""
+    by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
+    kind, what = record.get("kind", "command"), _what(record)
+    head = f"{number:>6}  {stamped(entry.at)}  standing {entry.standing:<5} {kind:<8} {what}  {entry.id}{by}"
+    said = _TYPED[kind](record, texts) if kind in _TYPED else _explained(record, texts)
+    return [head, *(f"        {line}" for line in said)]
+
+
+def stamped(at: int) -> str:
+    """A time (ms) in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _what(record: Json) -> str:
+    kind = record.get("kind")
+    part = f", part {record['part']} of {record['parts']}" if record.get("parts", 1) > 1 else ""
+    if kind == EVIDENCE:
+        rows = len(record["observations"])
+        return f"{rows} observation{'' if rows == 1 else 's'}{part}"
+    if kind == CHARTER:
+        return f"version {record['version']} {record['reason']}{part}"
+    if kind == "shard":
+        return f"{record['log']} {record['year']}"
+    if "action" in record:
+        return f"{record['action']:<20} {record['reason']}"
+    was, level = Level(record["was"]).word, Level(record["level"]).word
+    return f"{f'{was} -> {level}' if was != level else level:<20} {record['reason']}"
+
+
+def _charter(record: Json, texts: dict[str, str]) -> list[str]:
+    """The hash, what was amended, and what is withheld (with its value, where it is stored here)."""
+    lines = [f"charter {record['charter']}, put in force by decision {record['decision']}"]
+    for change in record.get("difference", ()):
+        if change.get("withheld"):
+            lines.append(f"{change['field']}: changed (withheld)")
+        else:
+            lines.append(f"{change['field']}: {_value(change['was'])} -> {_value(change['now'])}")
+    for path, value in record["withheld"].items():
+        known = texts.get(f"withheld.{path}")
+        lines.append(f"withheld {path}: {known or f'commitment {committed(value)}'}")
+    return lines
+
+
+def _evidence(record: Json, texts: dict[str, str]) -> list[str]:
+    """One line per observation: counts over exposure, what the limit allows, and each detector's score."""
+    return [_observation(row) for row in record["observations"]]
+
+
+def _observation(row: Json) -> str:
+    name = f"{row['indicator']}[{row['segment']}]" if row["segment"] else row["indicator"]
+    number = f"{row['k']:g}" if row["kind"] == "gauge" else f"{row['k']:g} of {row['m']:g}"
+    more = [f"allowed {row['allowed']:g}"] if "allowed" in row else []
+    more += [
+        f"{detector} {score:.4g} (threshold {threshold:.4g})" for detector, (score, threshold) in row["scores"].items()
+    ]
+    more += ["late revision"] if row.get("late") else []
+    more += [f"counts nowhere ({row['dropped']} events so far)"] if "dropped" in row else []
+    more += [row["unknown"]] if row.get("unknown") else []
+    return f"{name} from {stamped(row['start'])}: {number}" + "".join(f"; {one}" for one in more)
+
+
+def _shard(record: Json, texts: dict[str, str]) -> list[str]:
+    return [f"follows {record['file']}: {record['size']} entries, root {record['root']}"]
+
+
+_TYPED = {CHARTER: _charter, EVIDENCE: _evidence, "shard": _shard}
+
+
+def _explained(record: Json, texts: dict[str, str]) -> list[str]:
+    """What was decided and on which numbers, in the sentences of the board, then the alpha of the thresholds. Empty for
+    records of a newer version that this one does not know: `--json` shows them."""
+    for field in FIELDS:
+        if get(record, field):
+            put(record, field, texts.get(field) or _clear(get(record, field)))
+    try:
+        if "action" in record:
+            reason = REASONS[Reason(record["reason"])]
+            return [f"Command to {record['action']} for decision {record['decision']}: {reason}."]
+        decision = msgspec.convert(record, Decision)
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return []
+    small = budget_words(decision.finding)
+    if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+        small.append(f"charter {decision.charter}")
+    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]
+
+
+def _clear(value: object) -> str:
+    """The text in an entry; empty for a commitment."""
+    return value if isinstance(value, str) else ""
+
+
+def _value(value: Any) -> str:
+    return "(not given)" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,150 @@
+"""Gathers evidence into entries: one for each pilot and period end, with all observations and their scores.
+
+The evidence of a pilot is read in the order in which it was emitted. Observations of closed periods that follow each
+other and have the same end are one record. It is complete once the pilot's next evidence has another end, or a `Closed`
+says that every period up to this end is closed. (Which `Closed` that is depends on the other pilots of the partition,
+the record does not.) A late revision of a closed period is a record by itself, and ends the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from monitor.model.canonical import canonical
+from monitor.model.records import Closed, Evidence, digest
+from monitor.notary.charter_entries import entry_of_body
+from monitor.notary.encoding import Entry, encode
+from monitor.notary.typed import EVIDENCE, PART
+
+PART_BYTES = 48 * 1024
+"""Above so many bytes of observations, as canonical JSON, a record is cut into parts."""
+_ABOUT = ("participant", "vendor", "data_source", "model")
+
+
+class EvidenceGroup(Struct):
+    """The observations of one record; `place` is where the first of them stands in its log."""
+
+    place: int
+    observations: list[Evidence]
+    _known: dict[tuple[str, str, int], Evidence] = {}
+
+    @property
+    def pilot(self) -> str:
+        """The pilot of all observations."""
+        return self.observations[0].pilot
+
+    @property
+    def end(self) -> int:
+        """The end of the period of all observations (ms)."""
+        return self.observations[0].end
+
+    def add(self, other: Evidence) -> None:
+        """Add an observation, unless it is a repeat."""
+        name = (other.indicator, other.segment, other.start)
+        if self._known.get(name, self.observations[0]) != other:
+            self._known[name] = other
+            self.observations.append(other)
+
+    def holds(self, other: Evidence) -> bool:
+        """Whether `other`, which follows, belongs to the same record."""
+        first = self.observations[0]
+        if first.late or other.late or first.end != other.end:
+            return False
+        return all(getattr(first, name) == getattr(other, name) for name in _ABOUT)
+
+
+class EvidenceGatherer:
+    """Takes the evidence of one partition in order. Holds at most one incomplete record per pilot."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, EvidenceGroup] = {}
+
+    @property
+    def resume(self) -> int | None:
+        """The place from which evidence must be read again after a restart; `None`: from the next one."""
+        return min((group.place for group in self._open.values()), default=None)
+
+    def take(self, place: int, value: Evidence | Closed) -> list[EvidenceGroup]:
+        """Take what stands at `place` of the log. Returns the records that are complete now, in their order."""
+        if isinstance(value, Closed):
+            done = [group for group in self._open.values() if group.end <= value.through]
+            for group in done:
+                del self._open[group.pilot]
+            return done
+        last = self._open.get(value.pilot)
+        if last is not None and last.holds(value):
+            last.add(value)
+            return []
+        found = [] if last is None else [self._open.pop(value.pilot)]
+        new = EvidenceGroup(place, [value])
+        if value.late:
+            return [*found, new]
+        self._open[value.pilot] = new
+        return found
+
+
+def evidence_entries(group: EvidenceGroup) -> list[Entry]:
+    """The entries of one record: one, or several parts of at most `PART_BYTES` of observations each (one at least).
+
+    Raises ValueError on what neither canonical JSON nor an entry can hold."""
+    first = group.observations[0]
+    rows = [_row(one) for one in group.observations]
+    raws = [canonical(row) for row in rows]
+    identity = digest(EVIDENCE, group.pilot, group.end, *(getattr(first, name) for name in _ABOUT), *raws)
+    parts = list(_parts(rows, raws))
+    about = {name: getattr(first, name) for name in _ABOUT}
+    entries = []
+    for number, part in enumerate(parts, 1):
+        body: dict[str, Any] = {
+            "kind": EVIDENCE,
+            "id": identity if number == 1 else f"{identity}{PART}{number}",
+            "pilot": group.pilot,
+            "at": max(0, group.end),
+            "standing": 0,
+            "epoch": 0,
+            **about,
+            "observations": part,
+            "part": number,
+            "parts": len(parts),
+        }
+        entries.append(entry_of_body(body))
+        encode(entries[-1])
+    return entries
+
+
+def _parts(rows: list[dict[str, Any]], raws: list[bytes]) -> Iterable[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    size = 0
+    for row, raw in zip(rows, raws, strict=True):
+        if part and size + len(raw) + 1 > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += len(raw) + 1
+    yield part
+
+
+def _row(one: Evidence) -> dict[str, Any]:
+    """An observation as it stands in an entry. What says nothing is left out."""
+    row: dict[str, Any] = {
+        "indicator": one.indicator,
+        "segment": one.segment,
+        "kind": one.kind,
+        "start": one.start,
+        "k": one.k,
+        "m": one.m,
+        "scores": msgspec.to_builtins(one.scores),
+    }
+    if one.unknown:
+        row["unknown"] = one.unknown
+    if one.late:
+        row["late"] = True
+    if one.allowed is not None:
+        row["allowed"] = one.allowed
+    if one.dropped is not UNSET:
+        row["dropped"] = one.dropped
+    return row
