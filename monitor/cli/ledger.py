@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.ledger_compare import compare
+from monitor.cli.ledger_prove import prove
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
@@ -25,6 +26,9 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.group()
 def ledger() -> None:
     """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
+
+
+ledger.add_command(prove)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
