@@ -31,6 +31,7 @@ from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
 from monitor.publication.service import PublicationService
@@ -123,6 +124,7 @@ def _publish(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metric
     if settings.publishing is None:
         return None
     published, every_s = settings.publishing
+    published = connected(published, ledger.directory, metrics)
     service = PublicationService(Publisher(ledger.directory, lambda: ledger.heads, published), metrics, every_s)
     service.start()
     say(f"notary: publishes {published.key.origin}/... in {published.directory}")
