@@ -295,7 +295,7 @@ class Monitor:
     def _publish(self) -> None:
         if self._publishing is not None:
             settings, every_s = self._publishing
-            publisher = Publisher(self.notary.directory, lambda: self.notary.heads, settings)
+            publisher = Publisher(self.notary.directory, lambda: self.notary.logs, settings)
             self._publication = PublicationService(publisher, self.metrics, every_s, self.clock)
             self._publication.start()
 

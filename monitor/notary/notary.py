@@ -81,6 +81,11 @@ class Notary:
         return dict(self._position)
 
     @property
+    def epochs(self) -> dict[str, int]:
+        """The highest epoch of each log at `position`."""
+        return dict(self._epochs)
+
+    @property
     def heads(self) -> dict[str, Head]:
         """Size and tree head of every model file, by pilot. Only durable entries count. Thread-safe."""
         return {name.model: head for name, head in self.logs.items() if name.log == DECISIONS}
@@ -152,11 +157,19 @@ class Notary:
                 self._save(dict(position))
         return sum(map(len, fresh.values()))
 
-    def record_evidence(self, groups: Sequence[EvidenceGroup], *, position: Mapping[str, int] | None = None) -> int:
+    def record_evidence(
+        self,
+        groups: Sequence[EvidenceGroup],
+        *,
+        position: Mapping[str, int] | None = None,
+        epochs: Mapping[str, int] | None = None,
+    ) -> int:
         """Record evidence that was gathered, in its order, in the log of evidence of each pilot. Returns how many
-        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes. Repeats are
-        dropped. A record that no entry can hold is reported and left out. Raises LedgerBroken."""
+        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes; `epochs`
+        are those in force there, by log. Repeats are dropped. A record that no entry can hold is reported and left out.
+        Raises LedgerBroken."""
         with self._writing():
+            self._epochs |= epochs or {}
             fresh: dict[str, list[Entry]] = {}
             seen: set[str] = set()
             for group in groups:
