@@ -6,6 +6,7 @@ SandboxMonitorError
 │   ├── Forged             a signature is missing, of a key that is not trusted, or not of these bytes
 │   └── BadEvent           the service passed the SDK a value that no event can carry: fix the call
 ├── HistoryBroken          a file of recorded input is not what `export` writes: report line and fix
+├── ReplayDiffers          a replay differs from the record: report both values of each difference
 ├── NotDeterministic       one history gave two results: report it, the guarantee of replay is broken
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
@@ -77,6 +78,16 @@ class CharterError(SandboxMonitorError):
 
 class HistoryBroken(SandboxMonitorError):
     """A file of recorded input cannot be read. The message names the line and the fix."""
+
+
+class ReplayDiffers(SandboxMonitorError):
+    """The replay of a history gives other decisions or numbers than the ledger holds. The message begins with `TEXT`,
+    and says what explains it or where it begins."""
+
+    TEXT = "replay differs from the record"
+
+    def __init__(self, words: str) -> None:
+        super().__init__(f"{self.TEXT}: {words}")
 
 
 class NotDeterministic(SandboxMonitorError):

@@ -23,6 +23,7 @@ from monitor.engine.history_export import HistoryExport, header_of
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
+from monitor.files.program import program_id
 from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import TopicNames, participants_of, partition_count
@@ -158,7 +159,7 @@ async def _histories(
     if directory is not None:
         store = history_source.opened(directory)
         try:
-            header = header_of("embedded", 0, pilots, keyed=False, control_topic="control")
+            header = header_of("embedded", 0, pilots, keyed=False, control_topic="control", program=program_id())
             records = await _history(header, await history_source.ordered(store), pulse)
         finally:
             await store.close()
@@ -167,7 +168,15 @@ async def _histories(
         for partition in await partitions_of(bootstrap, names, pilots):
             async with PartitionHistory(bootstrap, names, partition, trusted) as log:
                 missing = await log.missing()
-                header = header_of("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
+                header = header_of(
+                    "kafka",
+                    partition,
+                    pilots,
+                    keyed=True,
+                    control_topic=names.control,
+                    missing=missing,
+                    program=program_id(),
+                )
                 if missing:
                     lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
                     echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.ledger_compare import compare
+from monitor.cli.ledger_prove import prove
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
@@ -26,11 +28,17 @@ def ledger() -> None:
     """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
 
 
+ledger.add_command(prove)
+
+
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify(arguments: tuple[str, ...]) -> None:
     """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
     sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
+
+
+ledger.add_command(compare)
 
 
 @ledger.command()

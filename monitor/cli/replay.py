@@ -22,7 +22,7 @@ from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.console.collector import Collector
 from monitor.console.report import report
-from monitor.engine.history import begins_history, decode
+from monitor.engine.history import Header, PartSums, begins_history, decode
 from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.replay import CharterReplay, read_lines
 from monitor.errors import NotDeterministic
@@ -141,7 +141,7 @@ def replay(
         collector = Collector(run.charters) if out is not None else None
         with contextlib.ExitStack() as files:
             evidence = None if evidence_path is None else files.enter_context(evidence_path.open("wb"))
-            for step in _watched(run, quiet=no_progress or not sys.stderr.isatty()):
+            for step in watched(run, quiet=no_progress or not sys.stderr.isatty()):
                 printer.take(step)
                 if collector is not None:
                     collector.take(step)
@@ -164,11 +164,13 @@ def replay(
 
 
 class Run:
-    """One replay of a file. `kind`: `history` or `events`; `pilots`: those in the file (empty: all); `charters`: those
-    in force by pilot (filled while it runs); `assumptions`: sentences for people. Pilots stepped in other processes
-    emit no evidence here: at the end `runs` has their use of alpha, `periods` their number of periods."""
+    """One replay of a file. `kind`: `history` or `events`; `program`: what exported it ("" = not known); `pilots`:
+    those in the file (empty: all); `charters`: those in force by pilot (filled while it runs); `assumptions`: sentences
+    for people. Pilots stepped in other processes emit no evidence here: at the end `runs` has their use of alpha,
+    `periods` their number of periods."""
 
     kind: Literal["history", "events"]
+    program = ""
     pilots: frozenset[str] = frozenset()
     assumptions: tuple[str, ...] = ()
     charters: dict[str, Charter]
@@ -211,14 +213,19 @@ class Run:
             yield raw
 
 
-class _OfHistory(Run):
+class OfHistory(Run):
+    """A replay of a history. `header` is that of its first part; `sums.changed` says, once every line was read, what of
+    the file is not as it was exported."""
+
     kind = "history"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with path.open("rb") as file:
             header = next(decode([file.readline(), b'{"record":"end","next":{},"records":0,"received":0}']))
-        self.pilots = frozenset(getattr(header, "pilots", ()))
+        assert isinstance(header, Header)  # `begins_history`
+        self.header, self.sums = header, PartSums()
+        self.pilots, self.program = frozenset(header.pilots), header.program or ""
         self._replay = HistoryReplay()
         self.charters = self._replay.charters
         self.assumptions = (WHOLE,)
@@ -233,7 +240,7 @@ class _OfHistory(Run):
 
     def steps(self) -> Iterator[Outputs]:
         with self.path.open("rb") as file:
-            yield from self._replay.steps(decode(self._lines(file)))
+            yield from self._replay.steps(decode(self._lines(file), self.sums))
 
     def again(self) -> Iterator[Outputs]:
         with self.path.open("rb") as file:
@@ -287,7 +294,7 @@ class _OfEvents(Run):
 
 
 def _history(path: Path) -> Run:
-    return _OfHistory(path)
+    return OfHistory(path)
 
 
 def _events(
@@ -353,7 +360,7 @@ def _day(text: str, option: str) -> int:
         raise click.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD", param_hint=option) from None
 
 
-def _watched(run: Run, quiet: bool) -> Iterator[Outputs]:
+def watched(run: Run, quiet: bool) -> Iterator[Outputs]:
     """The steps of a run, with a progress bar over the bytes of its file."""
     columns = (*Progress.get_default_columns(), TextColumn("{task.fields[reached]}"))
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:

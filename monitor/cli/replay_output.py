@@ -12,7 +12,7 @@ from monitor.cli.terminal import echo
 from monitor.console.alpha import alpha_words
 from monitor.console.report import level_change, reason_sentence
 from monitor.model.records import Decision, Evidence, Outputs, Rejected, digest
-from monitor.notary.compare import WORDED, Compared, Comparison, Difference
+from monitor.notary.compare import Compared, Comparison, Difference, why_not_compared
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import stamp
 
@@ -41,7 +41,8 @@ class Printer:
     def begin(self) -> None:
         """Print the file and the assumptions."""
         if self._json:
-            self._line(replay={"file": self._run.path.name, "kind": self._run.kind, "assumes": self._run.assumptions})
+            of = {"kind": self._run.kind, "pilots": sorted(self._run.pilots), "program": self._run.program}
+            self._line(replay={"file": self._run.path.name, "assumes": self._run.assumptions, **of})
         for words in self._run.assumptions:
             echo(f"replay: {words}", err=True)
 
@@ -140,7 +141,7 @@ class Printer:
             f"{c['not_replayed']} not replayed; {c['later']} recorded after the end of this file",
             err=True,
         )
-        skipped = [f"{name} of {count} ({_why_skipped(name)})" for name, count in sorted(self._skipped.items())]
+        skipped = [f"{name} of {count} ({why_not_compared(name)})" for name, count in sorted(self._skipped.items())]
         echo(f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}", err=True)
         if comparison.other_pilots:
             echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
@@ -148,10 +149,6 @@ class Printer:
     @staticmethod
     def _line(**fields: Any) -> None:
         echo(msgspec.json.encode(fields))
-
-
-def _why_skipped(name: str) -> str:
-    return "another version words it differently" if name in WORDED else "the ledger commits to it"
 
 
 def _difference(one: Difference) -> str:

@@ -9,12 +9,13 @@ replay. Another header begins the history of another partition. `history.md` des
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
@@ -22,8 +23,9 @@ from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.lenient import without_bom
 from monitor.model.records import JournalEntry, Record, UnreadableRecords
 
-FORMAT = "sandbox-history/2"
-READABLE = ("sandbox-history/1", FORMAT)  # the first has no configuration lines, and acts on the sandbox as they were
+FORMAT = "sandbox-history/1"  # of a whole partition
+OF_PILOTS = "sandbox-history/2"  # of single pilots: configurations in place of acts on the sandbox
+READABLE = (FORMAT, OF_PILOTS)
 
 
 class Base64(Struct, frozen=True):
@@ -39,7 +41,7 @@ class Header(Struct, frozen=True, kw_only=True):
     """Describes the lines after it. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic,
     `control`, `journal`) from which offset on retention still had it, where that is not 0: without its beginning
     nothing can be replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words
-    what is left out."""
+    what is left out. `program` is the program that exported it (`monitor.files.program`); older files lack it."""
 
     history: str = FORMAT
     runtime: str
@@ -49,6 +51,7 @@ class Header(Struct, frozen=True, kw_only=True):
     control_topic: str
     missing: dict[str, int] = {}
     not_contained: tuple[str, ...] = ()
+    program: str | UnsetType = UNSET
 
 
 class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
@@ -76,7 +79,7 @@ class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
     key: Bytes = None
     headers: tuple[tuple[str, str | Base64], ...] = ()
     value: Bytes = None
-    withheld: bool = False
+    withheld: bool | UnsetType = UNSET
 
 
 class UnreadableTelemetryLine(TelemetryLine, frozen=True, kw_only=True, tag="unreadable_telemetry"):
@@ -112,11 +115,13 @@ class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
 
 class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     """The last line: a file without it was cut short. `next`: by log, the offset after what is contained; `records`:
-    how many telemetry and control records there are; `received`: the latest time of reception (ms)."""
+    how many telemetry and control records there are; `received`: the latest time of reception (ms); `digest`: SHA-256
+    (hex) of all lines of the part before it, each with one LF; older files lack it."""
 
     next: dict[str, int]
     records: int
     received: int
+    digest: str | UnsetType = UNSET
 
 
 HistoryLine: TypeAlias = (
@@ -175,6 +180,35 @@ def record_of(line: TelemetryLine | ControlLine) -> Record:
     return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
 
 
+class PartSums:
+    """Whether each part of a file is as it was exported: give it every line in order. `changed` has a sentence for each
+    part that is not. A digest detects accidents and careless edits; with an edit of the
+    file the digest can be replaced too."""
+
+    def __init__(self) -> None:
+        self.changed: list[str] = []
+        self._sum = hashlib.sha256()
+        self._part = self._records = 0
+
+    def add(self, raw: bytes, line: Header | HistoryLine | EndLine) -> None:
+        """Take a line: its bytes, and what they say."""
+        if isinstance(line, EndLine):
+            self._end(line)
+            return
+        if isinstance(line, Header):
+            self._sum, self._records, self._part = hashlib.sha256(), 0, line.partition
+        self._sum.update(raw.rstrip(b"\r\n") + _newline)
+        self._records += not isinstance(line, Header | JournalLine)
+
+    def _end(self, line: EndLine) -> None:
+        if line.records != self._records:
+            self.changed.append(
+                f"partition {self._part}: {line.records} records were exported, the file has {self._records}"
+            )
+        elif line.digest and line.digest != self._sum.hexdigest():
+            self.changed.append(f"partition {self._part}: its lines are not those that were exported")
+
+
 def encode(line: Header | HistoryLine | EndLine) -> bytes:
     """One line of the file, its line break included."""
     return _encoder.encode(line) + _newline
@@ -185,9 +219,9 @@ def begins_history(line: bytes) -> bool:
     return line.lstrip().startswith(b'{"history":')
 
 
-def decode(lines: Iterable[bytes]) -> Iterator[Header | HistoryLine | EndLine]:
-    """The lines of a file. Raises HistoryBroken with the number of the line that cannot be read, for another format,
-    and for a file that was cut short."""
+def decode(lines: Iterable[bytes], sums: PartSums | None = None) -> Iterator[Header | HistoryLine | EndLine]:
+    """The lines of a file; `sums` is given each of them. Raises HistoryBroken with the number of the line that cannot
+    be read, for another format, and for a file that was cut short."""
     found: Header | HistoryLine | EndLine | None = None
     for number, raw in enumerate(lines, 1):
         raw = without_bom(raw) if number == 1 else raw
@@ -203,6 +237,8 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | HistoryLine | EndLine]:
             raise HistoryBroken(f"line {number}: format {found.history!r}, this version reads {read}")
         if isinstance(found, Header) is (after is not None and not isinstance(after, EndLine)):
             raise HistoryBroken(f"line {number}: {_CUT}")
+        if sums is not None:
+            sums.add(raw, found)
         yield found
     if not isinstance(found, EndLine):
         raise HistoryBroken(_CUT)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
 
-from monitor.engine.history import EndLine, Header, JournalLine, encode
+from msgspec import UNSET
+
+from monitor.engine.history import FORMAT, EndLine, Header, HistoryLine, JournalLine, encode
+from monitor.engine.history import OF_PILOTS as HISTORY_OF_PILOTS
 from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_order import MergedHistory
 
@@ -31,10 +35,13 @@ def header_of(
     keyed: bool,
     control_topic: str,
     missing: Mapping[str, int] | None = None,
+    program: str = "",
 ) -> Header:
-    """The first line of an export: what it contains, and what is missing."""
+    """The first line of an export: what it contains, what is missing, and which `program` writes it."""
     chosen = tuple(sorted(pilots))
     return Header(
+        history=HISTORY_OF_PILOTS if chosen else FORMAT,
+        program=program or UNSET,
         runtime=runtime,
         partition=partition,
         pilots=chosen,
@@ -57,14 +64,20 @@ class HistoryExport:
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield the lines, each with its line break: header, history, end."""
-        chosen = self.selection
-        yield encode(self.header)
+        chosen, written = self.selection, hashlib.sha256()
+        yield _summed(written, self.header)
         async for line in self._ordered.lines():
             self.received = max(self.received, line.received)
             for kept in (line,) if chosen is None else chosen.feed(line):
                 self.records += not isinstance(kept, JournalLine)
-                yield encode(kept)
+                yield _summed(written, kept)
         for kept in () if chosen is None else chosen.rest():
-            yield encode(kept)
+            yield _summed(written, kept)
         ends = self._ordered.next if chosen is None else {}
-        yield encode(EndLine(next=ends, records=self.records, received=self.received))
+        yield encode(EndLine(next=ends, records=self.records, received=self.received, digest=written.hexdigest()))
+
+
+def _summed(written: hashlib._Hash, line: Header | HistoryLine) -> bytes:
+    raw = encode(line)
+    written.update(raw)
+    return raw

@@ -10,6 +10,7 @@ import msgspec
 
 from monitor.engine.history_export import HistoryExport, header_of
 from monitor.errors import Refused
+from monitor.files.program import program_id
 from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.output_consumer import ConsumedOutput, read_outputs
 from monitor.kafka.reader_trust import OutputTrust
@@ -34,7 +35,13 @@ class FirmRecords:
             async with PartitionHistory(bootstrap, names, partition) as log:
                 missing = await log.missing()
                 header = header_of(
-                    "kafka", partition, [pilot], keyed=True, control_topic=names.control, missing=missing
+                    "kafka",
+                    partition,
+                    [pilot],
+                    keyed=True,
+                    control_topic=names.control,
+                    missing=missing,
+                    program=program_id(),
                 )
                 made = HistoryExport(header, await log.ordered())
                 async with contextlib.aclosing(made.lines()) as lines:

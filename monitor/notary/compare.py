@@ -150,11 +150,17 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
     return found, skipped
 
 
+def is_lines(path: Path) -> bool:
+    """Whether a record is a file of JSON lines, which holds decisions only; else it is a ledger, or a directory of
+    them."""
+    return not path.is_dir() and path.suffix != ".ledger"
+
+
 def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
     """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions
     (`serve --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a
     damaged ledger."""
-    if path.is_dir() or path.suffix == ".ledger":
+    if not is_lines(path):
         for file in verify.ledgers(path):
             with file.open("rb") as opened:
                 model = LedgerReader(file, opened).model
@@ -164,13 +170,55 @@ def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
         yield from (one for one in _json_lines(path) if not pilots or one.fields["pilot"] in pilots)
 
 
+def why_not_compared(field: str) -> str:
+    """Why a field was not compared, in words."""
+    return "another version words it differently" if field in WORDED else "the ledger commits to it"
+
+
+class ReplayFile:
+    """What `replay --json` printed: the decisions of a replay, and what it says of itself. `until` (ms) is known once
+    every decision was read. Raises HistoryBroken for a file that is not that."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            about = _object(file.readline()).get("replay", {})
+        self.kind: str = about.get("kind", "")
+        self.program: str = about.get("program", "")
+        self.pilots: frozenset[str] = frozenset(about.get("pilots", ()))
+        self.until = 0
+        if self.kind not in ("history", "events"):
+            raise HistoryBroken(f"{path} is no replay; give a history (`export`) or what `replay --json` printed")
+
+    def decisions(self) -> Iterator[Decision]:
+        """Yield the decisions in order. Raises HistoryBroken for a file that was cut short."""
+        ended = False
+        with self._path.open("rb") as file:
+            for raw in file:
+                line = _object(raw)
+                if "decision" in line:
+                    yield msgspec.convert(line["decision"], Decision)
+                elif "summary" in line:
+                    self.until, ended = line["summary"]["until"], True
+        if not ended:
+            raise HistoryBroken(f"{self._path} has no summary: the replay was cut short; replay again")
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.MsgspecError:
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
 def _ledger(file: Path) -> Iterator[Recorded]:
     try:
         kept = PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         kept = {}
     for entry in verify.entries(file):
-        if entry.type.typed:
+        if entry.type.typed:  # it follows from the others
             continue
         commits = entry.version == COMMITTED
         texts = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}

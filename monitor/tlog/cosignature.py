@@ -16,7 +16,7 @@ from monitor.tlog.note import Signature, SignedNote
 
 
 def cosign(head: Checkpoint, time: int, signer: Signer) -> Signature:
-    """The cosignature of a checkpoint at `time`; whoever calls this has verified consistency.
+    """The cosignature of a checkpoint at `time`; the caller has verified that it is consistent.
 
     Raises:
         BadFormat: the checkpoint cannot be written, or the time is out of range.

@@ -28,6 +28,21 @@ SEED_BYTES = 32
 KEY_ID_BYTES = 4
 MAX_KEY_TEXT = 4096  # characters of a vkey or skey; the longest (ML-DSA-44) has about 2,000
 PRIVATE = "PRIVATE+KEY+"
+# Ed25519 points whose order divides 8, by their y coordinate: 0, 1, -1 and two more, and encodings that are not reduced
+# modulo p. OpenSSL verifies signatures under them that need no private key.
+P = 2**255 - 19
+Y_BITS = 2**255 - 1
+SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        P - 1,
+        P,
+        P + 1,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    }
+)
 
 
 class KeyType(IntEnum):
@@ -57,13 +72,15 @@ class Verifier:
     """A public key with its name. Equal if name, type and key are equal.
 
     Raises:
-        BadFormat: bad name, or a public key of the wrong length.
+        BadFormat: bad name, a public key of the wrong length, or an Ed25519 point of small order.
     """
 
     def __init__(self, name: str, kind: KeyType, public: bytes) -> None:
         check_name(name, "key")
         if len(public) != kind.public_bytes:
             raise BadFormat("key", f"public key of {len(public)} bytes", f"this type has {kind.public_bytes}")
+        if kind is not KeyType.COSIGNATURE_ML_DSA_44 and int.from_bytes(public, "little") & Y_BITS in SMALL_ORDER:
+            raise BadFormat("key", f"key {short(name)} is of small order: anybody can sign for it", "make another key")
         self.name, self.kind, self.public = name, kind, public
         self.key_id = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:KEY_ID_BYTES]
 

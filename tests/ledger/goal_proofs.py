@@ -1,4 +1,5 @@
-"""Goals `proofs_*`: every inclusion and consistency proof of small trees equals an independent definition."""
+"""Goals `proofs_*`: every inclusion and consistency proof of small trees equals an independent definition, and the
+published vectors hold."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from monitor.tlog import merkle
 from monitor.tlog.tiles import Tile, TileHashes, grow
 from tests.ledger.goal import QUICK, Goal, none_of
+from tests.ledger.published import vectors
 from tests.ledger.slow_tree import SlowTree
 
 SIZE = 48 if QUICK else 256
@@ -34,6 +36,8 @@ def run() -> Iterator[Goal]:
             unequal["consistency"] += not _consistency_holds(slow, (tree, from_tiles), m, n)
     for name, number in tried.items():
         yield none_of(f"proofs_{name}", unequal[name], number)
+    published = [holds() for _, holds in vectors()]
+    yield none_of("proofs_published", published.count(False), len(published))
 
 
 def _inclusion_holds(slow: SlowTree, sources: tuple[merkle.HashSource, ...], m: int, n: int) -> bool:

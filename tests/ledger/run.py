@@ -14,11 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.ledger import goal_proofs
+from tests.ledger import goal_appeal, goal_mutations, goal_outside_formats, goal_proofs
 from tests.ledger.goal import Goal
 
 GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
     "proofs": goal_proofs.run,
+    "mutations": goal_mutations.run,
+    "outside_formats": goal_outside_formats.run,
+    "appeal": goal_appeal.run,
 }
 
 

@@ -163,7 +163,7 @@ def test_a_history_that_was_cut_short_or_is_of_another_format_is_refused(recorde
     raw = ran("export", "--dir", str(recorded), "--quiet").stdout_bytes.splitlines(keepends=True)
     for lines, words in (
         (raw[:-1], "cut short"),
-        ([raw[0].replace(b"history/2", b"history/9"), *raw[1:]], "this version reads"),
+        ([raw[0].replace(b"history/1", b"history/9"), *raw[1:]], "this version reads"),
         ([raw[0], b"{}\n", *raw[1:]], "line 2"),
     ):
         path = tmp_path / "bad.history"
