@@ -146,9 +146,6 @@ class Publisher:
         second, origin = self._settings.second, self._settings.key.authority
         if second is None or note == self._newest:
             return
-        in_use = self._ledgers / IN_USE
-        if not in_use.exists():
-            self._disk.replace(in_use, origin.encode() + b"\n")
         tried, self._tried = self._tried, note
         if not second.swap(origin, self._newest, note):
             found = second.newest(origin)
@@ -160,6 +157,11 @@ class Publisher:
                 )
             if found == tried != note and not second.swap(origin, found, note):
                 raise SigningRefused(f"{origin}: another process signs this log; stop it", SigningRefusal.SWAPPED)
+        in_use = self._ledgers / IN_USE
+        if not in_use.exists():
+            # After the swap: a crash in between leaves a second place that is used and not marked, which the next
+            # start accepts. Marked first, it would leave one that is marked and empty, which the next start refuses.
+            self._disk.replace(in_use, origin.encode() + b"\n")
         self._newest, self._tried = note, None
 
     def _leaf_prover(self, leaves: AuthorityLeaves) -> Callable[[str], bytes]:
