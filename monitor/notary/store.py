@@ -27,7 +27,7 @@ from monitor.notary.format import (
     index_record,
     read_index,
 )
-from monitor.notary.tree import Frontier, leaf_hash
+from monitor.tlog.merkle import Frontier, leaf_hash
 
 SET_ASIDE = (
     "fix: restore a copy that has them; without one, move this file and its .index to another place (keep both: they "

@@ -62,9 +62,9 @@ def decode_leaf(raw: bytes) -> Leaf:
 class AuthorityLeaves:
     """The open file of leaves. A `LogSource`; `append` returns once the leaves are durable.
 
-    `last` is the last leaf of each pilot log. `roots` are the roots at the sizes asked for, of those that the file had
-    when it was opened; `sizes` are the published sizes of the logs asked for. Raises LedgerBroken when the file is
-    damaged, OSError.
+    `last` is the last leaf of each pilot log, `index` its number. `roots` are the roots at the sizes asked for, of
+    those that the file had when it was opened; `sizes` are the published sizes of the logs asked for. Raises
+    LedgerBroken when the file is damaged, OSError.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class AuthorityLeaves:
     ) -> None:
         self.path, self._origin, self._disk = directory / NAME, origin, disk
         self.last: dict[str, Leaf] = {}
+        self.index: dict[str, int] = {}
         self.roots: dict[int, bytes] = {}
         self.sizes: dict[str, list[int]] = {}
         self._tree = Frontier()
@@ -123,8 +124,8 @@ class AuthorityLeaves:
     def _take(self, leaf: Leaf, hashed: bytes, start: int) -> None:
         if self.size % WIDTH == 0:
             self._starts.append(start)
+        self.last[leaf.origin], self.index[leaf.origin] = leaf, self.size
         self._tree.push(hashed)
-        self.last[leaf.origin] = leaf
 
     def _read(self, roots_at: set[int], after: dict[str, int]) -> None:
         rest: list[bytes] = []

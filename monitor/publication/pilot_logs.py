@@ -22,6 +22,10 @@ Cosign = Callable[[str, int, bytes], bytes]
 """Takes log, size and signed checkpoint; returns the checkpoint with the cosignatures that could be had."""
 
 
+LEAF_PROOF = "authority.tlog-proof"
+"""The file with the proof that the checkpoint of a pilot log is in the authority log."""
+
+
 class Grown(NamedTuple):
     """A pilot log whose tiles are durable up to a leaf of the authority log."""
 
@@ -77,10 +81,14 @@ class PilotLogs:
             tiles.grow(source, shown, head.size, leaf.root, frozenset(leaves.sizes.pop(leaf.origin, ())))
             yield Grown(log, leaf, tiles)
 
-    def show(self, grown: Sequence[Grown], cosigned: Cosign) -> None:
-        """Make the checkpoints of these logs visible. Their leaves are in the visible authority log."""
+    def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> None:
+        """Make the checkpoints of these logs visible. Their leaves are in the visible authority log; `proved` gives the
+        proof of the last leaf of an origin."""
+        notes = []
         for one in grown:
-            note = cosigned(one.log, one.leaf.size, self._key.sign(one.log, one.leaf.size, one.leaf.root))
+            notes.append(cosigned(one.log, one.leaf.size, self._key.sign(one.log, one.leaf.size, one.leaf.root)))
+            self._files.write(self._directory / one.log / LEAF_PROOF, proved(one.leaf.origin))
+        for one, note in zip(grown, notes, strict=True):
             self._files.write(self._directory / one.log / "checkpoint", note)
         self._files.commit()
         for one in grown:

@@ -29,8 +29,9 @@ from monitor.publication.log_tiles import LogTiles, hashes_of
 from monitor.publication.pilot_logs import PilotLogs
 from monitor.publication.refusals import SigningRefusal
 from monitor.tlog.errors import TlogError
-from monitor.tlog.merkle import consistency_proof
+from monitor.tlog.merkle import consistency_proof, inclusion_proof
 from monitor.tlog.note import parse_note
+from monitor.tlog.proof import TlogProof
 
 _log = EventLogger(__name__)
 
@@ -97,7 +98,8 @@ class Publisher:
             leaves.append([one.leaf for one in grown if leaves.last.get(one.leaf.origin) != one.leaf])
             if leaves.size > self._visible:
                 self._publish_authority(leaves)
-            self._pilots.show(grown, self._cosigned)
+            if grown:
+                self._pilots.show(grown, self._cosigned, self._leaf_prover(leaves))
             self._tiles.forget_partial()
             self._pilots.forget_partial(grown)
         except BaseException as error:
@@ -143,9 +145,6 @@ class Publisher:
         second, origin = self._settings.second, self._settings.key.authority
         if second is None or note == self._newest:
             return
-        in_use = self._ledgers / IN_USE
-        if not in_use.exists():
-            self._disk.replace(in_use, origin.encode() + b"\n")
         tried, self._tried = self._tried, note
         if not second.swap(origin, self._newest, note):
             found = second.newest(origin)
@@ -157,7 +156,24 @@ class Publisher:
                 )
             if found == tried != note and not second.swap(origin, found, note):
                 raise SigningRefused(f"{origin}: another process signs this log; stop it", SigningRefusal.SWAPPED)
+        in_use = self._ledgers / IN_USE
+        if not in_use.exists():
+            # After the swap: a crash in between leaves a second place that is used and not marked, which the next
+            # start accepts. Marked first, it would leave one that is marked and empty, which the next start refuses.
+            self._disk.replace(in_use, origin.encode() + b"\n")
         self._newest, self._tried = note, None
+
+    def _leaf_prover(self, leaves: AuthorityLeaves) -> Callable[[str], bytes]:
+        """Proves the last leaf of an origin against the visible authority checkpoint."""
+        directory = self._settings.directory / AUTHORITY
+        note = parse_note((directory / "checkpoint").read_bytes())
+        hashes = hashes_of(directory, self._visible)
+
+        def proof(origin: str) -> bytes:
+            index = leaves.index[origin]
+            return TlogProof(index, tuple(inclusion_proof(hashes, index, self._visible)), note).data
+
+        return proof
 
     def _cosigned(self, log: str, size: int, note: bytes) -> bytes:
         """The note with the cosignatures that could be had."""

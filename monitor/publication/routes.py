@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.http_server.guards import error_response
+from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.tlog.errors import BadFormat
 from monitor.tlog.tiles import parse_tile_path
 
@@ -22,6 +23,8 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 def content_type(path: str) -> str | None:
     """The content type of a path below the prefix of a log; `None` for what is not published."""
     if path == "checkpoint":
+        return "text/plain; charset=utf-8"
+    if path == LEAF_PROOF:
         return "text/plain; charset=utf-8"
     if _STAMP.fullmatch(path):
         return "application/octet-stream"
@@ -44,7 +47,7 @@ def publication_route(directory: Path) -> web.RouteDef:
             body = await asyncio.to_thread((directory / log / path).read_bytes)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return error_response("this log does not have it (yet)", 404)
-        caching = _MUTABLE if path == "checkpoint" else _IMMUTABLE
+        caching = _MUTABLE if path in ("checkpoint", LEAF_PROOF) else _IMMUTABLE
         return web.Response(body=body, headers={"Content-Type": kind, "Cache-Control": caching})
 
     return web.get(PREFIX + "/{log}/{path:.+}", answer)

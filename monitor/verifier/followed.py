@@ -9,7 +9,7 @@ from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import LogName
-from monitor.notary.tree import Frontier
+from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.report import Report, Subject
 

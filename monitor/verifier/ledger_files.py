@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from monitor.notary.cursor import FIX, Cursor, CursorBroken, Sizes, empty, read_cursor, too_short
@@ -53,7 +53,9 @@ def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Iterable[i
     return followed
 
 
-def check_directory(directory: Path, anchors: Anchors, report: Report, sizes: Iterable[int] = ()) -> list[Followed]:
+def check_directory(
+    directory: Path, anchors: Anchors, report: Report, sizes: Callable[[Path], Iterable[int]] = lambda file: ()
+) -> list[Followed]:
     """Check every ledger of a directory of the notary, and the directory itself."""
     cursor = _cursor(directory, report)  # before the ledgers: one that is being written then holds at least this
     files = sorted(directory.glob("*.ledger"))
@@ -65,7 +67,7 @@ def check_directory(directory: Path, anchors: Anchors, report: Report, sizes: It
     if not orphans and files:
         report.passed("directory.ledgers", str(directory))
     before = len(report.failures)
-    found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes))]
+    found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes(file)))]
     if len(report.failures) == before and len(found) == len(files):
         _check_against_cursor(directory, cursor, found, report)
     return found

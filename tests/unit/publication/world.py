@@ -11,10 +11,12 @@ from monitor.publication.authority_leaves import Leaf, decode_leaf
 from monitor.publication.hooks import Consistency, Cosigner, NewestCheckpoint, NoCosigner
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.publication.newest_file import NewestFile
+from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.publication.publisher import PublicationSettings, Publisher, Round
 from monitor.testing.records import decision
 from monitor.tlog.checkpoint import Checkpoint
-from monitor.tlog.merkle import leaf_hash, root
+from monitor.tlog.merkle import leaf_hash, root, verify_inclusion
+from monitor.tlog.proof import parse_proof
 from monitor.tlog.tiles import bundles_of, parse_bundle, tiles_of
 
 KEY = LogKey("sandbox.example/ledger", bytes(range(32)))
@@ -82,6 +84,11 @@ def checked(published: Path, pilots: Iterable[str]) -> dict[str, int]:
             checkpoint, _ = followed(published, log_name(pilot))
             sizes[pilot] = checkpoint.size
             assert Leaf(checkpoint.origin, checkpoint.size, checkpoint.root) in leaves
+            proof = parse_proof((published / log_name(pilot) / LEAF_PROOF).read_bytes())
+            head = KEY.opened(AUTHORITY, proof.note.data)
+            proved = leaves[proof.index]
+            assert proved.origin == checkpoint.origin
+            verify_inclusion(leaf_hash(proved.encode()), proof.index, head.size, proof.hashes, head.root)
     return sizes
 
 

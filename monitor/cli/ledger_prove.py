@@ -1,0 +1,101 @@
+"""`sandbox-monitor ledger prove`: one file that proves that an entry was published."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from monitor.publication.log_key import log_name
+from monitor.publication.prove import Read, index_of, stacked_proof
+from monitor.tlog.errors import HashUnavailable, TlogError
+
+TIMEOUT_S = 10.0
+LARGEST = 1 << 25  # bytes of one file
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--entry", required=True, metavar="ID|N", help="the entry: its id, or its number in the log from 0")
+@click.option(
+    "--dir",
+    "source",
+    required=True,
+    metavar="PUB|URL",
+    help="the publication: its directory (`--publish`), or the URL under which it is served",
+)
+def prove(pilot: str, entry: str, source: str) -> None:
+    """Print a proof that an entry of PILOT (its id, or the name of its log) is published: two stacked proofs in one
+    file.
+
+    The first (C2SP tlog-proof) leads from the entry to the checkpoint of the pilot's log, the second from that
+    checkpoint to the one of the authority log, which carries the signatures of outside witnesses. The file and the
+    public keys are enough to check it, without any server. An id is looked for in all entries; a number is immediate.
+
+    \b
+    Example:
+      sandbox-monitor ledger prove acme/scoring --entry 17 --dir PUB > entry.tlog-proof
+
+    Exit codes: 0 printed, 1 there is no such entry or the publication cannot be read, 2 usage error.
+    """
+    read = _reader(source)
+    try:
+        log = _log_of(read, pilot)
+        index = int(entry) if entry.isdecimal() else _found(read, log, entry)
+        if index is None:
+            raise click.ClickException(f"there is no entry {entry} in {log}")
+        sys.stdout.write(stacked_proof(read, log, index).decode())
+    except TlogError as error:
+        raise click.ClickException(f"{source}: {error}") from error
+
+
+def _log_of(read: Read, pilot: str) -> str:
+    for name in (log_name(pilot), pilot):
+        try:
+            read(f"{name}/checkpoint")
+        except HashUnavailable:
+            continue
+        return name
+    raise click.ClickException(f"{pilot}: no log of this pilot is published here ({log_name(pilot)})")
+
+
+def _found(read: Read, log: str, identity: str) -> int | None:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("entries", total=None)
+        return index_of(read, log, identity, lambda seen: bar.update(task, completed=seen))
+
+
+def _reader(source: str) -> Read:
+    if source.startswith(("http://", "https://")):
+        return lambda path: _fetched(f"{source.rstrip('/')}/{path}")
+    directory = Path(source)
+    if not directory.is_dir():
+        raise click.ClickException(f"{source}: no such directory; give that of --publish, or a URL")
+
+    def read(path: str) -> bytes:
+        where = (directory / path).resolve()
+        if not where.is_relative_to(directory.resolve()):
+            raise HashUnavailable(f"{path} is outside of the publication")
+        try:
+            return where.read_bytes()
+        except OSError as error:
+            raise HashUnavailable(f"{where}: {error.strerror}") from error
+
+    return read
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            data: bytes = answer.read(LARGEST + 1)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise HashUnavailable(f"{url}: {getattr(error, 'reason', error)}") from error
+    if len(data) > LARGEST:
+        raise HashUnavailable(f"{url}: more than {LARGEST} bytes")
+    return data
