@@ -297,7 +297,7 @@ class Monitor:
         if self._publishing is not None:
             settings, every_s = self._publishing
             settings = connected(settings, self.notary.directory, self.metrics)
-            publisher = Publisher(self.notary.directory, lambda: self.notary.heads, settings)
+            publisher = Publisher(self.notary.directory, lambda: self.notary.logs, settings)
             self._publication = PublicationService(publisher, self.metrics, every_s, self.clock)
             self._publication.start()
 

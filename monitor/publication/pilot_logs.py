@@ -9,6 +9,7 @@ from typing import NamedTuple
 from monitor.errors import Refused
 from monitor.files.durable import DurableBatch
 from monitor.logs import EventLogger
+from monitor.notary.format import LogName
 from monitor.notary.store import Head
 from monitor.publication.authority_leaves import AuthorityLeaves, Leaf
 from monitor.publication.log_key import LogKey, log_name
@@ -54,7 +55,7 @@ class PilotLogs:
         """The number of entries that are visible in all logs."""
         return sum(self._shown.values())
 
-    def reopen(self, heads: Mapping[str, Head]) -> None:
+    def reopen(self, heads: Mapping[LogName, Head]) -> None:
         """Read again what is visible."""
         self._checked.clear()
         self._roots.clear()
@@ -64,15 +65,15 @@ class PilotLogs:
         """The visible size of each log, by origin."""
         return {self._key.origin_of(log): size for log, size in self._shown.items()}
 
-    def grow(self, heads: Mapping[str, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
+    def grow(self, heads: Mapping[LogName, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
         """Grow each log that shows less than its ledger holds; its tiles are durable when it is yielded."""
-        for pilot, head in sorted(heads.items()):
-            log = log_name(pilot)
+        for name, head in sorted(heads.items()):
+            log = log_name(name)
             if log not in self._shown:
                 self._shown[log] = self._read_shown(log)
             if self._shown[log] == head.size and log in self._checked:
                 continue
-            source = LedgerSource(self._ledgers / f"{log}.ledger", pilot)
+            source = LedgerSource(self._ledgers / f"{log}.ledger", name)
             leaf = Leaf(self._key.origin_of(log), head.size, bytes.fromhex(head.root))
             if not self._continues(log, leaf, leaves.last.get(leaf.origin), source):
                 continue

@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.errors import Refused, SigningRefused, TryAgain
 from monitor.files.durable import Disk, DurableBatch, RealDisk
 from monitor.logs import EventLogger
+from monitor.notary.format import LogName
 from monitor.notary.store import Head
 from monitor.publication.authority_leaves import AuthorityLeaves
 from monitor.publication.edge import edge_sizes
@@ -71,7 +72,7 @@ class Publisher:
     def __init__(
         self,
         ledgers: Path,
-        heads: Callable[[], Mapping[str, Head]],
+        heads: Callable[[], Mapping[LogName, Head]],
         settings: PublicationSettings,
         *,
         disk: Disk | None = None,

@@ -71,7 +71,7 @@ def published_with(world: World, outside: Outside, metrics: Metrics | None = Non
     settings = connected(settings, world.ledgers, metrics or Metrics())
     if outside.policies:  # on a busy machine an answer may take longer than publication usually waits
         settings.cosigner._within_s = 30.0  # type: ignore[attr-defined]
-    world.publisher = Publisher(world.ledgers, lambda: world.notary.heads, settings)
+    world.publisher = Publisher(world.ledgers, lambda: world.notary.logs, settings)
     return settings
 
 
