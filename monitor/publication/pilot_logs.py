@@ -27,7 +27,7 @@ LEAF_PROOF = "authority.tlog-proof"
 
 
 class Grown(NamedTuple):
-    """A pilot log whose tiles are durable up to a leaf of the authority log."""
+    """A pilot log whose tiles are written up to a leaf of the authority log."""
 
     log: str
     leaf: Leaf
@@ -63,7 +63,7 @@ class PilotLogs:
         return {self._key.origin_of(log): size for log, size in self._shown.items()}
 
     def grow(self, heads: Mapping[str, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
-        """Grow each log that shows less than its ledger holds; its tiles are durable when it is yielded."""
+        """Grow each log that shows less than its ledger holds; its tiles are in the batch when it is yielded."""
         for pilot, head in sorted(heads.items()):
             log = log_name(pilot)
             if log not in self._shown:
@@ -88,6 +88,7 @@ class PilotLogs:
         for one in grown:
             notes.append(cosigned(one.log, one.leaf.size, self._key.sign(one.log, one.leaf.size, one.leaf.root)))
             self._files.write(self._directory / one.log / LEAF_PROOF, proved(one.leaf.origin))
+        self._files.commit()
         for one, note in zip(grown, notes, strict=True):
             self._files.write(self._directory / one.log / "checkpoint", note)
         self._files.commit()

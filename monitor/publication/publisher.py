@@ -95,6 +95,7 @@ class Publisher:
         try:
             leaves = self._leaves or self._open()
             grown = list(self._pilots.grow(self._heads(), leaves))
+            self._files.commit()
             leaves.append([one.leaf for one in grown if leaves.last.get(one.leaf.origin) != one.leaf])
             if leaves.size > self._visible:
                 self._publish_authority(leaves)
@@ -129,6 +130,7 @@ class Publisher:
         settings, size, root = self._settings, leaves.size, leaves.root
         sizes = edge_sizes(size) if self._reopened else ()
         self._tiles.grow(leaves, self._visible, size, root, sizes)
+        self._files.commit()
         self._reopened = False
         note = settings.key.sign(AUTHORITY, size, root)
         self._swap(note)

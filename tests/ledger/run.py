@@ -14,7 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tests.ledger import goal_appeal, goal_mutations, goal_outside_formats, goal_proofs
+from tests.ledger import (
+    goal_appeal,
+    goal_mutations,
+    goal_outside_formats,
+    goal_outside_fsck,
+    goal_proofs,
+    goal_rollback,
+    goal_speed,
+)
 from tests.ledger.goal import Goal
 
 GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
@@ -22,6 +30,9 @@ GOALS: dict[str, Callable[[], Iterable[Goal]]] = {
     "mutations": goal_mutations.run,
     "outside_formats": goal_outside_formats.run,
     "appeal": goal_appeal.run,
+    "outside_fsck": goal_outside_fsck.run,
+    "rollback": goal_rollback.run,
+    "speed": goal_speed.run,
 }
 
 
