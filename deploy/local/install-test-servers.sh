@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what tests and `make stack` need beyond Python, from Debian, and only what is missing: Prometheus (with promtool),
 # Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, jq, openssl, Node,
-# libfaketime, a C compiler.
+# libfaketime, strace, a C compiler.
 # Nothing is started as a service: tests and the stack run their own copies on loopback, with their data in var/.
 set -eu
 
@@ -21,6 +21,7 @@ need kcat kcat
 need jq jq
 need openssl openssl
 need node nodejs # runs one of the examples
+need strace strace # makes single system calls of a notary fail
 need cc 'gcc libc6-dev' # builds the clock of a broker that is an hour off
 need java default-jre-headless
 set -- /usr/lib/*/faketime/libfaketimeMT.so.1

@@ -18,11 +18,11 @@ from monitor.notary.encoding import encode
 from monitor.notary.format import Damage
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import file_name
-from monitor.notary.tree import leaf_hash
 from monitor.projections.formats import stamp
 from monitor.report.model_record import FiledEntry, ModelRecord, by_record, model_record
 from monitor.report.model_uses import ModelUse, model_use
 from monitor.report.stay import Stay
+from monitor.tlog.merkle import leaf_hash
 
 ledger_option = click.option(
     "--ledger",

@@ -46,7 +46,7 @@ class EntryType(IntEnum):
 
     @property
     def typed(self) -> bool:
-        """Whether version 3 has it: such entries have no standing of their own, and are no decisions."""
+        """Whether version 3 has it: such entries are no decisions and share no standing with them."""
         return self >= EntryType.CHARTER
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from monitor.notary.encoding import Entry
-from monitor.notary.tree import Frontier
+from monitor.tlog.merkle import Frontier
 
 Json = dict[str, Any]
 

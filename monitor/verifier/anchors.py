@@ -13,18 +13,23 @@ def no_progress(done: int, total: int) -> None:
     """Report nothing."""
 
 
+class KeyRefused(Exception):
+    """A key or policy that was given cannot be used; the message names flag and problem."""
+
+
 @dataclass(frozen=True)
 class Anchors:
     """Trust anchors and options of one verification; each may be missing, and the report names those that are.
 
-    `log_keys` and `witness_keys` are vkeys of C2SP signed-note; `checkpoints` are earlier checkpoints, whole notes with
-    their signatures; `roots` are tree heads in hex; `texts` are disclosed plaintexts. `structure`: do not parse JSON.
+    `log_keys` and `witness_keys` are vkeys of C2SP signed-note; `policies` (tlog-policy) and earlier `checkpoints`
+    (whole notes with their signatures) are pairs of a name and the content; `roots` are tree heads in hex; `texts` are
+    disclosed plaintexts. `structure`: do not parse JSON.
     """
 
     roots: tuple[str, ...] = ()
     log_keys: tuple[str, ...] = ()
     witness_keys: tuple[str, ...] = ()
-    policy: bytes | None = None
+    policies: tuple[tuple[str, bytes], ...] = ()
     checkpoints: tuple[tuple[str, bytes], ...] = ()
     stamp_roots: bytes | None = None
     published: str | None = None
@@ -33,6 +38,6 @@ class Anchors:
     progress: Callable[[int, int], None] = field(default=no_progress, compare=False)
 
 
-def earlier(paths: list[Path]) -> tuple[tuple[str, bytes], ...]:
-    """Read earlier checkpoints. Raises OSError."""
+def named_files(paths: list[Path]) -> tuple[tuple[str, bytes], ...]:
+    """Name and content of each file. Raises OSError."""
     return tuple((str(path), path.read_bytes()) for path in paths)

@@ -23,14 +23,14 @@ NO_STAMPS = (
 def missing_anchors(anchors: Anchors) -> list[str]:
     """One sentence for each trust anchor that was not given, with what it would have shown."""
     missing = []
-    if not anchors.log_keys and anchors.policy is None:
+    if not anchors.log_keys and not anchors.policies:
         missing.append("the key of the log (--log-key or --policy): who signed the checkpoints was not checked")
     if not anchors.checkpoints and not anchors.roots:
         missing.append(
             "an earlier checkpoint or root (--checkpoint, --root): a ledger that was rewritten, or cut at its end "
             "together with its index, could not be told from a sound one"
         )
-    if anchors.policy is None and not anchors.witness_keys:
+    if not anchors.policies and not anchors.witness_keys:
         missing.append(
             "witnesses (--policy, --witness-key): whether others were shown another version of the log was not checked"
         )

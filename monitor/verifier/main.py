@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
 from monitor.verifier import text
-from monitor.verifier.anchors import Anchors, earlier
+from monitor.verifier.anchors import Anchors, KeyRefused, named_files
 from monitor.verifier.progress import Progress
-from monitor.verifier.report import Verdict
+from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
 
 DESCRIPTION = """\
@@ -46,7 +46,12 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="an earlier checkpoint; repeatable"
     )
     add(
-        "--policy", type=Path, metavar="FILE", help="the policy of the log: its key, witnesses and quorum (tlog-policy)"
+        "--policy",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="keys, witnesses and quorum of a log (tlog-policy); repeatable",
     )
     add("--log-key", action="append", default=[], metavar="VKEY", help="the key of a log; repeatable")
     add("--witness-key", action="append", default=[], metavar="VKEY", help="the key of a witness; repeatable")
@@ -60,7 +65,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     return found
 
 
-def anchors_of(options: argparse.Namespace) -> Anchors:
+def anchors_of(options: argparse.Namespace, progress: Callable[[int, int], None]) -> Anchors:
     """The trust anchors that the flags name. Raises Refused."""
     roots = tuple(dict.fromkeys(root.lower() for root in options.root))
     for root in roots:
@@ -71,13 +76,13 @@ def anchors_of(options: argparse.Namespace) -> Anchors:
             roots=roots,
             log_keys=tuple(options.log_key),
             witness_keys=tuple(options.witness_key),
-            policy=options.policy.read_bytes() if options.policy else None,
-            checkpoints=earlier(options.checkpoint),
+            policies=named_files(options.policy),
+            checkpoints=named_files(options.checkpoint),
             stamp_roots=options.stamp_root.read_bytes() if options.stamp_root else None,
             published=options.published,
             texts=_texts(options.disclosed),
             structure=options.structure,
-            progress=Progress("verify"),
+            progress=progress,
         )
     except OSError as error:
         raise Refused(f"{error.filename}: {error.strerror}") from None
@@ -89,14 +94,22 @@ def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> 
         options = parser(prog).parse_args(list(arguments))
     except SystemExit as end:  # argparse printed help or the error
         return int(end.code or 0)
+    progress = Progress("verify")
     try:
-        anchors = anchors_of(options)
-    except Refused as refused:
+        anchors = anchors_of(options, progress)
+        report = verify_all(options.inputs, anchors)
+    except (Refused, KeyRefused) as refused:
         print(text.printable(str(refused)), file=sys.stderr)
         return Verdict.NO_VERDICT.exit_code
-    report = verify_all(options.inputs, anchors)
-    if isinstance(anchors.progress, Progress):
-        anchors.progress.close()
+    finally:
+        progress.close()
+    _print(report, options)
+    if anchors.texts and not report.failures:
+        print(f"{len(anchors.texts)} of {len(anchors.texts)} disclosed texts match their commitments", file=sys.stderr)
+    return report.verdict.exit_code
+
+
+def _print(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(report.as_json(), sort_keys=True))
     else:
@@ -105,9 +118,6 @@ def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> 
     if options.json or not sys.stdout.isatty():
         for line in text.details(report):
             print(line, file=sys.stderr)
-    if anchors.texts and not report.failures:
-        print(f"{len(anchors.texts)} of {len(anchors.texts)} disclosed texts match their commitments", file=sys.stderr)
-    return report.verdict.exit_code
 
 
 def _texts(path: Path | None) -> tuple[Plaintext, ...]:

@@ -6,31 +6,110 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitor.verifier.anchors import Anchors
+from monitor.verifier.followed import Followed
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
+from monitor.verifier.stores import is_url
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
-    """Check every input: a ledger file or a directory of the notary."""
+    """Check every input: a ledger file, a directory of the notary, a published directory or its URL, a bundle.
+
+    Raises KeyRefused for a key that cannot be used.
+    """
     report = Report()
-    shown = 0
+    logs = _Logs(anchors, report) if _signed(inputs, anchors) else None
+    files: list[Followed] = []
     for name in inputs:
         path = Path(name)
-        if path.is_dir():
-            if not any(path.glob("*.ledger")) and not any(path.glob("*.index")) and not (path / "cursor.json").exists():
-                report.no_verdict(f"{path}: there is no ledger in this directory")
-                continue
-            shown += sum(followed.shown for followed in check_directory(path, anchors, report))
+        if logs is not None and logs.takes(name):
+            logs.check(name)
+        elif path.is_dir():
+            files += _directory(path, anchors, report, logs)
         elif path.exists():
-            followed = check_ledger(path, anchors, report)
-            shown += followed.shown if followed else 0
+            followed = check_ledger(path, anchors, report, logs.sizes(path) if logs else ())
+            files += [followed] if followed else []
         else:
             report.no_verdict(f"{path}: no such file")
+    shown = sum(followed.shown for followed in files)
+    if logs is not None:
+        shown = max(shown, logs.finish(files))
     _noted_roots(anchors, report)
     _texts(anchors, shown, report)
     conclude(anchors, report)
     return report
+
+
+def _signed(inputs: Sequence[str], anchors: Anchors) -> bool:
+    """Whether anything signed is given; without, a ledger is verified with the standard library alone."""
+    given = anchors.log_keys or anchors.witness_keys or anchors.policies or anchors.checkpoints or anchors.published
+    return bool(given) or any(_published(name) for name in inputs)
+
+
+def _published(name: str) -> bool:
+    return is_url(name) or name.endswith(".zip") or any(Path(name).glob("*/checkpoint"))
+
+
+class _Logs:
+    """What needs `cryptography`, imported only where something signed is given."""
+
+    def __init__(self, anchors: Anchors, report: Report) -> None:
+        from monitor.verifier.earlier import Earlier
+        from monitor.verifier.keyring import Keyring
+        from monitor.verifier.published import Reader
+
+        keyring = Keyring(anchors, report)
+        self._reader = Reader(anchors, keyring, Earlier(anchors, keyring, report), report)
+        self._followed: dict[str, Followed] = {}
+        if anchors.published is not None:
+            self.check(anchors.published)
+
+    def takes(self, name: str) -> bool:
+        """Whether this input is a published directory, a URL or a bundle."""
+        return _published(name)
+
+    def check(self, name: str) -> None:
+        """Check such an input."""
+        from monitor.verifier.published import check_published
+        from monitor.verifier.stores import open_store
+
+        self._followed |= check_published(open_store(name), self._reader)
+
+    def sizes(self, path: Path) -> set[int]:
+        """The sizes at which the tree head of a ledger file is wanted."""
+        other = self._followed.get(path.stem)
+        return self._reader.earlier.sizes_of_log(path.stem) | ({other.tree.size} if other else set())
+
+    def finish(self, files: Sequence[Followed]) -> int:
+        """Compare ledger files with earlier checkpoints and with `--published`. Returns the texts that matched."""
+        for followed in files:
+            path = Path(followed.where)
+            self._reader.earlier.compare_log(followed.where, path.stem, followed.tree.size, followed.heads)
+        self._compare(files)
+        self._reader.earlier.finish()
+        return sum(followed.shown for followed in self._followed.values())
+
+    def _compare(self, files: Sequence[Followed]) -> None:
+        report = self._reader.report
+        for followed in files if self._reader.anchors.published else ():
+            other = self._followed.get(Path(followed.where).stem)
+            if other is None:
+                report.warned("ledger.published", followed.where, "this log is not published yet")
+            elif followed.heads.get(other.tree.size) != other.tree.root():
+                message = f"at {other.tree.size} entries it has another root than what was published"
+                if followed.tree.size < other.tree.size:
+                    message = f"it has {followed.tree.size} entries, {other.tree.size} were published"
+                report.failed("ledger.published", followed.where, message)
+            else:
+                report.passed("ledger.published", followed.where)
+
+
+def _directory(path: Path, anchors: Anchors, report: Report, logs: _Logs | None) -> list[Followed]:
+    if not any(path.glob("*.ledger")) and not any(path.glob("*.index")) and not (path / "cursor.json").exists():
+        report.no_verdict(f"{path}: there is no ledger in this directory")
+        return []
+    return check_directory(path, anchors, report, logs.sizes if logs else lambda file: ())
 
 
 def _noted_roots(anchors: Anchors, report: Report) -> None:
@@ -45,6 +124,6 @@ def _noted_roots(anchors: Anchors, report: Report) -> None:
 def _texts(anchors: Anchors, shown: int, report: Report) -> None:
     if anchors.texts and shown < len(anchors.texts) and not report.failures:
         message = (
-            f"{shown} of {len(anchors.texts)} disclosed texts match their commitments; no ledger here has the others"
+            f"{shown} of {len(anchors.texts)} disclosed texts match their commitments; the others are of no ledger"
         )
         report.failed("text.commitment", "--disclosed", message)

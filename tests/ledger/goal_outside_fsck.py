@@ -14,11 +14,12 @@ from monitor.notary.format import LedgerReader
 from monitor.publication.authority_leaves import NAME as NAME_OF_LEAVES
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.tlog.merkle import Frontier, leaf_hash
-from tests.ledger.go_tools import GoUnavailable, fsck
+from tests.ledger.go_tools import MODULE, GoUnavailable, program
 from tests.ledger.goal import QUICK, Goal, none_of
 from tests.ledger.publication import KEY, World, served
 
 NAME = "outside_fsck"
+FSCK = "github.com/transparency-dev/tessera/cmd/fsck"
 PILOTS = {"one": 1, "partial": 255, "full": 256, "more": 300 if QUICK else 70_000}
 ROUNDS = 3 if QUICK else 300
 
@@ -26,7 +27,7 @@ ROUNDS = 3 if QUICK else 300
 def run() -> Iterator[Goal]:
     """The goal."""
     try:
-        program = fsck()
+        fsck = program(FSCK, MODULE.with_name("go_fsck"))
     except GoUnavailable as why:
         yield Goal(NAME, "", "0", ok=True, skipped=str(why))
         return
@@ -34,10 +35,10 @@ def run() -> Iterator[Goal]:
         world = published(Path(scratch))
         logs = [AUTHORITY, *map(log_name, PILOTS)]
         with served(world.published) as url:
-            failed = sum(not derived(program, url, log, Path(scratch)) for log in logs)
+            failed = sum(not derived(fsck, url, log, Path(scratch)) for log in logs)
             yield none_of(NAME, failed, len(logs))
             changed = list(_changed(world.published / log_name("more")))
-            missed = sum(_accepted_changed(program, url, path, Path(scratch)) for path in changed)
+            missed = sum(_accepted_changed(fsck, url, path, Path(scratch)) for path in changed)
             yield none_of(f"{NAME}_changed_file_accepted", missed, len(changed))
 
 
@@ -61,12 +62,12 @@ def published(scratch: Path) -> World:
     return world
 
 
-def derived(program: Path, url: str, log: str, scratch: Path) -> bool:
+def derived(fsck: Path, url: str, log: str, scratch: Path) -> bool:
     """Whether fsck derives the root and size that the ledger has. Its exit code is 0 whatever it finds."""
     key = scratch / f"{log}.vkey"
     key.write_text(KEY.verifier(log).vkey + "\n")
     done = subprocess.run(
-        [program, f"--storage_url={url}/{log}/", f"--public_key={key}", "--ui=false", "-N=4"],
+        [fsck, f"--storage_url={url}/{log}/", f"--public_key={key}", "--ui=false", "-N=4"],
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     head = Frontier()
@@ -91,10 +92,10 @@ def _changed(log: Path) -> Iterator[Path]:
         yield next(path for path in sorted(level.rglob("*")) if path.is_file())
 
 
-def _accepted_changed(program: Path, url: str, path: Path, scratch: Path) -> bool:
+def _accepted_changed(fsck: Path, url: str, path: Path, scratch: Path) -> bool:
     good = path.read_bytes()
     path.write_bytes(good[:-9] + bytes([good[-9] ^ 1]) + good[-8:])
     try:
-        return derived(program, url, log_name("more"), scratch)
+        return derived(fsck, url, log_name("more"), scratch)
     finally:
         path.write_bytes(good)

@@ -47,7 +47,7 @@ def run() -> Iterator[Goal]:
 
 def _busy(slowness: Slowness) -> float:
     """How much slower this machine may be, where a small run shares it with other tests; 1 in the full run."""
-    return slowness.factor * 4 if QUICK else 1.0
+    return 2 * slowness.factor if QUICK else 1.0
 
 
 def sustained(slowness: Slowness) -> Iterator[Goal]:
@@ -99,6 +99,10 @@ class Watched:
         with self._lock:
             for pilot in pilots:
                 self._pending.setdefault(pilot, []).append((size, time.monotonic()))
+
+    def close(self) -> None:
+        """As `Publisher.close`."""
+        self._inner.close()
 
     def round(self) -> Round:
         """As `Publisher.round`."""

@@ -1,0 +1,87 @@
+"""The authority log: one leaf for each checkpoint of a pilot log. It shows that no log was ever shown in two versions.
+
+{"origin":"ORIGIN OF THE PILOT LOG","root":"BASE64 OF 32 BYTES","size":NUMBER}          canonical JSON
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from monitor.model.canonical import parse_canonical
+from monitor.tlog.errors import TlogError
+from monitor.tlog.text import from_base64
+from monitor.verifier.report import Report
+
+
+class Leaf(NamedTuple):
+    """A checkpoint of a pilot log: origin, number of entries, root (32 bytes)."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+def parse_leaf(raw: bytes) -> Leaf:
+    """The leaf in these bytes. Raises ValueError."""
+    value = parse_canonical(raw)
+    if not isinstance(value, dict) or set(value) != {"origin", "root", "size"}:
+        raise ValueError("a leaf of the authority log has the members origin, root and size")
+    origin, size, root = value["origin"], value["size"], value["root"]
+    if not isinstance(origin, str) or type(size) is not int or size < 1 or not isinstance(root, str):
+        raise ValueError("a leaf has the origin as text, a size above 0, and a root in base64")
+    try:
+        return Leaf(origin, size, from_base64(root, "root", length=32))
+    except TlogError as error:
+        raise ValueError(str(error)) from None
+
+
+class History:
+    """The leaves of an authority log in order: the checkpoints of each pilot log, of rising size."""
+
+    def __init__(self, where: str, origin: str, report: Report) -> None:
+        self.where = where
+        self.by_origin: dict[str, dict[int, bytes]] = {}
+        self.base = origin.rpartition("/")[0]
+        self._last: dict[str, Leaf] = {}
+        self._report = report
+        self._sound = True
+
+    def take(self, number: int, raw: bytes) -> bool:
+        """Take leaf `number`; returns whether it is sound."""
+        try:
+            leaf = parse_leaf(raw)
+        except ValueError as error:
+            return self._fail("authority.leaf", str(error), number)
+        if leaf.origin.rpartition("/")[0] != self.base:
+            return self._fail(
+                "authority.leaf", f"a checkpoint of {leaf.origin}, which is not below {self.base}", number
+            )
+        last = self._last.get(leaf.origin)
+        if last is not None and leaf.size < last.size:
+            return self._fail(
+                "authority.history", f"{leaf.origin} went back from {last.size} to {leaf.size} entries", number
+            )
+        if last is not None and leaf.size == last.size and leaf.root != last.root:
+            return self._fail("authority.history", f"{leaf.origin} has two roots at {leaf.size} entries", number)
+        self._last[leaf.origin] = leaf
+        self.by_origin.setdefault(leaf.origin, {})[leaf.size] = leaf.root
+        return True
+
+    def finish(self) -> None:
+        """Report that every leaf was sound."""
+        if self._sound:
+            self._report.passed("authority.leaf", self.where)
+            self._report.passed("authority.history", self.where)
+
+    def latest(self, origin: str) -> Leaf | None:
+        """The newest checkpoint of a log."""
+        return self._last.get(origin)
+
+    def logs(self) -> list[str]:
+        """Names of the pilot logs."""
+        return sorted(origin.rpartition("/")[2] for origin in self._last)
+
+    def _fail(self, check: str, problem: str, number: int) -> bool:
+        self._sound = False
+        self._report.failed(check, self.where, problem, number)
+        return False

@@ -1,0 +1,185 @@
+"""Checks a publication: the authority log, then each pilot log against its entries, its tiles and the authority log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from monitor.notary.encoding import Malformed, decode
+from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.merkle import Frontier
+from monitor.verifier.anchors import Anchors
+from monitor.verifier.authority import History
+from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
+from monitor.verifier.earlier import Earlier
+from monitor.verifier.followed import Followed
+from monitor.verifier.keyring import AUTHORITY, Keyring
+from monitor.verifier.report import Report, Subject
+from monitor.verifier.stores import Store, Unreadable
+from monitor.verifier.tiles import LogTiles, Missing
+
+REPORT_EVERY = 4096  # entries between two calls of progress
+
+
+class Reader(NamedTuple):
+    """What every step of one verification needs."""
+
+    anchors: Anchors
+    keyring: Keyring
+    earlier: Earlier
+    report: Report
+
+
+def check_published(store: Store, reader: Reader) -> dict[str, Followed]:
+    """Check all logs of a publication, which may grow meanwhile. Returns what was followed of each pilot log, by name.
+
+    The authority log is read first: what it counts of each pilot log must be there, whatever checkpoint the pilot log
+    shows. A pilot log whose checkpoint is newer is compared with the authority log once more at the end.
+    """
+    found: dict[str, Followed] = {}
+    newer: list[tuple[str, Checkpoint]] = []
+    try:
+        history = _authority(store, reader)
+        names = sorted({*store.logs(), *(history.logs() if history else ())} - {AUTHORITY})
+        if history is None and not names:
+            reader.report.no_verdict(f"{store.where}: neither an authority log nor any other log is here")
+        for name in names:
+            if followed := _pilot_log(store, name, history, reader, newer):
+                found[name] = followed
+        if newer and history is not None:
+            _again(store, newer, history, reader)
+    except Unreadable as error:
+        reader.report.no_verdict(str(error))
+    return found
+
+
+def _authority(store: Store, reader: Reader) -> History | None:
+    where = f"{store.where}/{AUTHORITY}"
+    raw = store.read(f"{AUTHORITY}/checkpoint")
+    if raw is None:
+        return None
+    checked = check_checkpoint(raw, where, AUTHORITY, reader.keyring, reader.report)
+    if checked is None:
+        return None
+    head, note = checked
+    check_cosigners(note, head, where, reader.keyring, reader.report)
+    history, tree = History(where, head.origin, reader.report), Frontier()
+    heads: dict[int, bytes] = {0: tree.root()}
+    sizes = reader.earlier.sizes(head.origin)
+    try:
+        for number, (entry, leaf) in enumerate(LogTiles(store, AUTHORITY, head.size).entries()):
+            if not history.take(number, entry):
+                return history
+            tree.push(leaf)
+            if tree.size in sizes:
+                heads[tree.size] = tree.root()
+    except Missing as missing:
+        reader.report.failed(missing.check, where, str(missing))
+        return history
+    history.finish()
+    heads[tree.size] = tree.root()
+    _finish(where, head, heads, reader, head.size)
+    reader.report.subjects.append(Subject("published log", where, head.origin, tree.size, tree.root().hex()))
+    return history
+
+
+def _pilot_log(
+    store: Store, name: str, history: History | None, reader: Reader, newer: list[tuple[str, Checkpoint]]
+) -> Followed | None:
+    where, report = f"{store.where}/{name}", reader.report
+    raw = store.read(f"{name}/checkpoint")
+    checked = check_checkpoint(raw, where, name, reader.keyring, report) if raw is not None else None
+    latest = history.latest(f"{history.base}/{name}") if history else None
+    if checked is not None:
+        head, note = checked
+        check_cosigners(note, head, where, reader.keyring, report)
+    elif raw is None and latest is not None:
+        # Between the two checkpoints becoming visible a round may end; its tiles are there already.
+        head = Checkpoint(latest.origin, latest.size, latest.root)
+    else:
+        return None
+    known = dict(history.by_origin.get(head.origin, {})) if history else {}
+    size = max([head.size, *known])
+    followed = _entries(store, name, size, {head.size, *known, *reader.earlier.sizes(head.origin)}, reader)
+    if followed is None:
+        return None
+    followed.finish("published log")
+    _finish(where, head, followed.heads, reader, size)
+    if history is not None:
+        _in_authority(where, head, raw is not None, known, followed.heads, report, newer)
+    return followed
+
+
+def _entries(store: Store, name: str, size: int, sizes: Collection[int], reader: Reader) -> Followed | None:
+    where, followed = f"{store.where}/{name}", None
+    try:
+        for number, (entry, leaf) in enumerate(LogTiles(store, name, size).entries()):
+            if followed is None:
+                followed = Followed(where, _model(entry), reader.anchors, reader.report, set(sizes))
+            if not followed.take(entry, leaf):
+                return None
+            if number % REPORT_EVERY == 0:
+                reader.anchors.progress(number, size)
+    except Missing as missing:
+        reader.report.failed(missing.check, where, str(missing))
+        return None
+    return followed
+
+
+def _model(raw: bytes) -> str:
+    """The pilot of the first entry; all others must be about the same."""
+    try:
+        return decode(raw).pilot
+    except Malformed:
+        return ""
+
+
+def _finish(where: str, head: Checkpoint, heads: dict[int, bytes], reader: Reader, size: int) -> None:
+    reader.report.passed("checkpoint.size", where)
+    reader.report.passed("tile.hash", where)
+    if heads[head.size] != head.root:
+        message = f"the {head.size} entries have the root {heads[head.size].hex()}, the checkpoint {head.root.hex()}"
+        reader.report.failed("checkpoint.root", where, message)
+    else:
+        reader.report.passed("checkpoint.root", where)
+    reader.earlier.compare(where, head.origin, size, heads)
+
+
+def _in_authority(
+    where: str,
+    head: Checkpoint,
+    shown: bool,
+    known: dict[int, bytes],
+    heads: dict[int, bytes],
+    report: Report,
+    newer: list[tuple[str, Checkpoint]],
+) -> None:
+    for size, root in known.items():
+        if heads[size] != root:
+            message = f"{head.origin}: the entries have another root at {size} entries than was published then"
+            report.failed("authority.history", where, message)
+            return
+    newest = max(known, default=0)
+    if head.size > newest:
+        newer.append((where, head))
+    elif head.size not in known:
+        message = f"the checkpoint of {head.size} entries is not there; those of this log are of other sizes"
+        report.failed("authority.contains", where, message)
+    elif head.size < newest or not shown:
+        message = f"the authority log has a checkpoint of {newest} entries, which are here; the one shown is older"
+        report.warned("authority.contains", where, message)
+    else:
+        report.passed("authority.contains", where)
+
+
+def _again(store: Store, newer: list[tuple[str, Checkpoint]], before: History, reader: Reader) -> None:
+    """Look for checkpoints that were published while this ran."""
+    now = _authority(store, reader._replace(report=Report()))
+    for where, head in newer:
+        roots = now.by_origin.get(head.origin, {}) if now else {}
+        kept = all(roots.get(size) == root for size, root in before.by_origin.get(head.origin, {}).items())
+        if kept and roots.get(head.size) == head.root:
+            reader.report.passed("authority.contains", where)
+        else:
+            message = f"the checkpoint of {head.size} entries is not in the authority log"
+            reader.report.failed("authority.contains", where, message)
