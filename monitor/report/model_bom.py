@@ -2,7 +2,7 @@
 
 A ledger proves who stated what, and when; not that it is true. So each value carries its source: a citation
 (`citations` of CycloneDX 1.7) names the entry of the ledger, and the role in which its author spoke. What a supplier
-states of its own model is marked as its statement. What the ledger does not have is left out, and the property
+states of its model is marked as its statement. What the ledger does not have is left out, and the property
 `sandbox-monitor:absent` names it.
 
 The same ledger gives the same bytes: no clock, and no random serial number.
@@ -27,7 +27,7 @@ PREFIX = "sandbox-monitor:"
 SPEAKERS: dict[str, str] = {
     "officer": "officer of an authority of the sandbox",
     "evaluator": "evaluator, a third party",
-    "supplier": "supplier, of its own model: a statement, not verified by the sandbox",
+    "supplier": "supplier of the model: a statement, not verified by the sandbox",
 }
 """Role of the author of an entry -> how the bill names who is cited."""
 PARTS: dict[str, str] = {

@@ -14,9 +14,9 @@ from monitor.notary import verify as verifier
 from monitor.notary.commitment import Plaintext
 from monitor.notary.encoding import Entry, encode
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
-from monitor.notary.tree import Frontier, leaf_hash
 from monitor.report.ledger_dir import ledger_of
 from monitor.report.stay import Json, Stay
+from monitor.tlog.merkle import Frontier, leaf_hash
 
 NOT_FIELDS = ("kind", "by", "entry")  # what every content has
 Texts = Mapping[str, Mapping[str, str]]  # id of a record -> field -> text

@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 
 from monitor.notary.encoding import Entry, EntryType
-from monitor.notary.tree import Frontier
 from monitor.notary.typed import joined
+from monitor.tlog.merkle import Frontier
 
 Json = dict[str, Any]
 

@@ -139,7 +139,7 @@ def _record(ledgers: Path) -> ModelRecord:
 
 
 def test_statements_of_a_supplier_are_marked_as_such(full: Path) -> None:
-    """Who spoke is named for each: the supplier of its own model, an evaluator, an officer."""
+    """Who spoke is named for each: a supplier, an evaluator, an officer."""
     bill = made(full, "1.0")
     notes = {one["bom-ref"]: one["note"] for one in bill["citations"]}
     assert "a statement, not verified" in notes["entry-2"]
