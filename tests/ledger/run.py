@@ -26,6 +26,9 @@ GOALS: dict[str, str] = {
     "appeal": "goal_appeal",
     "witness": "goal_witness",
     "outside_litewitness": "goal_litewitness",
+    "outside_fsck": "goal_outside_fsck",
+    "rollback": "goal_rollback",
+    "speed": "goal_speed",
 }
 
 
