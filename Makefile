@@ -97,6 +97,10 @@ FULL_STRENGTH = tests/contract tests/acts tests/ledger tests/property tests/fail
 test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines
 	$(PY) -m tests.acts.run $(ARGS)
 
+.PHONY: walk
+walk: install ## the pages for a firm and a regulator, typed as a new user would; GOAL lines: seconds from `sandbox init` to a running pilot
+	@$(PY) -m pytest -q -s -n 0 tests/integration/test_walk_of_pages.py -k processes $(ARGS) | grep -E '^\.?GOAL|passed|failed|^E ' ; [ $${PIPESTATUS[0]} = 0 ]
+
 .PHONY: test-ledger
 test-ledger: install ## the ledger as a stranger checks it: proofs, tampering, witnesses, outside verifiers; QUICK=1; one GOAL line per promise
 	$(PY) -m tests.ledger.run $(ARGS)

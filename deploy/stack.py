@@ -86,6 +86,9 @@ class Stack:
         command, login = self.access.founding()
         done = subprocess.run(command, env=without_login(os.environ) | login, capture_output=True, text=True, cwd=ROOT)
         say(done.stdout.strip())
+        if done.returncode == 0:
+            people = self.directory / "people"
+            say(f"simulated pilots enter the sandbox with `simulate ... --admit --people {people}`")
         return "" if done.returncode == 0 else done.stderr.strip()
 
     def _start_all(self, group: Sequence[Part], started: list[Part]) -> str:

@@ -18,7 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.access.address import kafka_servers
 from monitor.charter.control import Admission
+from monitor.cli.sandbox_link import Server
+from monitor.cli.simulate_entry import FOUNDED, Entry, founded_at
 from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
@@ -77,6 +80,12 @@ JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
     help="key file that signs the admissions, where the monitor has --admit-key",
 )
 @click.option(
+    "--people",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="directory of `sandbox init`, where a sandbox is founded: --admit applies, screens, agrees and admits",
+)
+@trust_option
+@click.option(
     "--each",
     is_flag=True,
     help="Kafka: create separate topics for each firm of the fleet first [default: use what exists]",
@@ -99,6 +108,8 @@ def simulate(
     pack: int,
     admit: bool,
     key: Path | None,
+    people: Path | None,
+    trusted: tuple[str, ...],
     each: bool,
     topic_prefix: str,
     prefix: str,
@@ -107,7 +118,10 @@ def simulate(
     """Send a seeded fleet of pilots to TARGET: 127.0.0.1:9092 (Kafka), http://127.0.0.1:8321, or a file of JSON lines.
 
     A line of the file is a CloudEvent with `recordedtime`, when it was received: what `sandbox-monitor replay` reads.
-    Exit codes: 0 all sent, 2 usage error, 3 the server is unavailable.
+    Where a sandbox is founded, --admit needs --people: each pilot is applied for by its simulated firm, whose key is
+    made in DIR/firms, and screened, signed and admitted by the officer whose key is in DIR.
+
+    Exit codes: 0 all sent, 1 a pilot was not admitted, 2 usage error, 3 the server is unavailable.
     """
     live = (to != "file" and rate is None) if live is None else live
     if live and (to == "file" or rate is not None):
@@ -130,9 +144,17 @@ def simulate(
         raise click.UsageError(str(error)) from None
     if each:
         _create_firm_topics(target, topic_prefix, fleet)
+    entry = None if to == "file" else _entry(Server(_address(to, target), topic_prefix, trusted_here()), fleet, people)
+    if admit and entry is None and to != "file" and founded_at(Server(_address(to, target), topic_prefix)):
+        raise click.ClickException(FOUNDED)
     began = time.monotonic()
     with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack, fleet, key)) as sink:
-        if admit:
+        if isinstance(sink, Packed) and entry is not None:
+            sink.firm_of = entry.signer
+        if admit and entry is not None:
+            for admission in fleet.admissions():
+                entry.enter(admission)
+        elif admit:
             admissions = list(fleet.admissions())
             judged = sink.judged([admission.pilot for admission in admissions])
             for admission in admissions:
@@ -149,6 +171,11 @@ def simulate(
         echo(f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True)
         for truth in fleet.truths():
             echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+
+
+def _entry(server: Server, fleet: Fleet, people: Path | None) -> Entry | None:
+    """How pilots come into a founded sandbox; `None` without its people."""
+    return None if people is None else Entry(people, server, fleet, JUDGED_S)
 
 
 def _firms(fleet: Fleet) -> dict[str, str]:
@@ -245,6 +272,7 @@ class Packed:
         self._bulk, self._pack, self._admitter = bulk, pack, admitter
         self._held: dict[str, list[Envelope]] = {}
         self._count = 0
+        self.firm_of: Callable[[str], Signer] | None = None  # who signs the telemetry of a pilot; `None`: no one
 
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
         """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is
@@ -269,14 +297,18 @@ class Packed:
         if len(batch) >= self._pack:
             del self._held[event.subject]
             self._count -= len(batch)
-            self._bulk.telemetry(event.subject, msgspec.json.encode(batch))
+            self._send(event.subject, batch)
         elif self._count >= 100 * self._pack:
             self.release()
+
+    def _send(self, pilot: str, batch: list[Envelope]) -> None:
+        body = msgspec.json.encode(batch)
+        self._bulk.telemetry(pilot, body, "" if self.firm_of is None else self.firm_of(pilot).sign("telemetry", body))
 
     def release(self) -> None:
         """See `Sink.release`."""
         for pilot, batch in self._held.items():
-            self._bulk.telemetry(pilot, msgspec.json.encode(batch))
+            self._send(pilot, batch)
         self._held.clear()
         self._count = 0
 
@@ -336,11 +368,16 @@ def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet, key:
             return Lines(Path(target))
         except OSError as error:
             raise click.UsageError(f"{target} cannot be written: {error.strerror}") from None
-    address = target if "://" in target else f"{to}://{target}"
-    if not address.startswith(to):
-        raise click.UsageError(f"{target} is no address for --to {to}")
     try:
-        bulk = open_bulk(address, prefix=topic_prefix, participant_of=_firms(fleet).__getitem__)
+        bulk = open_bulk(_address(to, target), prefix=topic_prefix, participant_of=_firms(fleet).__getitem__)
         return Packed(bulk, pack, read_key(key) if key else None)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _address(to: str, target: str) -> str:
+    """TARGET as an address. Raises click.UsageError."""
+    address = target if "://" in target else f"{to}://{target}"
+    if not address.startswith(to):
+        raise click.UsageError(f"{target} is no address for --to {to}")
+    return address

@@ -19,6 +19,7 @@ from monitor.clock import wall_ms
 from monitor.errors import SandboxMonitorError
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.names import INITIAL, Region, State
+from monitor.lifecycle.next_steps import command_for
 from monitor.model.clock_record import ClockRecord, Owes
 from monitor.model.subjects import is_pilot
 from monitor.projections.clock_board import time_left
@@ -90,7 +91,7 @@ def _lines(found: PilotStatus, contacts: dict[str, str], now: int) -> list[str]:
         f"open       {one.key}: {plain(one.reason)} ({one.level}) since {stamp(one.since)}" for one in found.findings
     ]
     for step in found.steps:
-        whom = f"{step.who} owes `{step.act.replace('_', '-')}`" if step.who else "waits"
+        whom = f"{step.who} owes `{command_for(step.act)}`" if step.who else "waits"
         where = f" [{contacts[step.who]}]" if contacts.get(step.who) else ""
         lines.append(f"next       {whom}: {step.what}{where}")
     lines += [_clock(one, contacts, now) for one in found.clocks]

@@ -8,7 +8,7 @@ duty was done after all. See `monitor/deadlines/README.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monitor.deadlines import engine
 from monitor.deadlines.cases import Case, ClockState
@@ -18,6 +18,8 @@ from monitor.deadlines.rules import ClockRule, ClockTable, OnMiss
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.lifecycle.arrows import Arrow
+from monitor.lifecycle.life import refusal
+from monitor.lifecycle.names import Event, State
 from monitor.model.clock_record import ClockRecord
 from monitor.model.records import Finding, Level, Reason
 
@@ -112,7 +114,7 @@ def _advance(context: DecisionContext, table: ClockTable) -> None:
     _record(context, table, changes, "")
 
 
-def _record(context: DecisionContext, table: ClockTable, changes: Iterable[ClockChange], detail: str) -> None:
+def _record(context: DecisionContext, table: ClockTable, changes: Sequence[ClockChange], detail: str) -> None:
     """One decision for each change; a miss raises its finding, and a duty that was done clears it."""
     settled: dict[str, Finding] = {}
     for change in changes:
@@ -130,9 +132,33 @@ def _record(context: DecisionContext, table: ClockTable, changes: Iterable[Clock
             reason = _missed(rule) if change.change is Change.MISSED else _REASONS[change.change]
             context.record(Move("finding", level, level, reason, False), finding)
             settled[key] = finding
+    _follow_hold(context, table, changes)
     for key, finding in settled.items():
         if key in context.pilot.standing.active and not _owed(context.pilot.clocks, table, key.removeprefix(PREFIX)):
             context.clear(key, Finding(rule=finding.rule))
+
+
+def _follow_hold(context: DecisionContext, table: ClockTable, changes: Sequence[ClockChange]) -> None:
+    """A clock that forbids a change of the model holds the system as evidence from its start until nothing is owed of
+    it: the authority was told, or the incident is not serious (EU AI Act, Art. 73(6)). A hold of an officer stays."""
+    forbids = {rule.name for rule in table.rules if FactKind.MODEL_CHANGED in rule.broken_by}
+    about = [change for change in changes if change.rule in forbids]
+    if not about:
+        return
+    held = any(c.owed and c.rule in forbids for case in context.pilot.clocks.cases.values() for c in case.clocks)
+    if held and any(change.change in (Change.STARTED, Change.RESTARTED) for change in about):
+        event, reason = Event.SERIOUS_INCIDENT, Reason.EVIDENCE_HELD
+    elif not held and context.pilot.life.hold is State.INCIDENT_HOLD:
+        event, reason = Event.AUTHORITY_TOLD, Reason.HOLD_LIFTED
+    else:
+        return
+    before = context.pilot.life.hold
+    if refusal(context.pilot.life, event) is None:  # after the end of a stay nothing changes any more
+        context.advance(event)
+    if context.pilot.life.hold is not before:
+        level = context.pilot.standing.level
+        finding = Finding(rule="evidence_hold", content={"incident": about[-1].key})
+        context.record(Move("finding", level, level, reason, False), finding)
 
 
 def clock_finding(change: ClockChange, table: ClockTable) -> tuple[Reason, Finding] | None:

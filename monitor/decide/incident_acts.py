@@ -13,6 +13,7 @@ from monitor.charter.incident_acts import (
     Reclassification,
     SuspensionNotice,
 )
+from monitor.charter.running_acts import HoldLift
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
@@ -59,6 +60,8 @@ def act_facts(context: DecisionContext, act: ControlBase) -> None:
             clock_facts(context, Fact(kind=kind, at=at, key=key))
         case ChangeNotice():
             clock_facts(context, Fact(kind=FactKind.CHANGE_NOTICE, at=at, key=act.incident))
+        case HoldLift():  # the authority decides on the change itself: of every open incident
+            clock_facts(context, Fact(kind=FactKind.CHANGE_NOTICE, at=at))
         case Reclassification():
             stated = None if act.aware is None else millis(act.aware)
             fact = Fact(kind=FactKind.RECLASSIFIED, at=at, key=act.incident, stated=stated, classes=act.classes)

@@ -133,12 +133,13 @@ def _running() -> Iterator[Iterable[Arrow]]:
         (S.NOT_DUE, S.ASSESSMENT_DUE, S.ASSESSMENT_MISSED), A.ASSESS, S.NOT_DUE, "assessment_done", during=LIVE,
         clocks="assessment_done",
     )  # fmt: skip
-    yield _arrow(S.NO_HOLD, E.SERIOUS_INCIDENT, S.EVIDENCE_HELD, "evidence_held", during=LIVE,
+    holds, known = (S.EVIDENCE_HELD, S.INCIDENT_HOLD), (*LIVE, *ENDED)
+    yield _arrow(S.NO_HOLD, E.SERIOUS_INCIDENT, S.INCIDENT_HOLD, "evidence_held", during=LIVE,
                  clocks="serious_incident")  # fmt: skip
-    yield _arrow(S.EVIDENCE_HELD, E.SERIOUS_INCIDENT, None, "incident_recorded", during=LIVE,
-                 clocks="serious_incident")  # fmt: skip
-    yield _arrow(S.NO_HOLD, A.HOLD, S.EVIDENCE_HELD, "evidence_held", during=(*LIVE, *ENDED))
-    yield _arrow(S.EVIDENCE_HELD, A.LIFT_HOLD, S.NO_HOLD, "hold_lifted", during=(*LIVE, *ENDED), clocks="change_notice")
+    yield _arrow(holds, E.SERIOUS_INCIDENT, None, "incident_recorded", during=LIVE, clocks="serious_incident")
+    yield _arrow(S.INCIDENT_HOLD, E.AUTHORITY_TOLD, S.NO_HOLD, "hold_lifted", during=known)
+    yield _arrow((S.NO_HOLD, S.INCIDENT_HOLD), A.HOLD, S.EVIDENCE_HELD, "evidence_held", during=known)
+    yield _arrow(holds, A.LIFT_HOLD, S.NO_HOLD, "hold_lifted", during=known, clocks="change_notice")
 
 
 def _halts() -> Iterator[Iterable[Arrow]]:

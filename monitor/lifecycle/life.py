@@ -49,6 +49,7 @@ NEEDED_STATE: dict[State, Refusal] = {
     State.ASSESSMENT_MISSED: Refusal.ASSESSMENT_NOT_DUE,
     State.NO_HOLD: Refusal.EVIDENCE_HELD,
     State.EVIDENCE_HELD: Refusal.NO_EVIDENCE_HOLD,
+    State.INCIDENT_HOLD: Refusal.NO_EVIDENCE_HOLD,
 }
 """A state that a trigger needs -> why it is refused in another."""
 

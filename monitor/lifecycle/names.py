@@ -59,7 +59,8 @@ class State(StrEnum):
     ASSESSMENT_MISSED = "assessment_missed"
     # region HOLD: evidence hold, EU AI Act Art. 73(6)
     NO_HOLD = "no_hold"
-    EVIDENCE_HELD = "evidence_held"
+    EVIDENCE_HELD = "evidence_held"  # by an officer: until an officer lifts it
+    INCIDENT_HOLD = "incident_hold"  # by a serious incident: until the authority was told
 
 
 INITIAL: dict[Region, State] = {
@@ -163,6 +164,7 @@ class Event(StrEnum):
     HALT_DECIDED = "halt_decided"  # a limit, a hard rule or an override
     STOP_VERIFIED = "stop_verified"  # the service acknowledged a halt and is shown to have stopped
     SERIOUS_INCIDENT = "serious_incident"
+    AUTHORITY_TOLD = "authority_told"  # of every serious incident, or none is serious any more
     ASSESSMENT_FELL_DUE = "assessment_fell_due"  # timer: the charter's interval
     ASSESSMENT_OVERDUE = "assessment_overdue"  # timer
     TRACKING_ENDED = "tracking_ended"  # timer: the months of routine supervision

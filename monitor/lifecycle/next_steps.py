@@ -40,9 +40,22 @@ STEPS: dict[State, tuple[NextStep, ...]] = {
     State.CYCLE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, "grant the cycle, or decline it"),),
     State.ASSESSMENT_DUE: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot"),),
     State.ASSESSMENT_MISSED: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot; the assessment is overdue"),),
+    State.INCIDENT_HOLD: (NextStep(Role.FIRM, Act.REPORT, "report the serious incident; no change before that"),),
     State.EVIDENCE_HELD: (NextStep(Role.OFFICER, Act.LIFT_HOLD, "lift the evidence hold; no change before that"),),
 }
 """State -> who owes what in it. In a state that is not listed nothing is owed."""
+
+_COMMANDS = {Act.REPORT: "report-incident", Act.AMEND: "admit --amend"}
+
+
+def command_for(act: str) -> str:
+    """The subcommand of `sandbox-monitor` for an act.
+
+    >>> command_for(Act.ISSUE_REPORT), command_for(Act.REPORT)
+    ('issue-report', 'report-incident')
+    """
+    return _COMMANDS.get(Act(act)) or act.replace("_", "-")
+
 
 TO_GRADUATE = NextStep(Role.OFFICER, Act.GRADUATE, "graduate the pilot to routine supervision")
 

@@ -159,7 +159,8 @@ def _whole(raw: bytes, kind: EntryType) -> Entry | None:
         identity, owner = raw[4:pilot].decode(), raw[pilot + 2 : numbers].decode()
     except UnicodeDecodeError:
         return None
-    return Entry(kind, identity, owner, *_NUMBERS.unpack_from(raw, numbers), raw[body:], raw[0])
+    when, standing, epoch = _NUMBERS.unpack_from(raw, numbers)
+    return Entry(kind, identity, owner, when, standing, epoch, raw[body:], raw[0])
 
 
 def check(raw: bytes) -> Entry:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from monitor.notary.encoding import LONGEST
-from monitor.notary.tree import leaf_hash
+from monitor.tlog.merkle import leaf_hash
 
 MAGIC = b"SBXLEDG\x01"
 NAMED_MAGIC = b"SBXLEDG\x02"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from monitor.charter.spec import (
     Authority,
+    Bound,
     Charter,
     Cycle,
     DetectorSpec,
@@ -14,7 +17,9 @@ from monitor.charter.spec import (
     IndicatorSpec,
     Model,
     Participant,
+    PowerSpec,
     Responses,
+    Trial,
     Users,
 )
 from monitor.model.builders import as_instant
@@ -137,3 +142,29 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
         ),
         responses=Responses(unknown_escalates_after=f"{24 * period_ms}ms"),
     )
+
+
+def founded(charter: Charter, key: str, authority: str, volume: float) -> Charter:
+    """The charter as a founded sandbox admits it: with the standards of its tier as shipped. `key` is that of its firm,
+    `authority` the responsible one, `volume` the decisions that are planned in a period."""
+    responses = structs.replace(charter.responses, lease="5m", acknowledge_within="5m")
+    return structs.replace(
+        charter,
+        alpha=0.02,
+        participant=structs.replace(charter.participant, keys=(key,)),
+        authorities=(Authority(authority),),
+        users=structs.replace(charter.users, cap=1_000_000),
+        identifiers="pseudonyms",
+        responses=responses,
+        drills=structs.replace(charter.drills, every="30d"),
+        exit=structs.replace(charter.exit, quiet_for="90d"),
+        evaluation=(Trial("routine", {"error": Bound(most=0.1)}),),
+        indicators=tuple(_planned(one, volume) for one in charter.indicators),
+    )
+
+
+def _planned(spec: IndicatorSpec, volume: float) -> IndicatorSpec:
+    """The indicator with the exposure that is planned, where it has a limit that halts."""
+    if not any(detector.level == "halt" for detector in spec.detectors):
+        return spec
+    return structs.replace(spec, power=PowerSpec(exposure=volume))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
-from monitor.notary.tree import Frontier
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import TlogError
-from monitor.tlog.merkle import leaf_hash, root_from_inclusion
+from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
 from monitor.tlog.note import SignedNote
 from monitor.tlog.proof import parse_proof
 from monitor.verifier import bundle as layout
@@ -127,9 +126,7 @@ def _earlier(
     manifest: Manifest, leaves: list[bytes], hashes: list[bytes], head: Checkpoint, where: str, reader: Reader
 ) -> None:
     """Compare with earlier checkpoints whose size lies in the range: the subtrees before it are those of a frontier."""
-    tree = Frontier()
-    tree.size = manifest.start
-    tree.nodes = hashes[: manifest.start.bit_count()]
+    tree = Frontier(manifest.start, hashes[: manifest.start.bit_count()])
     heads = {head.size: head.root, tree.size: tree.root()}
     for leaf in leaves:
         tree.push(leaf)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import LogName
-from monitor.notary.tree import Frontier
+from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.charters import Charters
 from monitor.verifier.report import Report, Subject
@@ -44,6 +46,11 @@ class Followed:
         self._told = bool(self._pending)
         self._charters = None if anchors.structure else Charters(where, report, anchors.texts)
         self._note_head()
+
+    @property
+    def beginning(self) -> dict[str, Any] | None:
+        """What the beginning of a shard says of the shard before it; `None` where there is none."""
+        return self._rules.beginning
 
     def take(self, raw: bytes, leaf: bytes, start: int | None = None) -> bool:
         """Take the next entry and its leaf hash; `start` is its offset in the file. Returns whether to go on."""

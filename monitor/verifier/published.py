@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from monitor.notary.encoding import Malformed, decode
-from monitor.notary.tree import Frontier
 from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.authority import History
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners

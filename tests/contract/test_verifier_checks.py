@@ -21,9 +21,8 @@ IDS = (Path(__file__).parent / "golden" / "verifier_checks.txt").read_text().spl
 ALLOWED = (
     "monitor.verifier", "monitor.tlog",
     "monitor.notary.commitment", "monitor.notary.cursor", "monitor.notary.dense", "monitor.notary.encoding",
-    "monitor.notary.placement", "monitor.notary.typed",
-    "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered", "monitor.notary.tree",
-    "monitor.notary.placement", "monitor.notary.typed",
+    "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered",
+    "monitor.notary.placement", "monitor.notary.retired", "monitor.notary.typed",
     "monitor.model.canonical",
 )  # fmt: skip
 
