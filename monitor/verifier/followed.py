@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
@@ -42,6 +44,11 @@ class Followed:
         self._pending = by_entry(text for text in anchors.texts if text.pilot == model)
         self._told = bool(self._pending)
         self._note_head()
+
+    @property
+    def beginning(self) -> dict[str, Any] | None:
+        """What the beginning of a shard says of the shard before it; `None` where there is none."""
+        return self._rules.beginning
 
     def take(self, raw: bytes, leaf: bytes, start: int | None = None) -> bool:
         """Take the next entry and its leaf hash; `start` is its offset in the file. Returns whether to go on."""

@@ -22,7 +22,7 @@ ALLOWED = (
     "monitor.verifier", "monitor.tlog",
     "monitor.notary.commitment", "monitor.notary.cursor", "monitor.notary.dense", "monitor.notary.encoding",
     "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered",
-    "monitor.notary.placement", "monitor.notary.typed",
+    "monitor.notary.placement", "monitor.notary.retired", "monitor.notary.typed",
     "monitor.model.canonical",
 )  # fmt: skip
 

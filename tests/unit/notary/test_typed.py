@@ -245,7 +245,7 @@ def test_reading_resumes_at_the_first_incomplete_record() -> None:
         gatherer, found = EvidenceGatherer(), []
         for place in range(stop + 1):
             found += gatherer.take(place, values[place])
-        resume = stop + 1 if gatherer.resume is None else gatherer.resume
+        resume = stop + 1 if gatherer.resume is None else gatherer.resume[0]
         again = EvidenceGatherer()
         for place in range(resume, len(values)):
             found += again.take(place, values[place])
