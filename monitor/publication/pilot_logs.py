@@ -29,7 +29,7 @@ LEAF_PROOF = "authority.tlog-proof"
 
 
 class Grown(NamedTuple):
-    """A pilot log whose tiles are durable up to a leaf of the authority log."""
+    """A pilot log whose tiles are written up to a leaf of the authority log."""
 
     log: str
     leaf: Leaf
@@ -66,7 +66,7 @@ class PilotLogs:
         return {self._key.origin_of(log): size for log, size in self._shown.items()}
 
     def grow(self, heads: Mapping[LogName, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
-        """Grow each log that shows less than its ledger holds; its tiles are durable when it is yielded."""
+        """Grow each log that shows less than its ledger holds; its tiles are in the batch when it is yielded."""
         for name, head in sorted(heads.items()):
             log = log_name(name)
             if log not in self._shown:
@@ -84,11 +84,11 @@ class PilotLogs:
             tiles.grow(source, shown, head.size, leaf.root, frozenset(leaves.sizes.pop(leaf.origin, ())))
             yield Grown(log, leaf, tiles)
 
-    def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> int:
+    def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> list[Grown]:
         """Make the checkpoints of these logs visible, but for those that `cosigned` refuses: they wait for the next
         round. Their leaves are in the visible authority log; `proved` gives the proof of the last leaf of an origin.
 
-        Returns how many logs were shown."""
+        Returns the logs that were shown."""
         notes, shown = [], []
         for one in grown:
             try:
@@ -102,12 +102,13 @@ class PilotLogs:
             notes.append(note)
             shown.append(one)
             self._files.write(self._directory / one.log / LEAF_PROOF, proved(one.leaf.origin))
+        self._files.commit()
         for one, note in zip(shown, notes, strict=True):
             self._files.write(self._directory / one.log / "checkpoint", note)
         self._files.commit()
         for one in shown:
             self._shown[one.log] = one.leaf.size
-        return len(shown)
+        return shown
 
     def forget_partial(self, grown: Sequence[Grown]) -> None:
         """Remove partial tiles of which the complete one is visible."""

@@ -102,17 +102,18 @@ class Publisher:
         try:
             leaves = self._leaves or self._open()
             grown = list(self._pilots.grow(self._heads(), leaves))
+            self._files.commit()
             leaves.append([one.leaf for one in grown if leaves.last.get(one.leaf.origin) != one.leaf])
             if leaves.size > self._visible:
                 self._publish_authority(leaves)
-            shown = self._pilots.show(grown, self._cosigned, self._leaf_prover(leaves)) if grown else 0
+            shown = self._pilots.show(grown, self._cosigned, self._leaf_prover(leaves)) if grown else []
             self._tiles.forget_partial()
-            self._pilots.forget_partial(grown)
+            self._pilots.forget_partial(shown)
         except BaseException as error:
             if isinstance(error, SigningRefused) or not isinstance(error, TryAgain | Refused):
                 self._leaves = None  # what is on the disk is not known
             raise
-        return Round(self._visible, self._pilots.entries, shown, dict(self._pilots.refused))
+        return Round(self._visible, self._pilots.entries, len(shown), dict(self._pilots.refused))
 
     def _open(self) -> AuthorityLeaves:
         """Read the leaves and compare them with what was signed."""
@@ -135,6 +136,7 @@ class Publisher:
         settings, size, root = self._settings, leaves.size, leaves.root
         sizes = edge_sizes(size) if self._reopened else ()
         self._tiles.grow(leaves, self._visible, size, root, sizes)
+        self._files.commit()
         self._reopened = False
         note = settings.key.sign(AUTHORITY, size, root)
         self._swap(note)
