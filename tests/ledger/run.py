@@ -22,6 +22,7 @@ GOALS: dict[str, str] = {
     "faults": "goal_faults",
     "mutations": "goal_mutations",
     "outside_formats": "goal_outside_formats",
+    "speed_formats": "goal_speed_formats",
     "appeal": "goal_appeal",
     "witness": "goal_witness",
     "outside_litewitness": "goal_litewitness",
