@@ -1,4 +1,5 @@
-"""Writes rules.yaml and rules_test.yaml from the tables `pilot_alerts.py`, `monitor_alerts.py`, `reader_alerts.py`.
+"""Writes rules.yaml and rules_test.yaml from the tables `pilot_alerts.py`, `monitor_alerts.py`, `reader_alerts.py`,
+`ledger_alerts.py`.
 
 Run `python deploy/prometheus/build.py` after a change and commit both files; a test compares them with this. The link
 to the runbook comes from the name of the alert, and a test checks that the heading exists.
@@ -20,12 +21,13 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import latch  # noqa: E402 (files next to this one, which are no package)
 from alert import Alert  # noqa: E402
+from ledger_alerts import LEDGER_ALERTS  # noqa: E402
 from monitor_alerts import MONITOR_ALERTS  # noqa: E402
 from pilot_alerts import PILOT_ALERTS  # noqa: E402
 from reader_alerts import READER_ALERTS  # noqa: E402
 
 HEAD = "# Built by deploy/prometheus/build.py; change the tables next to it, not this file.\n"
-ALERTS = (*PILOT_ALERTS, *MONITOR_ALERTS, *READER_ALERTS)
+ALERTS = (*PILOT_ALERTS, *MONITOR_ALERTS, *READER_ALERTS, *LEDGER_ALERTS)
 
 
 def rules(links: Links = Links()) -> dict[str, Any]:  # noqa: B008 (a frozen value)

@@ -12,19 +12,24 @@ from msgspec import Meta, Struct
 
 from monitor.charter.act_base import ControlBase, Number
 from monitor.model.events import Harm, Id, Name
+from monitor.model.pseudonyms import ALPHABET
 
-Ids: TypeAlias = Annotated[tuple[Id, ...], Meta(max_length=16)]
+# An id in the clear: it cannot be removed from the ledger, so it has the alphabet of ids, in which no name of a person
+# can be written with its blanks.
+Ref: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^{ALPHABET}+$")]
+MaybeRef: TypeAlias = Annotated[str, Meta(max_length=200, pattern=rf"^{ALPHABET}*$")]
+Labels: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=16)]
 MaybeDate: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 ChainRole: TypeAlias = Literal["base_model_developer", "downstream_developer", "deployer"]
 DataPurpose: TypeAlias = Literal["training", "fine_tuning", "validation", "testing", "retrieval"]
-Results: TypeAlias = Annotated[dict[Id, Number], Meta(min_length=1, max_length=16)]
+Results: TypeAlias = Annotated[dict[Ref, Number], Meta(min_length=1, max_length=16)]
 
 
 class Supplier(Struct, frozen=True, tag="supplier", forbid_unknown_fields=True):
     """Who supplies the model, and as what. If the sandbox gives `supplier` (the id of a person there) the role
     `supplier`, it may add to this file from now on. `name` and `country` are those of the company."""
 
-    supplier: Id
+    supplier: Ref
     role: ChainRole
     name: Name = ""
     country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")] = ""  # ISO 3166-1
@@ -34,11 +39,11 @@ class ModelVersion(Struct, frozen=True, tag="version", forbid_unknown_fields=Tru
     """A version with the digest that its telemetry and charters name it by. `base` is the id of the model that it was
     made from, with its version; `sha256` the hash of the weights, if it is another one than `digest`."""
 
-    version: Id
-    digest: Id
+    version: Ref
+    digest: Ref
     released: MaybeDate = ""
-    base: Name = ""
-    base_version: Name = ""
+    base: MaybeRef = ""
+    base_version: MaybeRef = ""
     architecture: Name = ""
     licence: Name = ""  # SPDX id
     sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -48,11 +53,11 @@ class DataCompliance(Struct, frozen=True, tag="data_compliance", forbid_unknown_
     """Data that a version was made or tested with, and on which legal basis; without a `version`, every version.
     `personal` and `special`: categories of personal data. `reference` is where its documentation is."""
 
-    dataset: Id
+    dataset: Ref
     purpose: DataPurpose
     personal: bool
     special: bool = False
-    version: Name = ""
+    version: MaybeRef = ""
     legal_basis: Name = ""
     licence: Name = ""
     origin: Name = ""
@@ -63,17 +68,17 @@ class DataCompliance(Struct, frozen=True, tag="data_compliance", forbid_unknown_
 class ModelScenario(Struct, frozen=True, tag="scenario", forbid_unknown_fields=True):
     """A use that the model is meant for (`intended`), or is not to be used for; evaluations name it."""
 
-    scenario: Id
+    scenario: Ref
     intended: bool = True
     sector: Name = ""
-    groups: Ids = ()
+    groups: Labels = ()
 
 
 class ModelEvaluation(Struct, frozen=True, tag="evaluation", forbid_unknown_fields=True):
     """Results (measure -> value) of a version on a scenario of the file, and whether it passed."""
 
-    version: Id
-    scenario: Id
+    version: Ref
+    scenario: Ref
     results: Results
     passed: bool
     day: MaybeDate = ""
@@ -84,18 +89,18 @@ class ModelEvaluation(Struct, frozen=True, tag="evaluation", forbid_unknown_fiel
 class KnownLimitation(Struct, frozen=True, tag="limitation", forbid_unknown_fields=True):
     """A limitation that is known, and the gravest harm that it may do; without a `version`, of every version."""
 
-    limitation: Id
+    limitation: Ref
     harm: Harm = Harm.NONE
-    version: Name = ""
+    version: MaybeRef = ""
     reference: Name = ""
 
 
 class ModelInspection(Struct, frozen=True, tag="inspection", forbid_unknown_fields=True):
     """An officer inspected the model: ids of what was looked at, and names of what was found wrong."""
 
-    scope: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=16)]
-    findings: Ids = ()
-    version: Name = ""
+    scope: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=16)]
+    findings: Annotated[tuple[Ref, ...], Meta(max_length=16)] = ()
+    version: MaybeRef = ""
     day: MaybeDate = ""
     reference: Name = ""
 

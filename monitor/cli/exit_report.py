@@ -12,11 +12,11 @@ from monitor.notary import verify as verifier
 from monitor.notary.encoding import encode
 from monitor.notary.format import Damage
 from monitor.notary.store import file_name
-from monitor.notary.tree import leaf_hash
 from monitor.report import recompute
 from monitor.report.documents import as_html, as_json, document
 from monitor.report.fields import DOCUMENTS
 from monitor.report.stay import Stay
+from monitor.tlog.merkle import leaf_hash
 
 
 @click.command()

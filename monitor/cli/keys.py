@@ -10,6 +10,7 @@ from monitor.cli.terminal import echo
 from monitor.files.key_file import new_key, read_key
 from monitor.model.signing import Trusted
 from monitor.publication.log_key import AUTHORITY, log_name, new_log_key, read_log_key
+from monitor.witness.key_file import new_witness_key
 
 
 @click.group()
@@ -39,6 +40,20 @@ def new(file: Path) -> None:
 def show(file: Path) -> None:
     """Print the public key of FILE."""
     echo(read_key(file).public)
+
+
+@keys.command("new-witness")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--name", required=True, help="name of the witness: a URL without scheme, as acme.example/witness")
+@click.option("--post-quantum", is_flag=True, help="add an ML-DSA-44 key; the witness signs with both")
+def new_witness(file: Path, name: str, post_quantum: bool) -> None:
+    """Create the key of a witness in FILE and print its public keys (vkeys of C2SP signed-note), one per line.
+
+    Give them to the authority, which writes one into the policy file. A witness that lost its directory must not go on
+    with the same key.
+    """
+    for signer in new_witness_key(file, name, post_quantum=post_quantum):
+        echo(signer.verifier.vkey)
 
 
 @keys.command()

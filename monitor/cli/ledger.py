@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_prove import prove
 from monitor.cli.ledger_show import as_json_line, as_lines
+from monitor.cli.ledger_stamp import stamp
+from monitor.cli.ledger_witness import witness
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.notary import verify as verifier
@@ -25,10 +28,14 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def ledger() -> None:
-    """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
+    """Verify, show and rebuild ledgers; disclose or erase plaintexts; run a witness; stamp checkpoints.
+
+    Needs the files only, no network, except `witness`, which listens, and `stamp --url`.
+    """
 
 
 ledger.add_command(prove)
+ledger.add_command(bundle)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
@@ -131,6 +138,10 @@ def rebuild(directory: Path) -> None:
             _say(text)
     except (Damage, LedgerBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+ledger.add_command(stamp)
+ledger.add_command(witness)
 
 
 def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:

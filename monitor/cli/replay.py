@@ -35,7 +35,6 @@ from monitor.projections.alpha_budget import AlphaRuns
 from monitor.projections.formats import stamp
 
 _PATH = click.Path(exists=True, path_type=Path)
-_ACKNOWLEDGED = b"sandbox.command.acknowledged"
 WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are those of the journal"
 
 
@@ -70,7 +69,7 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
 @click.option(
     "--service/--no-service",
     default=None,
-    help="Events alone: whether services that must obey are part of the recording [default: if one acknowledges].",
+    help="Events alone: whether halts are obeyed is judged, although acts and commands are not in the file.",
 )
 @click.option("--twice", is_flag=True, help="Replay twice, with different batches, and compare the two results.")
 @click.option(
@@ -102,9 +101,9 @@ def replay(
     Events alone (JSON lines: a CloudEvent, or an array of them, per line, in order of reception): CHARTERS (YAML files
     or directories) are applied to them. An event counts as received at its `recordedtime`, else at its `time`, unless
     that is in the future. Facts that such a file does not contain are assumed, and printed on stderr and in the report:
-    when pilots were admitted, that there was no outage, and, unless the file contains an acknowledgement of a command,
-    that there was no service, so whether halts were obeyed is not evaluated. An invalid line is listed as rejected,
-    with its number; the replay continues.
+    when pilots were admitted, that there was no outage, that each event was sent by the firm, and that there was no
+    service: commands and releases are not in the file, so whether halts were obeyed cannot be judged. An invalid line
+    is listed as rejected, with its number; the replay continues.
 
     --json writes one object per line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected":
     ..., "line": n}, with --against {"compared": ...} for each decision and command, and {"summary": ...} last.
@@ -302,8 +301,7 @@ def _events(
 ) -> Run:
     if not plans:
         raise click.UsageError(f"{path} holds events alone: name their charters, as CHARTERS... FILE")
-    answers = _answers(path)
-    served = answers if service is None else service
+    served = bool(service)
     admit: Literal["cycle", "first"] | int
     if admit_at == "first":
         admit, when = "first", "at the first event that names it"
@@ -315,24 +313,14 @@ def _events(
     assumptions = (
         f"each pilot is admitted {when}; no other act is in the file",
         "the monitor had no outage, and lines are in the order of reception",
-        "services are part of the recording: halts are verified from their acknowledgements and heartbeats"
+        "each event was sent by the firm: signatures are not in the file",
+        "halts are judged by acknowledgements of the commands of this replay, and by heartbeats"
         if served
-        else "no service is part of the recording: whether a halt was obeyed is not evaluated",
+        else "no service is judged: no command or release is in the file, so whether halts were obeyed is not known",
     )
     end = None if until is None else _day(until, "--until") + 86_399_999
     count = processes_for(path.stat().st_size, len(plans)) if processes is None else min(processes, len(plans))
     return _OfEvents(path, plans, end, admit, served, assumptions, count)
-
-
-def _answers(path: Path) -> bool:
-    """Whether a service acknowledges a command anywhere in the file."""
-    with path.open("rb") as file:
-        before = b""
-        while chunk := file.read(1 << 20):
-            if _ACKNOWLEDGED in before + chunk:
-                return True
-            before = chunk[-len(_ACKNOWLEDGED) :]
-    return False
 
 
 def _load(paths: Iterable[Path]) -> list[Charter]:

@@ -143,6 +143,8 @@ class Printer:
         )
         skipped = [f"{name} of {count} ({why_not_compared(name)})" for name, count in sorted(self._skipped.items())]
         echo(f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}", err=True)
+        if self._run.kind == "events" and not comparison.same:
+            echo("no verdict follows from events alone: export the history, and use `ledger compare`", err=True)
         if comparison.other_pilots:
             echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
 

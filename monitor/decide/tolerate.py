@@ -93,11 +93,7 @@ def record_rectification(context: DecisionContext, finding: str) -> tuple[Transi
     if pilot.window.waiting:
         known |= {f"{key}/tolerated" for key in pilot.window.keys}
     named = sorted(key for key in known if names_finding(key, finding))
-    if s.halted:
-        outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
-    elif named:
-        outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
-    else:
+    if not s.halted and not named:
         keys = sorted({*s.active, *pilot.running.duties, *(pilot.window.keys if pilot.window.waiting else ())})
         more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
         there = (", ".join(keys[:LISTED]) or "none") + more
@@ -108,6 +104,11 @@ def record_rectification(context: DecisionContext, finding: str) -> tuple[Transi
         pilot.window = pilot.window.rectify(context.at)
         clock_facts(context, Fact(kind=FactKind.RECTIFIED, at=context.received, key=WINDOW))
     rectified = rectify_duties(context, finding)
+    s = pilot.standing  # a deadline that was met is a decision before this one
+    if s.halted:
+        outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
+    else:
+        outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     return outcome, {"rectified": rectified} if rectified else {}
 
 

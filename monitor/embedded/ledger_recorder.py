@@ -62,6 +62,6 @@ class LedgerRecorder:
         self._evidence_at = self._evidence[-1][0]
         if groups:
             resume = self._gatherer.resume
-            at = self._evidence_at if resume is None else resume - 1
+            at = self._evidence_at if resume is None else resume[0] - 1
             new = await asyncio.to_thread(notary.record_evidence, groups, position={**notary.position, EVIDENCE: at})
             self._recorded(new)

@@ -27,6 +27,7 @@ from monitor.model.events import Envelope, encode, millis
 from monitor.model.lenient import without_bom, without_leap_seconds
 from monitor.model.records import Outputs, Record
 from monitor.model.refusals import Refusal
+from monitor.validate.rejections import RejectionReason
 
 TOPIC = "telemetry"
 BATCH = 10_000  # records that are stepped together
@@ -160,7 +161,8 @@ class CharterReplay:
                     "charter.pilot", Refusal.ALREADY_ADMITTED, f"{name} has more than one charter here; name one"
                 )
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
-        self._charters, self._batch = charters, batch
+        self._machine.believe_senders()  # a file of events holds no signatures
+        self._charters, self._batch, self._service = charters, batch, service
         self._shard = shard or Shard(0, 1)
         self._shard_of = self._shard.dealt(names)
         self._first = {c.pilot: c for c in charters} if admit == "first" else {}
@@ -247,6 +249,8 @@ class CharterReplay:
         yield from self._time_to(first)
         self._phase += 1
         out = self._machine.telemetry(TOPIC, records)
+        if not self._service:  # the commands that were acknowledged are those of the recorded monitor
+            out.rejected = [one for one in out.rejected if one.reason != RejectionReason.NOT_IN_FORCE]
         self.received = last
         out.extend(self._machine.time(last))
         yield self._phase, in_order(out)

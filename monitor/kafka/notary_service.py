@@ -1,4 +1,4 @@
-"""The notary on Kafka: reads `decisions`, appends them to the ledger, and serves the board.
+"""The notary on Kafka: reads `decisions` and `evidence`, appends them to the ledger, and serves the board.
 
 Stage: record. One task reads decisions from where the ledger durably stands and a second appends them; a third reads
 the outputs again from the start for the board, whose memory does not survive a restart. All wait through an outage of
@@ -12,15 +12,18 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from monitor.charter.control import ControlBase
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
 from monitor.console.routes import routes
 from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
-from monitor.kafka.charters import follow_charters
+from monitor.kafka.charters import follow_acts
+from monitor.kafka.control_charters import ControlCharters
 from monitor.kafka.ledger_writer import MAX_BATCH, LedgerWriter
+from monitor.kafka.newest_topic import NewestTopic
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
 from monitor.kafka.owner_watch import OwnerWatch
 from monitor.kafka.reader_reports import ReaderReports
@@ -30,7 +33,9 @@ from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
+from monitor.projections.charter_record import charter_in
 from monitor.projections.metrics import Metrics
+from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
 from monitor.publication.service import PublicationService
@@ -54,6 +59,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host_names: tuple[str, ...] = ()
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
     publishing: tuple[PublicationSettings, float] | None = None  # and seconds between rounds; None: not published
+    newest_topic: bool = False  # keep the newest signed checkpoint in a Kafka topic
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -73,7 +79,9 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
-    recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
+    observed: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
+    recorded, gathered = _positions(ledger, names.decisions), _positions(ledger, names.evidence)
+    charters = ControlCharters()
     outputs = [names.decisions, *names.every_commands, names.evidence]
     trust = OutputTrust(bootstrap, names, settings.trusted)
     entered = ReaderReports(metrics, skips=False)
@@ -83,9 +91,14 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
-        asyncio.create_task(LedgerWriter(ledger, metrics, board.notices, shown).run(unrecorded)),
+        asyncio.create_task(_follow(bootstrap, [names.evidence], gathered, observed.put, (entered, trust))),
+        asyncio.create_task(
+            LedgerWriter(ledger, metrics, board.notices, shown, charters.find).run(unrecorded, observed)
+        ),
         asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
-        asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
+        asyncio.create_task(
+            follow_acts(bootstrap, names.control, _learn(board, charters), "sandbox-notary", charters.ended)
+        ),
         asyncio.create_task(watch.run()),
         asyncio.create_task(watch.watch_retention()),
     ]
@@ -93,7 +106,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
     server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
-    publication = _publish(settings, ledger, say, metrics)
+    newest = NewestTopic(bootstrap, names) if settings.publishing and settings.newest_topic else None
+    publication = _publish(settings, ledger, say, metrics, newest)
     try:
         await asyncio.gather(*tasks)
     except asyncio.CancelledError:
@@ -104,6 +118,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         await asyncio.gather(*tasks, return_exceptions=True)
         if publication is not None:
             await asyncio.to_thread(publication.stop)
+        if newest is not None:
+            await asyncio.to_thread(newest.close)
         await server.stop()
         await trust.close()
 
@@ -119,19 +135,38 @@ async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, met
     return server
 
 
-def _publish(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> PublicationService | None:
+def _publish(
+    settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics, newest: NewestTopic | None
+) -> PublicationService | None:
     if settings.publishing is None:
         return None
     published, every_s = settings.publishing
-    service = PublicationService(Publisher(ledger.directory, lambda: ledger.heads, published), metrics, every_s)
+    published = connected(published, ledger.directory, metrics)
+    if newest is not None:
+        published = structs.replace(published, second=newest)
+    service = PublicationService(Publisher(ledger.directory, lambda: ledger.logs, published), metrics, every_s)
     service.start()
     say(f"notary: publishes {published.key.origin}/... in {published.directory}")
     return service
 
 
-def _partition_of(name: str) -> tuple[str, int]:
-    topic, _, partition = name.rpartition("/")
-    return topic, int(partition)
+def _positions(ledger: Notary, topic: str) -> dict[tuple[str, int], ReadPosition]:
+    """Where the ledger resumes in the partitions of a topic."""
+    found = {}
+    for name, at in ledger.position.items():
+        log, _, partition = name.rpartition("/")
+        if log == topic:
+            found[topic, int(partition)] = ReadPosition(at, ledger.epochs.get(name, 0))
+    return found
+
+
+def _learn(board: FleetView, charters: ControlCharters) -> Callable[[ControlBase], None]:
+    def learn(act: ControlBase) -> None:
+        charters.take(act)
+        for charter in charter_in(act).values():
+            board.learn(charter)
+
+    return learn
 
 
 def _head(ledger: Notary, pilot: str) -> tuple[int, str] | None:

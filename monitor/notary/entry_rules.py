@@ -5,7 +5,7 @@ Standard library only. The ids are those of `monitor.verifier.checks`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import CLEAR, Entry, EntryType, Malformed, check, decode
@@ -42,6 +42,11 @@ class EntryRules:
         self._places = Places(name)
         self._committed_at = -1
         self._count = 0
+
+    @property
+    def beginning(self) -> dict[str, Any] | None:
+        """What the beginning of a shard says; `None` where the log is no shard, or no bodies are read."""
+        return self._places.beginning
 
     def take(self, raw: bytes) -> Entry | Broken:
         """Return the next entry, decoded; or the rule that it breaks, after which no further entry may be taken."""

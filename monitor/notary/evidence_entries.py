@@ -26,10 +26,12 @@ _ABOUT = ("participant", "vendor", "data_source", "model")
 
 
 class EvidenceGroup(Struct):
-    """The observations of one record; `place` is where the first of them stands in its log."""
+    """The observations of one record; `place` is where the first of them stands in its log, `epoch` that of its owner
+    (0 where the log has none)."""
 
     place: int
     observations: list[Evidence]
+    epoch: int = 0
     _known: dict[tuple[str, str, int], Evidence] = {}
 
     @property
@@ -64,11 +66,12 @@ class EvidenceGatherer:
         self._open: dict[str, EvidenceGroup] = {}
 
     @property
-    def resume(self) -> int | None:
-        """The place from which evidence must be read again after a restart; `None`: from the next one."""
-        return min((group.place for group in self._open.values()), default=None)
+    def resume(self) -> tuple[int, int] | None:
+        """The place from which evidence must be read again after a restart, and the epoch of what stands there; `None`:
+        from the next place on."""
+        return min(((group.place, group.epoch) for group in self._open.values()), default=None)
 
-    def take(self, place: int, value: Evidence | Closed) -> list[EvidenceGroup]:
+    def take(self, place: int, value: Evidence | Closed, epoch: int = 0) -> list[EvidenceGroup]:
         """Take what stands at `place` of the log. Returns the records that are complete now, in their order."""
         if isinstance(value, Closed):
             done = [group for group in self._open.values() if group.end <= value.through]
@@ -80,7 +83,7 @@ class EvidenceGatherer:
             last.add(value)
             return []
         found = [] if last is None else [self._open.pop(value.pilot)]
-        new = EvidenceGroup(place, [value])
+        new = EvidenceGroup(place, [value], epoch)
         if value.late:
             return [*found, new]
         self._open[value.pilot] = new

@@ -24,10 +24,12 @@ from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, Sizes, read_c
 from monitor.notary.encoding import Entry, EntryType
 from monitor.notary.entries import by_a_person, entry_of, in_order
 from monitor.notary.evidence_entries import EvidenceGroup, evidence_entries
+from monitor.notary.evidence_log import EvidenceLog
 from monitor.notary.follows import Follows
 from monitor.notary.format import DECISIONS, EVIDENCE, LogName
 from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
+from monitor.notary.retired import read_retired
 from monitor.notary.store import Head, ModelFile, file_name
 
 _log = EventLogger(__name__)
@@ -64,6 +66,7 @@ class Notary:
             self._position, self._epochs = kept.position, kept.epochs
             opened = [ModelFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
             _complete(directory, kept, opened)
+            evidence = _evidence_logs(directory, self._disk, opened)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -72,13 +75,18 @@ class Notary:
                 raise LedgerBroken(str(error)) from None
             raise
         self._files = {file.model: file for file in opened if file.name.log == DECISIONS}
-        self._evidence = {file.model: file for file in opened if file.name.log == EVIDENCE}
+        self._evidence = evidence
         self._heads = {file.name: file.head for file in opened}
 
     @property
     def position(self) -> dict[str, int]:
         """The last durable position given to `record`, from which a reader of the logs resumes. Empty at first."""
         return dict(self._position)
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The highest epoch of each log at `position`."""
+        return dict(self._epochs)
 
     @property
     def heads(self) -> dict[str, Head]:
@@ -147,16 +155,27 @@ class Notary:
                 # Before the entry: an entry without its plaintext would be a repeat, and never get it afterwards.
                 if pilot in texts:
                     self._plaintexts.add(Path(file_name(pilot)).stem, texts[pilot])
-                self._append(self._files, LogName(pilot), entries)
+                file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
+                file.append(entries)
+                self._files[pilot] = file
+                self._heads[file.name] = file.head
             if position is not None and dict(position) != self._position:
                 self._save(dict(position))
         return sum(map(len, fresh.values()))
 
-    def record_evidence(self, groups: Sequence[EvidenceGroup], *, position: Mapping[str, int] | None = None) -> int:
+    def record_evidence(
+        self,
+        groups: Sequence[EvidenceGroup],
+        *,
+        position: Mapping[str, int] | None = None,
+        epochs: Mapping[str, int] | None = None,
+    ) -> int:
         """Record evidence that was gathered, in its order, in the log of evidence of each pilot. Returns how many
-        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes. Repeats are
-        dropped. A record that no entry can hold is reported and left out. Raises LedgerBroken."""
+        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes; `epochs`
+        are those in force there, by log. Repeats are dropped. A record that no entry can hold is reported and left out.
+        Raises LedgerBroken."""
         with self._writing():
+            self._epochs |= epochs or {}
             fresh: dict[str, list[Entry]] = {}
             seen: set[str] = set()
             for group in groups:
@@ -167,14 +186,19 @@ class Notary:
                         "evidence.not_entered", stage="record", pilot=group.pilot, end=group.end, error=str(error)
                     )
                     continue
-                file = self._evidence.get(group.pilot)
-                new = [e for e in entries if e.id not in seen and not (file and e.id in file.ids)]
+                log = self._evidence.get(group.pilot)
+                if log is not None and log.retired(group.end):  # it was entered, and deleted after its time
+                    continue
+                new = [e for e in entries if e.id not in seen and not (log and log.holds(e.id))]
                 seen.update(entry.id for entry in new)
                 self.repeated += len(entries) - len(new)
                 if new:
                     fresh.setdefault(group.pilot, []).extend(new)
             for pilot, entries in fresh.items():
-                self._append(self._evidence, LogName(pilot, EVIDENCE), entries)
+                log = self._evidence.get(pilot) or EvidenceLog(self.directory, pilot, self._disk)
+                for shard in log.append(entries):
+                    self._heads[shard.name] = shard.head
+                self._evidence[pilot] = log
             if position is not None and dict(position) != self._position:
                 self._save(dict(position))
         return sum(map(len, fresh.values()))
@@ -192,12 +216,6 @@ class Notary:
         except (LedgerBroken, PlaintextBroken, ValueError) as error:
             self._failed = str(error)
             raise LedgerBroken(str(error)) from error
-
-    def _append(self, files: dict[str, ModelFile], name: LogName, entries: Sequence[Entry]) -> None:
-        file = files.get(name.model) or ModelFile(self.directory / file_name(name), name, self._disk)
-        file.append(entries)
-        files[name.model] = file
-        self._heads[file.name] = file.head
 
     def _charter_in_force(self, pilot: str) -> CharterKey | None:
         file = self._files.get(pilot)
@@ -312,6 +330,20 @@ def _complete(directory: Path, kept: Cursor, opened: Sequence[ModelFile]) -> Non
     fix = FIX.format(directory=directory)
     if orphans:
         raise LedgerBroken(f"{orphans[0].with_suffix('.ledger')} is missing, its index is here; {fix}")
-    lacking = too_short(kept, Sizes.of((file.name, file.path, file.head.size) for file in opened))
+    sizes = Sizes.of((file.name, file.path, file.head.size) for file in opened)
+    named = {file.beginning["file"] for file in opened if file.beginning is not None}
+    for gone in read_retired(directory):
+        if gone.file in named:
+            sizes.logs.setdefault(gone.file, gone.size)
+    lacking = too_short(kept, sizes)
     if lacking:
         raise LedgerBroken(f"{directory}: {'; '.join(lacking)}; {fix}")
+
+
+def _evidence_logs(directory: Path, disk: Disk, opened: Sequence[ModelFile]) -> dict[str, EvidenceLog]:
+    """The logs of evidence of these files, by pilot."""
+    shards: dict[str, list[ModelFile]] = {}
+    for file in opened:
+        if file.name.log == EVIDENCE:
+            shards.setdefault(file.model, []).append(file)
+    return {pilot: EvidenceLog(directory, pilot, disk, found) for pilot, found in shards.items()}

@@ -41,6 +41,7 @@ class Places:
         self._name = name
         self._log = "" if name is None else name.log
         self._count = 0
+        self.beginning: dict[str, Any] | None = None  # of a shard: what its first entry says
 
     def take(self, entry: Entry) -> str:
         """Take the next entry; returns what is wrong with its place, "" when nothing is."""
@@ -57,5 +58,5 @@ class Places:
         said, name = (record.get("log"), record.get("year")), self._name
         if name is not None and said != (name.log, name.year):
             return f"the beginning of the shard {said} in the file of {(name.log, name.year)}"
-        self._log = str(said[0])
+        self._log, self.beginning = str(said[0]), record
         return ""

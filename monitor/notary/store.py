@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk
@@ -27,7 +27,7 @@ from monitor.notary.format import (
     index_record,
     read_index,
 )
-from monitor.notary.tree import Frontier, leaf_hash
+from monitor.tlog.merkle import Frontier, leaf_hash
 
 SET_ASIDE = (
     "fix: restore a copy that has them; without one, move this file and its .index to another place (keep both: they "
@@ -80,6 +80,8 @@ class ModelFile:
         self.standing: dict[EntryType, int] = {}
         self.standings = Standings()
         self.charter: CharterKey | None = None  # of the last charter that a decision put in force
+        self.latest = 0  # the highest `at` (ms)
+        self.beginning: dict[str, Any] | None = None  # the body of the beginning of a shard
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> ModelFile:
@@ -175,6 +177,9 @@ class ModelFile:
         self.ids.add(entry.id)
         self.standings.take(entry)
         self.charter = charter_of_entry(entry) or self.charter
+        self.latest = max(self.latest, entry.at)
+        if entry.type is EntryType.SHARD:
+            self.beginning = entry.record()
         self.epochs[track] = max(entry.epoch, self.epochs.get(track, 0))
         self.standing[track] = max(entry.standing, self.standing.get(track, -1))
 

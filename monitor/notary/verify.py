@@ -18,7 +18,7 @@ from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import DECISIONS, Damage, LedgerReader, LogName, checked_frames, read_index
-from monitor.notary.tree import Frontier
+from monitor.tlog.merkle import Frontier
 
 
 class Verified(NamedTuple):

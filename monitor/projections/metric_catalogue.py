@@ -117,6 +117,28 @@ CATALOGUE: tuple[Spec, ...] = (
         "gauge",
         "Ledgers that end before a decision that was read and could not be entered.",
     ),
+    # record: witnesses and time stamps of published checkpoints
+    _spec("witness_answers_total", "counter", "Answers of this witness to add-checkpoint, by answer.", "answer"),
+    _spec("witness_forks", "gauge", "Checkpoints that this witness keeps as evidence of a fork."),
+    _spec(
+        "cosignatures_total",
+        "counter",
+        "Requests for a cosignature, by witness (the name of its key) and outcome.",
+        "witness",
+        "outcome",
+    ),
+    _spec(
+        "quorum_lacking_since_timestamp_seconds",
+        "gauge",
+        "Since when a log lacks the quorum of its policy, so that its newest checkpoint is not published.",
+        "log",
+    ),
+    _spec("stamp_failures_total", "counter", "Time stamps that failed or prove nothing, by reason.", "reason"),
+    _spec(
+        "unstamped_since_timestamp_seconds",
+        "gauge",
+        "Since when the oldest checkpoint without a time stamp waits for one; 0 while none does.",
+    ),
     # record: publication
     _spec("publication_rounds_total", "counter", "Rounds of the publication, by outcome.", "outcome"),
     _spec("published_leaves", "gauge", "Leaves of the visible checkpoint of the authority log."),

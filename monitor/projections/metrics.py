@@ -327,6 +327,46 @@ class Metrics:
         """Set the number of ledgers that end before a decision that could not be entered."""
         self._of["ledger_incomplete"].set(ledgers)
 
+    # -- witnesses and time stamps
+
+    def witness_answered(self, answer: str) -> None:
+        """This witness gave an answer of `monitor.witness.answers.AddAnswer`."""
+        self._of["witness_answers_total"].labels(answer).inc()
+
+    def witness_known(self, answers: Iterable[str]) -> None:
+        """Create the series of these answers at zero."""
+        for answer in answers:
+            self._of["witness_answers_total"].labels(answer)
+
+    def witness_forks(self, kept: int) -> None:
+        """Set the number of checkpoints that this witness keeps as evidence of a fork."""
+        self._of["witness_forks"].set(kept)
+
+    def cosigners_known(self, witnesses: Iterable[str], outcomes: Iterable[str]) -> None:
+        """Create the series of these witnesses and outcomes at zero."""
+        outcomes = tuple(outcomes)
+        for witness in witnesses:
+            for outcome in outcomes:
+                self._of["cosignatures_total"].labels(witness, outcome)
+
+    def cosignature(self, witness: str, outcome: str) -> None:
+        """A witness was asked; `outcome` is a `monitor.witness.client.Outcome`."""
+        self._of["cosignatures_total"].labels(witness, outcome).inc()
+
+    def lacks_quorum(self, log: str, since_ms: int | None) -> None:
+        """Since when the log of this origin lacks the quorum of its policy; None: it has it."""
+        self._of["quorum_lacking_since_timestamp_seconds"].remove_by_labels({"log": log})
+        if since_ms is not None:
+            self._of["quorum_lacking_since_timestamp_seconds"].labels(log).set(since_ms / 1000)
+
+    def stamp_failed(self, reason: str) -> None:
+        """A time stamp failed, or lacks something that proves it."""
+        self._of["stamp_failures_total"].labels(reason).inc()
+
+    def unstamped(self, since_ms: int | None) -> None:
+        """Since when the oldest checkpoint without a time stamp waits; None: none does."""
+        self._of["unstamped_since_timestamp_seconds"].set((since_ms or 0) / 1000)
+
     # -- the publication
 
     def publication_round(self, outcome: str, rounds: int = 1) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from monitor.errors import Refused
 from monitor.files.durable import create_file
+from monitor.notary.format import LogName
 from monitor.notary.store import file_name
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.checkpoint_note import open_checkpoint, sign_checkpoint
@@ -64,13 +65,14 @@ class LogKey:
         return open_checkpoint(note, self.origin_of(log), [self.verifier(log)]).checkpoint
 
 
-def log_name(pilot: str) -> str:
-    """The name of the directory of a pilot log: that of its ledger file without `.ledger`.
+def log_name(name: LogName | str) -> str:
+    """The name of the directory of a log of a pilot (of its id: the first shard of its decisions): that of its ledger
+    file without `.ledger`.
 
     >>> log_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65'
     """
-    return Path(file_name(pilot)).stem
+    return Path(file_name(name)).stem
 
 
 def new_log_key(path: Path, origin: str) -> LogKey:

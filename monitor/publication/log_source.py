@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.errors import LedgerBroken
-from monitor.notary.format import FRAME, INDEX_RECORD, header
+from monitor.notary.format import FRAME, INDEX_RECORD, LogName, header
 from monitor.tlog.merkle import Frontier
 
 _END = struct.Struct(">Q")
@@ -28,9 +28,9 @@ class LedgerSource:
     """The entries of a ledger file, found through its index. Both are verified by the notary that has them open, and
     the root is compared before a checkpoint is signed."""
 
-    def __init__(self, path: Path, model: str) -> None:
+    def __init__(self, path: Path, name: LogName | str) -> None:
         self._path, self._index = path, path.with_suffix(".index")
-        self._first = len(header(model))
+        self._first = len(header(name))
 
     def read(self, start: int, end: int) -> list[bytes]:
         """See `LogSource`."""

@@ -56,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ledger.leaf-hash", "every entry matches the hash that is stored with it", _LEDGER),
     Check("ledger.index", "the index names the same entries as the ledger", _NO_INDEX),
     Check("ledger.acknowledged", "no acknowledged entry is missing at the end", _NO_INDEX),
+    Check("ledger.shard", "a yearly shard names size and root of the shard before it", "no yearly shard was given"),
     Check("ledger.torn-end", "the file does not end inside an entry", _LEDGER),
     # Entries, wherever they come from.
     Check("entry.encoding", "every entry has exactly the bytes of a known format version", _NO_ENTRIES),

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import LogName
-from monitor.notary.tree import Frontier
+from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
+from monitor.verifier.charters import Charters
 from monitor.verifier.report import Report, Subject
 
 _RULES = (
@@ -41,7 +44,13 @@ class Followed:
         self._rules = EntryRules(model, bodies=not anchors.structure, name=name)
         self._pending = by_entry(text for text in anchors.texts if text.pilot == model)
         self._told = bool(self._pending)
+        self._charters = None if anchors.structure else Charters(where, report, anchors.texts)
         self._note_head()
+
+    @property
+    def beginning(self) -> dict[str, Any] | None:
+        """What the beginning of a shard says of the shard before it; `None` where there is none."""
+        return self._rules.beginning
 
     def take(self, raw: bytes, leaf: bytes, start: int | None = None) -> bool:
         """Take the next entry and its leaf hash; `start` is its offset in the file. Returns whether to go on."""
@@ -52,6 +61,8 @@ class Followed:
             return False
         if self._pending and entry.id in self._pending:
             self._disclosed(entry, self._pending.pop(entry.id))
+        if self._charters is not None and not self._charters.take(self.tree.size, entry):
+            return False
         self.tree.push(leaf)
         if self._roots or self.tree.size in self._sizes:
             self._note_head()
@@ -68,6 +79,8 @@ class Followed:
             )
         if self._told and not self._pending:
             self._report.passed("text.commitment", self.where)
+        if self._charters is not None:
+            self._charters.finish()
         self._first_and_doubtful()
         standings, root = self._rules.standings, self.tree.root()
         self.heads[self.tree.size] = root

@@ -8,6 +8,7 @@ from pathlib import Path
 from monitor.notary.cursor import FIX, Cursor, CursorBroken, Sizes, empty, read_cursor, too_short
 from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
 from monitor.notary.not_entered import problems
+from monitor.notary.retired import read_retired
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.followed import Followed
 from monitor.verifier.report import Report, Subject
@@ -69,14 +70,39 @@ def check_directory(
     before = len(report.failures)
     found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes(file)))]
     if len(report.failures) == before and len(found) == len(files):
+        _check_shards(directory, found, report)
         _check_against_cursor(directory, cursor, found, report)
     return found
+
+
+def _check_shards(directory: Path, found: list[Followed], report: Report) -> None:
+    """Compare what each shard says of the one before it with that one."""
+    here = {Path(one.where).stem: one for one in found}
+    gone = {one.file: one for one in read_retired(directory)}
+    for one in found:
+        said = one.beginning
+        if said is None:
+            continue
+        before = here.get(said["file"])
+        if before is None:
+            told = f"deleted at {gone[said['file']].at} after its time" if said["file"] in gone else "not here"
+            report.warned("ledger.shard", one.where, f"the shard before it, {said['file']}, is {told}")
+        elif (before.tree.size, before.tree.root().hex()) != (said["size"], said["root"]):
+            problem = f"{before.where} is not what the shard says that it follows: {said['size']} entries"
+            report.failed("ledger.shard", one.where, problem, 0)
+        else:
+            report.passed("ledger.shard", one.where)
 
 
 def _check_against_cursor(directory: Path, cursor: Cursor | None, found: list[Followed], report: Report) -> None:
     mine = [one for one in report.subjects if Path(one.where).parent == directory]
     if cursor is not None:
-        lacking = too_short(cursor, Sizes.of((one.name, Path(one.where), one.tree.size) for one in found if one.name))
+        sizes = Sizes.of((one.name, Path(one.where), one.tree.size) for one in found if one.name)
+        named = {one.beginning["file"] for one in found if one.beginning is not None}
+        for gone in read_retired(directory):
+            if gone.file in named:
+                sizes.logs.setdefault(gone.file, gone.size)
+        lacking = too_short(cursor, sizes)
         for problem in lacking:
             report.failed("directory.cursor", str(directory), f"{problem}; {FIX.format(directory=directory)}")
         if not lacking and cursor.position:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.acts.test_cells import ROWS_IN_RECORDS, unequal
+from tests.acts.test_cells import ROWS_IN_RECORDS, unequal, unequal_on_models
 from tests.acts.walk import Walk
 
 
@@ -24,6 +24,9 @@ def main() -> int:
         tried, found = unequal(act)
         cells, wrong = cells + tried, wrong + found
         print(f"cells {number}/{len(ROWS_IN_RECORDS)} {act.value}: {tried}, unequal {len(found)}", file=sys.stderr)
+    tried, found = unequal_on_models()
+    cells, wrong = cells + tried, wrong + found
+    print(f"cells of models: {tried}, unequal {len(found)}", file=sys.stderr)
     walk = Walk(arguments.seed)
     walk.walk(arguments.acts)
     for line in (*wrong[:20], *walk.side_doors[:20]):

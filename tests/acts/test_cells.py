@@ -12,6 +12,7 @@ from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.names import Act
 from monitor.model.records import Outputs
 from tests.acts.cells import AUTHORS, MAKERS, Author, Cell, Cells, every_life
+from tests.acts.model_cells import ModelCells
 from tests.contract.test_acts_table import ROWS, expected
 from tests.strength import examples
 
@@ -33,6 +34,20 @@ def test_the_machine_decides_as_the_table_says(act: Act) -> None:
     tried, wrong = unequal(act, STRIDE)
     assert tried > 100
     assert not wrong, "\n".join(wrong[:10])
+
+
+def test_the_machine_decides_on_models_as_the_table_says() -> None:
+    """Every kind of entry and withdrawal by every author: accepted in a role of the row, else refused."""
+    tried, wrong = unequal_on_models()
+    assert tried > 400
+    assert not wrong, "\n".join(wrong[:10])
+
+
+def unequal_on_models() -> tuple[int, list[str]]:
+    """How many cells of acts on models were stepped, and those in which the machine decides otherwise."""
+    all_cells = ModelCells()
+    found = [all_cells.unequal(cell) for cell in all_cells.all()]
+    return len(found), [why for why in found if why]
 
 
 def unequal(act: Act, stride: int = 1) -> tuple[int, list[str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,12 +20,17 @@ from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.kafka.dump import PartitionDump, dump_partition
 from monitor.model.events import encode
-from monitor.model.records import Command, Decision, Evidence, TimeRead
+from monitor.model.records import Closed, Command, Decision, Evidence, Record, Rejected, TimeRead
+from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, plaintext_dir
+from monitor.notary.verify import entries
+from monitor.projections.charter_record import charter_in
 from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
+from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
+from monitor.validate.parse import validate_control
 
 Row = Decision | Command | Evidence
 
@@ -72,22 +80,61 @@ def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
     return dict(found)
 
 
-def ledgers(directory: Path, rows: list[Row]) -> dict[str, bytes]:
-    """The ledgers and words that a notary of one key makes of these records."""
+def key_in(directory: Path) -> Path:
+    """The directory, next to which the key of the commitments lies."""
     words = plaintext_dir(directory)
     words.mkdir()
     (words / KEY).write_bytes(bytes(32))
-    notary = Notary(directory)
-    plain = [msgspec.structs.replace(row, epoch=1) for row in rows if not isinstance(row, Evidence)]
+    return directory
+
+
+def ledgers(directory: Path, rows: list[Row], control: list[Record], epoch: int | None = 1) -> dict[str, bytes]:
+    """The ledgers and words that a notary of one key makes of these records; `epoch` in place of that of the owner."""
+    notary = Notary(key_in(directory))
+    plain = [row for row in rows if not isinstance(row, Evidence)]
+    if epoch is not None:
+        plain = [msgspec.structs.replace(row, epoch=epoch) for row in plain]
+    charters = {}
+    for record in control:
+        act = validate_control(record, "control", 0, secret=b"")
+        charters |= {} if isinstance(act, Rejected) else charter_in(act)
     # As both runtimes' notaries have it: one reads both logs, the other only decisions, which imply their commands.
     notary.record(
         [row for row in plain if isinstance(row, Decision)],
         [msgspec.structs.replace(row, again=0) for row in plain if isinstance(row, Command)],
+        charters=charters,
     )
+    gatherer = EvidenceGatherer()
+    observed = [row for row in rows if isinstance(row, Evidence)]
+    for place, row in enumerate([*observed, Closed(partition=0, through=1 << 50)]):
+        notary.record_evidence(gatherer.take(place, row))
     notary.close()
-    made = {path.name: path.read_bytes() for path in (*directory.glob("*.ledger"), *words.glob("*.words"))}
-    assert len(made) == 2 * len({row.pilot for row in plain})  # each was admitted, by somebody
+    made = files(directory)
+    pilots = len({row.pilot for row in plain})
+    assert len(made) == 2 * pilots + len({row.pilot for row in observed})  # each was admitted, by somebody
     return made
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    found = (*directory.glob("*.ledger"), *plaintext_dir(directory).glob("*.words"))
+    return {path.name: path.read_bytes() for path in found}
+
+
+def kept_by_a_notary(fresh: Fresh, directory: Path, evidence: Mapping[str, int]) -> dict[str, bytes]:
+    """The files of a notary that reads the logs, once they hold so many records of evidence and every decision."""
+    key_in(directory)
+    command = [sys.executable, "-m", "monitor", "notary", "--bootstrap", fresh.bootstrap, "--prefix"]
+    process = subprocess.Popen([*command, fresh.names.prefix, "--dir", str(directory), "--port", "0"])
+    try:
+        Until(60.0, every=0.2)(lambda: all(_held(directory / name) >= many for name, many in evidence.items()))
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+    return files(directory)
+
+
+def _held(path: Path) -> int:
+    return sum(1 for _ in entries(path)) if path.exists() else 0
 
 
 @pytest.mark.kafka
@@ -126,6 +173,7 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
     finally:
         worker.kill()
     stood = gathered(asyncio.run(fresh.seen()))
+    stated: dict[str, bytes] = {}
     assert any(d.level.word == "halt" for d in stood.decisions)
     for partition in range(2):
         logs = asyncio.run(dump_partition(fresh.bootstrap, fresh.names, partition))
@@ -143,7 +191,16 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
         mine = [r for r in (*stood.decisions, *stood.commands, *stood.evidence) if isinstance(r, Row)]
         mine = [r for r in mine if number[r.pilot] == partition]
         assert per_pilot(again) == per_pilot(mine)
-        assert ledgers(tmp_path / f"again-{partition}", again) == ledgers(tmp_path / f"mine-{partition}", mine)
+        control = [record for record in logs.control if record.key in {pilot.encode() for pilot in number}]
+        made = ledgers(tmp_path / f"again-{partition}", again, control)
+        assert made == ledgers(tmp_path / f"mine-{partition}", mine, control)
+        stated |= ledgers(tmp_path / f"stated-{partition}", mine, control, epoch=None)
+    held = {path.name: _held(path) for path in tmp_path.glob("stated-?/*.ledger")}
+    last = {name for name in held if name.endswith("-evidence.ledger")}  # its last period may be incomplete there
+    assert last
+    kept = kept_by_a_notary(fresh, tmp_path / "kept", {name: many - (name in last) for name, many in held.items()})
+    for name in held:
+        assert stated[name].startswith(kept[name]) if name in last else stated[name] == kept[name], name
 
 
 def _evidence(raw: bytes) -> Evidence | None:

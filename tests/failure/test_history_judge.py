@@ -12,6 +12,7 @@ import pytest
 
 from monitor.engine.runner import Runner
 from monitor.model.records import Claim, TimeRead
+from monitor.model.subjects import is_pilot
 from monitor.state.snapshots import restore, snapshot
 from monitor.testing.history.check import Acked, PartitionContents, Written, check
 from monitor.testing.history.in_process import START, InProcessHistory, MemoryUnderTest, machine, of_epoch
@@ -119,7 +120,7 @@ def test_another_content_under_the_same_id_is_reported() -> None:
 def test_a_state_that_is_missing_or_altered_is_reported() -> None:
     """A missing state and a changed state of a pilot are both reported."""
     contents = sound()
-    name = min(pilot for pilot in contents.states if pilot)
+    name = min(pilot for pilot in contents.states if pilot and is_pilot(pilot))
     rest = {pilot: raw for pilot, raw in contents.states.items() if pilot != name}
     assert guarantees(msgspec.structs.replace(contents, states=rest)) == {"state"}
     pilot, _ = restore(contents.states[name])

@@ -38,9 +38,10 @@ def run() -> Iterator[Goal]:
             for calls in KINDS.values() for call in calls for effect in EFFECTS
             for number in range(1, healthy.ran.calls[call] + 1)
         ]  # fmt: skip
-        chosen = random.Random(15).sample(faults, SAMPLE) if QUICK else faults
+        dice = random.Random(15)
         for kind, calls in KINDS.items():
-            mine = [fault for fault in chosen if fault.call in calls]
+            mine = [fault for fault in faults if fault.call in calls]
+            mine = dice.sample(mine, min(len(mine), SAMPLE // len(KINDS))) if QUICK else mine
             failed = 0
             for number, fault in enumerate(mine):
                 case = tried(root, fault)

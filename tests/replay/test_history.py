@@ -25,6 +25,7 @@ from monitor.engine.runner import Runner
 from monitor.model.builders import Emitter
 from monitor.model.events import encode as encoded
 from monitor.model.records import Decision, Reason, Record
+from monitor.model.signing import Signer
 from monitor.simulation.fleet import Fleet
 from tests.strength import FULL
 
@@ -229,28 +230,49 @@ def death(charter: Charter, *more: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("service", [None, True], ids=["by itself", "--service"])
-def test_a_service_that_was_not_recorded_is_not_judged(tmp_path: Path, service: bool | None) -> None:
-    """Without any acknowledgement in the events a halt is neither overdue nor contradicted, which stderr and the JSON
-    state; with the flag for a recorded service, obedience is judged."""
+def test_a_replay_of_events_alone_judges_no_service(tmp_path: Path, service: bool | None) -> None:
+    """Commands and releases are not in the file, so a halt is neither overdue nor contradicted, whatever a service
+    acknowledged in the recorded run; stderr and the JSON state it. With the flag obedience is judged."""
     charter = FLEET.charter_for(FLEET.pilots[0])
+    answer = Emitter("s2", charter.pilot).acknowledged(
+        FLEET.start + 2_000, command="of-the-recorded-monitor", standing=2
+    )
     (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
-    (tmp_path / "events.jsonl").write_bytes(death(charter))
+    (tmp_path / "events.jsonl").write_bytes(death(charter, encoded(answer)))
     arguments = ["replay", str(tmp_path / "charter.yaml"), str(tmp_path / "events.jsonl"), "--json", "--twice"]
     result = ran(*arguments, *(["--service"] if service else []))
     assert result.exit_code == 0, result.output
     lines = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
     reasons = [line["decision"]["reason"] for line in lines if "decision" in line]
+    rejected = [line["rejected"]["reason"] for line in lines if "rejected" in line]
     assert "hard_rule" in reasons
     blamed = {"halt_overdue", "halt_contradicted"} & set(reasons)
     assumed = " ".join(lines[0]["replay"]["assumes"])
     if service:
         assert blamed == {"halt_overdue", "halt_contradicted"}
-        assert "services are part" in assumed
+        assert rejected == ["not_in_force"]
+        assert "halts are judged" in assumed
     else:
         assert not blamed
-        assert "no service is part of the recording" in assumed
-        assert "no service is part of the recording" in result.stderr
+        assert not rejected
+        assert "no service is judged" in assumed
+        assert "no service is judged" in result.stderr
     assert "admitted at its cycle.start" in assumed
+
+
+def test_events_without_their_signatures_are_not_called_forged(tmp_path: Path) -> None:
+    """`export --telemetry` leaves the signatures out, so the replay of a firm that signs does not ask for them."""
+    charter = FLEET.charter_for(FLEET.pilots[0])
+    signing = structs.replace(
+        charter, participant=structs.replace(charter.participant, keys=(Signer(bytes(32)).public,))
+    )
+    (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(signing))
+    (tmp_path / "events.jsonl").write_bytes(death(charter))
+    result = ran("replay", str(tmp_path / "charter.yaml"), str(tmp_path / "events.jsonl"), "--json", "--twice")
+    lines = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+    assert not [line for line in lines if "rejected" in line]
+    assert "hard_rule" in [line["decision"]["reason"] for line in lines if "decision" in line]
+    assert "each event was sent by the firm" in result.stderr
 
 
 def test_admission_may_be_at_the_first_event(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_the_monitor_goes_on_from_there(before: Before) -> None:
     assert before.replayed().decisions == every.decisions
 
 
-NEW = "pilot-0008"
+NEW, MODEL = "pilot-0008", "model:m-1"
 FOUNDED: tuple[Step, ...] = (
     ("override", RUNNING, "regulator-1", {"level": "watch", "reason": "x"}, "running"),
     ("override", RUNNING, "officer", {"level": "watch", "reason": "x"}, "running"),
@@ -284,6 +284,7 @@ FOUNDED: tuple[Step, ...] = (
     ("override", EXITING, "officer", {"level": "watch", "reason": "x"}, "exiting halted"),
     ("admission", NEW, "officer", {}, "draft"),
     ("application", NEW, "firm", {}, "submitted"),
+    ("model_entry", MODEL, "officer", {"content": {"type": "version", "version": "1.0", "digest": "d"}}, "draft"),
 )
 
 
@@ -307,6 +308,7 @@ def test_a_sandbox_is_founded_over_pilots_of_before(before: Before, tmp_path: Pa
         "no_key" if before.keys else "not_an_officer",
         "application_missing",
         "application_submitted",
+        "model_entry_added",
     ]
     assert before.replayed().decisions == every.decisions
     history, page = tmp_path / "all.history", tmp_path / "report.html"
@@ -316,7 +318,7 @@ def test_a_sandbox_is_founded_over_pilots_of_before(before: Before, tmp_path: Pa
     assert ran.exit_code == 0, ran.output
     recorded = {one.id for one in (*every.decisions, *every.commands)}
     assert f"{len(recorded)} same, 0 different, 0 not recorded, 0 not replayed" in ran.stderr
-    for name in ("sandbox", NEW):
+    for name in ("sandbox", NEW, MODEL):
         assert f"  {name}  " in ran.stdout
 
 

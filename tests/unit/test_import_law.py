@@ -22,7 +22,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("deadlines",),
     ("lifecycle",),
     ("validate", "indicators", "http_server"),
-    ("compile",),
+    ("compile", "witness", "stamps"),
     ("state",),
     ("assess",),
     ("decide",),
@@ -72,13 +72,16 @@ HOMES = {
     "requests": ("monitor/act/",),
     "aiohttp": (
         "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+        "monitor/witness/server.py",
         "monitor/publication/routes.py",
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
     "cryptography": (
         "monitor/model/signing.py", "monitor/tlog/keys.py", "monitor/access/tls.py", "monitor/testing/certificates.py",
+        "monitor/stamps/", "monitor/testing/timestamp_authority.py",
     ),
+    "rfc3161_client": ("monitor/stamps/",),
 }  # fmt: skip
 
 

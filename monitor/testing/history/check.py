@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -21,7 +22,7 @@ from monitor.kafka.dump import PartitionDump, replay_dump
 from monitor.kafka.output_consumer import identity
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.output_records import Output
-from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
+from monitor.model.records import Claim, Closed, Command, Decision, Outputs, Permit, Position
 
 Guarantee: TypeAlias = Literal["lost", "doubled", "order", "content", "state", "journal", "stuck"]
 KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
@@ -203,6 +204,16 @@ def _outputs(kind: str, contents: PartitionContents, expected: Outputs) -> Itera
         wanted[_group(value)].append(value)
     for group in sorted(groups.keys() | wanted.keys()):
         yield from _compare(f"{where} of {group}", groups[group], wanted[group])
+        if kind == "decisions":
+            yield from _numbered(f"{where} of {group}", wanted[group])
+
+
+def _numbered(where: str, decisions: Sequence[Decision]) -> Iterator[Difference]:
+    """The decisions of a pilot are numbered without a gap or a repeat: else no ledger can hold them."""
+    for before, after in pairwise(decisions):
+        if after.standing != before.standing + 1:
+            yield Difference("order", where, _short(after), f"standing {before.standing + 1}")
+            return
 
 
 def _name(value: Output) -> str:

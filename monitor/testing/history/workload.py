@@ -63,6 +63,7 @@ from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
+from monitor.testing.history.model_story import ModelStory
 from monitor.testing.history.sandbox_story import SandboxStory
 from monitor.validate.rejections import MAX_BYTES
 
@@ -123,7 +124,7 @@ class Workload:
         self.pilots = self.fleet.pilots
         self._versions = dict.fromkeys(self.pilots, 1)
         self._acts = 0
-        self._sandbox = SandboxStory(seed)
+        self._sandbox, self._models = SandboxStory(seed), ModelStory(seed)
 
     @property
     def length_ms(self) -> int:
@@ -162,6 +163,8 @@ class Workload:
                 yield Burst(at, [self._control(act) for act in self._some_acts()])
             if self._sandbox.founded and number > 4 and number % 6 == 0:
                 yield Burst(at, [item for act in self._sandbox.change() for item in self._everywhere(act)])
+            if self._sandbox.founded and number > 4 and number % 3 == 1:
+                yield Burst(at, [self._control(act) for act in self._models.acts()])
             if rng.random() < 0.03:
                 yield Burst(at, [self._bad(rng.choice(self.pilots)) for _ in range(3)], aborted=True)
             if number * self._slice > self.length_ms * 0.6 and not released:

@@ -11,7 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-FORMS = {"sequence": "000000000007", "currency": "EUR"}  # texts that must have a certain form, by field
+FORMS = {
+    "sequence": "000000000007",
+    "currency": "EUR",
+    "country": "DE",
+}  # texts that must have a certain form, by field
 MOMENT = datetime(2026, 3, 1, 10, 0, 0, 5000, tzinfo=UTC)
 
 
@@ -88,7 +92,7 @@ def _text(pattern: str, name: str, number: int) -> str:
         return f"10:{number % 60:02d}"
     if pattern == "^[0-9a-f]{64}$":
         return f"{number:064x}"
-    return f"20{number % 100:02d}-01-01" if pattern.startswith("^[0-9]{4}-") else FORMS.get(name, f"{name}-{number}")
+    return f"20{number % 100:02d}-01-01" if "[0-9]{4}-" in pattern else FORMS.get(name, f"{name}-{number}")
 
 
 def _within(value: float, *most: float | None) -> float:

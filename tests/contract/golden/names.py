@@ -26,6 +26,7 @@ from monitor.__main__ import cli
 from monitor.act import ACTORS
 from monitor.asyncapi import document as asyncapi_document
 from monitor.charter.control import CONTROL_TYPES
+from monitor.charter.model_acts import ACTS_ON_MODEL, ModelContent
 from monitor.charter.spec import Bound, Charter, DetectorSpec, Drills, Participant, Trial
 from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
@@ -195,6 +196,7 @@ def _sources() -> Iterator[str]:
 
 __all__ = [
     "ACTORS",
+    "ACTS_ON_MODEL",
     "CATALOGUE",
     "CLOSED_LISTS",
     "CONTROL_TYPES",
@@ -220,6 +222,7 @@ __all__ = [
     "Level",
     "Link",
     "Machine",
+    "ModelContent",
     "OneByOne",
     "Outputs",
     "Participant",

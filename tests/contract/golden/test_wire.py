@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -14,6 +14,8 @@ from .pins import pinned
 RECORDS: dict[str, type] = {
     **names.EVENT_TYPES,
     **names.CONTROL_TYPES,
+    **{str(kind.__struct_config__.tag): kind for kind in names.ACTS_ON_MODEL},
+    **{f"content {kind.__struct_config__.tag}": kind for kind in get_args(names.ModelContent)},
     "decision": names.Decision,
     "command": names.Command,
     "permit": names.Permit,

@@ -29,6 +29,7 @@ from monitor.model.records import Decision, Level, Outputs, Reason
 from monitor.state.running import DUTIES, QUESTIONS
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HANDLING, HOUR, RATE, T0, Bench, charter, lift
+from tests.unit.lifecycle.founded import Founded
 
 DAY = 24 * HOUR
 
@@ -94,6 +95,18 @@ def test_a_rectification_in_time_meets_the_date(named: str) -> None:
     closed = inspect(b, T0 + 9 * DAY, "i2", findings=(), closed=("inspection/i1/logs",))
     assert [d.reason for d in closed.decisions] == [Reason.CLEARED, Reason.INSPECTED]
     assert (b.level, b.machine.pilots["p"].running.duties) == (Level.NORMAL, {})
+
+
+def test_a_rectification_that_meets_a_legal_deadline_has_its_own_number() -> None:
+    """The deadline that is met is a decision before that of the act, with its own number: a ledger holds both."""
+    world = Founded()
+    due = instant(world.at + HOUR)
+    finding = InspectionFinding("logs", "none are kept", due)
+    world.put(Inspection(**world.by("officer"), scope=("logs",), seen="the logs", findings=(finding,)))
+    world.put(Rectification(**world.by("firm"), finding="inspection", cause="c", action="a", evidence="e"))
+    own = [decision for decision in world.decisions if decision.pilot == "p"]
+    assert [one.reason for one in own[-2:]] == [Reason.CLOCK_MET, Reason.RECTIFICATION_RECORDED]
+    assert [one.standing for one in own] == list(range(1, len(own) + 1))
 
 
 def test_an_inspection_closes_only_what_is_open_and_dates_nothing_in_the_past() -> None:

@@ -231,11 +231,11 @@ def test_a_file_is_bounded_in_entries_and_bytes(monkeypatch: pytest.MonkeyPatch)
     world, ids = filled()
     for number in range(model_file.ENTRIES - 7):
         assert why(world, entry(world, "officer", KnownLimitation(f"l-{number}"))) == ""
-    refused = entry(world, "officer", KnownLimitation("one more"))
+    refused = entry(world, "officer", KnownLimitation("one-more"))
     assert why(world, refused) == "model_file_full"
     assert "at most 64" in world.rejected[-1].detail
     assert why(world, withdrawal(world, "officer", ids["limitation"])) == ""
-    assert why(world, entry(world, "officer", KnownLimitation("one more"))) == ""
+    assert why(world, entry(world, "officer", KnownLimitation("one-more"))) == ""
     long, kept = Founded(), 0
     while not (reason := why(long, entry(long, "officer", ModelVersion(f"{kept:0200}", f"d{kept:0199}")))):
         kept += 1
@@ -288,7 +288,17 @@ def test_a_damaged_file_is_set_aside_alone() -> None:
 def test_the_largest_entry_fits_a_record_of_the_ledger() -> None:
     """An entry has at most 65,535 bytes."""
     world = Founded()
-    names = tuple(f"{n}" + "é" * 198 for n in range(10, 26))
-    widest = ModelInspection(names, names, "", "2026-01-01", "é" * 200)
+    names = tuple(f"{n}" + "x" * 198 for n in range(10, 26))
+    widest = ModelInspection(names, names, "", "2026-01-01", "\U0001f600" * 200)
     assert why(world, entry(world, "officer", widest)) == ""
     assert len(msgspec.json.encode(world.decisions[-1])) < 65_535 - 1024
+
+
+@pytest.mark.parametrize("name", ["Erika Mustermann", "erika@example.org", "<b>", ""])
+def test_ids_in_the_clear_have_the_alphabet_of_ids(name: str) -> None:
+    """What cannot be removed from the ledger does not take a person's name with blanks, or an address."""
+    world = Founded()
+    for content in (structs.replace(V1, version=name), structs.replace(V1, digest=name), Supplier(name, "deployer")):
+        out = world.put(entry(world, "officer", content))
+        assert not out.decisions
+        assert out.rejected[0].field.startswith("content.")

@@ -16,8 +16,8 @@ from monitor.model.records import Command, Decision
 from monitor.notary.encoding import TYPED, VERSIONS, Entry, EntryType, Malformed, check, decode, encode
 from monitor.notary.entries import entry_of, in_order
 from monitor.notary.format import frame, header, index_record
-from monitor.notary.tree import EMPTY, Frontier, leaf_hash, tree_head
 from monitor.testing.records import command, decision
+from monitor.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, root
 
 VECTORS = Path(__file__).parents[2] / "data" / "ledger"
 
@@ -47,7 +47,7 @@ def test_ledger_vector() -> None:
         index += index_record(len(ledger), leaf_hash(raw))
     assert ledger.hex() == whole["ledger_hex"]
     assert index.hex() == whole["index_hex"]
-    assert tree_head([leaf_hash(raw) for raw in raws]).hex() == whole["root"]
+    assert root([leaf_hash(raw) for raw in raws]).hex() == whole["root"]
 
 
 def test_an_entry_written_out_by_hand() -> None:
@@ -73,18 +73,18 @@ def test_tree_vectors(case: dict[str, Any]) -> None:
     frontier = Frontier()
     for leaf in leaves:
         frontier.push(leaf)
-    assert tree_head(leaves).hex() == case["root"] == frontier.root().hex()
+    assert root(leaves).hex() == case["root"] == frontier.root().hex()
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=70))
 def test_the_growing_tree_is_the_defined_tree(leaves: list[bytes]) -> None:
-    """Pushing leaves one by one gives the recursive definition at every size."""
+    """Pushing leaves one by one gives the root that is computed level by level, at every size."""
     frontier = Frontier()
     for size, leaf in enumerate(leaves):
-        assert frontier.root() == tree_head(leaves[:size])
+        assert frontier.root() == root(leaves[:size])
         frontier.push(leaf)
-    assert frontier.root() == tree_head(leaves)
-    assert (frontier.root() == EMPTY) == (not leaves)
+    assert frontier.root() == root(leaves)
+    assert (frontier.root() == EMPTY_ROOT) == (not leaves)
 
 
 @pytest.mark.parametrize(("number", "text"), vectors("numbers.json")["numbers"])

@@ -26,10 +26,10 @@ from monitor.notary.format import EVIDENCE, Damage, LogName, header
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
 from monitor.notary.store import ModelFile, file_name
-from monitor.notary.tree import leaf_hash
 from monitor.notary.typed import joined
 from monitor.notary.verify import CommitmentMismatch, entries, verify
 from monitor.testing.records import decision
+from monitor.tlog.merkle import leaf_hash
 from tests.unit.notary.typed_records import SECRET, amended, charter, key, period, puts
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "ledger" / "typed.json").read_text())
@@ -245,7 +245,7 @@ def test_reading_resumes_at_the_first_incomplete_record() -> None:
         gatherer, found = EvidenceGatherer(), []
         for place in range(stop + 1):
             found += gatherer.take(place, values[place])
-        resume = stop + 1 if gatherer.resume is None else gatherer.resume
+        resume = stop + 1 if gatherer.resume is None else gatherer.resume[0]
         again = EvidenceGatherer()
         for place in range(resume, len(values)):
             found += again.take(place, values[place])

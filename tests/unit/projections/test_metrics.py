@@ -142,6 +142,16 @@ def fill(metrics: Metrics) -> None:
     metrics.skewed("alertmanager", 40.0)
     metrics.learn(charter("p-1", number=0, period_ms=1000, cap=9.0, dispersion=1.0, start=0, end=0))
     metrics.left("p-9", "firm-9")
+    metrics.witness_known(["fork"])
+    metrics.witness_answered("cosigned")
+    metrics.witness_forks(1)
+    metrics.cosigners_known(["outside"], ["fork"])
+    metrics.cosignature("outside", "cosigned")
+    metrics.lacks_quorum("sandbox.example/acme", 5_000)
+    metrics.stamp_failed("refused")
+    metrics.unstamped(5_000)
+    metrics.publication_round("published")
+    metrics.publication_refused("older_than_newest", 1)
     metrics.observe(Outputs(decisions=[msgspec.structs.replace(deadline(1), pilot="p-2")]))
 
 
