@@ -1,7 +1,7 @@
 """Whether a halt that stands can still be released by the people of a configuration. Pure.
 
 Under a halt only those count who held their right when it began (`monitor/lifecycle/tenure.py`). So a change that takes
-it from too many of them would leave a halt that nobody may release.
+it from too many of them would leave a halt without the people of its release.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ TAKES_THE_RELEASE: dict[str, Change] = {
 
 @pytest.mark.parametrize("change", TAKES_THE_RELEASE.values(), ids=TAKES_THE_RELEASE)
 def test_a_change_that_leaves_a_halt_without_its_releasers_is_refused(change: Change) -> None:
-    """Somebody who was appointed since does not count for that halt, so the change would make it last for ever. The
+    """A person who was appointed since does not count for that halt, so the change would make it last for ever. The
     refusal names the pilot and what to do; without a halt the same change is taken."""
     world = halted()
     said = refusal(world, change)
@@ -76,7 +76,7 @@ def test_a_change_that_leaves_a_halt_without_its_releasers_is_refused(change: Ch
     assert refusal(Founded(), change) == ""
 
 
-def test_a_change_that_takes_nobody_whom_the_release_needs_is_taken_during_a_halt() -> None:
+def test_a_change_that_leaves_the_people_of_the_release_is_taken_during_a_halt() -> None:
     """More people, more keys, and the removal of those who have no part in it."""
     world = halted()
     more = structs.replace(put_back("approver-2").person, keys=(PUBLIC["approver-2"], NEW))
