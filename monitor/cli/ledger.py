@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.ledger_compare import compare
-from monitor.cli.ledger_prove import prove
+from monitor.cli.ledger_prove import prove, restore_authority
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.ledger_stamp import stamp
 from monitor.cli.ledger_witness import witness
@@ -34,6 +34,7 @@ def ledger() -> None:
 
 
 ledger.add_command(prove)
+ledger.add_command(restore_authority)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
