@@ -35,11 +35,8 @@ def ledger() -> None:
 
 
 ledger.add_command(prove)
-<<<<<<< HEAD
 ledger.add_command(restore_authority)
-=======
 ledger.add_command(bundle)
->>>>>>> next
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
