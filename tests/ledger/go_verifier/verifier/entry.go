@@ -194,6 +194,8 @@ type followed struct {
 	shown     map[string]bool
 	decided   map[string]string
 	parts     []map[string]any
+	open      *openRecord
+	fromFile  bool
 }
 
 func newFollowed(name logName, a *anchors, r *report) *followed {
@@ -224,7 +226,11 @@ func (f *followed) take(raw []byte, leaf hash) bool {
 		f.r.fail("entry.body", "entry %d: %v", f.size, err)
 		return false
 	}
-	if check, why := f.broken(e); check != "" {
+	check, why := f.broken(e)
+	if check == "" {
+		check, why = f.misplaced(e)
+	}
+	if check != "" {
 		f.r.fail(check, "entry %d: %s", f.size, why)
 		return false
 	}
@@ -265,6 +271,61 @@ func (f *followed) broken(e entry) (string, string) {
 		return "entry.version", "an act in format version 1 after a later version"
 	}
 	return "", ""
+}
+
+// misplaced says which rule the place of an entry of version 3 breaks: each type in its log, the parts of a record
+// together and in order.
+func (f *followed) misplaced(e entry) (string, string) {
+	first := f.size == 0
+	if e.kind == shardType {
+		log, _ := e.record["log"].(string)
+		year, _ := e.record["year"].(json.Number)
+		if !first || (f.fromFile && (log != f.name.log || year.String() != strconv.Itoa(f.name.year))) {
+			return "entry.log", "the beginning of a shard stands elsewhere"
+		}
+		f.name.log = log
+	} else {
+		found := "decisions"
+		if e.kind == evidenceType {
+			found = "evidence"
+		}
+		if first && !f.fromFile {
+			f.name.log = found
+		}
+		if found != f.name.log || (first && f.fromFile && f.name.year != 0) {
+			return "entry.log", "its log is another one, or the beginning of the shard is missing"
+		}
+	}
+	expected := f.open
+	f.open = nil
+	if e.kind < charterType {
+		if expected != nil {
+			return "entry.parts", "a part of a record is missing before it"
+		}
+		return "", ""
+	}
+	part, _ := strconv.Atoi(fmt.Sprint(e.record["part"]))
+	parts, _ := strconv.Atoi(fmt.Sprint(e.record["parts"]))
+	whole := strings.TrimSuffix(e.id, "/"+strconv.Itoa(part))
+	if part == 1 {
+		whole = e.id
+	}
+	if expected == nil {
+		expected = &openRecord{whole, 1, parts}
+	}
+	if *expected != (openRecord{whole, part, parts}) {
+		return "entry.parts", "its part is not the one that follows"
+	}
+	if part < parts {
+		f.open = &openRecord{whole, part + 1, parts}
+	}
+	return "", ""
+}
+
+// openRecord is a record of several entries: its id, the part that follows, and how many there are.
+type openRecord struct {
+	id          string
+	part, parts int
 }
 
 // mayBeLost is how many decisions an older version of the monitor may have dropped after the last one.

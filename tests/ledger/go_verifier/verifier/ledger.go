@@ -36,6 +36,7 @@ func verifyLedger(path string, data []byte, a *anchors, r *report) (logName, int
 		return name, 0
 	}
 	f := newFollowed(name, a, r)
+	f.fromFile = true
 	log := strings.TrimSuffix(filepath.Base(path), ".ledger")
 	f.sizesOf(func(origin string) bool { return lastPart(origin) == log })
 	for number := 0; at < len(data); number++ {
