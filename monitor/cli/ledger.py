@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_prove import prove
 from monitor.cli.ledger_show import as_json_line, as_lines
@@ -34,6 +35,7 @@ def ledger() -> None:
 
 
 ledger.add_command(prove)
+ledger.add_command(bundle)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)

@@ -102,8 +102,7 @@ class PilotLogs:
             notes.append(note)
             shown.append(one)
             self._files.write(self._directory / one.log / LEAF_PROOF, proved(one.leaf.origin))
-        self._files.commit()
-        for one, note in zip(shown, notes, strict=True):
+        for one, note in zip(shown, notes, strict=True):  # renamed in this order
             self._files.write(self._directory / one.log / "checkpoint", note)
         self._files.commit()
         for one in shown:

@@ -20,6 +20,8 @@ from tests.ledger.goal import Goal
 GOALS: dict[str, str] = {
     "proofs": "goal_proofs",
     "faults": "goal_faults",
+    "tampering": "goal_tampering",
+    "verify_speed": "goal_verify_speed",
     "mutations": "goal_mutations",
     "outside_formats": "goal_outside_formats",
     "speed_formats": "goal_speed_formats",

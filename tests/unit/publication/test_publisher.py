@@ -134,6 +134,8 @@ class Crash(BaseException):
 class CrashingFiles(DurableBatch):
     """Ends the process at its call number `at`: before it, or after it took effect."""
 
+    threads = 1
+
     def __init__(self, root: Path, at: int, after: bool) -> None:
         super().__init__(root)
         self.calls, self._at, self._after = 0, at, after
