@@ -23,6 +23,7 @@ GOALS: dict[str, str] = {
     "mutations": "goal_mutations",
     "outside_formats": "goal_outside_formats",
     "appeal": "goal_appeal",
+    "entries": "goal_entries",
     "witness": "goal_witness",
     "outside_litewitness": "goal_litewitness",
 }
