@@ -296,7 +296,7 @@ def test_the_position_of_evidence_survives_with_that_of_decisions(tmp_path: Path
     path = tmp_path / file_name(LogName("p-1", EVIDENCE))
     path.unlink()
     path.with_suffix(".index").unlink()
-    with pytest.raises(LedgerBroken, match=r"evidence\.ledger is missing, cursor\.json knows 1"):
+    with pytest.raises(LedgerBroken, match=r"evidence-p-1-[0-9a-f]+\.ledger is missing, cursor\.json knows 1"):
         opened(tmp_path)
 
 
