@@ -116,3 +116,7 @@ package: install ## the wheel (built twice, compared), its bill of materials (Cy
 AUDIT := pip-audit==2.10.1
 audit: install ## known vulnerabilities of the locked libraries; needs PyPI's database, and fails where it cannot ask it
 	$(UV) tool run $(AUDIT) --requirement requirements.lock --require-hashes --disable-pip --strict
+
+.PHONY: verifier
+verifier: install ## the verifier of ledgers as one file, dist/sandbox-verifier.pyz: needs Python and, for signatures, cryptography
+	$(PY) -m monitor.verifier.package dist/sandbox-verifier.pyz

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_prove import prove
 from monitor.cli.ledger_retention import hold, retention
@@ -38,6 +39,7 @@ def ledger() -> None:
 ledger.add_command(prove)
 ledger.add_command(hold)
 ledger.add_command(retention)
+ledger.add_command(bundle)
 
 
 @ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
@@ -111,7 +113,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
 def erase(file: Path, entry: str, fields: tuple[str, ...], renew_key: bool) -> None:
     """Erase the plaintexts of an entry and their salts. The ledger does not change and stays sound.
 
-    Afterwards the text cannot be proved. The notary may be running. Salts are made from `commitment.key`: whoever has
+    Afterwards the text cannot be proved. The notary may be running. Salts are made from `commitment.key`: anybody with
     that key can still test a guess of an erased text, until --renew-key replaces it. Texts that are kept have their
     salts with them; but a ledger that is rebuilt from the logs, without its files, then has other roots.
 

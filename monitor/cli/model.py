@@ -10,26 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from monitor.cli.model_acts import add, withdraw
+from monitor.cli.model_export import annex, bom, ledger_option
 from monitor.cli.terminal import echo
-from monitor.model.subjects import is_model, is_pilot, model_subject
-from monitor.notary import verify as verifier
-from monitor.notary.commitment import Plaintext, PlaintextBroken
-from monitor.notary.encoding import encode
+from monitor.notary.commitment import PlaintextBroken
 from monitor.notary.format import Damage
-from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
-from monitor.notary.store import file_name
 from monitor.projections.formats import stamp
-from monitor.report.model_record import FiledEntry, ModelRecord, by_record, model_record
+from monitor.report.ledger_dir import stays
+from monitor.report.model_record import FiledEntry, ModelRecord, read_model
 from monitor.report.model_uses import ModelUse, model_use
-from monitor.report.stay import Stay
-from monitor.tlog.merkle import leaf_hash
-
-ledger_option = click.option(
-    "--ledger",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="directory of ledgers (of `serve`: DIR/ledger)",
-)
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -50,6 +38,8 @@ def model() -> None:
 
 model.add_command(add)
 model.add_command(withdraw)
+model.add_command(bom)
+model.add_command(annex)
 
 
 @model.command()
@@ -82,7 +72,7 @@ def show(name: str, ledger: Path, firm: str, as_json: bool) -> None:
     try:
         record = read_model(ledger, name)
         wanted = record.digests if record is not None else frozenset({name})
-        found = [use for stay in _stays(ledger) if (use := model_use(stay, wanted)) is not None]
+        found = [use for stay in stays(ledger) if (use := model_use(stay, wanted)) is not None]
     except (Damage, PlaintextBroken) as damage:
         raise click.ClickException(f"a ledger is damaged: {damage}") from damage
     uses = [use for use in sorted(found, key=lambda one: one.pilot) if firm in ("", use.participant)]
@@ -96,34 +86,10 @@ def show(name: str, ledger: Path, firm: str, as_json: bool) -> None:
     echo(f"{len(uses)} {'pilot' if len(uses) == 1 else 'pilots'}", err=True)
 
 
-def read_model(ledger: Path, name: str) -> ModelRecord | None:
-    """The file of a model in a directory of ledgers, with the plaintexts that are stored next to it; `None` without
-    one. Raises Damage and PlaintextBroken."""
-    subject = model_subject(name)
-    path = ledger / file_name(subject)
-    if not is_model(subject) or not path.exists():
-        return None
-    entries = list(verifier.entries(path))
-    stay = Stay(entries, [leaf_hash(encode(entry)) for entry in entries])
-    return model_record(stay, by_record((one.id, one.field, one.text) for one in _plaintexts(path)))
-
-
-def _plaintexts(path: Path) -> list[Plaintext]:
-    try:
-        return list(PlaintextStore(plaintext_dir(path.parent)).of(path.stem).values())
-    except PermissionError:  # of the directory: they are disclosed to others
-        return []
-
-
-def _stays(ledger: Path) -> Iterator[Stay]:
-    for file in verifier.ledgers(ledger):
-        stay = Stay(verifier.entries(file))
-        if is_pilot(stay.pilot):
-            yield stay
-
-
 def _file_lines(record: ModelRecord) -> Iterator[str]:
-    yield f"model {record.model}: {len(record.entries)} entries, root {record.root}"
+    yield f"model {record.model}: {len(record.entries)} entries"
+    for ledger in record.ledgers:
+        yield f"    ledger {ledger.file}: {ledger.size} entries, root {ledger.root}"
     for one in record.entries:
         yield f"    {one.number:>4}  {stamp(one.at)}  {one.kind}, by {one.by}: {_said(one)}"
 

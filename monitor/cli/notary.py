@@ -50,6 +50,12 @@ from monitor.publication.publisher import PublicationSettings
 )
 @trust_option
 @publishing_options
+@click.option(
+    "--newest-topic",
+    is_flag=True,
+    help="keep the newest signed checkpoint in the Kafka topic PREFIX.checkpoints, which is created: a restored old "
+    "disk then refuses to sign; instead of --newest",
+)
 @metrics_options
 def notary(
     bootstrap: str,
@@ -63,6 +69,7 @@ def notary(
     metrics_host: str,
     host_names: tuple[str, ...],
     publishing: tuple[PublicationSettings, float] | None,
+    newest_topic: bool,
 ) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
@@ -75,6 +82,8 @@ def notary(
     ledger is damaged, incomplete or older than the other, or the workers do not sign with a trusted key (the message
     names the fix), 2 usage error.
     """
+    if newest_topic and (publishing is None or publishing[0].second is not None):
+        raise click.UsageError("--newest-topic belongs to --publish, and takes the place of --newest")
     settings = NotarySettings(
         bootstrap=bootstrap,
         names=TopicNames(prefix),
@@ -85,6 +94,7 @@ def notary(
         trusted=Trusted(trusted) if trusted else None,
         silent_ms=round(silent_after * 1000),
         publishing=publishing,
+        newest_topic=newest_topic,
     )
     metrics = Metrics()
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)

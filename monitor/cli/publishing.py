@@ -1,4 +1,4 @@
-"""The options of a command that publishes ledgers: `--publish`, `--log-key`, `--newest`, `--publish-every`."""
+"""The options of a command that publishes ledgers: `--publish` and those that belong to it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Any
 
 import click
 
+from monitor.cli.addresses import HTTP_URL
 from monitor.publication.log_key import read_log_key
 from monitor.publication.newest_file import NewestFile
+from monitor.publication.outside import Outside
 from monitor.publication.publisher import PublicationSettings
 from monitor.publication.service import EVERY_S
+from monitor.stamps.roots import read_roots
+from monitor.witness.cosigner import read_policy
+from monitor.witness.key_file import read_witness_key
 
 NAMES = ("publish", "log_key", "newest", "publish_every")
+OUTSIDE = ("policies", "witness_key", "stamp_url", "stamp_roots")
 
 
 def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,11 +28,13 @@ def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def with_settings(*args: Any, **kwargs: Any) -> Any:
         given = {name: kwargs.pop(name) for name in NAMES}
-        return command(*args, publishing=_settings(**given), **kwargs)
+        outside = {name: kwargs.pop(name) for name in OUTSIDE}
+        return command(*args, publishing=_settings(**given, outside=outside), **kwargs)
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
     with_settings.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
+        *_outside_options(),
         click.option(
             "--publish-every",
             default=EVERY_S,
@@ -57,11 +65,13 @@ def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _settings(
-    publish: Path | None, log_key: Path | None, newest: Path | None, publish_every: float
+    publish: Path | None, log_key: Path | None, newest: Path | None, publish_every: float, outside: dict[str, Any]
 ) -> tuple[PublicationSettings, float] | None:
     if publish is None:
-        for name, value in (("--log-key", log_key), ("--newest", newest)):
-            if value is not None:
+        more = {f"--{name.replace('_', '-')}": outside[name] for name in ("witness_key", "stamp_url")}
+        more |= {"--policy": outside["policies"], "--stamp-root": outside["stamp_roots"]}
+        for name, value in (("--log-key", log_key), ("--newest", newest), *more.items()):
+            if value:
                 raise click.UsageError(f"{name} belongs to --publish DIR; give that too")
         return None
     if log_key is None:
@@ -69,4 +79,49 @@ def _settings(
     if newest is not None and newest.resolve() == publish.resolve():
         raise click.UsageError("--newest must be another directory than --publish, on another disk")
     second = None if newest is None else NewestFile(newest)
-    return PublicationSettings(directory=publish, key=read_log_key(log_key), second=second), publish_every
+    key = read_log_key(log_key)
+    return PublicationSettings(directory=publish, key=key, second=second, outside=_outside(**outside)), publish_every
+
+
+def _outside_options() -> tuple[Callable[..., Any], ...]:
+    file = click.Path(dir_okay=False, path_type=Path)
+    return (
+        click.option(
+            "--stamp-root",
+            "stamp_roots",
+            multiple=True,
+            type=file,
+            help="trusted root certificate of --stamp-url, PEM; repeatable",
+        ),
+        click.option(
+            "--stamp-url",
+            type=HTTP_URL,
+            help="time-stamping authority (RFC 3161): stamps the authority log's checkpoint at most once a minute",
+        ),
+        click.option(
+            "--witness-key",
+            type=file,
+            help="key of a witness of the policies that this process holds (`sandbox-monitor keys new-witness`)",
+        ),
+        click.option(
+            "--policy",
+            "policies",
+            multiple=True,
+            type=file,
+            help="policy file (C2SP tlog-policy) of the logs that it names: which witnesses are asked, and without "
+            "which quorum a checkpoint is not published; repeatable",
+        ),
+    )
+
+
+def _outside(
+    policies: tuple[Path, ...], witness_key: Path | None, stamp_url: str | None, stamp_roots: tuple[Path, ...]
+) -> Outside:
+    if bool(stamp_url) != bool(stamp_roots):
+        raise click.UsageError("--stamp-url and --stamp-root belong together; give both")
+    return Outside(
+        policies=tuple(map(read_policy, policies)),
+        signers=tuple(read_witness_key(witness_key)) if witness_key else (),
+        stamp_url=stamp_url or "",
+        stamp_roots=read_roots(stamp_roots),
+    )

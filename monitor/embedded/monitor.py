@@ -54,6 +54,7 @@ from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
 from monitor.publication.service import PublicationService
@@ -295,6 +296,7 @@ class Monitor:
     def _publish(self) -> None:
         if self._publishing is not None:
             settings, every_s = self._publishing
+            settings = connected(settings, self.notary.directory, self.metrics)
             publisher = Publisher(self.notary.directory, lambda: self.notary.logs, settings)
             self._publication = PublicationService(publisher, self.metrics, every_s, self.clock)
             self._publication.start()

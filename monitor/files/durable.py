@@ -9,8 +9,11 @@ outcome is unknown: the write may or may not have taken effect.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -78,6 +81,7 @@ def sync_directory(directory: Path) -> None:
 
 
 KNOWN_DIRECTORIES = 10_000  # that a batch remembers to exist
+STAGED_FILES = 1_000  # of a batch, before it is committed by itself
 
 
 class Disk(Protocol):
@@ -135,36 +139,71 @@ class RealDisk:
 
 
 class DurableBatch:
-    """Writes many files of a directory tree; they are durable once `commit` returns, and only then.
+    """Writes many files of a directory tree; they appear and are durable once `commit` returns.
 
-    Every file appears whole under its name. Missing directories are created. The directories are synced together, once
-    each, which is what makes a round of many small files cheap. After an OSError the outcome is unknown; writing the
-    same content again is the remedy. A subclass that fails at a chosen call is the seam for fault injection.
+    Every file appears whole under its name, and only after the bytes of all files of the batch are synced. Files and
+    directories are synced together, which is what makes a round of many small files cheap: a file system commits once
+    for all of them. Missing directories are created. After an OSError the outcome is unknown, and the batch is empty;
+    writing the same content again is the remedy. A subclass that fails in `step` is the seam for fault injection.
     """
+
+    threads = 8  # that sync at once
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._staged: dict[Path, Path] = {}  # path -> its temporary file
         self._changed: set[Path] = set()
         self._known: set[Path] = set()
 
     def write(self, path: Path, data: bytes) -> None:
-        """Make `path`, below `root`, hold exactly `data`. Its bytes are synced, its name is not before `commit`."""
-        self._make(path.parent)
-        temporary = _temporary(path)
+        """Let `path`, below `root`, hold exactly `data` after the next commit."""
+        if len(self._staged) >= STAGED_FILES:
+            self.commit()
         try:
-            _write_synced(temporary, data, 0o644)
-            os.replace(temporary, path)
-        except OSError:
-            self._known.clear()  # a directory may have been removed meanwhile
-            temporary.unlink(missing_ok=True)
+            self._make(path.parent)
+            temporary = _temporary(path)
+            self._staged[path] = temporary
+            self.step("write", lambda: _write_unsynced(temporary, data))
+        except BaseException:
+            self.discard()
             raise
-        self._changed.add(path.parent)
 
     def commit(self) -> None:
-        """Sync every directory in which a name was made since the last commit."""
-        for directory in sorted(self._changed, reverse=True):  # children first
-            sync_directory(directory)
-        self._changed.clear()
+        """Sync the bytes of all files, give them their names, and sync the directories."""
+        try:
+            self._sync(_sync_file, self._staged.values())
+            for path, temporary in self._staged.items():
+                self.step("rename", lambda path=path, temporary=temporary: os.replace(temporary, path))  # type: ignore[misc]
+                self._changed.add(path.parent)
+            self._staged.clear()
+            self._sync(sync_directory, self._changed)
+            self._changed.clear()
+        except BaseException:
+            self.discard()
+            raise
+
+    def step(self, name: str, call: Callable[[], None]) -> None:
+        """Carry out one change of the disk: `write`, `sync` or `rename`. Syncs come from several threads at once."""
+        call()
+
+    def _sync(self, sync: Callable[[Path], None], paths: Collection[Path]) -> None:
+        """Sync all of them. A journaling file system writes concurrent syncs in one commit: eight threads are about
+        eight times as fast as one, also on a single disk."""
+        calls = [functools.partial(self.step, "sync", functools.partial(sync, path)) for path in sorted(paths)]
+        if len(calls) < self.threads * 2 or self.threads < 2:
+            for call in calls:
+                call()
+            return
+        with ThreadPoolExecutor(self.threads, "sync") as pool:
+            for done in [pool.submit(call) for call in calls]:
+                done.result()
+
+    def discard(self) -> None:
+        """Forget what was written since the last commit."""
+        for temporary in self._staged.values():
+            temporary.unlink(missing_ok=True)
+        self._staged.clear()
+        self._known.clear()  # a directory may have been removed meanwhile
 
     def remove_tree(self, directory: Path) -> None:
         """Remove a directory with its files, if it is there. Not synced: what comes back after a crash is harmless."""
@@ -183,6 +222,22 @@ class DurableBatch:
         if len(self._known) >= KNOWN_DIRECTORIES:
             self._known.clear()
         self._known.add(directory)
+
+
+def _write_unsynced(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        write_all(handle, data)
+    finally:
+        os.close(handle)
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _temporary(path: Path) -> Path:

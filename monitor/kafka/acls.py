@@ -69,6 +69,9 @@ def grants(
     yield from _pool(names, users.pool)
     yield from _reads(users.notary, names.decisions, names.evidence, names.control, names.journal)
     yield from _reads_each(users.notary, names.commands)
+    # The second place of the newest signed checkpoint (`--newest-topic`): the notary creates the topic and checks it.
+    yield Grant(users.notary, ("Create", "Read", "Write", "DescribeConfigs"), "topic", names.checkpoints)
+    yield Grant(users.notary, ("Write",), "transactional-id", names.checkpoints)
     # The board asks whether the owner of a partition still writes: where the topic ends, not what is in it.
     yield Grant(users.notary, ("Describe",), "topic", names.state)
     # It reports telemetry that was deleted unread, and topics whose retention would: bounds and settings, no record.

@@ -8,7 +8,9 @@ from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Amendment, ControlBase, Submission
 from monitor.charter.spec import hash_of
+from monitor.kafka.sandbox_people import SandboxPeople
 from monitor.model.records import Decision, Reason
+from monitor.model.subjects import is_model
 from monitor.projections.charter_record import CAUSES
 
 SUBMISSIONS = 10_000  # the newest ones are kept: everybody may apply
@@ -29,10 +31,12 @@ class FirmDirectory:
     def __init__(self) -> None:
         self._asked: dict[tuple[str, str, str], FirmOfPilot] = {}  # (pilot, act, hash of the charter)
         self._in_force: dict[str, tuple[int, str, str]] = {}  # pilot: standing, act, hash
+        self._people = SandboxPeople()
         self._submitted: OrderedDict[tuple[str, str], FirmOfPilot] = OrderedDict()  # (pilot, act), taken or not
 
     def act(self, act: ControlBase) -> None:
-        """Learn the charter that an act asks for."""
+        """Learn the charter, or the configuration, that an act asks for."""
+        self._people.act(act)
         if not isinstance(act, Admission | Amendment | Submission):
             return
         charter = structs.replace(act.charter, pilot=act.pilot)
@@ -47,7 +51,8 @@ class FirmDirectory:
             self._asked[act.pilot, act.id, digest] = firm
 
     def decision(self, decision: Decision) -> None:
-        """Learn which charter came into force, or which application was accepted."""
+        """Learn which charter or configuration came into force, or which application was accepted."""
+        self._people.decision(decision)
         if decision.reason not in _LEARNT:
             return
         standing, *_ = self._in_force.get(decision.pilot, (-1,))
@@ -72,3 +77,8 @@ class FirmDirectory:
     def applicant(self, pilot: str, act: str) -> FirmOfPilot | None:
         """The firm that sent this application, whether it was accepted or not; None where it is not known."""
         return self._submitted.get((pilot, act))
+
+    def third_party(self, subject: str, name: str) -> FirmOfPilot | None:
+        """A supplier or evaluator, for acts on the file of a model; None for everybody else, and on a pilot."""
+        keys = self._people.keys_of(name) if is_model(subject) else ()
+        return FirmOfPilot(name, tuple(keys)) if keys else None

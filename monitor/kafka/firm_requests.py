@@ -10,6 +10,7 @@ from monitor.errors import Forged
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
 from monitor.model.request_signing import NONCE_CHARACTERS, FirmRequest
 from monitor.model.signing import Trusted
+from monitor.model.subjects import is_model
 
 FRESH_MS = 60_000  # how far the time of a request may be from that of the gateway
 NONCES = 20_000  # of one firm; its rate keeps it far below
@@ -60,7 +61,7 @@ class RequestGate:
     ) -> FirmOfPilot:
         """Return the firm of `pilot` if it signed this request, for this process, now (ms), for the first time.
 
-        A pilot that is not known is that of the `applicant`, if one is given.
+        A pilot that is not known is that of the `applicant`, if one is given; so is a model.
         Raises Forged, with a RequestRefusal. What is not signed with a key of the charter leaves nothing behind.
         """
         if not signature or not request.firm:
@@ -77,7 +78,7 @@ class RequestGate:
             Trusted(firm.keys).verify("request", request.signed_bytes(body), signature)
         except (Forged, ValueError):
             raise _refused(RequestRefusal.NOT_YOURS) from None
-        self._once(request, now, APPLICANTS if known is None else request.firm)
+        self._once(request, now, APPLICANTS if known is None and not is_model(pilot) else request.firm)
         return firm
 
     def remembered(self, firm: str) -> int:

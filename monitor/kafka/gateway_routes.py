@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 from monitor.charter.control import ControlBase, Submission
+from monitor.charter.model_acts import ACTS_ON_MODEL
 from monitor.clock import wall_ms
 from monitor.decide.authority import ROLES_OF_ACT, Role
 from monitor.errors import Forged, LogBroken, Refused, Unavailable
@@ -33,6 +34,7 @@ from monitor.model.request_signing import (
     FirmRequest,
 )  # fmt: skip
 from monitor.model.signing import HTTP_HEADER, Trusted
+from monitor.model.subjects import is_model
 from monitor.validate.parse import validate_control
 
 ACT_BYTES = 128 * 1024  # an application carries a charter
@@ -133,7 +135,7 @@ class GatewayRoutes:
             again = refused.reason in (RequestRefusal.WRONG_SESSION, RequestRefusal.NOT_FRESH)
             raise (web.HTTPUnauthorized if again else NotAllowed)(text=str(refused)) from None
         now = asyncio.get_running_loop().time()
-        known = self._directory.of(pilot) is not None
+        known = self._directory.of(pilot) is not None or is_model(pilot)
         name = firm.participant if known else APPLICANTS
         if wait := self._rates.wait(name, now):
             raise TooMany("too many requests of this firm; slow down", wait)
@@ -148,7 +150,7 @@ class GatewayRoutes:
         act = validate_control(Record(0, wall_ms(), None, body, ()), "control", 0, secret=b"")
         if isinstance(act, Rejected):
             raise web.HTTPBadRequest(text=f"{act.reason}, {act.field}: {act.detail}")
-        applicant = None
+        applicant = self._third_party(request, act.pilot)
         if isinstance(act, Submission):
             applicant = self._applicant(act)
         firm = self._admitted(request, act.pilot, body, applicant=applicant)
@@ -160,6 +162,10 @@ class GatewayRoutes:
             raise web.HTTPServiceUnavailable(text=f"{error}; retry", headers=retry_after(5)) from error
         self._directory.act(act)  # so that the firm may ask for the outcome of its application at once
         return json_response({"records": 1, "first": offset, "next": offset + 1, "partition": partition}, 202)
+
+    def _third_party(self, request: web.Request, subject: str) -> FirmOfPilot | None:
+        """Who asks about the file of a model, as the sandbox knows it."""
+        return self._directory.third_party(subject, request.headers.get(FIRM_HEADER, ""))
 
     def _applicant(self, act: Submission) -> FirmOfPilot:
         """The firm that an application names. Raises NotAllowed for the name of a firm that has other keys."""
@@ -174,7 +180,10 @@ class GatewayRoutes:
         """Refuse what is not this firm's own act. Raises NotAllowed."""
         if act.author != firm.participant:
             raise NotAllowed(text="author: a firm acts in its own name only")
-        if type(act) not in ACTS_OF_FIRM:
+        if is_model(act.pilot):
+            if not isinstance(act, ACTS_ON_MODEL):
+                raise NotAllowed(text="type: on the file of a model, a modelentry or modelentrywithdrawal only")
+        elif type(act) not in ACTS_OF_FIRM:
             kinds = ", ".join(sorted(kind.__name__.lower() for kind in ACTS_OF_FIRM))
             raise NotAllowed(text=f"type: a firm may do {kinds}")
         try:
@@ -184,7 +193,8 @@ class GatewayRoutes:
 
     async def _outcome(self, request: web.Request) -> web.Response:
         pilot, name = request.match_info["pilot"], request.query.get("id", "")
-        self._admitted(request, pilot, applicant=self._directory.applicant(pilot, name))
+        applicant = self._directory.applicant(pilot, name) or self._third_party(request, pilot)
+        self._admitted(request, pilot, applicant=applicant)
         partition, offset = number(request, "partition", -1), number(request, "offset", -1)
         until = asyncio.get_running_loop().time() + min(number(request, "wait", 0.0), LONGEST_WAIT_S)
         while True:
@@ -199,7 +209,7 @@ class GatewayRoutes:
 
     async def _standing(self, request: web.Request) -> web.Response:
         pilot = request.match_info["pilot"]
-        self._admitted(request, pilot)
+        self._admitted(request, pilot, applicant=self._third_party(request, pilot))
         known = self._outcomes.known(pilot)
         return web.Response(status=204) if known is None else json_response(known)
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor.charter.control import ControlBase
 from monitor.console.fleet_view import FleetView
@@ -24,6 +24,7 @@ from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_acts
 from monitor.kafka.control_charters import ControlCharters
 from monitor.kafka.ledger_writer import MAX_BATCH, LedgerWriter
+from monitor.kafka.newest_topic import NewestTopic
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
 from monitor.kafka.owner_watch import OwnerWatch
 from monitor.kafka.reader_reports import ReaderReports
@@ -35,6 +36,7 @@ from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.charter_record import charter_in
 from monitor.projections.metrics import Metrics
+from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
 from monitor.publication.service import PublicationService
@@ -59,6 +61,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host_names: tuple[str, ...] = ()
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
     publishing: tuple[PublicationSettings, float] | None = None  # and seconds between rounds; None: not published
+    newest_topic: bool = False  # keep the newest signed checkpoint in a Kafka topic
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -105,7 +108,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
     server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
-    publication = _publish(settings, ledger, say, metrics)
+    newest = NewestTopic(bootstrap, names) if settings.publishing and settings.newest_topic else None
+    publication = _publish(settings, ledger, say, metrics, newest)
     try:
         await asyncio.gather(*tasks)
     except asyncio.CancelledError:
@@ -116,6 +120,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         await asyncio.gather(*tasks, return_exceptions=True)
         if publication is not None:
             await asyncio.to_thread(publication.stop)
+        if newest is not None:
+            await asyncio.to_thread(newest.close)
         await server.stop()
         await trust.close()
 
@@ -131,10 +137,15 @@ async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, met
     return server
 
 
-def _publish(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> PublicationService | None:
+def _publish(
+    settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics, newest: NewestTopic | None
+) -> PublicationService | None:
     if settings.publishing is None:
         return None
     published, every_s = settings.publishing
+    published = connected(published, ledger.directory, metrics)
+    if newest is not None:
+        published = structs.replace(published, second=newest)
     service = PublicationService(Publisher(ledger.directory, lambda: ledger.logs, published), metrics, every_s)
     service.start()
     say(f"notary: publishes {published.key.origin}/... in {published.directory}")

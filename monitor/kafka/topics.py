@@ -123,6 +123,11 @@ class TopicNames(Struct, frozen=True):
         """Rejected input, with reasons."""
         return f"{self.prefix}.rejected"
 
+    @property
+    def checkpoints(self) -> str:
+        """The newest signed checkpoint of the authority log, by origin; only a notary with `--newest-topic` has it."""
+        return f"{self.prefix}.checkpoints"
+
 
 class Topic(Struct, frozen=True):
     """One topic as required. `settings` are topic-level Kafka settings, name to value; `flags` those of
@@ -185,6 +190,20 @@ def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list
     }
     flags = _prefix_flag(names.prefix)
     return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]
+
+
+def checkpoint_topic(names: TopicNames, replication: int) -> Topic:
+    """The topic of the newest signed checkpoints: one partition, compacted. The notary creates it."""
+    return Topic(names.checkpoints, 1, replication, _Settings(replication).compacted)
+
+
+async def replication_of(bootstrap: str, topic: str) -> int:
+    """The number of replicas of an existing topic. Raises `LogBroken` when it does not exist, `Unavailable`."""
+    async with _Admin(bootstrap) as admin:
+        if topic not in await admin.list_topics():
+            raise LogBroken(f"{topic} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
+        (described,) = await admin.describe_topics([topic])
+        return min((len(p["replicas"]) for p in described["partitions"]), default=1)
 
 
 class _Settings:

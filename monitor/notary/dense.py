@@ -34,6 +34,8 @@ class Standings:
     def hole_before(self, entry: Entry) -> range:
         """The standings that are missing between the last decision taken and `entry`; an empty range when none is."""
         skipped = self._skipped(entry)
+        if not skipped:
+            return skipped  # without reading the body of the last one
         return range(0) if len(skipped) <= self._may_be_lost() else skipped
 
     def take(self, entry: Entry) -> None:

@@ -47,23 +47,27 @@ class EntryType(IntEnum):
     @property
     def typed(self) -> bool:
         """Whether version 3 has it: such entries are no decisions and share no standing with them."""
-        return self >= EntryType.CHARTER
+        return self in _TYPED_ONLY
 
     @property
     def numbered(self) -> bool:
         """Whether it is a decision, which has its own standing."""
-        return self <= EntryType.ACT
+        return self in _NUMBERED
 
     @property
     def track(self) -> EntryType:
         """The first type of those whose standings and epochs follow one order: decisions and acts; commands; what
         version 3 has."""
-        if self.typed:
-            return EntryType.CHARTER
-        return EntryType.DECISION if self.numbered else EntryType.COMMAND
+        return _TRACKS[self]
 
 
-_TYPES = frozenset(EntryType)
+_TYPES = {kind.value: kind for kind in EntryType}
+_NUMBERED = frozenset({EntryType.DECISION, EntryType.ACT})
+_TYPED_ONLY = frozenset(EntryType) - _NUMBERED - {EntryType.COMMAND}
+_TRACKS = {
+    kind: EntryType.DECISION if kind in _NUMBERED else EntryType.CHARTER if kind in _TYPED_ONLY else kind
+    for kind in EntryType
+}
 
 
 class Entry(NamedTuple):
@@ -123,10 +127,14 @@ def decode(raw: bytes) -> Entry:
         raise Malformed(0, "an entry has at least two bytes")
     if raw[0] not in VERSIONS:
         raise Malformed(0, f"format version {raw[0]}, this reader knows {', '.join(map(str, VERSIONS))}")
-    if raw[1] not in _TYPES:
+    kind = _TYPES.get(raw[1])
+    if kind is None:
         raise Malformed(1, f"entry type {raw[1]} is not known")
-    if EntryType(raw[1]).typed != (raw[0] == TYPED):
+    if kind.typed != (raw[0] == TYPED):
         raise Malformed(1, f"format version {raw[0]} has no entry of type {raw[1]}")
+    whole = _whole(raw, kind)
+    if whole is not None:
+        return whole
     identity, at = _text(raw, 2, "id")
     pilot, at = _text(raw, at, "pilot")
     if len(raw) < at + _NUMBERS.size:
@@ -135,7 +143,24 @@ def decode(raw: bytes) -> Entry:
     body, end = _bytes(raw, at + _NUMBERS.size, "body")
     if end != len(raw):
         raise Malformed(end, f"{len(raw) - end} bytes after the body")
-    return Entry(EntryType(raw[1]), identity, pilot, when, standing, epoch, body, raw[0])
+    return Entry(kind, identity, pilot, when, standing, epoch, body, raw[0])
+
+
+def _whole(raw: bytes, kind: EntryType) -> Entry | None:
+    """Fast path of `decode`: the entry where its lengths fit, `None` where the slow path says what is wrong."""
+    size = len(raw)
+    if size < 4 or (pilot := 4 + (raw[2] << 8 | raw[3])) + 2 > size:
+        return None
+    numbers = pilot + 2 + (raw[pilot] << 8 | raw[pilot + 1])
+    body = numbers + _NUMBERS.size + 2
+    if body > size or body + (raw[body - 2] << 8 | raw[body - 1]) != size:
+        return None
+    try:
+        identity, owner = raw[4:pilot].decode(), raw[pilot + 2 : numbers].decode()
+    except UnicodeDecodeError:
+        return None
+    when, standing, epoch = _NUMBERS.unpack_from(raw, numbers)
+    return Entry(kind, identity, owner, when, standing, epoch, raw[body:], raw[0])
 
 
 def check(raw: bytes) -> Entry:

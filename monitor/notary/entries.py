@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -102,11 +103,20 @@ def _without_later(fields: dict[str, Any], record: Decision | Command) -> None:
     if isinstance(record, Decision):
         parts.append((fields["finding"], record.finding))
     for values, struct in parts:
-        always = _FIRST[type(struct)]
-        for field in structs.fields(struct):
-            default = field.default if field.default_factory is NODEFAULT else field.default_factory()
-            if field.name not in always and getattr(struct, field.name) == default:
-                values.pop(field.name, None)  # what is left out of records is not there
+        for name, default in _later(type(struct)):
+            if getattr(struct, name) == default:
+                values.pop(name, None)  # what is left out of records is not there
+
+
+@functools.cache
+def _later(kind: type[Struct]) -> tuple[tuple[str, Any], ...]:
+    """The fields that formats 1 and 2 did not know, with their defaults. Cached: msgspec reads the annotations anew at
+    each call, which takes longer than everything else about an entry."""
+    return tuple(
+        (field.name, field.default if field.default_factory is NODEFAULT else field.default_factory())
+        for field in structs.fields(kind)
+        if field.name not in _FIRST[kind]
+    )
 
 
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:

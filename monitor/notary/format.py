@@ -139,6 +139,7 @@ class LedgerReader:
         self.path = path
         self.torn = 0
         self._file = file
+        self.first = 0  # the number of the frame at which the iteration begins
         self.name = self._read_header()
         self.model = self.name.model
 
@@ -172,7 +173,7 @@ class LedgerReader:
         return length + self._file.read(int.from_bytes(length, "big"))
 
     def __iter__(self) -> Iterator[Frame]:
-        number = 0
+        number = self.first
         while head := self._file.read(FRAME.size):
             if len(head) >= 8:
                 length, check = struct.unpack_from(">II", head)

@@ -2,7 +2,7 @@
 
     {"file": name without `.ledger`, "size": entries, "root": hex, "at": when it was deleted, ISO 8601}
 
-The shard that follows names the same size and root, so what was deleted can still be proved by whoever has a copy.
+The shard that follows names the same size and root, so what was deleted can still be proved by anyone who has a copy.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "cosignatures_total",
         "counter",
-        "Requests for a cosignature, by witness (its name in the policy) and outcome.",
+        "Requests for a cosignature, by witness (the name of its key) and outcome.",
         "witness",
         "outcome",
     ),

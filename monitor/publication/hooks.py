@@ -71,6 +71,9 @@ class Stamper(Protocol):
         an empty mapping when none is due or no service answered. It decides how often, and never raises for a service
         that does not answer."""
 
+    def close(self) -> None:
+        """No further checkpoint comes."""
+
 
 class NoStamper:
     """`Stamper` without a service."""
@@ -78,3 +81,6 @@ class NoStamper:
     def stamp(self, origin: str, checkpoint: bytes) -> Mapping[str, bytes]:
         """No stamp."""
         return {}
+
+    def close(self) -> None:
+        """Nothing to end."""

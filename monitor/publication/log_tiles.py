@@ -1,4 +1,5 @@
-"""The tiles and entry bundles of one log on the disk: grows them from one size to the next, durable before it returns.
+"""The tiles and entry bundles of one log on the disk: grows them from one size to the next, durable with the next
+commit of its batch.
 
 Tiles are never read to decide what is true: the root of what was written is compared with the root of the log, and
 tiles that differ are made again from the entries.
@@ -31,7 +32,7 @@ class LogTiles:
         self._complete: list[Path] = []  # tiles whose partial ones are not needed any more
 
     def grow(self, source: LogSource, start: int, end: int, root: bytes, sizes: Collection[int] = ()) -> None:
-        """Write what a tree of `end` entries has and one of `start` does not have; all is durable when this returns.
+        """Write what a tree of `end` entries has and one of `start` does not have, with the next commit.
 
         `root` is the root at `end`. `sizes` are sizes in between for which a checkpoint was published: their partial
         tiles are written too, unless the complete tile is. Raises LedgerBroken when the entries have another root,
@@ -43,7 +44,6 @@ class LogTiles:
                 _log.warning("publication.tiles_rebuilt", stage="record", log=self.directory.name, entries=end)
             if not self._write(Edge(), source, end, root, sizes):
                 raise LedgerBroken(f"{self.directory.name}: the entries do not have the root of their ledger; restart")
-        self._files.commit()
 
     def forget_partial(self) -> None:
         """Remove the partial tiles of complete ones. Call it once the checkpoint is visible that has the complete ones:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from monitor.errors import Refused
 from monitor.files.durable import DurableBatch
 from monitor.logs import EventLogger
 from monitor.notary.format import LogName
@@ -28,7 +29,7 @@ LEAF_PROOF = "authority.tlog-proof"
 
 
 class Grown(NamedTuple):
-    """A pilot log whose tiles are durable up to a leaf of the authority log."""
+    """A pilot log whose tiles are written up to a leaf of the authority log."""
 
     log: str
     leaf: Leaf
@@ -45,6 +46,7 @@ class PilotLogs:
         self._ledgers, self._directory, self._key, self._files = ledgers, directory, key, files
         self._shown: dict[str, int] = {}  # log -> entries of its visible checkpoint
         self._roots: dict[str, bytes] = {}  # log -> root of the checkpoint that was visible when it was opened
+        self._lacking: set[str] = set()  # logs whose newest checkpoint lacks its quorum
         self._checked: set[str] = set()  # logs whose ledger continues what was published
         self.refused: dict[str, SigningRefusal] = {}
 
@@ -64,7 +66,7 @@ class PilotLogs:
         return {self._key.origin_of(log): size for log, size in self._shown.items()}
 
     def grow(self, heads: Mapping[LogName, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
-        """Grow each log that shows less than its ledger holds; its tiles are durable when it is yielded."""
+        """Grow each log that shows less than its ledger holds; its tiles are in the batch when it is yielded."""
         for name, head in sorted(heads.items()):
             log = log_name(name)
             if log not in self._shown:
@@ -82,18 +84,30 @@ class PilotLogs:
             tiles.grow(source, shown, head.size, leaf.root, frozenset(leaves.sizes.pop(leaf.origin, ())))
             yield Grown(log, leaf, tiles)
 
-    def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> None:
-        """Make the checkpoints of these logs visible. Their leaves are in the visible authority log; `proved` gives the
-        proof of the last leaf of an origin."""
-        notes = []
+    def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> list[Grown]:
+        """Make the checkpoints of these logs visible, but for those that `cosigned` refuses: they wait for the next
+        round. Their leaves are in the visible authority log; `proved` gives the proof of the last leaf of an origin.
+
+        Returns the logs that were shown."""
+        notes, shown = [], []
         for one in grown:
-            notes.append(cosigned(one.log, one.leaf.size, self._key.sign(one.log, one.leaf.size, one.leaf.root)))
+            try:
+                note = cosigned(one.log, one.leaf.size, self._key.sign(one.log, one.leaf.size, one.leaf.root))
+            except Refused as error:  # its policy is not satisfied: this log waits, the others do not
+                if one.log not in self._lacking:
+                    self._lacking.add(one.log)
+                    _log.warning("publication.not_cosigned", stage="record", log=one.log, detail=str(error))
+                continue
+            self._lacking.discard(one.log)
+            notes.append(note)
+            shown.append(one)
             self._files.write(self._directory / one.log / LEAF_PROOF, proved(one.leaf.origin))
-        for one, note in zip(grown, notes, strict=True):
+        for one, note in zip(shown, notes, strict=True):  # renamed in this order
             self._files.write(self._directory / one.log / "checkpoint", note)
         self._files.commit()
-        for one in grown:
+        for one in shown:
             self._shown[one.log] = one.leaf.size
+        return shown
 
     def forget_partial(self, grown: Sequence[Grown]) -> None:
         """Remove partial tiles of which the complete one is visible."""

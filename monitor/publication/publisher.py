@@ -27,6 +27,7 @@ from monitor.publication.guard import check_continues, signed_before
 from monitor.publication.hooks import Cosigner, NewestCheckpoint, NoCosigner, NoStamper, Stamper
 from monitor.publication.log_key import AUTHORITY, LogKey
 from monitor.publication.log_tiles import LogTiles, hashes_of
+from monitor.publication.outside import Outside
 from monitor.publication.pilot_logs import PilotLogs
 from monitor.publication.refusals import SigningRefusal
 from monitor.tlog.errors import TlogError
@@ -49,6 +50,7 @@ class PublicationSettings(Struct, frozen=True, kw_only=True):
     second: NewestCheckpoint | None = None
     cosigner: Cosigner = NoCosigner()
     stamper: Stamper = NoStamper()
+    outside: Outside = Outside()  # from which `connected` makes cosigner and stamper
 
 
 class Round(NamedTuple):
@@ -86,6 +88,10 @@ class Publisher:
         self._newest: bytes | None = None  # in the second place
         self._tried: bytes | None = None  # given to the second place, which did not answer
 
+    def close(self) -> None:
+        """End what runs in the background for this publication."""
+        self._settings.stamper.close()
+
     def round(self) -> Round:
         """Publish what was entered since the last round. Returns when it is visible and durable.
 
@@ -96,18 +102,18 @@ class Publisher:
         try:
             leaves = self._leaves or self._open()
             grown = list(self._pilots.grow(self._heads(), leaves))
+            self._files.commit()
             leaves.append([one.leaf for one in grown if leaves.last.get(one.leaf.origin) != one.leaf])
             if leaves.size > self._visible:
                 self._publish_authority(leaves)
-            if grown:
-                self._pilots.show(grown, self._cosigned, self._leaf_prover(leaves))
+            shown = self._pilots.show(grown, self._cosigned, self._leaf_prover(leaves)) if grown else []
             self._tiles.forget_partial()
-            self._pilots.forget_partial(grown)
+            self._pilots.forget_partial(shown)
         except BaseException as error:
             if isinstance(error, SigningRefused) or not isinstance(error, TryAgain | Refused):
                 self._leaves = None  # what is on the disk is not known
             raise
-        return Round(self._visible, self._pilots.entries, len(grown), dict(self._pilots.refused))
+        return Round(self._visible, self._pilots.entries, len(shown), dict(self._pilots.refused))
 
     def _open(self) -> AuthorityLeaves:
         """Read the leaves and compare them with what was signed."""
@@ -130,6 +136,7 @@ class Publisher:
         settings, size, root = self._settings, leaves.size, leaves.root
         sizes = edge_sizes(size) if self._reopened else ()
         self._tiles.grow(leaves, self._visible, size, root, sizes)
+        self._files.commit()
         self._reopened = False
         note = settings.key.sign(AUTHORITY, size, root)
         self._swap(note)

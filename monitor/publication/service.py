@@ -56,6 +56,7 @@ class PublicationService:
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self._publisher.close()
 
     def _run(self) -> None:
         wait = 0.0

@@ -4,15 +4,30 @@ words of people where their plaintexts were disclosed."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
-from monitor.model.subjects import MODEL, is_model
+from monitor.model.subjects import MODEL, is_model, model_subject
+from monitor.notary import verify as verifier
+from monitor.notary.commitment import Plaintext
+from monitor.notary.encoding import Entry, encode
+from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
+from monitor.report.ledger_dir import ledger_of
 from monitor.report.stay import Json, Stay
+from monitor.tlog.merkle import Frontier, leaf_hash
 
 NOT_FIELDS = ("kind", "by", "entry")  # what every content has
 Texts = Mapping[str, Mapping[str, str]]  # id of a record -> field -> text
+
+
+class LedgerRef(Struct, frozen=True, kw_only=True):
+    """A ledger file: its name, how many entries it had, and its root then."""
+
+    file: str
+    size: int
+    root: str
 
 
 class FiledEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,11 +54,10 @@ class FiledEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelRecord(Struct, frozen=True, kw_only=True):
-    """The file of a model; `root` and `size` are those of the ledger that it was read from."""
+    """The file of a model; `ledgers` are the files that it was read from, oldest first."""
 
     model: str
-    size: int
-    root: str
+    ledgers: tuple[LedgerRef, ...]
     entries: tuple[FiledEntry, ...]
 
     def of(self, *kinds: str) -> list[FiledEntry]:
@@ -62,7 +76,7 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
         return frozenset(one.text("digest") for one in self.entries if one.kind == "version")
 
 
-def model_record(stay: Stay, texts: Texts | None = None) -> ModelRecord | None:
+def model_record(stay: Stay, ledgers: Iterable[LedgerRef] = (), texts: Texts | None = None) -> ModelRecord | None:
     """The file of the model that a ledger is about; `None` for a ledger about anything else. `texts` are the disclosed
     plaintexts of the ledger."""
     if not is_model(stay.pilot):
@@ -77,9 +91,30 @@ def model_record(stay: Stay, texts: Texts | None = None) -> ModelRecord | None:
         for name, one in found.items():
             if one.number == content.get("number"):
                 found[name] = structs.replace(one, withdrawn=record["standing"])
-    return ModelRecord(
-        model=stay.pilot.removeprefix(MODEL), size=stay.size, root=stay.root, entries=tuple(found.values())
-    )
+    return ModelRecord(model=stay.pilot.removeprefix(MODEL), ledgers=tuple(ledgers), entries=tuple(found.values()))
+
+
+def read_model(directory: Path, name: str) -> ModelRecord | None:
+    """The file of a model in a directory of ledgers, with the plaintexts that are stored next to it and may be read;
+    `None` without one. Raises Damage and PlaintextBroken."""
+    subject, ledgers, entries, texts = model_subject(name), list[LedgerRef](), list[Entry](), list[Plaintext]()
+    if not is_model(subject):
+        return None
+    for path in ledger_of(directory, subject):
+        found, tree = list(verifier.entries(path)), Frontier()
+        for entry in found:
+            tree.push(leaf_hash(encode(entry)))
+        ledgers.append(LedgerRef(file=path.name, size=tree.size, root=tree.root().hex()))
+        entries += found
+        texts += _plaintexts(path)
+    return model_record(Stay(entries), ledgers, by_record(texts)) if entries else None
+
+
+def _plaintexts(path: Path) -> list[Plaintext]:
+    try:
+        return list(PlaintextStore(plaintext_dir(path.parent)).of(path.stem).values())
+    except PermissionError:  # of the directory: the texts are for others
+        return []
 
 
 def _filed(record: Json, entry: str, content: Json, texts: Mapping[str, str]) -> FiledEntry:
@@ -98,9 +133,9 @@ def _filed(record: Json, entry: str, content: Json, texts: Mapping[str, str]) ->
     )
 
 
-def by_record(plaintexts: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]:
-    """Plaintexts (id of the record, field, text) by record."""
+def by_record(plaintexts: Iterable[Plaintext]) -> dict[str, dict[str, str]]:
+    """Plaintexts by id of the record and by field."""
     found: dict[str, dict[str, str]] = {}
-    for name, field, text in plaintexts:
-        found.setdefault(name, {})[field] = text
+    for one in plaintexts:
+        found.setdefault(one.id, {})[one.field] = one.text
     return found

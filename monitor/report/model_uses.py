@@ -7,7 +7,6 @@ digest. What happened is said by reference: the entries in the ledger of the pil
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from msgspec import Struct
 
@@ -55,7 +54,9 @@ class ModelUse(Struct, frozen=True, kw_only=True):
 
 def model_use(stay: Stay, wanted: Collection[str]) -> ModelUse | None:
     """How the pilot of a ledger uses a model with one of these digests or versions; `None` if it does not."""
-    listed = [(record, one) for record in stay.records for one in _models(record) if any(n in wanted for n in one if n)]
+    listed = [
+        (record, one) for record in stay.records for one in _models(stay, record) if any(n in wanted for n in one if n)
+    ]
     if not listed:
         return None
     first = listed[0][0]
@@ -76,13 +77,19 @@ def model_use(stay: Stay, wanted: Collection[str]) -> ModelUse | None:
     )
 
 
+def charter_in_force(stay: Stay) -> tuple[Json, Json]:
+    """The last decision that put a charter in force, and the public part of that charter; empty ones without one."""
+    found = [(record, document) for record in stay.records if (document := stay.document(record))]
+    return found[-1] if found else ({}, {})
+
+
 def _ref(record: Json) -> EntryRef:
     return EntryRef(record["standing"], record["id"])
 
 
-def _models(record: Json) -> list[tuple[str, str]]:
+def _models(stay: Stay, record: Json) -> list[tuple[str, str]]:
     """The models (digest, version) that an entry puts in use."""
-    document: dict[str, Any] = record.get("document") or {}
+    document = stay.document(record)
     found = [(one.get("digest", ""), one.get("version", "")) for one in document.get("models", ())]
     if record["reason"] == "change_registered":
         digest = (record["finding"].get("content") or {}).get("model", "")

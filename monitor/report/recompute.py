@@ -1,11 +1,12 @@
-"""Recomputes every number of a report, independently of the monitor: `python recompute.py REPORT.json LEDGER
+"""Recomputes every number of a report, independently of the monitor: `python recompute.py REPORT.json LEDGER...
 [EVIDENCE.jsonl]`.
 
 Standard library only, and none of the monitor's code: this file can be copied and read alone. From the ledger file it
 computes leaf hashes and the root, looks up each number of the report, and computes again what the monitor computed:
 rates, confidence sequences, whether limits are kept, power (by simulation, within its error), what is lacking, and the
-outcome. From the evidence (one closed period per line, `sandbox-monitor replay HISTORY --evidence FILE`) it counts
-events, exposure and periods again; without it these are `missing`.
+outcome. From the evidence it counts events, exposure and periods again: from the ledgers of evidence (all files of the
+pilot may be given), or from a replay (one closed period per line, `sandbox-monitor replay HISTORY --evidence FILE`).
+Without evidence these are `missing`, and so are periods that the ledgers of evidence do not have.
 
 Prints one line per number: `same`, `different` or `missing`, and why. Exit codes: 0 nothing differs, 1 something
 differs, 2 usage error.
@@ -19,10 +20,11 @@ import math
 import random
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-MAGIC = b"SBXLEDG\x01"
+MAGIC, NAMED = b"SBXLEDG\x01", b"SBXLEDG\x02"
 MOST_PARTIAL = 0.05
 BELOW = {0.15: 0.1, 0.3: 0.1, 0.45: 0.1, 0.58: 0.1, 0.68: 0.1, 0.76: 0.1, 0.82: 0.05, 0.87: 0.05, 0.91: 0.05,
          0.94: 0.05, 0.96: 0.05, 0.98: 0.05}  # fmt: skip
@@ -46,9 +48,11 @@ class Unreadable(Exception):
 def read_ledger(path: Path) -> tuple[list[Any], list[bytes]]:
     """The bodies of the entries, and their leaf hashes. Raises Unreadable."""
     raw = path.read_bytes()
-    if not raw.startswith(MAGIC):
-        raise Unreadable("not a ledger of format 1")
+    if not raw.startswith((MAGIC, NAMED)):
+        raise Unreadable(f"{path}: not a ledger")
     end = len(MAGIC) + 2 + int.from_bytes(raw[8:10], "big")
+    if raw.startswith(NAMED):  # the log, and the year of the shard
+        end += 2 + int.from_bytes(raw[end : end + 2], "big") + 2
     if zlib.crc32(raw[:end]) != int.from_bytes(raw[end : end + 4], "big"):
         raise Unreadable("the header does not match its checksum")
     at = end + 4
@@ -286,32 +290,44 @@ def _lacks_of(row: Any) -> set[str]:
     return found
 
 
-def count_again(path: Path, numbers: Any, pilot: str) -> list[tuple[str, str, str]]:
-    """Counts events, exposure and periods of each stream again, from closed periods."""
+def closed_periods(path: Path) -> Iterator[Any]:
+    """The closed periods of a file: of a ledger of evidence, or one per line."""
+    if path.suffix != ".ledger":
+        with path.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file)
+        return
+    for body in read_ledger(path)[0]:
+        for one in body.get("observations", ()):
+            yield {**one, "pilot": body["pilot"]}
+
+
+def count_again(evidence: list[Path], numbers: Any, pilot: str) -> list[tuple[str, str, str]]:
+    """Counts events, exposure and periods of each stream again, from closed periods. Too few of them in a ledger are
+    `missing`: it may not have them yet."""
     totals: dict[tuple[str, str], list[float]] = {}
     rows = {(row["indicator"], row.get("segment", "")): row for row in numbers.get("streams", [])}
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            one = json.loads(line)
-            key = (one.get("indicator"), one.get("segment"))
-            row = rows.get(key)
-            if row is None or one["pilot"] != pilot or not row["since"] <= one["start"] < row["through"]:
-                continue
-            total = totals.setdefault(key, [0.0, 0.0, 0, 0, 0.0])  # events, exposure, complete, partial, extra
-            if one.get("late"):
-                total[4] += max(one["k"], 0.0)
-            elif one.get("unknown"):
-                total[3] += 1
-                total[4] += one["k"]
-            else:
-                total[0] += one["k"]
-                total[1] += one["m"]
-                total[2] += 1
+    for one in (one for path in evidence for one in closed_periods(path)):
+        key = (one.get("indicator"), one.get("segment"))
+        row = rows.get(key)
+        if row is None or one["pilot"] != pilot or not row["since"] <= one["start"] < row["through"]:
+            continue
+        total = totals.setdefault(key, [0.0, 0.0, 0, 0, 0.0])  # events, exposure, complete, partial, extra
+        if one.get("late"):
+            total[4] += max(one["k"], 0.0)
+        elif one.get("unknown"):
+            total[3] += 1
+            total[4] += one["k"]
+        else:
+            total[0] += one["k"]
+            total[1] += one["m"]
+            total[2] += 1
+    entered = all(path.suffix == ".ledger" for path in evidence)
     found = []
     for key, row in rows.items():
         total = totals.get(key, [0.0, 0.0, 0, 0, 0.0])
+        short = entered and total[2] + total[3] < row.get("complete", 0) + row.get("partial", 0)
         for name, value in zip(("events", "exposure", "complete", "partial", "extra"), total, strict=True):
-            agrees = "same" if close(value, row.get(name, 0)) else "different"
+            agrees = "same" if close(value, row.get(name, 0)) else "missing" if short else "different"
             found.append((f"{'/'.join(filter(None, key))}: {name}", agrees, f"counted {value:g}"))
     return found
 
@@ -346,14 +362,25 @@ def _look_up(row: Any, known: dict[str, Any]) -> tuple[str, str]:
     return ("same" if body == row["value"] else "different"), f"the ledger has {body}"
 
 
+def files_of(paths: list[Path]) -> tuple[Path, list[Path]]:
+    """The ledger of decisions, and the evidence: what is given as lines, else the ledgers of evidence. Raises
+    Unreadable."""
+    ledgers = [path for path in paths if path.suffix == ".ledger"]
+    decisions = [path for path in ledgers if path.read_bytes().startswith(MAGIC)]
+    if len(decisions) != 1:
+        raise Unreadable(f"give one ledger of decisions, not {len(decisions)}")
+    return decisions[0], [path for path in paths if path not in ledgers] or [p for p in ledgers if p not in decisions]
+
+
 def main(arguments: list[str]) -> int:
     """Prints a line for each number. Returns 0 if nothing differs, 1 if something does, 2 for a usage error."""
-    if len(arguments) not in (2, 3) or arguments[0].startswith("-"):
+    if len(arguments) < 2 or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     try:
         report = json.loads(Path(arguments[0]).read_text("utf-8"))
-        bodies, leaves = read_ledger(Path(arguments[1]))
+        ledger, evidence = files_of([Path(name) for name in arguments[1:]])
+        bodies, leaves = read_ledger(ledger)
     except (OSError, ValueError, Unreadable) as error:
         print(f"{error}", file=sys.stderr)
         return 1
@@ -367,8 +394,8 @@ def main(arguments: list[str]) -> int:
             name = "/".join(filter(None, (row["indicator"], row.get("segment", ""))))
             found += [(f"{name}: {what}", result, why) for what, result, why in check_stream(row)]
         found += check_outcome(numbers)
-        if len(arguments) == 3:
-            found += count_again(Path(arguments[2]), numbers, body["pilot"])
+        if evidence:
+            found += count_again(evidence, numbers, body["pilot"])
         else:
             found.append(("events, exposure, periods", "missing", "give the evidence to count them again"))
     for name, result, why in found:

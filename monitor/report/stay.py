@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from monitor.notary.encoding import Entry
+from monitor.notary.encoding import Entry, EntryType
+from monitor.notary.typed import joined
 from monitor.tlog.merkle import Frontier
 
 Json = dict[str, Any]
@@ -33,13 +34,25 @@ class Stay:
 
     def __init__(self, entries: Iterable[Entry], leaves: Sequence[bytes] = ()) -> None:
         self.records: list[Json] = []
+        self._documents: dict[str, Json] = {}
+        parts: list[Json] = []  # of a charter
         for entry in entries:
             if entry.type.numbered:
                 self.records.append(entry.record())
+            elif entry.type is EntryType.CHARTER:
+                parts.append(entry.record())
+                if parts[-1]["part"] == parts[-1]["parts"]:
+                    charter, parts = joined(parts), []
+                    self._documents[charter["decision"]] = charter["document"]
         tree = Frontier()
         for leaf in leaves:
             tree.push(leaf)
         self.root, self.size = tree.root().hex(), tree.size
+
+    def document(self, record: Json) -> Json:
+        """The public part of the charter that a decision put in force, empty for one that put none."""
+        found = self._documents.get(record["id"]) or record.get("document") or {}
+        return dict(found)
 
     @property
     def pilot(self) -> str:

@@ -60,7 +60,7 @@ class BackgroundStamper:
             self._changed.notify()
         return {}
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the thread; waits for a request that is running."""
         with self._changed:
             self._over = True

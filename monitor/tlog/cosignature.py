@@ -13,6 +13,7 @@ from monitor.tlog.errors import SignatureFault, SignatureRefused
 from monitor.tlog.keys import Signer, Verifier, signature_time
 from monitor.tlog.messages import Subtree
 from monitor.tlog.note import Signature, SignedNote
+from monitor.tlog.text import printable
 
 
 def cosign(head: Checkpoint, time: int, signer: Signer) -> Signature:
@@ -35,7 +36,7 @@ def verify(note: SignedNote, verifier: Verifier) -> int:
     times = [verifier.verify(note.text, line.signature) for line in note.signatures if line.is_by(verifier)]
     known = [time for time in times if time is not None]
     if not known:
-        raise SignatureRefused(SignatureFault.NO_KNOWN_KEY, f"cosigner {verifier.name}")
+        raise SignatureRefused(SignatureFault.NO_KNOWN_KEY, f"cosigner {printable(verifier.name)}")
     return max(known)
 
 

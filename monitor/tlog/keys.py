@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from monitor.tlog import messages
 from monitor.tlog.errors import BadFormat, KeyUnsupported, SignatureFault, SignatureRefused
-from monitor.tlog.text import check_name, from_base64, short, to_base64
+from monitor.tlog.text import check_name, from_base64, printable, short, to_base64
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -100,7 +100,7 @@ class Verifier:
             BadFormat: a cosignature of a text that is no checkpoint.
         """
         if len(signature) != self.kind.signature_bytes:
-            raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: {len(signature)} bytes")
+            raise SignatureRefused(SignatureFault.WRONG, f"{printable(self.name)}: {len(signature)} bytes")
         time = signature_time(signature) if self.kind.timed else None
         message = _message(self.kind, self.name, text, time)
         self._check(signature[messages.TIMESTAMP_BYTES :] if self.kind.timed else signature, message)
@@ -117,10 +117,12 @@ class Verifier:
         if self.kind is not KeyType.COSIGNATURE_ML_DSA_44:
             raise ValueError("only keys of type COSIGNATURE_ML_DSA_44 sign subtrees")
         if len(signature) != self.kind.signature_bytes:
-            raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: {len(signature)} bytes")
+            raise SignatureRefused(SignatureFault.WRONG, f"{printable(self.name)}: {len(signature)} bytes")
         time = signature_time(signature)
         if subtree.start and time:
-            raise SignatureRefused(SignatureFault.WRONG, f"{self.name}: a time with a subtree not from leaf 0")
+            raise SignatureRefused(
+                SignatureFault.WRONG, f"{printable(self.name)}: a time with a subtree not from leaf 0"
+            )
         self._check(signature[messages.TIMESTAMP_BYTES :], messages.subtree_message(self.name, time, subtree))
         return time
 
@@ -128,7 +130,7 @@ class Verifier:
         try:
             self._key.verify(signature, message)
         except InvalidSignature:
-            raise SignatureRefused(SignatureFault.WRONG, f"key {self.name}+{self.key_id.hex()}") from None
+            raise SignatureRefused(SignatureFault.WRONG, f"key {printable(self.name)}+{self.key_id.hex()}") from None
 
     @cached_property
     def _key(self) -> Ed25519PublicKey | MLDSA44PublicKey:
@@ -150,7 +152,7 @@ class Verifier:
         return hash((self.name, self.kind, self.public))
 
     def __repr__(self) -> str:
-        return f"Verifier({self.name}+{self.key_id.hex()}, {self.kind.name})"
+        return f"Verifier({printable(self.name)}+{self.key_id.hex()}, {self.kind.name})"
 
 
 class Signer:
@@ -209,7 +211,7 @@ class Signer:
         return time.to_bytes(messages.TIMESTAMP_BYTES, "big") + self._key.sign(message)
 
     def __repr__(self) -> str:
-        return f"Signer({self.name}+{self.verifier.key_id.hex()})"  # never the seed
+        return f"Signer({printable(self.name)}+{self.verifier.key_id.hex()})"  # never the seed
 
 
 def _message(kind: KeyType, name: str, text: str, time: int | None) -> bytes:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from monitor.tlog.errors import BadFormat, SignatureFault, SignatureRefused
 from monitor.tlog.keys import KEY_ID_BYTES, Signer, Verifier
-from monitor.tlog.text import check_name, decode_utf8, from_base64, short, to_base64
+from monitor.tlog.text import check_name, decode_utf8, from_base64, printable, short, to_base64
 
 WHAT = "note"
 DASH = "— "
@@ -155,5 +155,7 @@ def verify_note(note: SignedNote, verifiers: Iterable[Verifier]) -> tuple[Verifi
             time = verifier.verify(note.text, signature.signature)
             found.setdefault(verifier, Verified(signature, verifier, time))
     if not found:
-        raise SignatureRefused(SignatureFault.NO_KNOWN_KEY, ", ".join(sorted({name for name, _ in known}))[:200])
+        raise SignatureRefused(
+            SignatureFault.NO_KNOWN_KEY, ", ".join(sorted({printable(name) for name, _ in known}))[:200]
+        )
     return tuple(found.values())

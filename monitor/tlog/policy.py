@@ -21,7 +21,7 @@ from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import BadFormat, NotProved, PolicyFault, PolicyRefused, SignatureRefused
 from monitor.tlog.keys import KeyType, Verifier, parse_vkey
 from monitor.tlog.note import SignedNote, Verified, verify_note
-from monitor.tlog.text import from_decimal, short
+from monitor.tlog.text import from_decimal, printable, short
 
 WHAT = "policy"
 NONE = "none"
@@ -160,12 +160,12 @@ class Policy:
 
     def _why(self, signed: Iterable[str], reached: set[str]) -> str:
         group = self._by_name.get(self.quorum)
-        have = ", ".join(signed) or "no witness"
-        lacking = ", ".join(self._missing(self.quorum, reached))
+        have = ", ".join(map(printable, signed)) or "no witness"
+        lacking = ", ".join(map(printable, self._missing(self.quorum, reached)))
         if group is None:
-            return f"quorum {self.quorum}: signed by {have}"
+            return f"quorum {printable(self.quorum)}: signed by {have}"
         count = sum(member in reached for member in group.members)
-        return f"quorum {group.name} has {count} of {group.needed}: signed by {have}, not by {lacking}"
+        return f"quorum {printable(group.name)} has {count} of {group.needed}: signed by {have}, not by {lacking}"
 
 
 def _verified(note: SignedNote, verifiers: Sequence[Verifier]) -> tuple[Verified, ...]:
@@ -201,6 +201,10 @@ def parse_policy(data: bytes) -> Policy:
     if reader.quorum is None:
         raise BadFormat(WHAT, "no quorum", "add a line: quorum NAME, or quorum none")
     return Policy(data, tuple(reader.logs), tuple(reader.witnesses), tuple(reader.groups), reader.quorum)
+
+
+def _names(verifier: Verifier) -> tuple[str, bytes]:
+    return verifier.name, verifier.key_id
 
 
 class _Reader:
@@ -283,6 +287,11 @@ class _Reader:
             raise BadFormat(WHAT, f"key of type 0x{verifier.kind:02x}", f"this line takes type {wanted}", line)
         if any(each.verifier.public == verifier.public for each in known):
             raise BadFormat(WHAT, f"key of {short(verifier.name)} is already listed", "list each key once", line)
+        # A key id has 32 bits: another key can be made for the same name and id, which would make the signatures of
+        # the first one look wrong.
+        same = [each for each in (*self.logs, *self.witnesses) if _names(each.verifier) == _names(verifier)]
+        if any(each.verifier != verifier for each in same):
+            raise BadFormat(WHAT, f"two keys have the name and id of {short(verifier.name)}", "make another key", line)
         return verifier
 
     def _bounded(self, known: Sequence[object], line: int) -> None:

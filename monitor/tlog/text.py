@@ -112,6 +112,15 @@ def check_origin(origin: str, what: str, line: int | None = None) -> None:
         raise BadFormat(what, f"bad origin {short(origin)} of {size} bytes", fix, line)
 
 
+def printable(name: str) -> str:
+    """A name for a message: as it is, or in quotes with escapes if a terminal could take a part of it as a command.
+
+    >>> printable("witness.example")
+    'witness.example'
+    """
+    return name if name.isprintable() else repr(name)
+
+
 def short(text: str) -> str:
     """The text in quotes for a message, at most 60 characters of it."""
     return repr(text if len(text) <= 60 else text[:60] + "...")

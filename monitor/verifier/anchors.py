@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext
@@ -36,6 +36,10 @@ class Anchors:
     texts: tuple[Plaintext, ...] = ()
     structure: bool = False
     progress: Callable[[int, int], None] = field(default=no_progress, compare=False)
+
+    def with_texts(self, texts: tuple[Plaintext, ...]) -> Anchors:
+        """The same with these disclosed texts."""
+        return replace(self, texts=texts)
 
 
 def named_files(paths: list[Path]) -> tuple[tuple[str, bytes], ...]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from monitor.model.canonical import parse_canonical
+from monitor.model.canonical import canonical, parse_canonical
 from monitor.tlog.errors import TlogError
-from monitor.tlog.text import from_base64
+from monitor.tlog.text import from_base64, to_base64
 from monitor.verifier.report import Report
 
 
@@ -33,6 +33,11 @@ def parse_leaf(raw: bytes) -> Leaf:
         return Leaf(origin, size, from_base64(root, "root", length=32))
     except TlogError as error:
         raise ValueError(str(error)) from None
+
+
+def leaf_bytes(leaf: Leaf) -> bytes:
+    """The bytes of a leaf."""
+    return canonical({"origin": leaf.origin, "root": to_base64(leaf.root), "size": leaf.size})
 
 
 class History:

@@ -42,6 +42,12 @@ class Earlier:
             self._met.add(name)
             if size < head.size:
                 message = f"it has {size} entries, the earlier checkpoint {name} counts {head.size}: older, or cut"
+            elif head.size not in heads:
+                message = (
+                    f"its tree head at {head.size} entries, of the checkpoint {name}, does not follow from a bundle"
+                )
+                self._report.not_run("anchor.checkpoint", where, message)
+                continue
             elif heads[head.size] != head.root:
                 message = f"at {head.size} entries it has another root than the earlier checkpoint {name}: a fork"
             else:

@@ -13,6 +13,7 @@ from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import LogName
 from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
+from monitor.verifier.charters import Charters
 from monitor.verifier.report import Report, Subject
 
 _RULES = (
@@ -43,6 +44,7 @@ class Followed:
         self._rules = EntryRules(model, bodies=not anchors.structure, name=name)
         self._pending = by_entry(text for text in anchors.texts if text.pilot == model)
         self._told = bool(self._pending)
+        self._charters = None if anchors.structure else Charters(where, report, anchors.texts)
         self._note_head()
 
     @property
@@ -59,6 +61,8 @@ class Followed:
             return False
         if self._pending and entry.id in self._pending:
             self._disclosed(entry, self._pending.pop(entry.id))
+        if self._charters is not None and not self._charters.take(self.tree.size, entry):
+            return False
         self.tree.push(leaf)
         if self._roots or self.tree.size in self._sizes:
             self._note_head()
@@ -75,6 +79,8 @@ class Followed:
             )
         if self._told and not self._pending:
             self._report.passed("text.commitment", self.where)
+        if self._charters is not None:
+            self._charters.finish()
         self._first_and_doubtful()
         standings, root = self._rules.standings, self.tree.root()
         self.heads[self.tree.size] = root

@@ -18,6 +18,11 @@ class Policies:
     def __init__(self, policies: Sequence[tuple[str, bytes]], report: Report) -> None:
         self._known: list[tuple[str, Policy]] = []
         self._report = report
+        self.add(policies)
+
+    def add(self, policies: Sequence[tuple[str, bytes]]) -> None:
+        """Add further policies."""
+        report = self._report
         for name, data in policies:
             try:
                 policy = parse_policy(data)

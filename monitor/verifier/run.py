@@ -71,10 +71,20 @@ class _Logs:
 
     def check(self, name: str) -> None:
         """Check such an input."""
+        from monitor.verifier.bundle_check import check_bundle
         from monitor.verifier.published import check_published
         from monitor.verifier.stores import open_store
 
-        self._followed |= check_published(open_store(name), self._reader)
+        if is_url(name) or not Path(name).is_file():
+            self._followed |= check_published(open_store(name), self._reader)
+            return
+        try:
+            raw = Path(name).read_bytes()
+        except OSError as error:
+            self._reader.report.no_verdict(f"{name}: {error.strerror}")
+            return
+        if followed := check_bundle(raw, name, self._reader):
+            self._followed[name] = followed
 
     def sizes(self, path: Path) -> set[int]:
         """The sizes at which the tree head of a ledger file is wanted."""

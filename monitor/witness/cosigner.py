@@ -41,7 +41,7 @@ ALARMING = frozenset({Outcome.FORK, Outcome.AHEAD})
 
 
 class CosignerCounts(NamedTuple):
-    """Where a cosigner reports: the outcome of each witness by its name in the policy, and since when (ms since 1970)
+    """Where a cosigner reports: the outcome of each witness by the name of its key, and since when (ms since 1970)
     the log of an origin has lacked its quorum; None when it does not."""
 
     asked: Callable[[str, Outcome], None] = lambda witness, outcome: None
@@ -119,8 +119,8 @@ class PolicyCosigner:
             if asked.begin(note, head, proofs, (began + self._within_s, answers)):
                 open_ones.add(asked.key)
             else:
-                self._report(witness.name, head, Cosignature(Outcome.SKIPPED))
-        names = {_key(witness): witness.name for witness in policy.witnesses}
+                self._report(witness.verifier.name, head, Cosignature(Outcome.SKIPPED))
+        names = {_key(witness): witness.verifier.name for witness in policy.witnesses}
         found = []
         while open_ones:
             try:

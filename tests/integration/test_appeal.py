@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +27,9 @@ from monitor.testing.kafka import gathered
 from monitor.testing.service import Service
 from monitor.testing.wait import Until
 
+from .walked_page import Walk
+
+PAGE = Path(__file__).parents[2] / "monitor" / "lifecycle" / "appeal.md"
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 until = Until(60.0, every=0.05)
 
@@ -121,6 +128,46 @@ def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> Non
     assert {d.id: msgspec.structs.replace(d, epoch=0) for d in replayed if d.id in record} == {
         d.id: msgspec.structs.replace(d, epoch=0) for d in record.values()
     }
+
+
+@contextlib.contextmanager
+def gateway(environment: Environment, home: Path, pilot: str, firm: str) -> Iterator[str]:
+    """The port of a gateway to a monitor on Kafka; "" for an embedded one."""
+    if not isinstance(environment, Kafka):
+        yield ""
+        return
+    of = ["--bootstrap", environment.broker.bootstrap, "--prefix", environment.names.prefix]
+    with (home / "gateway.log").open("wb") as log:
+        served = subprocess.Popen([sys.executable, "-m", "monitor", "gateway", *of, "--port", "0"], stderr=log)
+    try:
+        until(lambda: b"gateway http://" in (home / "gateway.log").read_bytes())
+        port = (home / "gateway.log").read_text().split("gateway http://127.0.0.1:", 1)[1].split("/")[0]
+        who = ["--author", firm, "--key", str(environment.key), "--to", f"http://127.0.0.1:{port}"]
+        until(lambda: CliRunner().invoke(cli, ["standing", pilot, *who]).exit_code == 0)  # it has read the logs
+        yield port
+    finally:
+        served.terminate()
+        served.wait(30)
+
+
+@pytest.mark.parametrize("name", WORLD)
+def test_the_commands_of_the_page_print_what_the_page_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firm that types the page about appeals reads what the page says, on both runtimes."""
+    environment: Environment = ENVIRONMENTS[name](tmp_path, 1, Responses(acknowledge_within="20s"))
+    try:
+        charter = environment.next()
+        walked(environment, charter.pilot, charter.participant.id, tmp_path / "spool")
+        time.sleep(6)  # a `time` entry after the last record
+        with gateway(environment, tmp_path, charter.pilot, charter.participant.id) as port:
+            walk = Walk(PAGE, tmp_path, 0, monkeypatch, processes=False)
+            walk.runtime = name
+            walk.names = {"pilot-0001": charter.pilot, "firm-1": charter.participant.id, "8322": port}
+            walk.through()
+    finally:
+        environment.close()
+    assert len(walk.took) >= 6
 
 
 @pytest.mark.parametrize("change", ["finding", "missing"])

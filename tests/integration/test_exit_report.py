@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from monitor.__main__ import cli
 from monitor.charter.spec import Responses
 from monitor.model.records import Reason
+from monitor.notary.store import file_name
 from monitor.testing.environments import ENVIRONMENTS
 from monitor.testing.wait import Until
 
@@ -69,7 +70,7 @@ def reported(home: Path, pilot: str) -> None:
     assert exported.exit_code == 0, exported.stderr
     history.write_bytes(exported.stdout_bytes)
     assert ran("replay", str(history), "--evidence", str(evidence), "--no-progress").exit_code == 0
-    ledger = next(path for path in ledgers.glob("*.ledger") if pilot in path.name)
+    ledger = ledgers / file_name(pilot)
     program = [sys.executable, "-I", "-S", str(out / "recompute.py")]
     for document in ("exit-report", "written-proof", "good-faith"):
         arguments = [str(out / f"{document}.json"), str(ledger), str(evidence)]

@@ -13,13 +13,13 @@ from msgspec import structs
 
 from monitor.__main__ import cli
 from monitor.charter.spec import Responses
-from monitor.cli.model import read_model
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.files.key_file import new_key
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Person
 from monitor.notary.format import Damage
 from monitor.notary.store import file_name
+from monitor.report.model_record import read_model
 from monitor.testing.environments import ENVIRONMENTS, Environment
 from monitor.testing.wait import Until
 from tests.integration.test_sandbox_configuration import WORLD
@@ -98,4 +98,4 @@ def _entries(ledger: Path) -> int:
         record = read_model(ledger, "triage")
     except Damage:  # its last entry is not whole yet
         return 0
-    return 0 if record is None else record.size
+    return 0 if record is None else record.ledgers[-1].size

@@ -1,7 +1,8 @@
 """Walks through a page of documentation: types its commands in order, and compares what they print with the page.
 
 A block marked `sh` holds commands; `sh exit=1` one that is refused; `sh serve` the command of the monitor, which runs
-until the page is over. A block marked `text` right after one is what it prints: a line `...` stands for any lines, and
+until the page is over. With a word that names a runtime (`sh kafka`) it is typed on that runtime only. A block marked
+`text` right after one is what it prints: a line `...` stands for any lines, and
 `...` within a line for any characters. A block marked with a language and a file name is saved under that name.
 """
 
@@ -23,12 +24,14 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.__main__ import cli
+from monitor.errors import SandboxMonitorError
 from monitor.testing.wait import Until
 from tests.processes import piped
 
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"[$|;&<`*?]")
 PORT, LEDGER = "8321", "monitor/ledger"
+RUNTIMES = {"embedded", "kafka"}
 PATIENCE_S = 60.0
 MOST_S = 300.0  # promised time from `sandbox init` to a pilot that runs
 PINNED = "authority.pinned "  # logged by a service when it reads the first signed answer: in no fixed order
@@ -82,8 +85,10 @@ class Walk:
     """A page that is walked through in an empty directory, on a free port."""
 
     def __init__(self, page: Path, home: Path, port: int, patch: pytest.MonkeyPatch, *, processes: bool) -> None:
-        """`processes`: each command is a separate process, as for a user; else most run in this process."""
+        """`processes`: each command is a separate process, as for a user; else most run in this process. `runtime`:
+        blocks of another one are passed over. `names`: what stands for a text of the page here."""
         self.page, self.home, self.port, self.patch, self.processes = page, home, port, patch, processes
+        self.runtime, self.names = "", dict[str, str]()
         self.monitor: subprocess.Popen[bytes] | None = None  # what `serve` started
         self.took: list[tuple[float, str]] = []
         patch.chdir(home)
@@ -92,7 +97,7 @@ class Walk:
 
     def through(self) -> None:
         """Walk to the end. Raises AssertionError with block and output where the page is untrue."""
-        found = [block._replace(text=self.adapted(block.text)) for block in blocks(self.page)]
+        found = list(self.blocks())
         try:
             for block, after in zip(found, [*found[1:], Block("", [], "")], strict=True):
                 if block.language == "sh":
@@ -105,8 +110,20 @@ class Walk:
             self.end()
 
     def adapted(self, text: str) -> str:
-        """The text of a block, with the address of the monitor in this walk."""
-        return text.replace(PORT, str(self.port))
+        """The text of a block, with the address of the monitor and the names of this walk."""
+        for word, here in {PORT: str(self.port), **self.names}.items():
+            text = text.replace(word, here)
+        return text
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the page for this runtime, with the names that stand for those of the page."""
+        other = False
+        for block in blocks(self.page):
+            named = RUNTIMES & set(block.words)
+            other = bool(named - {self.runtime}) or (other and block.language == "text")
+            if not other:
+                words = [word for word in block.words if word not in RUNTIMES]
+                yield Block(block.language, words, self.adapted(block.text))
 
     def compare(self, block: Block, said: str, expected: re.Pattern[str]) -> None:
         """Raises AssertionError unless that was printed. `status` is asked again for a while: what a service sent is
@@ -164,7 +181,7 @@ class Walk:
         if named := re.fullmatch(r"export (\w+)=(\S+)", command):
             self.patch.setenv(*named.groups())
             return 0, ""
-        if LEDGER in command:  # the notary follows the decisions
+        if LEDGER in command and self.monitor is not None:  # the notary follows the decisions
             until(self.caught_up)
         plain, _, target = command.replace("\\\n", " ").partition(" > ")
         if self.processes or SHELL.search(command) or not command.startswith("sandbox-monitor "):
@@ -173,10 +190,15 @@ class Walk:
             )
             lines = run.stdout.splitlines(keepends=True)
             return run.returncode, "".join(line for line in lines if not line.startswith(PINNED))
-        result = CliRunner().invoke(cli, shlex.split(plain)[1:], catch_exceptions=False)
+        result = CliRunner().invoke(cli, shlex.split(plain)[1:])
+        said = result.stderr if target else result.output
+        if isinstance(result.exception, SandboxMonitorError):
+            said += f"sandbox-monitor: {result.exception}\n"  # as `main` does
+        elif result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
         if target:
             Path(target).write_bytes(result.stdout_bytes)
-        return result.exit_code, result.stderr if target else result.output
+        return result.exit_code, said
 
     def serve(self, text: str) -> str:
         """Start the monitor. Returns its first line."""

@@ -20,7 +20,7 @@ KINDS = {
     "halts": ("hard_rule", "limit_exceeded"),
     "releases": ("released",),
     "amendments": ("amended",),
-    "pauses": ("paused",),
+    "pauses": ("pause_granted",),
     "exits": ("exited", "terminated", "withdrawn"),
     "outages": ("monitor_gap",),
     "configurations": ("configuration_changed",),

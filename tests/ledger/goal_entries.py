@@ -124,7 +124,7 @@ def erase(directory: Path, text: Plaintext) -> bool:
 
 
 def recoverable(home: Path, directory: Path, text: Plaintext) -> bool:
-    """Whether text or salt is in any file, or whoever guesses the text can recognize it with all that is left."""
+    """Whether text or salt is in any file, or a right guess can be recognized with all that is left."""
     told = [part for part in text.text.split('"') if any(character.isdigit() for character in part)]
     secrets = [bytes.fromhex(text.salt), text.salt.encode(), *(one.encode() for one in told)]
     files = [path.read_bytes() for path in home.rglob("*") if path.is_file()]

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
-import time
 from collections.abc import Callable, Iterable
 
 from tests.ledger.goal import Goal
@@ -20,12 +20,18 @@ from tests.ledger.goal import Goal
 GOALS: dict[str, str] = {
     "proofs": "goal_proofs",
     "faults": "goal_faults",
+    "tampering": "goal_tampering",
+    "verify_speed": "goal_verify_speed",
     "mutations": "goal_mutations",
     "outside_formats": "goal_outside_formats",
+    "speed_formats": "goal_speed_formats",
     "appeal": "goal_appeal",
     "entries": "goal_entries",
     "witness": "goal_witness",
     "outside_litewitness": "goal_litewitness",
+    "outside_fsck": "goal_outside_fsck",
+    "rollback": "goal_rollback",
+    "speed": "goal_speed",
 }
 
 
@@ -39,13 +45,18 @@ def main() -> int:
         parser.error(f"no such goal: {', '.join(unknown)}; there are {', '.join(GOALS)}")
     missed = 0
     for name in chosen:
-        began = time.process_time()
+        began = _processor_time()
         run: Callable[[], Iterable[Goal]] = importlib.import_module(f"tests.ledger.{GOALS[name]}").run
         for goal in run():
             print(goal.line, flush=True)
             missed += not (goal.ok or goal.skipped)
-        print(f"{name}: {time.process_time() - began:.1f} s of processor time", file=sys.stderr)
+        print(f"{name}: {_processor_time() - began:.1f} s of processor time", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _processor_time() -> float:
+    """Seconds of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def test_applied_retention_removes_what_is_due_and_no_root_changes(directory: Pa
 
 
 def test_a_held_pilot_keeps_everything(directory: Path) -> None:
-    """While the hold stands nothing of the pilot is erased or deleted, by nobody; lifted, it is due again."""
+    """While the hold stands nothing of the pilot is erased or deleted; lifted, it is due again."""
     record(directory, held(4))
     before = texts(directory)
     printed = command(["retention", directory, "--at", AFTER])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from monitor.tlog.note import parse_note, sign
 from tests.strength import examples
 from tests.unit.publication.world import KEY, Recording, World, checked, files_of, followed
 
-STEP = 4 - examples(1, 3)  # every third write of the usual run, each in the full one
+STEP = 8 - examples(1, 7)  # every seventh step of the usual run, each in the full one
 P1, P2 = log_name("p-1"), log_name("p-2")
 
 
@@ -133,23 +134,22 @@ class Crash(BaseException):
 class CrashingFiles(DurableBatch):
     """Ends the process at its call number `at`: before it, or after it took effect."""
 
+    threads = 1
+
     def __init__(self, root: Path, at: int, after: bool) -> None:
         super().__init__(root)
         self.calls, self._at, self._after = 0, at, after
 
-    def write(self, path: Path, data: bytes) -> None:
-        self._step(lambda: super(CrashingFiles, self).write(path, data))
-
-    def commit(self) -> None:
-        self._step(super().commit)
-
-    def _step(self, call: object) -> None:
+    def step(self, name: str, call: Callable[[], None]) -> None:
         self.calls += 1
         if self.calls == self._at and not self._after:
             raise Crash
-        call()  # type: ignore[operator]
+        call()
         if self.calls == self._at:
             raise Crash
+
+    def discard(self) -> None:
+        """A process that has ended removes nothing."""
 
 
 @pytest.mark.parametrize("after", [False, True])

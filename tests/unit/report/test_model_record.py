@@ -12,9 +12,9 @@ from msgspec import structs
 from monitor.__main__ import cli
 from monitor.charter.control import Override
 from monitor.charter.spec import Model
-from monitor.cli.model import read_model
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import plaintext_dir
+from monitor.report.model_record import read_model
 from tests.unit.engine.test_model_acts import MODEL, V1, entry, filled, withdrawal
 from tests.unit.lifecycle.founded import OWN, Founded
 
@@ -50,7 +50,7 @@ def test_the_file_of_a_model_is_read_from_its_ledger(ledgers: Path) -> None:
     record = read_model(ledgers, "m-1")
     assert record is not None
     assert [one.number for one in record.entries] == list(range(1, 9))
-    assert record.size == 9
+    assert [one.size for one in record.ledgers] == [9]
     assert [(one.kind, one.number, one.withdrawn) for one in record.entries if one.withdrawn] == [("limitation", 5, 9)]
     assert [one.fields["version"] for one in record.of("version")] == ["1.0", "2.0"]
     assert record.of("evaluation")[0].fields["result/recall"] == 0.9

@@ -17,8 +17,12 @@ from click.testing import CliRunner
 from monitor.charter.control import Withdrawal
 from monitor.charter.exit_acts import ReportIssue
 from monitor.cli.exit_report import report
-from monitor.model.records import Evidence
+from monitor.model.records import Closed, Evidence
+from monitor.notary.charters import charter_of
+from monitor.notary.encoding import EntryType
+from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
+from monitor.notary.store import file_name
 from monitor.notary.verify import entries
 from monitor.report import recompute
 from monitor.report.fields import DOCUMENTS
@@ -33,9 +37,16 @@ class Written:
     def __init__(self, made: Bench, where: Path) -> None:
         self.ledgers = where / "ledger"
         notary = Notary(self.ledgers)
-        notary.record(made.out.decisions, made.out.commands)
+        charter = made.machine.pilots["p"].charter
+        key = charter_of(made.out.decisions[0])
+        assert key is not None
+        notary.record(made.out.decisions, made.out.commands, charters={key: charter})
+        gatherer = EvidenceGatherer()
+        for place, one in enumerate((*made.out.evidence, Closed(partition=0, through=1 << 50))):
+            notary.record_evidence(gatherer.take(place, one))
         notary.close()
-        self.ledger = next(self.ledgers.glob("*.ledger"))
+        self.ledger = self.ledgers / file_name("p")
+        self.entered = sorted(self.ledgers.glob("*-evidence*.ledger"))
         self.out = where / "report"
         found = CliRunner().invoke(report, ["p", "--ledger", str(self.ledgers), "--out", str(self.out)])
         assert found.exit_code == 0, found.output
@@ -93,6 +104,35 @@ def test_without_evidence_the_counts_are_missing(scaled: Written) -> None:
     assert "1 missing" in said
 
 
+def test_the_ledger_holds_charter_and_evidence_and_every_number_keeps_its_place(scaled: Written) -> None:
+    """Entries that are no decisions count as none; all files of a pilot may be given, in any order, and the evidence
+    is counted from its ledger."""
+    kinds = [entry.type for entry in entries(scaled.ledger)]
+    assert EntryType.CHARTER in kinds
+    assert len(scaled.entered) == 1
+    for files in ([*scaled.entered, scaled.ledger], [scaled.ledger, *scaled.entered]):
+        command = [sys.executable, "-I", "-S", str(ROOT), str(scaled.out / "exit-report.json"), *map(str, files)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout
+        assert "0 different, 0 missing" in ran.stderr
+        assert "incidents: complete: counted 59" in ran.stdout
+    alone = subprocess.run([*command[:5], str(scaled.entered[0])], capture_output=True, text=True, check=False)
+    assert alone.returncode == 1
+    assert "give one ledger of decisions" in alone.stderr
+
+
+def test_periods_that_are_not_entered_yet_are_missing(scaled: Written, tmp_path: Path) -> None:
+    """A ledger of evidence that is shorter than the stay is no difference; one that says otherwise is."""
+    raw, cut = scaled.entered[0].read_bytes(), tmp_path / "cut.ledger"
+    record = next(e.record() for e in entries(scaled.ledger) if "assessment" in e.record().get("finding", {}))
+    numbers = record["finding"]["assessment"]
+    cut.write_bytes(raw[: len(raw) * 2 // 3])
+    assert "missing" in {result for _, result, _ in recompute.count_again([cut], numbers, "p")}
+    assert "different" not in {result for _, result, _ in recompute.count_again([cut], numbers, "p")}
+    numbers["streams"][0]["events"] = numbers["streams"][0].get("events", 0) + 20
+    assert "different" in {result for _, result, _ in recompute.count_again(scaled.entered, numbers, "p")}
+
+
 def numbers_of(text: str) -> list[tuple[int, int]]:
     """The places of all numbers of a report (field, row)."""
     made = json.loads(text)
@@ -130,7 +170,7 @@ def test_a_number_that_the_monitor_computed_wrongly_is_found(scaled: Written, na
     numbers = record["finding"]["assessment"]
     CHANGES[name](numbers["streams"][0])
     found = recompute.check_stream(numbers["streams"][0]) + recompute.check_outcome(numbers)
-    found += recompute.count_again(scaled.evidence, numbers, "p")
+    found += recompute.count_again([scaled.evidence], numbers, "p")
     assert "different" in {result for _, result, _ in found}
 
 

@@ -173,3 +173,37 @@ def test_names_are_compared_byte_by_byte() -> None:
     assert found.quorum == found.witnesses[0].name
     with pytest.raises(BadFormat):
         parse_policy(text.replace(b"quorum \xff\xfe", b"quorum \xff\xff"))
+
+
+def test_two_keys_of_one_name_and_id_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key id has 32 bits, so a second key can be made for a name and id; listed, it would break the first one."""
+    first, second = (Signer("w.example", KeyType.COSIGNATURE_ED25519, seed * 32) for seed in (b"1", b"2"))
+    text = f"witness a {first.verifier.vkey}\nwitness b {second.verifier.vkey}\nquorum a\n"
+    assert len(policy(text).witnesses) == 2
+
+    class Truncated:
+        """A hash of which all results begin alike: 2^32 keys need not be tried here."""
+
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+        def digest(self) -> bytes:
+            return bytes(32)
+
+    monkeypatch.setattr("monitor.tlog.keys.hashlib.sha256", Truncated)
+    same = text.replace(first.verifier.key_id.hex(), "00000000").replace(second.verifier.key_id.hex(), "00000000")
+    with pytest.raises(BadFormat, match="name and id") as caught:
+        policy(same)
+    assert caught.value.line == 2
+
+
+def test_messages_carry_no_terminal_commands() -> None:
+    """A name with control characters of a terminal, or bytes that are no UTF-8, is printed with escapes."""
+    names = (b"\xc2\x9b2J", b"\xff")
+    for name in names:
+        found = parse_policy(b"log %s\nwitness %s %s\nquorum %s\n" % (
+            LOG.verifier.vkey.encode(), name, A.encode(), name,
+        ))  # fmt: skip
+        problem = found.satisfied(sign_checkpoint(HEAD, [LOG])).problem
+        assert problem.isprintable()
+        problem.encode()

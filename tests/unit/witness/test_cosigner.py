@@ -100,7 +100,7 @@ def test_the_outcome_of_each_witness_is_counted(firm: RunningWitness) -> None:
     by = cosigner(policy(firm.url, "none"), found)
     cosign(by, 20)
     cosign(by, 25, LOG.forked(3, 25))
-    assert found == [("firm", Outcome.COSIGNED), ("firm", Outcome.FORK)]
+    assert found == [(FIRM.name, Outcome.COSIGNED), (FIRM.name, Outcome.FORK)]
 
 
 def test_a_witness_that_hangs_is_left_behind_and_not_asked_again_at_once() -> None:
@@ -111,7 +111,7 @@ def test_a_witness_that_hangs_is_left_behind_and_not_asked_again_at_once() -> No
         for size in (3, 4, 5):
             assert cosign(by, size) == [AUTHORITY.name]
         released.set()
-    assert found == [("firm", Outcome.UNAVAILABLE), ("firm", Outcome.SKIPPED), ("firm", Outcome.SKIPPED)]
+    assert found == [(FIRM.name, Outcome.UNAVAILABLE), (FIRM.name, Outcome.SKIPPED), (FIRM.name, Outcome.SKIPPED)]
 
 
 def test_a_witness_that_drips_its_answer_does_not_hold_publication() -> None:

@@ -1,0 +1,163 @@
+"""Checks a bundle: its layout, then the two stacked proofs from its entries to the checkpoint of the authority log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
+from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.errors import TlogError
+from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
+from monitor.tlog.proof import parse_proof
+from monitor.verifier import bundle as layout
+from monitor.verifier.authority import Leaf, leaf_bytes
+from monitor.verifier.bundle import Manifest
+from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
+from monitor.verifier.followed import Followed
+from monitor.verifier.keyring import AUTHORITY, Keyring
+from monitor.verifier.published import Reader
+from monitor.verifier.report import Subject
+from monitor.verifier.stamp_files import check_stamp
+
+
+def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
+    """Check the bundle in `raw`, named `where` in the report. Returns its entries as they were followed."""
+    report = reader.report
+    try:
+        files = layout.unpack(raw)
+        manifest = layout.parse_manifest(files.get(layout.MANIFEST, b""))
+        _compare_files(manifest, files)
+    except ValueError as error:
+        report.failed("bundle.layout", where, str(error))
+        return None
+    gone = sorted(name for name in manifest.files if name not in files)
+    for name in gone:
+        stamp = name.startswith(layout.STAMPS)
+        report.failed("stamp.present" if stamp else "bundle.layout", where, f"{name} is listed and missing")
+    if any(not name.startswith(layout.STAMPS) for name in gone):
+        return None
+    report.passed("bundle.layout", where)
+    reader = _with_policies(files, where, reader)
+    checked = check_checkpoint(files[layout.CHECKPOINT], where, "", reader.keyring, report)
+    if checked is None or not _same_log(manifest, checked[0], where, reader):
+        return None
+    head, note = checked
+    check_cosigners(note, head, where, reader.keyring, report)
+    followed = _entries(manifest, files, head, where, reader)
+    _authority(files, head, where, reader)
+    return followed
+
+
+def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
+    digests = layout.digests(files)
+    needed = {layout.CHECKPOINT, layout.ENTRIES, layout.RANGE, layout.LEAF}
+    if lacking := sorted(needed - set(manifest.files)):
+        raise ValueError(f"{layout.MANIFEST} does not list {', '.join(lacking)}")
+    for name, digest in digests.items():
+        if name not in manifest.files:
+            raise ValueError(f"{name} is not listed in {layout.MANIFEST}")
+        if manifest.files[name] != digest:
+            raise ValueError(f"{name} does not have the digest that {layout.MANIFEST} lists")
+        known = name in needed | {layout.WORDS} or name.startswith((layout.STAMPS, layout.POLICIES))
+        if not known:
+            raise ValueError(f"{name} has no place in a bundle")
+
+
+def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reader:
+    """Add the policies of the bundle, unless the reader gave one: a policy from outside is the one that counts.
+
+    Their log keys are not believed: the maker of the bundle could have written them."""
+    mine = tuple((f"{where}:{name}", data) for name, data in files.items() if name.startswith(layout.POLICIES))
+    if reader.anchors.policies or not mine:
+        return reader
+    keyring = Keyring(reader.anchors, reader.report)
+    keyring.policies.add(mine)
+    return reader._replace(keyring=keyring)
+
+
+def _same_log(manifest: Manifest, head: Checkpoint, where: str, reader: Reader) -> bool:
+    if (head.origin, head.size) == (manifest.origin, manifest.size):
+        return True
+    message = f"{layout.MANIFEST} says {manifest.origin} at {manifest.size} entries, the checkpoint {head.origin} at "
+    reader.report.failed("checkpoint.origin", where, f"{message}{head.size}")
+    return False
+
+
+def _entries(
+    manifest: Manifest, files: dict[str, bytes], head: Checkpoint, where: str, reader: Reader
+) -> Followed | None:
+    report = reader.report
+    try:
+        entries = layout.split_entries(files[layout.ENTRIES], manifest.end - manifest.start)
+        hashes = layout.split_hashes(files[layout.RANGE])
+        leaves = [leaf_hash(entry) for entry in entries]
+        root = layout.range_root(leaves, manifest.start, manifest.size, hashes)
+        texts = tuple(_words(files))
+    except (TlogError, PlaintextBroken) as error:
+        report.failed("bundle.layout", where, str(error))
+        return None
+    if root != head.root:
+        message = f"entries {manifest.start} to {manifest.end - 1} are not those of the checkpoint"
+        report.failed("proof.inclusion", where, message)
+    else:
+        report.passed("proof.inclusion", where)
+    anchors = reader.anchors
+    texts += tuple(text for text in anchors.texts if text not in texts)
+    followed = Followed(where, manifest.pilot, anchors.with_texts(texts), report, set())
+    if not all(followed.take(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)):
+        return None
+    followed.finish("bundle")
+    report.subjects[-1] = _subject(report.subjects[-1], head)
+    _earlier(manifest, leaves, hashes, head, where, reader)
+    return followed
+
+
+def _words(files: dict[str, bytes]) -> list[Plaintext]:
+    raw = files.get(layout.WORDS)
+    return [] if raw is None else [text for text in lines(Path(layout.WORDS), raw) if text.salt]
+
+
+def _subject(one: Subject, head: Checkpoint) -> Subject:
+    return Subject(one.kind, one.where, one.name, one.entries, head.root.hex(), {}, one.first, one.last)
+
+
+def _earlier(
+    manifest: Manifest, leaves: list[bytes], hashes: list[bytes], head: Checkpoint, where: str, reader: Reader
+) -> None:
+    """Compare with earlier checkpoints whose size lies in the range: the subtrees before it are those of a frontier."""
+    tree = Frontier(manifest.start, hashes[: manifest.start.bit_count()])
+    heads = {head.size: head.root, tree.size: tree.root()}
+    for leaf in leaves:
+        tree.push(leaf)
+        heads[tree.size] = tree.root()
+    reader.earlier.compare(where, head.origin, head.size, heads)
+
+
+def _authority(files: dict[str, bytes], head: Checkpoint, where: str, reader: Reader) -> None:
+    report, place = reader.report, f"{where}:{layout.LEAF}"
+    try:
+        proof = parse_proof(files[layout.LEAF])
+    except TlogError as error:
+        report.failed("authority.contains", where, str(error))
+        return
+    checked = check_checkpoint(proof.note.data, place, AUTHORITY, reader.keyring, report)
+    if checked is None:
+        return
+    top, note = checked
+    if top.origin.rpartition("/")[0] != head.origin.rpartition("/")[0]:
+        report.failed("checkpoint.origin", place, f"{top.origin} is not the authority log of {head.origin}")
+        return
+    check_cosigners(note, top, place, reader.keyring, report)
+    leaf = leaf_hash(leaf_bytes(Leaf(head.origin, head.size, head.root)))
+    try:
+        root = root_from_inclusion(leaf, proof.index, top.size, proof.hashes)
+    except TlogError as error:
+        report.failed("authority.contains", where, str(error))
+        return
+    if root != top.root:
+        report.failed("authority.contains", where, "the checkpoint of this log is not in the authority log")
+    else:
+        report.passed("authority.contains", where)
+    reader.earlier.compare(place, top.origin, top.size, {top.size: top.root})
+    stamp = {name.removeprefix(layout.STAMPS): data for name, data in files.items() if name.startswith(layout.STAMPS)}
+    check_stamp(stamp, top, place, reader.anchors, report)
