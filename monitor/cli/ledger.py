@@ -9,7 +9,7 @@ import click
 
 from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
-from monitor.cli.ledger_prove import prove
+from monitor.cli.ledger_prove import prove, restore_authority
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.ledger_stamp import stamp
 from monitor.cli.ledger_witness import witness
@@ -35,6 +35,7 @@ def ledger() -> None:
 
 
 ledger.add_command(prove)
+ledger.add_command(restore_authority)
 ledger.add_command(bundle)
 
 

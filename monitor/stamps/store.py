@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from monitor.files.durable import append_synced, sync_directory
-from monitor.stamps.chain import UNREADABLE
 from monitor.stamps.client import Stamped
+from monitor.stamps.pem import certificates_in, lists_in
 from monitor.stamps.problems import Problem, StampProblem
 from monitor.stamps.verify import Verdict, verify
 
@@ -49,7 +49,7 @@ def verify_files(
     if TOKEN not in files or CHECKPOINT not in files:
         missing = CHECKPOINT if TOKEN in files else TOKEN
         return Verdict(None, "", (), (Problem(StampProblem.UNREADABLE, f"the file {missing} is missing"),))
-    lists = [found for block in _blocks(files.get(REVOCATION, b"")) if (found := _list(block)) is not None]
+    lists = lists_in(files.get(REVOCATION, b""))
     return verify(
         files[CHECKPOINT],
         files[TOKEN],
@@ -57,11 +57,6 @@ def verify_files(
         certificates=certificates_in(files.get(CHAIN, b"")),
         lists=[*lists, *more_lists],
     )
-
-
-def certificates_in(pem: bytes) -> list[x509.Certificate]:
-    """The certificates in a PEM file; blocks that cannot be read are left out."""
-    return [found for block in _blocks(pem) if (found := _certificate(block)) is not None]
 
 
 class StampStore:
@@ -102,23 +97,3 @@ class StampStore:
         """Give `other` the stamps that it has not. Raises OSError."""
         for size in sorted(set(self.sizes()) - set(other.sizes())):
             other.add(size, self.read(size))
-
-
-def _blocks(pem: bytes) -> list[bytes]:
-    end = b"-----END "
-    parts = pem.split(b"-----BEGIN ")[1:]
-    return [b"-----BEGIN " + part for part in parts if end in part]
-
-
-def _certificate(block: bytes) -> x509.Certificate | None:
-    try:
-        return x509.load_pem_x509_certificate(block)
-    except UNREADABLE:
-        return None
-
-
-def _list(block: bytes) -> x509.CertificateRevocationList | None:
-    try:
-        return x509.load_pem_x509_crl(block)
-    except UNREADABLE:
-        return None

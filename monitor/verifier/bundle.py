@@ -31,7 +31,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 class Manifest(NamedTuple):
     """What `bundle.json` says: entries `start` to `end` (exclusive) of the log `origin` at `size` entries, the SHA-256
-    of every other file, version and SHA-256 of the verifier of whoever made it."""
+    of every other file, version and SHA-256 of the verifier that came with it."""
 
     origin: str
     pilot: str

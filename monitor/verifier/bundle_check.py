@@ -8,7 +8,6 @@ from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import TlogError
 from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
-from monitor.tlog.note import SignedNote
 from monitor.tlog.proof import parse_proof
 from monitor.verifier import bundle as layout
 from monitor.verifier.authority import Leaf, leaf_bytes
@@ -18,7 +17,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.published import Reader
 from monitor.verifier.report import Subject
-from monitor.verifier.stamp_files import check_stamps
+from monitor.verifier.stamp_files import check_stamp
 
 
 def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
@@ -67,7 +66,7 @@ def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
 def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reader:
     """Add the policies of the bundle, unless the reader gave one: a policy from outside is the one that counts.
 
-    Their log keys are not believed: whoever made the bundle could have written them."""
+    Their log keys are not believed: the maker of the bundle could have written them."""
     mine = tuple((f"{where}:{name}", data) for name, data in files.items() if name.startswith(layout.POLICIES))
     if reader.anchors.policies or not mine:
         return reader
@@ -160,9 +159,5 @@ def _authority(files: dict[str, bytes], head: Checkpoint, where: str, reader: Re
     else:
         report.passed("authority.contains", where)
     reader.earlier.compare(place, top.origin, top.size, {top.size: top.root})
-    _stamps(files, note, place, reader)
-
-
-def _stamps(files: dict[str, bytes], note: SignedNote, where: str, reader: Reader) -> None:
-    stamps = {name.removeprefix(layout.STAMPS): data for name, data in files.items() if name.startswith(layout.STAMPS)}
-    check_stamps(stamps, note, where, reader.anchors, reader.report)
+    stamp = {name.removeprefix(layout.STAMPS): data for name, data in files.items() if name.startswith(layout.STAMPS)}
+    check_stamp(stamp, top, place, reader.anchors, report)

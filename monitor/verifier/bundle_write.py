@@ -18,10 +18,10 @@ from monitor.verifier import bundle as layout
 from monitor.verifier.authority import Leaf, leaf_bytes
 from monitor.verifier.bundle import Manifest
 from monitor.verifier.keyring import AUTHORITY
+from monitor.verifier.stamp_files import NAMES
 from monitor.verifier.stores import Store
 
 LEAF_PROOF = "authority.tlog-proof"
-STAMP_NAMES = ("stamp.json",)
 
 
 class NoBundle(Exception):
@@ -91,14 +91,15 @@ def make_bundle(
     start, entries = _whole_records(pilot, start, end)
     source = pilot.hashes()
     hashes = [subtree_root(source, low, high) for low, high in layout.outside(start, end, pilot.head.size)]
+    leaf, stamp = _leaf_proof(store, pilot, authority)
     files = {
         layout.CHECKPOINT: pilot.note,
         layout.ENTRIES: b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries),
         layout.RANGE: b"".join(hashes),
-        layout.LEAF: _leaf_proof(pilot, authority).data,
+        layout.LEAF: leaf.data,
     }
     files |= {f"{layout.POLICIES}{number}": data for number, data in enumerate(policies)}
-    files |= _stamps(store, authority)
+    files |= stamp
     ids = {decode(entry).id for entry in entries}
     words = sorted(line(text) + "\n" for text in texts if text.id in ids)
     if words:
@@ -120,12 +121,22 @@ def _whole_records(pilot: Published, start: int, end: int) -> tuple[int, list[by
         start -= 1
 
 
-def _leaf_proof(pilot: Published, authority: Published) -> TlogProof:
-    """The proof that the checkpoint of the pilot log is in the authority log as it is visible."""
+def _leaf_proof(store: Store, pilot: Published, authority: Published) -> tuple[TlogProof, dict[str, bytes]]:
+    """The proof that the checkpoint of the pilot log is in the authority log, and the files of its time stamp.
+
+    At the newest stamped checkpoint that has the leaf, else at the visible one, which may have no stamp yet."""
     leaf = leaf_bytes(Leaf(pilot.head.origin, pilot.head.size, pilot.head.root))
     index = _index(pilot, authority, leaf)
+    sizes = [size for size in store.stamps() or [authority.head.size] if index < size <= authority.head.size]
+    for size in reversed(sizes):
+        place = f"{AUTHORITY}/stamp/{size}"
+        stamp = {name: data for name in NAMES if (data := store.read(f"{place}/{name}")) is not None}
+        if "checkpoint" in stamp and "token.tsr" in stamp:
+            note = parse_note(stamp["checkpoint"])
+            path = inclusion_proof(authority.hashes(), index, size)
+            return TlogProof(index, tuple(path), note), {f"{layout.STAMPS}{name}": stamp[name] for name in stamp}
     path = inclusion_proof(authority.hashes(), index, authority.head.size)
-    return TlogProof(index, tuple(path), parse_note(authority.note))
+    return TlogProof(index, tuple(path), parse_note(authority.note)), {}
 
 
 def _index(pilot: Published, authority: Published, leaf: bytes) -> int:
@@ -143,12 +154,3 @@ def _index(pilot: Published, authority: Published, leaf: bytes) -> int:
     raise NoBundle(
         f"{pilot.log}: its checkpoint is not in the visible authority log yet; try again after the next round"
     )
-
-
-def _stamps(store: Store, authority: Published) -> dict[str, bytes]:
-    found = {}
-    for name in STAMP_NAMES:
-        data = store.read(f"{AUTHORITY}/stamp/{authority.head.size}/{name}")
-        if data is not None:
-            found[f"{layout.STAMPS}{name}"] = data
-    return found

@@ -15,9 +15,11 @@ from monitor.verifier.earlier import Earlier
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.report import Report, Subject
+from monitor.verifier.stamp_files import NAMES, check_stamp, no_stamps
 from monitor.verifier.stores import Store, Unreadable
 from monitor.verifier.tiles import LogTiles, Missing
 
+NEWEST_STAMPS = 100  # of a publication are checked; one proves the time of all that is before it
 REPORT_EVERY = 4096  # entries between two calls of progress
 
 
@@ -65,7 +67,8 @@ def _authority(store: Store, reader: Reader) -> History | None:
     check_cosigners(note, head, where, reader.keyring, reader.report)
     history, tree = History(where, head.origin, reader.report), Frontier()
     heads: dict[int, bytes] = {0: tree.root()}
-    sizes = reader.earlier.sizes(head.origin)
+    stamps = store.stamps()[-NEWEST_STAMPS:]
+    sizes = {*reader.earlier.sizes(head.origin), *stamps}
     try:
         for number, (entry, leaf) in enumerate(LogTiles(store, AUTHORITY, head.size).entries()):
             if not history.take(number, entry):
@@ -79,8 +82,24 @@ def _authority(store: Store, reader: Reader) -> History | None:
     history.finish()
     heads[tree.size] = tree.root()
     _finish(where, head, heads, reader, head.size)
+    _stamps(store, head, heads, stamps, reader)
     reader.report.subjects.append(Subject("published log", where, head.origin, tree.size, tree.root().hex()))
     return history
+
+
+def _stamps(store: Store, head: Checkpoint, heads: dict[int, bytes], stamps: list[int], reader: Reader) -> None:
+    """Check the newest stamps: each on the tree head that the log had at its size. A server lists none, so there the
+    one of the newest checkpoint is looked for."""
+    found = 0
+    for size in stamps or [head.size]:
+        place = f"{AUTHORITY}/stamp/{size}"
+        files = {name: data for name in NAMES if (data := store.read(f"{place}/{name}")) is not None}
+        if files and size in heads:
+            found += 1
+            stamped = Checkpoint(head.origin, size, heads[size])
+            check_stamp(files, stamped, f"{store.where}/{place}", reader.anchors, reader.report)
+    if not found:
+        no_stamps(f"{store.where}/{AUTHORITY}", reader.anchors, reader.report)
 
 
 def _pilot_log(

@@ -67,6 +67,7 @@ class Report:
         self.missing_anchors: list[str] = []
         self.not_established: list[str] = []
         self.unreadable: list[str] = []
+        self.proved_times: list[str] = []
 
     def passed(self, check: str, subject: str) -> None:
         """Record a pass."""

@@ -29,6 +29,9 @@ class Store(Protocol):
     def logs(self) -> list[str]:
         """Names of the log directories that can be listed; empty where nothing can be listed."""
 
+    def stamps(self) -> list[int]:
+        """Sizes of the checkpoints of the authority log with a time stamp, rising, as far as they can be listed."""
+
 
 class DirectoryStore:
     """A directory."""
@@ -52,6 +55,11 @@ class DirectoryStore:
             return sorted(path.parent.name for path in self._directory.glob("*/checkpoint"))
         except OSError as error:
             raise Unreadable(f"{self._directory}: {error.strerror}") from None
+
+    def stamps(self) -> list[int]:
+        """See `Store`."""
+        names = [path.parent.name for path in self._directory.glob("authority/stamp/*/token.tsr")]
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 20)
 
 
 class UrlStore:
@@ -78,6 +86,10 @@ class UrlStore:
         return data
 
     def logs(self) -> list[str]:
+        """See `Store`."""
+        return []
+
+    def stamps(self) -> list[int]:
         """See `Store`."""
         return []
 

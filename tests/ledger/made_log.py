@@ -34,6 +34,9 @@ class MadeStore:
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)
 
+    def stamps(self) -> list[int]:
+        return sorted({int(path.split("/")[2]) for path in self.files if path.startswith("authority/stamp/")})
+
     def logs(self) -> list[str]:
         return sorted(path.removesuffix("/checkpoint") for path in self.files if path.endswith("/checkpoint"))
 

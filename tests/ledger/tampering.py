@@ -27,6 +27,7 @@ from monitor.notary.entries import entry_of
 from monitor.notary.format import frame, header, index_record
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.testing.records import decision
+from monitor.tlog.checkpoint import parse
 from monitor.tlog.merkle import leaf_hash
 from monitor.tlog.note import parse_note
 from monitor.tlog.tiles import parse_bundle
@@ -36,6 +37,7 @@ from tests.ledger.made_log import KEY, THIEF, MadeStore, policy, published
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "data" / "ledger" / "tampering"
+STAMP = ROOT / "tests" / "data" / "ledger" / "tampering_stamp"
 SALT_KEY = bytes(range(100, 132))
 PILOT, OTHER = "p-1", "p-2"
 VERIFIER = {"version": "test", "sha256": "0" * 64}
@@ -82,14 +84,19 @@ def _decided(number: int) -> Decision:
 
 def cases() -> list[Case]:
     """Every case, in the order of their names."""
-    entries, texts = record()
-    raw = [encode(entry) for entry in entries]
-    other = [encode(entry_of(decision(number, OTHER), b"")[0]) for number in range(1, 4)]
-    honest = published({PILOT: raw, OTHER: other})
+    honest, raw, texts = honest_store()
     made = [*sound(honest, raw, texts)]
     for tamper in TAMPERINGS:
         made += tamper(honest, raw, texts)
     return sorted(made)
+
+
+def honest_store() -> tuple[MadeStore, list[bytes], list[Plaintext]]:
+    """The publication before anything was done to it, the entries of the pilot, and their texts."""
+    entries, texts = record()
+    raw = [encode(entry) for entry in entries]
+    other = [encode(entry_of(decision(number, OTHER), b"")[0]) for number in range(1, 4)]
+    return published({PILOT: raw, OTHER: other}), raw, texts
 
 
 def bundle_of(store: MadeStore, texts: Sequence[Plaintext] = (), with_policy: bytes | None = None) -> bytes:
@@ -254,6 +261,40 @@ def no_quorum(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> li
     return [in_bundle("policy-quorum-none", what, bundle_of(honest, with_policy=policy("none")), "policy.quorum")]
 
 
+def stamped(honest: MadeStore, revocation: str = "revocation.pem") -> MadeStore:
+    """The publication with the time stamp of its authority checkpoint, which was made once (`tampering_stamp.py`)."""
+    note = honest.files[f"{AUTHORITY}/checkpoint"]
+    place = f"{AUTHORITY}/stamp/{parse(parse_note(note).text).size}"
+    files = {name: (STAMP / name).read_bytes() for name in ("token.tsr", "chain.pem")}
+    files |= {"checkpoint": note, "revocation.pem": (STAMP / revocation).read_bytes()}
+    return MadeStore(honest.files | {f"{place}/{name}": data for name, data in files.items()})
+
+
+def with_stamp(name: str, what: str, bundle: bytes, check: str) -> Case:
+    """A case whose reader trusts the time stamp authority."""
+    root = {"root.pem": (STAMP / "root.pem").read_bytes()}
+    return in_bundle(name, what, bundle, check, "--stamp-root", f"{name}/root.pem", **root)
+
+
+def removed_stamp(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    def change(files: dict[str, bytes]) -> None:
+        for name in [name for name in files if name.startswith(layout.STAMPS)]:
+            del files[name]
+
+    what = "the time stamp was taken out of the bundle"
+    whole = bundle_of(stamped(honest))
+    return [
+        with_stamp("sound-stamp", "nothing was changed", whole, ""),
+        with_stamp("removed-stamp", what, changed(whole, change), "stamp.present"),
+    ]
+
+
+def revoked_stamp(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    what = "the certificate that signed the time stamp had been revoked for a stolen key"
+    bundle = bundle_of(stamped(honest, "revoked.pem"))
+    return [with_stamp("revoked-stamp-certificate", what, bundle, "stamp.revocation")]
+
+
 def _others(store: MadeStore) -> list[bytes]:
     return parse_bundle(store.files[f"{log_name(OTHER)}/tile/entries/000.p/3"], 3)
 
@@ -266,7 +307,7 @@ def _authors(texts: list[Plaintext]) -> list[Plaintext]:
 
 TAMPERINGS = (
     key_substitution, one_character, charter_mismatch, swapped_evaluation, truncation, fork, restored, origin_swap,
-    foreign_cosignature, downgrade, exchanged_words, reordered, no_quorum,
+    foreign_cosignature, downgrade, exchanged_words, reordered, no_quorum, removed_stamp, revoked_stamp,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ SHIPPED = json.loads((FOLDER / "cases.json").read_text())
 
 
 def test_the_shipped_set_is_what_the_generator_makes() -> None:
-    """Nobody has to believe the data: they can be made again, byte by byte."""
+    """The data need no trust: they can be made again, byte by byte."""
     made = cases()
     assert [case.name for case in made] == [case["name"] for case in SHIPPED]
     for case in made:
