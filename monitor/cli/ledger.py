@@ -9,7 +9,7 @@ import click
 
 from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
-from monitor.cli.ledger_prove import prove
+from monitor.cli.ledger_prove import prove, restore_authority
 from monitor.cli.ledger_retention import hold, retention
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.ledger_stamp import stamp
@@ -39,6 +39,7 @@ def ledger() -> None:
 ledger.add_command(prove)
 ledger.add_command(hold)
 ledger.add_command(retention)
+ledger.add_command(restore_authority)
 ledger.add_command(bundle)
 
 
