@@ -1,4 +1,4 @@
-"""`sandbox-monitor ledger prove`: one file that proves that an entry was published."""
+"""`sandbox-monitor ledger prove` and `restore-authority`: what is made from a publication."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from monitor.publication.log_key import log_name
+from monitor.cli.terminal import echo
+from monitor.errors import LedgerBroken
+from monitor.publication.log_key import log_name, read_log_key
 from monitor.publication.prove import Read, index_of, stacked_proof
+from monitor.publication.restore import restore_leaves
 from monitor.tlog.errors import HashUnavailable, TlogError
 
 TIMEOUT_S = 10.0
@@ -99,3 +102,32 @@ def _fetched(url: str) -> bytes:
     if len(data) > LARGEST:
         raise HashUnavailable(f"{url}: more than {LARGEST} bytes")
     return data
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--log-key",
+    "key",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="key of the published logs; nothing is signed with it here",
+)
+@click.option(
+    "--from", "source", required=True, metavar="PUB|URL", help="a copy of the publication: its directory or URL"
+)
+def restore_authority(directory: Path, key: Path, source: str) -> None:
+    """Restore the leaves of the authority log (`authority.leaves`) in the notary's DIRECTORY from a publication.
+
+    For a notary that refuses to sign because its directory is an older copy, where the newest copy is lost. Stop the
+    monitor (`serve`, `notary`) first, and restore the ledgers as far as they go. The copy of the publication must be
+    signed by the log key, and continue the leaves that are here; the old file is kept as `authority.leaves.old`.
+
+    Exit codes: 0 restored, or nothing to restore; 1 the publication is older, another one or not signed by this key, or
+    a monitor is running; 2 usage error.
+    """
+    try:
+        for text in restore_leaves(directory, read_log_key(key), _reader(source)):
+            echo(text, err=True)
+    except (LedgerBroken, OSError) as error:
+        raise click.ClickException(str(error)) from error

@@ -22,7 +22,7 @@ from monitor.tlog.policy import Policy, parse_policy
 from monitor.tlog.proof import TlogProof, parse_proof
 from tests.ledger.goal import QUICK, Goal, none_of
 
-SIZE = 3 if QUICK else 12
+SIZES = (1, 2, 5) if QUICK else range(1, 13)  # 3 of 5 is a growth whose old root is not in the proof
 LOG = Signer("example.com/log", KeyType.ED25519, b"l" * 32)
 ED25519 = Signer("witness.example/ed", KeyType.COSIGNATURE_ED25519, b"w" * 32)
 ML_DSA_44 = Signer("witness.example/ml", KeyType.COSIGNATURE_ML_DSA_44, b"q" * 32)
@@ -85,7 +85,7 @@ def _one_changed(hashes: list[bytes]) -> Iterator[list[bytes]]:
 
 
 def _inclusion() -> Iterator[bool]:
-    for size in range(1, SIZE + 1):
+    for size in SIZES:
         root = merkle.tree_root(TREE, size)
         for index in range(size):
             leaf, proof = TREE.node(0, index), merkle.inclusion_proof(TREE, index, size)
@@ -112,7 +112,7 @@ def _inclusion() -> Iterator[bool]:
 
 
 def _consistency() -> Iterator[bool]:
-    for size in range(1, SIZE + 1):
+    for size in SIZES:
         root = merkle.tree_root(TREE, size)
         for old in range(size + 1):
             old_root, proof = merkle.tree_root(TREE, old), merkle.consistency_proof(TREE, old, size)

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from monitor.cli.ledger import ledger
 from monitor.errors import SigningRefused
 from monitor.publication.log_key import LogKey
 from monitor.publication.publisher import IN_USE, PublicationSettings, Publisher
@@ -47,6 +49,61 @@ def test_a_restored_disk_signs_nothing(tmp_path: Path, published: bool, reentere
             world.round()
         assert refused.value.reason is SigningRefusal.OLDER
     assert files_of(world.published) == before
+
+
+def restored(world: World, key: Path) -> Result:
+    arguments = ["restore-authority", str(world.ledgers), "--log-key", str(key), "--from", str(world.published)]
+    return CliRunner().invoke(ledger, arguments)
+
+
+def said(done: Result) -> str:
+    """What the command printed, and the error that `sandbox-monitor` prints for it."""
+    return f"{done.output}{done.exception}"
+
+
+def test_the_leaves_are_restored_from_the_publication_and_the_log_continues(tmp_path: Path) -> None:
+    """With the entries entered again from the decisions log, signing resumes where it ended."""
+    world, key = backed_up(tmp_path, published=False), tmp_path / "log.key"
+    key.touch(0o600)
+    key.write_text(KEY.text)
+    done = restored(world, key)
+    assert done.exit_code == 0, done.output
+    world.restart()
+    assert list(world.round().refused.values()) == [SigningRefusal.PILOT_OLDER]
+    world.enter(4, 6)
+    assert world.round().refused == {}
+    assert checked(world.published, ["p-1"]) == {"authority": 3, "p-1": 6}
+    assert "another process" in said(restored(world, key))
+    world.notary.close()
+    assert "nothing to restore" in said(restored(world, key))
+
+
+def test_leaves_are_not_restored_from_a_forged_an_older_or_another_publication(tmp_path: Path) -> None:
+    world, key = World(tmp_path / "a"), tmp_path / "log.key"
+    key.touch(0o600)
+    key.write_text(KEY.text)
+    world.enter(1, 1)
+    world.round()
+    shutil.copytree(world.published, tmp_path / "older")
+    world.enter(2, 2)
+    world.round()
+    world.notary.close()
+    shutil.rmtree(world.published)
+    shutil.copytree(tmp_path / "older", world.published)
+    assert "fewer leaves" in said(restored(world, key))
+    bundle = world.published / "authority/tile/entries/000.p/1"
+    bundle.write_bytes(bundle.read_bytes().replace(b'"size":1', b'"size":2'))
+    assert "do not lead to its signed checkpoint" in said(restored(world, key))
+    other = World(tmp_path / "b")
+    for number in range(1, 4):
+        other.enter(number, number, "p-2")
+        other.round()
+    other.notary.close()
+    shutil.rmtree(world.published)
+    shutil.copytree(other.published, world.published)
+    assert "another history" in said(restored(world, key))
+    key.write_text(LogKey(KEY.origin, bytes(32)).text)
+    assert "cannot be used" in said(restored(world, key))
 
 
 def test_without_a_second_place_the_published_checkpoint_counts(tmp_path: Path) -> None:
