@@ -16,10 +16,11 @@ from monitor.engine.history import begins_history
 from monitor.errors import HistoryBroken, ReplayDiffers
 from monitor.files.program import program_id
 from monitor.model.lenient import refuse_utf16, without_bom
-from monitor.model.records import Command, Decision
+from monitor.model.records import Command, Decision, Evidence
 from monitor.notary.appeal import SENTENCES, Appeal, Cause, Judged, Outcome, Verdict
 from monitor.notary.compare import Difference, Recorded, ReplayFile, is_lines, recorded_at, why_not_compared
 from monitor.notary.format import Damage
+from monitor.notary.observed import ObservationComparison
 from monitor.projections.formats import stamp
 
 WORDS = {
@@ -89,15 +90,25 @@ def _judged(ledger: Path, source: _Source, each: Callable[[Judged], object]) -> 
     )
     if damage:
         appeal.name(Cause.LEDGER_DAMAGED, damage[0])
+    observed = None if is_lines(ledger) or not source.commands else ObservationComparison(ledger, source.pilots)
     try:
         for record in source.records():
-            if (judged := appeal.take(record)) is not None:
+            if isinstance(record, Evidence):
+                if observed is not None and (one := observed.take(record)) is not None:
+                    appeal.observed(one)
+            elif (judged := appeal.take(record)) is not None:
                 each(judged)
     except HistoryBroken as error:
         appeal.name(Cause.HISTORY_INCOMPLETE, str(error))
+    except Damage as found:
+        appeal.name(Cause.LEDGER_DAMAGED, str(found))
     else:
+        for one in observed.rest() if observed is not None else ():
+            appeal.observed(one)
         for judged in appeal.rest(source.pilots, source.until):
             each(judged)
+    if observed is not None and observed.present:
+        appeal.same_observations = observed.same
     source.name(appeal)
     return appeal
 
@@ -118,8 +129,8 @@ class _Source:
     program = ""
     commands = True
 
-    def records(self) -> Iterator[Decision | Command]:
-        """The replayed decisions and commands, in order. Raises HistoryBroken."""
+    def records(self) -> Iterator[Decision | Command | Evidence]:
+        """The replayed decisions, commands and observations, in order. Raises HistoryBroken."""
         raise NotImplementedError
 
     def name(self, appeal: Appeal) -> None:
@@ -134,10 +145,11 @@ class _History(_Source):
         self._run, self._quiet = OfHistory(path), quiet
         self.pilots, self.program = self._run.pilots, self._run.program
 
-    def records(self) -> Iterator[Decision | Command]:
+    def records(self) -> Iterator[Decision | Command | Evidence]:
         for step in watched(self._run, quiet=self._quiet):
             yield from step.decisions
             yield from step.commands
+            yield from (one for one in step.evidence if isinstance(one, Evidence))
         self.until = self._run.received
 
     def name(self, appeal: Appeal) -> None:
@@ -155,7 +167,7 @@ class _Printed(_Source):
         self._file = ReplayFile(path)
         self.pilots, self.program = self._file.pilots, self._file.program
 
-    def records(self) -> Iterator[Decision | Command]:
+    def records(self) -> Iterator[Decision | Command | Evidence]:
         yield from self._file.decisions()
         self.until = self._file.until
 
@@ -206,6 +218,7 @@ def _summary(appeal: Appeal, source: _Source) -> dict[str, Any]:
         "named": [{"cause": one.cause, "words": one.words, "means": SENTENCES[one.cause]} for one in appeal.named],
         "counts": appeal.counts,
         "first": appeal.first,
+        "observations": {"same": appeal.same_observations, "not_same": appeal.observations},
         "not_compared": {"epoch": "who wrote it, not what", **appeal.not_compared},
         "not_shown": NOT_SHOWN,
         "until": source.until,
@@ -219,6 +232,8 @@ def _lines(appeal: Appeal, source: _Source) -> Iterator[str]:
         yield f"{one.cause}: {SENTENCES[one.cause]} ({one.words})"
     counts = ", ".join(f"{count:,} {WORDS[verdict]}" for verdict, count in appeal.counts.items() if count)
     yield f"compared up to {stamp(source.until)}: {counts or 'nothing'}"
+    if appeal.same_observations is not None:
+        yield f"observations of closed periods: {appeal.same_observations:,} same, {appeal.observations:,} not"
     skipped = [f"{name} of {count:,} ({why_not_compared(name)})" for name, count in sorted(appeal.not_compared.items())]
     yield f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}"
     yield from (f"not shown: {one}" for one in NOT_SHOWN)

@@ -98,10 +98,12 @@ class UnreadableControlLine(ControlLine, frozen=True, kw_only=True, tag="unreada
 
 class ConfigurationLine(Item, frozen=True, kw_only=True, tag="configuration"):
     """In a history of single pilots, in place of an act on the sandbox: the `sandbox` configuration that it put in
-    force from `at` (ms) on, without names and contacts, and a `commitment` to the act (`history_authority.py`)."""
+    force from `at` (ms) on, without names and contacts, the `digest` of the whole one, and a `commitment` to the act
+    (`history_authority.py`)."""
 
     at: int
     sandbox: Sandbox
+    digest: str
     commitment: str = ""
 
 

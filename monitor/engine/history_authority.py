@@ -20,6 +20,7 @@ from monitor.engine.history import ConfigurationLine, ControlLine, record_of
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused, Forged
 from monitor.lifecycle.sandbox import Sandbox, without_contacts
+from monitor.lifecycle.sandbox_acts import configuration_digest
 from monitor.model.records import Claim, Outputs, Record
 from monitor.model.signing import Trusted
 from monitor.state.pilot import PilotState
@@ -56,6 +57,7 @@ class AuthorityFollower:
             received=line.received,
             at=self._partition.subject.at,
             sandbox=without_contacts(new),
+            digest=configuration_digest(new),
             commitment=commitment(record),
         )
 

@@ -95,7 +95,7 @@ def evidence_entries(group: EvidenceGroup) -> list[Entry]:
 
     Raises ValueError on what neither canonical JSON nor an entry can hold."""
     first = group.observations[0]
-    rows = [_row(one) for one in group.observations]
+    rows = [observation_row(one) for one in group.observations]
     raws = [canonical(row) for row in rows]
     identity = digest(EVIDENCE, group.pilot, group.end, *(getattr(first, name) for name in _ABOUT), *raws)
     parts = list(_parts(rows, raws))
@@ -131,7 +131,7 @@ def _parts(rows: list[dict[str, Any]], raws: list[bytes]) -> Iterable[list[dict[
     yield part
 
 
-def _row(one: Evidence) -> dict[str, Any]:
+def observation_row(one: Evidence) -> dict[str, Any]:
     """An observation as it stands in an entry. What says nothing is left out."""
     row: dict[str, Any] = {
         "indicator": one.indicator,

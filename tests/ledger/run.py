@@ -22,6 +22,7 @@ GOALS: dict[str, str] = {
     "faults": "goal_faults",
     "tampering": "goal_tampering",
     "verify_speed": "goal_verify_speed",
+    "second_verifier": "goal_second_verifier",
     "mutations": "goal_mutations",
     "outside_formats": "goal_outside_formats",
     "speed_formats": "goal_speed_formats",
