@@ -197,9 +197,8 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     chosen = made.selection
     if chosen is not None and chosen.redacted:
         echo(
-            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
-            f"these "
-            "records are signed as a whole, so that their signature can no longer be checked",
+            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.attested:,} of them "
+            "are signed as a whole: the signature was checked here, as it cannot be checked without those events",
             err=True,
         )
     return made.records

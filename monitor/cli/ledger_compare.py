@@ -16,11 +16,13 @@ from monitor.engine.history import begins_history
 from monitor.errors import HistoryBroken, ReplayDiffers
 from monitor.files.program import program_id
 from monitor.model.lenient import refuse_utf16, without_bom
-from monitor.model.records import Command, Decision
+from monitor.model.records import Command, Decision, Evidence
 from monitor.notary.appeal import SENTENCES, Appeal, Cause, Judged, Outcome, Verdict
 from monitor.notary.compare import Difference, Recorded, ReplayFile, is_lines, recorded_at, why_not_compared
 from monitor.notary.format import Damage
+from monitor.notary.observed import ObservationComparison
 from monitor.projections.formats import stamp
+from monitor.verifier.copies import NotComparable, Relation, compare_copies, is_copy, read_copy
 
 WORDS = {
     Verdict.SAME: "same",
@@ -39,14 +41,16 @@ NOT_SHOWN = (
 
 @click.command()
 @click.argument("ledger", type=click.Path(exists=True, path_type=Path))
-@click.argument("replay", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("replay", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object per decision, then a summary")
 @click.option("--no-progress", is_flag=True, help="no progress on stderr")
 def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> None:
     """Compare LEDGER with REPLAY, decision by decision, and give a verdict.
 
     LEDGER is a .ledger file, a directory of them, or JSON lines of decisions. REPLAY is a history (`export`), which is
-    replayed here, or what `replay --json` printed.
+    replayed here, or what `replay --json` printed. Where both are copies of one log (a .ledger file, the directory of a
+    published log, a checkpoint), their entries are compared instead: the same, one extends the other, or a fork, with
+    the first entry that differs.
 
     Each decision and command is `same`, `different` (each field with both values), `missing` or `extra` in the ledger,
     or lies after the end of the history or of the ledger, and is not compared. Named first is what explains a
@@ -62,10 +66,14 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
 
     \b
     Exit codes:
-      0  every decision is the same
-      1  replay differs from the record, or the ledger is damaged
+      0  every decision is the same; of copies: the same, or one extends the other
+      1  replay differs from the record, or the ledger is damaged; of copies: a fork
       2  no verdict: they cannot be compared, and the summary says why; or a usage error
     """
+    if is_copy(str(ledger)) and is_copy(str(replay)):
+        sys.exit(_copies(str(ledger), str(replay), as_json))
+    if replay.is_dir():
+        raise click.UsageError(f"{replay} is a directory; give a history, or what `replay --json` printed")
     shown = _Shown(as_json)
     source = _opened(replay, quiet=no_progress or not sys.stderr.isatty())
     appeal = _judged(ledger, source, shown.judged)
@@ -75,6 +83,20 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
     if appeal.outcome is Outcome.DIFFERS:
         first = appeal.named[0]
         raise ReplayDiffers(f"{first.cause}, {first.words}")
+
+
+def _copies(first: str, second: str, as_json: bool) -> int:
+    try:
+        found = compare_copies(read_copy(first), read_copy(second))
+    except NotComparable as error:
+        echo(str(error), err=True)
+        return 2
+    if as_json:
+        fields = {"relation": found.relation.value, "first_difference": found.first, "says": found.sentence}
+        echo(msgspec.json.encode({"copies": fields}))
+    else:
+        echo(f"{found.relation.value}: {found.sentence}")
+    return {Relation.FORK: 1, Relation.UNKNOWN: 2}.get(found.relation, 0)
 
 
 def judged_appeal(ledger: Path, replay: Path) -> Appeal:
@@ -89,15 +111,25 @@ def _judged(ledger: Path, source: _Source, each: Callable[[Judged], object]) -> 
     )
     if damage:
         appeal.name(Cause.LEDGER_DAMAGED, damage[0])
+    observed = None if is_lines(ledger) or not source.commands else ObservationComparison(ledger, source.pilots)
     try:
         for record in source.records():
-            if (judged := appeal.take(record)) is not None:
+            if isinstance(record, Evidence):
+                if observed is not None and (one := observed.take(record)) is not None:
+                    appeal.observed(one)
+            elif (judged := appeal.take(record)) is not None:
                 each(judged)
     except HistoryBroken as error:
         appeal.name(Cause.HISTORY_INCOMPLETE, str(error))
+    except Damage as found:
+        appeal.name(Cause.LEDGER_DAMAGED, str(found))
     else:
+        for one in observed.rest() if observed is not None else ():
+            appeal.observed(one)
         for judged in appeal.rest(source.pilots, source.until):
             each(judged)
+    if observed is not None and observed.present:
+        appeal.same_observations = observed.same
     source.name(appeal)
     return appeal
 
@@ -118,8 +150,8 @@ class _Source:
     program = ""
     commands = True
 
-    def records(self) -> Iterator[Decision | Command]:
-        """The replayed decisions and commands, in order. Raises HistoryBroken."""
+    def records(self) -> Iterator[Decision | Command | Evidence]:
+        """The replayed decisions, commands and observations, in order. Raises HistoryBroken."""
         raise NotImplementedError
 
     def name(self, appeal: Appeal) -> None:
@@ -134,10 +166,11 @@ class _History(_Source):
         self._run, self._quiet = OfHistory(path), quiet
         self.pilots, self.program = self._run.pilots, self._run.program
 
-    def records(self) -> Iterator[Decision | Command]:
+    def records(self) -> Iterator[Decision | Command | Evidence]:
         for step in watched(self._run, quiet=self._quiet):
             yield from step.decisions
             yield from step.commands
+            yield from (one for one in step.evidence if isinstance(one, Evidence))
         self.until = self._run.received
 
     def name(self, appeal: Appeal) -> None:
@@ -155,7 +188,7 @@ class _Printed(_Source):
         self._file = ReplayFile(path)
         self.pilots, self.program = self._file.pilots, self._file.program
 
-    def records(self) -> Iterator[Decision | Command]:
+    def records(self) -> Iterator[Decision | Command | Evidence]:
         yield from self._file.decisions()
         self.until = self._file.until
 
@@ -206,6 +239,7 @@ def _summary(appeal: Appeal, source: _Source) -> dict[str, Any]:
         "named": [{"cause": one.cause, "words": one.words, "means": SENTENCES[one.cause]} for one in appeal.named],
         "counts": appeal.counts,
         "first": appeal.first,
+        "observations": {"same": appeal.same_observations, "not_same": appeal.observations},
         "not_compared": {"epoch": "who wrote it, not what", **appeal.not_compared},
         "not_shown": NOT_SHOWN,
         "until": source.until,
@@ -219,6 +253,8 @@ def _lines(appeal: Appeal, source: _Source) -> Iterator[str]:
         yield f"{one.cause}: {SENTENCES[one.cause]} ({one.words})"
     counts = ", ".join(f"{count:,} {WORDS[verdict]}" for verdict, count in appeal.counts.items() if count)
     yield f"compared up to {stamp(source.until)}: {counts or 'nothing'}"
+    if appeal.same_observations is not None:
+        yield f"observations of closed periods: {appeal.same_observations:,} same, {appeal.observations:,} not"
     skipped = [f"{name} of {count:,} ({why_not_compared(name)})" for name, count in sorted(appeal.not_compared.items())]
     yield f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}"
     yield from (f"not shown: {one}" for one in NOT_SHOWN)

@@ -26,8 +26,9 @@ from monitor.model.events import (
     IncidentReported,
     IncidentUpdated,
 )
-from monitor.model.records import RULES, Record
+from monitor.model.records import RULES, AttestedRecord, Record
 from monitor.model.refusals import Forgery
+from monitor.model.signing import Trusted
 from monitor.validate.parse import mode_of
 
 REPORTS = (
@@ -102,10 +103,17 @@ class Senders:
         else:
             trusted = plan.senders
         try:
-            key = trusted.verify("telemetry", record.value or b"", signature_of(record))
+            key = _key(trusted, record)
         except Forged as error:
             return Forgery(error.reason)
         if self.rules < 2:
             return ANYBODY
         number = int(key[:8], 16) or 1
         return Sender(number, "" if key in plan.firm.ids else plan.reporters[key])
+
+
+def _key(trusted: Trusted, record: Record) -> str:
+    """The id of the trusted key that signed a record. Raises Forged."""
+    if isinstance(record, AttestedRecord) and record.signed in trusted.ids:
+        return record.signed
+    return trusted.verify("telemetry", record.value or b"", signature_of(record))

@@ -102,10 +102,10 @@ class ControlActs:
         if not right:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
-    def use_configuration(self, sandbox: Sandbox, at: int, received: int, out: Outputs) -> None:
-        """Put a configuration in force from `at` (ms) on, as an accepted act does that is received at `received`
-        (ms)."""
-        configure(self._partition, sandbox, at)
+    def use_configuration(self, sandbox: Sandbox, digest: str, at: int, received: int, out: Outputs) -> None:
+        """Put a configuration with this digest in force from `at` (ms) on, as an accepted act does that is received at
+        `received` (ms)."""
+        configure(self._partition, sandbox, at, digest)
         self._follow_clocks(received, out)
 
     def _follow_clocks(self, received: int, out: Outputs) -> None:

@@ -21,7 +21,7 @@ from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.lenient import without_bom
-from monitor.model.records import JournalEntry, Record, UnreadableRecords
+from monitor.model.records import AttestedRecord, JournalEntry, Record, UnreadableRecords
 
 FORMAT = "sandbox-history/1"  # of a whole partition
 OF_PILOTS = "sandbox-history/2"  # of single pilots: configurations in place of acts on the sandbox
@@ -63,13 +63,15 @@ class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
 
 class TelemetryLine(Item, frozen=True, kw_only=True, tag="telemetry"):
     """A telemetry record. `left_out`: places of a packed record whose events belong to pilots outside of this history;
-    they stand as `null` in `value`, and a rejection of one of them is no part of the replay."""
+    they stand as `null` in `value`, and a rejection of one of them is no part of the replay. `signed`: the id of the
+    key that signed such a record as a whole, which was checked before."""
 
     topic: str
     key: Bytes = None
     headers: tuple[tuple[str, str | Base64], ...] = ()
     value: Bytes = None
     left_out: tuple[int, ...] = ()
+    signed: str | UnsetType = UNSET
 
 
 class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
@@ -98,10 +100,12 @@ class UnreadableControlLine(ControlLine, frozen=True, kw_only=True, tag="unreada
 
 class ConfigurationLine(Item, frozen=True, kw_only=True, tag="configuration"):
     """In a history of single pilots, in place of an act on the sandbox: the `sandbox` configuration that it put in
-    force from `at` (ms) on, without names and contacts, and a `commitment` to the act (`history_authority.py`)."""
+    force from `at` (ms) on, without names and contacts, the `digest` of the whole one, and a `commitment` to the act
+    (`history_authority.py`)."""
 
     at: int
     sandbox: Sandbox
+    digest: str
     commitment: str = ""
 
 
@@ -149,6 +153,7 @@ def telemetry_line(topic: str, record: Record, left_out: tuple[int, ...] = ()) -
         headers=_packed(record),
         value=_pack(record.value),
         left_out=left_out,
+        signed=record.signed if isinstance(record, AttestedRecord) else UNSET,
     )
 
 
@@ -177,6 +182,9 @@ def record_of(line: TelemetryLine | ControlLine) -> Record:
     if isinstance(line, (UnreadableTelemetryLine, UnreadableControlLine)):
         return UnreadableRecords(line.offset, line.received, None, None, last=line.last, reason=line.reason)
     headers = tuple((name, _unpack(value) or b"") for name, value in line.headers)
+    if isinstance(line, TelemetryLine) and line.signed:
+        key, value = _unpack(line.key), _unpack(line.value)
+        return AttestedRecord(line.offset, line.received, key, value, headers, signed=line.signed)
     return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
 
 

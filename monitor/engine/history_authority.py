@@ -9,6 +9,7 @@ nothing depends on (`monitor.lifecycle.sandbox.without_contacts`), and a commitm
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from monitor.charter.control import Admission, ControlBase
 from monitor.charter.spec import Charter
@@ -20,6 +21,7 @@ from monitor.engine.history import ConfigurationLine, ControlLine, record_of
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused, Forged
 from monitor.lifecycle.sandbox import Sandbox, without_contacts
+from monitor.lifecycle.sandbox_acts import configuration_digest
 from monitor.model.records import Claim, Outputs, Record
 from monitor.model.signing import Trusted
 from monitor.state.pilot import PilotState
@@ -36,6 +38,7 @@ class AuthorityFollower:
         aside = PilotsAside(self._partition)
         self._acts = ControlActs(self._partition, aside, _at_once, None, None)
         self._firms: dict[str, str] = {}  # admitted pilot to participant
+        self._keys: dict[str, set[str]] = {}  # pilot to the keys of all its charters
 
     @property
     def sandbox(self) -> Sandbox | None:
@@ -56,6 +59,7 @@ class AuthorityFollower:
             received=line.received,
             at=self._partition.subject.at,
             sandbox=without_contacts(new),
+            digest=configuration_digest(new),
             commitment=commitment(record),
         )
 
@@ -66,6 +70,9 @@ class AuthorityFollower:
         have been refused because of the applications of others, and it changed nothing. After the admission a charter
         of another firm is withheld."""
         firm = self._firms.get(act.pilot)
+        if isinstance(charter := getattr(act, "charter", None), Charter):
+            named = (key for reporter in charter.reporters or () for key in reporter.keys)
+            self._keys.setdefault(act.pilot, set()).update(charter.participant.keys, named)
         if firm is None:
             if isinstance(act, (Admission, *APPLICATION_ACTS)) and not self._accepted(act, record_of(line)):
                 return None
@@ -73,12 +80,19 @@ class AuthorityFollower:
                 self._firms[act.pilot] = act.charter.participant.id
                 self._partition.drop(act.pilot)
             return line
-        charter = getattr(act, "charter", None)
         if not isinstance(charter, Charter) or charter.participant.id == firm:
             return line
         if isinstance(act, Admission):
             return None  # refused before anything else
         return ControlLine(offset=line.offset, received=line.received, key=act.pilot, withheld=True)
+
+    def signed_by(self, record: Record, pilots: Iterable[str]) -> str:
+        """The id of the key of one of these pilots' charters that signed a record of telemetry; "" for none."""
+        keys = {key for pilot in pilots for key in self._keys.get(pilot, ())}
+        try:
+            return Trusted(sorted(keys)).verify("telemetry", record.value or b"", signature_of(record))
+        except (Forged, ValueError):
+            return ""
 
     def firm(self, pilot: str) -> str | None:
         """The participant that runs an admitted pilot."""

@@ -24,7 +24,7 @@ from monitor.engine.history import (
 from monitor.engine.history_authority import AuthorityFollower
 from monitor.engine.machine import GAP_MS
 from monitor.lifecycle.sandbox import SUBJECT
-from monitor.model.records import Claim, ControlRead, Record, Rejected, Skipped, TimeRead
+from monitor.model.records import AttestedRecord, Claim, ControlRead, Record, Rejected, Skipped, TimeRead
 from monitor.validate.parse import mode_of, validate_control
 
 
@@ -32,14 +32,14 @@ class PilotSelection:
     """Feed it every line of a partition's history in order, then `rest`; the lines that it yields are the history of
     `pilots`.
 
-    `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
-    signature is of the whole bytes, so a replay rejects their events as forged.
+    `redacted` counts packed records of which something was left out, `attested` those of them that are signed: the
+    signature is of the whole bytes, so it is checked here, and the line names the key.
     """
 
     def __init__(self, pilots: frozenset[str], partition: int = 0) -> None:
         self.pilots = pilots
         self.redacted = 0
-        self.unverifiable = 0
+        self.attested = 0
         self._owners: dict[str, str] = {}  # telemetry topic to participant
         self._authority = AuthorityFollower(partition)
         self._times = _Times()
@@ -121,6 +121,9 @@ class PilotSelection:
         value = msgspec.json.encode([null if place in out else part for place, part in enumerate(parts)])
         self._count(record)
         made = Record(record.offset, record.received, record.key, value, record.headers)
+        if signed := self._authority.signed_by(record, self.pilots):
+            self.attested += 1
+            made = AttestedRecord(*structs.astuple(made), signed=signed)
         return telemetry_line(line.topic, made, out)
 
     def _emptied(self, line: TelemetryLine, record: Record, events: int) -> TelemetryLine:
@@ -131,7 +134,6 @@ class PilotSelection:
 
     def _count(self, record: Record) -> None:
         self.redacted += 1
-        self.unverifiable += any(name == "signature" for name, _ in record.headers)
 
 
 class _Times:

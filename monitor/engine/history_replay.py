@@ -94,7 +94,7 @@ class HistoryReplay:
 
     def _act(self, line: ControlLine | ConfigurationLine | JournalLine) -> Outputs:
         if isinstance(line, ConfigurationLine):
-            return self._machine.use_configuration(line.sandbox, line.at, line.received)
+            return self._machine.use_configuration(line.sandbox, line.digest, line.at, line.received)
         return self._control(line) if isinstance(line, ControlLine) else self._journal(line)
 
     def _control(self, line: ControlLine) -> Outputs:

@@ -325,11 +325,12 @@ class Machine:
         """Accept events whatever signed them: for replays of events whose signatures are not contained."""
         self._senders.verify = False
 
-    def use_configuration(self, sandbox: Sandbox, at: int, received: int) -> Outputs:
+    def use_configuration(self, sandbox: Sandbox, digest: str, at: int, received: int) -> Outputs:
         """Continue under this configuration of the sandbox, which an act that was received at `received` (ms) put in
-        force from `at` (ms) on: for replays of histories that do not hold the act."""
+        force from `at` (ms) on: for replays of histories that do not hold the act. `digest` is that of the whole
+        configuration (`configuration_digest`)."""
         out = Outputs()
-        self._acts.use_configuration(sandbox, at, received, out)
+        self._acts.use_configuration(sandbox, digest, at, received, out)
         return out
 
     def withheld(self, pilot: str, received: int) -> Outputs:

@@ -16,7 +16,6 @@ from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox, roles_in
-from monitor.lifecycle.sandbox_acts import configuration_digest
 from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
@@ -82,7 +81,7 @@ def _decision(
     partition: Partition, sandbox: Sandbox, act: ModelAct, by: Proved, role: Role, before: ModelFile, after: ModelFile
 ) -> Decision:
     """The record of an act: typed fields in the clear; it names the configuration that gave the author its role."""
-    configuration = configuration_digest(sandbox)
+    configuration = partition.configuration_digest
     if isinstance(act, ModelEntry):
         reason, content = Reason.MODEL_ENTRY_ADDED, recorded(act.content, role)
         finding = Finding(rule=str(content["kind"]), detail=act.words, content={**content, "entry": act.id})

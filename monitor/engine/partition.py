@@ -14,7 +14,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
 from monitor.detect.periods import emit_all_held
-from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
@@ -53,6 +53,7 @@ class Partition:
         self.service = service
         self.state = PartitionState()
         self.subject = SandboxSubject()
+        self.given_digest = ""  # of a configuration that was put in force without what a history leaves out
         self.hot = HotPilots(epoch, hot)
         self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
         self.changed: set[str] = set()
@@ -68,6 +69,11 @@ class Partition:
     def sandbox(self) -> SandboxState:
         """The configuration of the sandbox, as this partition has it."""
         return self.subject.configuration
+
+    @property
+    def configuration_digest(self) -> str:
+        """The digest of the configuration in force; "" without one."""
+        return self.given_digest or configuration_digest(self.sandbox.sandbox)
 
     # ---- decisions
 

@@ -61,9 +61,10 @@ def step_sandbox(
         out.decisions.append(_decision(partition, act, by, before))
 
 
-def configure(partition: Partition, sandbox: Sandbox, at: int) -> None:
-    """Put a configuration in force from `at` (ms) on without the act that did it; nothing is recorded."""
-    subject = partition.subject
+def configure(partition: Partition, sandbox: Sandbox, at: int, digest: str) -> None:
+    """Put a configuration in force from `at` (ms) on without the act that did it; nothing is recorded. `digest` is that
+    of the whole configuration, of which `sandbox` may lack names and contacts."""
+    subject, partition.given_digest = partition.subject, digest
     state = subject.configuration
     if state.sandbox is None:
         tenure = founding_tenure(sandbox, at)

@@ -55,8 +55,8 @@ class NewestTopic:
         self._reader: PartitionReader | None = None
         self._producer: AIOKafkaProducer | None = None
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="newest-checkpoint", daemon=True)
-        self._thread.start()
+        self._loop_thread = threading.Thread(target=self._loop.run_forever, name="newest-checkpoint", daemon=True)
+        self._loop_thread.start()
 
     def newest(self, origin: str) -> bytes | None:
         """See `NewestCheckpoint`: what is committed at the end of the topic now."""
@@ -68,11 +68,11 @@ class NewestTopic:
 
     def close(self) -> None:
         """Close connections and end the thread. Idempotent."""
-        if self._thread.is_alive():
+        if self._loop_thread.is_alive():
             with contextlib.suppress(Unavailable):
                 self._run(self._release())
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+            self._loop_thread.join()
             self._loop.close()
 
     def _run(self, step: Coroutine[Any, Any, Found]) -> Found:
@@ -99,7 +99,7 @@ class NewestTopic:
         before its marker is written, and until then a committed reader does not see it."""
         await self._open()
         partition = TopicPartition(self._topic, PARTITION)
-        await self._read((await high_waters(self._bootstrap, [partition]))[partition])
+        await self._advance((await high_waters(self._bootstrap, [partition]))[partition])
         return self._newest.get(origin)
 
     async def _swap(self, origin: str, expected: bytes | None, new: bytes) -> bool:
@@ -108,7 +108,7 @@ class NewestTopic:
             self._producer = await self._fence()  # returns when the transactions of older producers have ended
             self._failpoint("fenced")
         # After the fence: nothing that an older producer writes can follow what is read here.
-        await self._read()
+        await self._advance()
         if self._newest.get(origin) != expected:
             return False
         self._failpoint("compared")
@@ -133,7 +133,7 @@ class NewestTopic:
             self._reader = PartitionReader(self._bootstrap, timeout=self._timeout, client_id=self._topic)
             await self._reader.start()
 
-    async def _read(self, through: int = 0) -> None:
+    async def _advance(self, through: int = 0) -> None:
         """Read committed records to the end, and on until the offset `through` is reached."""
         assert self._reader is not None
         while True:

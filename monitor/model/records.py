@@ -192,6 +192,13 @@ class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
         return self.last + 1
 
 
+class AttestedRecord(Record, frozen=True, gc=False, kw_only=True):
+    """A record of a history from which events of other pilots were left out. Its signature was checked when they were:
+    `signed` is the id of the key."""
+
+    signed: str
+
+
 RULES = 2  # the rules of this code; see `Claim`
 
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from monitor.model.records import Command, Decision
 from monitor.notary.compare import Difference, Fields, Recorded, canonical_fields, differences
+from monitor.notary.observed import Observed
+from monitor.projections.formats import stamp
 
 
 class Verdict(StrEnum):
@@ -53,6 +55,7 @@ class Cause(StrEnum):
     PROGRAM_VERSION = "program_version"
     CHARTER_VERSION = "charter_version"
     LEDGER_ENDS_EARLIER = "ledger_ends_earlier"
+    OBSERVATIONS = "observations"
     ORDER = "order"
     VALUES = "values"
     MISSING = "missing"
@@ -74,6 +77,8 @@ SENTENCES: dict[Cause, str] = {
     Cause.CHARTER_VERSION: "the charter in the ledger is not the one in the history",
     Cause.LEDGER_ENDS_EARLIER: "the ledger ends before the history: it is an older copy, or entries were cut off at "
     "its end; compare with its newest copy",
+    Cause.OBSERVATIONS: "the counts of a closed period differ, so the telemetry in the history is not the one that was "
+    "counted",
     Cause.ORDER: "the same decisions stand in another order",
     Cause.VALUES: "values of the same decision differ",
     Cause.MISSING: "the ledger has no entry for a decision that follows from the history",
@@ -86,6 +91,15 @@ UNJUDGED = (
     Cause.EVENTS_ALONE,
     Cause.OTHER_PILOT,
     Cause.OTHER_HISTORY,
+)
+# Said only of a ledger and a history of one run.
+OF_ONE_RUN = (
+    Cause.CHARTER_VERSION,
+    Cause.OBSERVATIONS,
+    Cause.ORDER,
+    Cause.VALUES,
+    Cause.MISSING,
+    Cause.EXTRA,
 )
 
 
@@ -128,6 +142,8 @@ class Appeal:
         self.first: Judged | None = None  # difference, by the number of the decision
         self.not_compared: dict[str, int] = {}
         self._found: dict[Cause, str] = {}
+        self.observations = 0  # that are not the same
+        self.same_observations: int | None = None  # `None`: the ledger has none
         self._common_acts = False  # whether one act stands on both sides
         for one in recorded:
             fields = one.fields
@@ -152,6 +168,14 @@ class Appeal:
             self._unmatched.append(fields)
             return None
         return self._pair(other, fields)
+
+    def observed(self, one: Observed) -> None:
+        """Take an observation that is not the same."""
+        self.observations += 1
+        at = f"{one.period.indicator}{f', {one.period.segment}' if one.period.segment else ''} of {one.pilot}"
+        values = ", ".join(f"{d.field} ledger {d.recorded}, replay {d.replayed}" for d in one.differences)
+        words = f"first: {at} in the period that ends {stamp(one.end)}: {values or f'{one.verdict} in the ledger'}"
+        self._found.setdefault(Cause.OBSERVATIONS, words)
 
     def rest(self, pilots: Iterable[str], until: int) -> Iterator[Judged]:
         """What is left: entries that were not replayed, and replayed decisions that were not entered, by number.
@@ -197,7 +221,7 @@ class Appeal:
             return Outcome.DIFFERS
         if any(cause in self._found for cause in UNJUDGED) or not self.compared:
             return Outcome.NO_VERDICT
-        if self.differing:
+        if self.differing or self.observations:
             return Outcome.NO_VERDICT if Cause.PROGRAM_VERSION in self._found else Outcome.DIFFERS
         return Outcome.NO_VERDICT if Cause.LEDGER_ENDS_EARLIER in self._found else Outcome.SAME
 
@@ -246,7 +270,14 @@ class Appeal:
         if self.differing and not self.counts[Verdict.SAME] and not self._common_acts:
             self._found.setdefault(Cause.OTHER_HISTORY, f"{self.differing} differ, none is the same")
         if Cause.OTHER_PILOT in self._found or Cause.OTHER_HISTORY in self._found:
-            for cause in (Cause.CHARTER_VERSION, Cause.ORDER, Cause.VALUES, Cause.MISSING, Cause.EXTRA):
+            for cause in (
+                Cause.CHARTER_VERSION,
+                Cause.OBSERVATIONS,
+                Cause.ORDER,
+                Cause.VALUES,
+                Cause.MISSING,
+                Cause.EXTRA,
+            ):
                 self._found.pop(cause, None)
         if Cause.OTHER_PILOT in self._found:
             self._found.pop(Cause.OTHER_HISTORY, None)

@@ -21,7 +21,7 @@ from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Plaintext, committed
 from monitor.notary.encoding import COMMITTED
 from monitor.notary.entries import NOT_ENTERED
-from monitor.notary.format import LedgerReader
+from monitor.notary.format import DECISIONS, LedgerReader, LogName
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
@@ -156,15 +156,24 @@ def is_lines(path: Path) -> bool:
     return not path.is_dir() and path.suffix != ".ledger"
 
 
+def ledger_names(path: Path) -> Iterator[tuple[Path, LogName]]:
+    """The ledger files at `path`, each with what its header says; of a single file also the other logs and shards of
+    its pilot that are next to it. Raises Damage."""
+    files = verify.ledgers(path)
+    if not path.is_dir():
+        files += sorted(path.parent.glob(f"{path.stem}-*.ledger"))
+    for file in files:
+        with file.open("rb") as opened:
+            yield file, LedgerReader(file, opened).name
+
+
 def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
     """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions
     (`serve --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a
     damaged ledger."""
     if not is_lines(path):
-        for file in verify.ledgers(path):
-            with file.open("rb") as opened:
-                model = LedgerReader(file, opened).model
-            if not pilots or model in pilots:
+        for file, name in ledger_names(path):
+            if name.log == DECISIONS and (not pilots or name.model in pilots):
                 yield from _ledger(file)
     else:
         yield from (one for one in _json_lines(path) if not pilots or one.fields["pilot"] in pilots)

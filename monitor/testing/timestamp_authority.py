@@ -44,10 +44,11 @@ ess_cert_id_alg = sha256
 class TimestampAuthority:
     """Answers at `url` from the constructor until `stop`. `directory` is created.
 
-    `complete` False leaves the issuing authority's certificate out of the tokens.
+    `complete` False leaves the issuing authority's certificate out of the tokens; a negative `signer_lifetime` makes
+    a signer whose certificate has expired.
     """
 
-    def __init__(self, directory: Path, *, complete: bool = True) -> None:
+    def __init__(self, directory: Path, *, complete: bool = True, signer_lifetime: timedelta = 30 * DAY) -> None:
         self.directory, self.requests = directory, 0
         self.refusing = False  # answer 503
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ class TimestampAuthority:
         self._keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("root", "issuing", "signer")}
         self.root = self._certificate("root", "root")
         self.issuing = self._certificate("issuing", "root")
-        self.signer = self._certificate("signer", "issuing")
+        self.signer = self._certificate("signer", "issuing", signer_lifetime)
         self.root_file = directory / "root.pem"
         self._write(complete)
         self._lists: dict[str, bytes] = {}
@@ -123,11 +124,12 @@ class TimestampAuthority:
         (self.directory / "serial").write_text("01\n")
         (self.directory / "tsa.cnf").write_text(_CONFIG.format(directory=self.directory.resolve()))
 
-    def _certificate(self, name: str, issuer: str) -> x509.Certificate:
+    def _certificate(self, name: str, issuer: str, lifetime: timedelta = 30 * DAY) -> x509.Certificate:
         now, key = datetime.now(UTC), self._keys[name]
         made = x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(issuer))
         made = made.public_key(key.public_key()).serial_number(x509.random_serial_number())
-        made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + 30 * DAY)
+        begin = min(now, now + lifetime) - timedelta(hours=1)
+        made = made.not_valid_before(begin).not_valid_after(now + lifetime)
         authority = name != "signer"
         made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         if not authority:

@@ -19,7 +19,7 @@ def test_no_sequence_of_acts_opens_a_side_door(seed: int) -> None:
     walk = Walk(seed)
     walk.walk(ACTS // 2)
     assert not walk.side_doors, "\n".join(walk.side_doors[:5])
-    for reason in ("released", "configuration_changed", "amended", "approval_recorded"):
+    for reason in ("released", "configuration_changed", "amended", "approval_recorded", "model_entry_added"):
         assert walk.counts[reason] > 0, reason
 
 

@@ -20,6 +20,7 @@ from monitor.charter.control import (
     Release,
     Withdrawal,
 )
+from monitor.charter.model_acts import ModelEntry, ModelEntryWithdrawal, Supplier
 from monitor.charter.spec import Authority, Charter, Participant, charter_hash
 from monitor.decide import authority
 from monitor.lifecycle.acts import Role
@@ -39,9 +40,13 @@ from monitor.lifecycle.sandbox_acts import (
 from monitor.lifecycle.standards import SHIPPED_STANDARDS
 from monitor.model.records import Decision, Level, Reason
 from monitor.model.signing import Proved, Signer
+from monitor.model.subjects import is_model
 from tests.acts.cells import AUTHORS, CHARTER, MAKERS, PEOPLE, Author
+from tests.acts.model_cells import NEXT
+from tests.unit.engine.test_model_acts import V1
 from tests.unit.lifecycle.founded import AUTHORITY, KEYS, OTHER, PUBLIC, RESULTS, SANDBOX, Founded
 
+MODELS = ("model:m-1", "model:m-2")
 LENGTH = 250  # acts of one episode
 OF_A_RELEASE = frozenset({Role.OFFICER, Role.APPROVER, Role.EVALUATOR})
 TAKEN_OVER = (Authority(AUTHORITY, approvers=("firm",), officers=("x",)), Authority(OTHER))
@@ -96,9 +101,24 @@ class Walk:
             return self._helpful()
         if shape < 0.70:
             return self._amendment()
+        if shape < 0.74:
+            return self._on_a_model()
         author = self._author()
         make = MAKERS[self.random.choice(list(MAKERS))]
         return make(self.world.by(author.name), self.world.pilot.life.pilot), author.key
+
+    def _on_a_model(self) -> tuple[ControlBase, str]:
+        """An entry or a withdrawal by anybody, on a model, a pilot or the sandbox."""
+        random, world = self.random, self.world
+        author, name = self._author(), random.choice((*MODELS, *MODELS, "p", SUBJECT))
+        if random.random() < 0.5:
+            entitled = random.choice(("officer", "supplier", "evaluator"))
+            author = Author(entitled, entitled)
+        by, kept = world.by(author.name, name), world.machine.models.get(name)
+        if kept is not None and kept.entries and random.random() < 0.3:
+            return ModelEntryWithdrawal(**by, entry=random.choice(kept.entries).id, reason="x"), author.key
+        named = Supplier(random.choice(("supplier", "mallory", "firm")), "deployer")
+        return ModelEntry(**by, content=random.choice((named, V1, *NEXT))), author.key
 
     def _author(self) -> Author:
         """Any author; sometimes one signs in the name of another."""
@@ -174,6 +194,8 @@ class Walk:
         for decision in new:
             self.counts[decision.reason.value] += 1
             self._check_author(decision)
+            if is_model(decision.pilot):
+                self._check_model(decision)
             if decision.reason is Reason.RELEASED:
                 self._check_release()
         released = any(decision.reason is Reason.RELEASED for decision in new)
@@ -201,6 +223,15 @@ class Walk:
         known = keys | self.before.get(decision.author, none)[2]  # an act may change the keys of its author
         self._hold(decision.signed in known, f"{decision.author} acted with a key of somebody else")
         self._hold(decision.signed != KEYS["firm"].key_id, "the firm acted as somebody else")
+
+    def _check_model(self, decision: Decision) -> None:
+        """The configuration gave the author the role in which it spoke; only officers name suppliers and inspect."""
+        roles, _, _ = self.before.get(decision.author, (frozenset(), "", frozenset()))
+        content = decision.finding.content or {}
+        self._hold(content["by"] in roles, f"{decision.author} spoke in a role that it has not")
+        added = decision.reason is Reason.MODEL_ENTRY_ADDED
+        if added and content["kind"] in ("supplier", "inspection"):
+            self._hold(content["by"] == Role.OFFICER, "somebody else named a supplier or inspected")
 
     def _check_release(self) -> None:
         """Two people approved who were approvers when the halt began, after a rectification and an evaluation."""

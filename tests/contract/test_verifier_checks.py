@@ -23,8 +23,8 @@ ALLOWED = (
     "monitor.notary.commitment", "monitor.notary.cursor", "monitor.notary.dense", "monitor.notary.encoding",
     "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered",
     "monitor.notary.placement", "monitor.notary.retired", "monitor.notary.typed",
-    "monitor.model.canonical", "monitor.stamps.verify", "monitor.stamps.problems", "monitor.stamps.chain", "monitor.stamps.pem",
-    "monitor.stamps.revocation", "monitor.stamps.token", "monitor.stamps.der",
+    "monitor.model.canonical", "monitor.stamps.verify", "monitor.stamps.problems", "monitor.stamps.chain",
+    "monitor.stamps.pem", "monitor.stamps.revocation", "monitor.stamps.token", "monitor.stamps.der",
 )  # fmt: skip
 
 

@@ -73,11 +73,17 @@ def test_a_model_gets_its_file_from_officer_supplier_and_evaluator(tmp_path: Pat
     finally:
         environment.close()
     ledger = next(tmp_path.rglob(file_name("model:triage"))).parent
+    verified = ran("ledger", "verify", str(ledger))
+    assert verified.exit_code == 0, verified.output
     shown = json.loads(ran("model", "show", "triage", "--ledger", str(ledger), "--json").stdout)
     assert [(one["kind"], one["by"], one.get("withdrawn", 0)) for one in shown["file"]["entries"]] == [
         ("supplier", "officer", 0), ("version", "supplier", 5), ("scenario", "supplier", 0),
         ("evaluation", "evaluator", 0),
     ]  # fmt: skip
+    assert ran("model", "annex", "triage", "--ledger", str(ledger)).exit_code == 0
+    gone = ran("model", "bom", "triage", "--version", "1.0", "--ledger", str(ledger))
+    assert gone.exit_code == 1  # its version was withdrawn
+    assert "it has none" in gone.output
 
 
 def _notary(bootstrap: str, home: Path) -> None:

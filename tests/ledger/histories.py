@@ -14,7 +14,8 @@ from monitor.engine.history_export import HistoryExport, header_of
 from monitor.engine.history_order import MergedHistory
 from monitor.files.program import program_id
 from monitor.lifecycle.sandbox import SUBJECT
-from monitor.model.records import Claim, Outputs
+from monitor.model.records import Claim, Closed, Outputs
+from monitor.notary.evidence_entries import EvidenceGatherer, EvidenceGroup
 from monitor.notary.notary import Notary
 from monitor.testing.history.check import Difference
 from monitor.testing.history.in_process import InProcessHistory
@@ -69,8 +70,15 @@ class RecordedHistory(InProcessHistory):
         directory.mkdir()
         notary = Notary(directory)
         notary.record(self.outputs.decisions, self.outputs.commands)
+        notary.record_evidence(self.evidence())
         notary.close()
         return directory
+
+    def evidence(self, *pilots: str) -> list[EvidenceGroup]:
+        """The evidence of these pilots (none: of all), as a notary gathers it; the last of each pilot is still open."""
+        gatherer = EvidenceGatherer()
+        mine = (one for one in self.outputs.evidence if isinstance(one, Closed) or not pilots or one.pilot in pilots)
+        return [group for place, one in enumerate(mine) for group in gatherer.take(place, one)]
 
 
 async def _each(those: Iterable[T]) -> AsyncIterator[T]:

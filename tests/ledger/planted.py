@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from msgspec import structs
 from monitor.cli.replay import replay
 from monitor.model.records import Command, Decision, Finding, Reason, digest
 from monitor.notary.appeal import Cause, Outcome
+from monitor.notary.evidence_entries import EvidenceGroup
 from monitor.notary.notary import Notary
 from tests.ledger.histories import RecordedHistory
 
@@ -55,12 +57,19 @@ class Story:
         names = {one.cause for one in self.decisions if one.reason is Reason.OVERRIDDEN}
         return _override(line) and f"control:{json.loads(line['value'])['id']}" in names
 
-    def entered(self, name: str, decisions: Sequence[Decision], commands: Sequence[Command] = ()) -> Path:
-        """A ledger of these records."""
+    def entered(
+        self,
+        name: str,
+        decisions: Sequence[Decision],
+        commands: Sequence[Command] = (),
+        evidence: Sequence[EvidenceGroup] | None = None,
+    ) -> Path:
+        """A ledger of these records, with the pilot's evidence."""
         directory = self.home / f"planted-ledger-{name}"
         directory.mkdir()
         notary = Notary(directory)
         notary.record(decisions, commands)
+        notary.record_evidence(self.history.evidence(self.pilot) if evidence is None else evidence)
         notary.close()
         return directory
 
@@ -97,7 +106,8 @@ def _in_the_history(story: Story) -> Iterator[Planted]:
     harmless = _with_value(story.lines, _death, _property)
     yield made("changed_telemetry", harmless, Cause.HISTORY_CHANGED, NO_VERDICT, sealed=False)
     yield made("dropped_telemetry", _without(story.lines, _death), Cause.HISTORY_CHANGED, NO_VERDICT, sealed=False)
-    yield made("changed_telemetry_sealed_again", harmless, Cause.EXTRA, DIFFERS)
+    yield made("changed_telemetry_sealed_again", harmless, Cause.OBSERVATIONS, DIFFERS)
+    yield made("changed_count", _with_value(story.lines, _work, _more), Cause.OBSERVATIONS, DIFFERS)
     yield made("dropped_telemetry_sealed_again", _without(story.lines, _death), Cause.EXTRA, DIFFERS)
     yield made("dropped_act", _without(story.lines, _override), Cause.EXTRA, DIFFERS)
     yield made("swapped_acts", _swapped(story.lines, story.accepted), Cause.ORDER, DIFFERS)
@@ -135,6 +145,8 @@ def _in_the_ledger(story: Story) -> Iterator[Planted]:
     fewer = [one for one in commands if one.id != commands[0].id]
     yield entered("removed_command", decisions, Cause.MISSING, commands=fewer)
     yield entered("cut_at_its_end", decisions[:-1], Cause.LEDGER_ENDS_EARLIER, NO_VERDICT)
+    edited = story.entered("edited_count", decisions, commands, _one_more(story.history.evidence(story.pilot)))
+    yield Planted("edited_count", edited, story.file, Cause.OBSERVATIONS, DIFFERS)
     yield _damaged(story, "flipped_bit", lambda raw: raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
     yield _damaged(story, "entry_cut_out", lambda raw: raw[: len(raw) // 2] + raw[len(raw) // 2 + 700 :])
 
@@ -180,6 +192,15 @@ def _admission(line: dict[str, Any]) -> bool:
 
 def _property(value: str) -> str:
     return value.replace('"harm":"death"', '"harm":"property"')
+
+
+def _work(line: dict[str, Any]) -> bool:
+    return line.get("record") == "telemetry" and '"amount":' in str(line.get("value"))
+
+
+def _more(value: str) -> str:
+    """One piece of work more in each event: too little for any decision to differ."""
+    return re.sub(r'"amount":(\d+)', lambda found: f'"amount":{int(found[1]) + 1}', value)
 
 
 def _limit(value: str) -> str:
@@ -231,6 +252,14 @@ def _edited_finding(decisions: Sequence[Decision]) -> list[Decision]:
     return _edited(decisions, one, finding=structs.replace(one.finding, statistic=one.finding.statistic * 1.5))
 
 
+def _one_more(groups: list[EvidenceGroup]) -> list[EvidenceGroup]:
+    """The evidence with one event more in the first observation that has any."""
+    group = next(one for one in groups if one.observations[0].k)
+    first = group.observations[0]
+    group.observations[0] = structs.replace(first, k=first.k + 1)
+    return groups
+
+
 def _inserted(decisions: Sequence[Decision], place: Decision) -> list[Decision]:
     """With a forged decision before `place`; those after it are numbered again."""
     forged = structs.replace(place, id=digest("forged", place.id), cause="control:forged", finding=Finding())
@@ -241,7 +270,7 @@ def _inserted(decisions: Sequence[Decision], place: Decision) -> list[Decision]:
 
 def _damaged(story: Story, name: str, edit: Callable[[bytes], bytes]) -> Planted:
     directory = story.entered(name, story.decisions, story.commands)
-    (file,) = directory.glob("*.ledger")
+    (file,) = (one for one in directory.glob("*.ledger") if not one.stem.endswith("-evidence"))
     file.write_bytes(edit(file.read_bytes()))
     return Planted(name, directory, story.file, Cause.LEDGER_DAMAGED, DIFFERS)
 

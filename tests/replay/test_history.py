@@ -17,12 +17,22 @@ from monitor.charter.control import Admission
 from monitor.charter.spec import Charter
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, TOPIC_BITS, Incoming, Store
-from monitor.engine.history import Base64, TelemetryLine, begins_history, decode, encode, record_of, telemetry_line
+from monitor.engine.history import (
+    Base64,
+    HistoryLine,
+    TelemetryLine,
+    begins_history,
+    control_line,
+    decode,
+    encode,
+    record_of,
+    telemetry_line,
+)
 from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
-from monitor.model.builders import Emitter
+from monitor.model.builders import BATCH, Emitter
 from monitor.model.events import encode as encoded
 from monitor.model.records import Decision, Reason, Record
 from monitor.model.signing import Signer
@@ -215,6 +225,34 @@ def test_foreign_events_under_a_pilots_key_are_not_exported() -> None:
     assert (kept.offset, kept.value, kept.left_out) == (7, None, (0,))
     assert b"secret" not in encode(kept)
     assert not list(selection.feed(telemetry_line("t", Record(8, 9, b"theirs", event))))
+
+
+@pytest.mark.parametrize("signer", [Signer(bytes(32)), Signer(bytes([1]) * 32)], ids=["firm", "stranger"])
+def test_a_signed_record_of_several_pilots_is_believed_as_it_was(signer: Signer) -> None:
+    """Its signature covers events that the history of one pilot does not hold, so it is checked when these are left
+    out: the firm is not called a forger by its own history, and a forger is."""
+    firm = structs.replace(FLEET.charter_for(FLEET.pilots[0]).participant, keys=(Signer(bytes(32)).public,))
+    charters = [structs.replace(FLEET.charter_for(name), participant=firm) for name in FLEET.pilots[:2]]
+    body = msgspec.json.encode([msgspec.Raw(event) for one in charters for event in death(one).split(b"\n")[:2]])
+    signature = (("signature", signer.sign("telemetry", body).encode()), ("content-type", BATCH.encode()))
+    lines: list[HistoryLine] = [
+        control_line(
+            Record(number, FLEET.start, one.pilot.encode(), msgspec.json.encode(
+                Admission(id=f"a{number}", pilot=one.pilot, author=one.authorities[0].id, charter=one)
+            ))
+        )
+        for number, one in enumerate(charters)
+    ]  # fmt: skip
+    lines.append(telemetry_line("t", Record(0, FLEET.start + 1_000, None, body, signature)))
+    mine = charters[0].pilot
+    selection = PilotSelection(frozenset({mine}))
+    kept = [line for each in lines for line in selection.feed(each)]
+    whole, _ = replayed(b"\n".join([HEADER, *map(encode, lines), END]))
+    alone, _ = replayed(b"\n".join([HEADER, *map(encode, kept), END]))
+    assert alone == {mine: whole[mine]}
+    halted = Reason.HARD_RULE in [one.reason for one in alone[mine]]
+    assert halted is (signer.public in firm.keys)
+    assert selection.attested == halted
 
 
 def death(charter: Charter, *more: bytes) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from monitor.charter.control import Amendment, Evaluation, Override, Rectification, Submission
+from monitor.charter.model_acts import ModelEntry, ModelVersion
 from monitor.charter.spec import Participant
 from monitor.decide.signatures import signature_of
 from monitor.engine.history import (
@@ -38,6 +39,7 @@ from monitor.lifecycle.sandbox_acts import (
     change_digest,
 )
 from monitor.model.records import Claim, Decision, Outputs, Record, TimeRead
+from monitor.state.acts_once import validity
 from monitor.state.applicant import OPEN_OF_FIRM
 from tests.unit.lifecycle.applied import application
 from tests.unit.lifecycle.founded import AUTHORITY, OTHER, OWN, PUBLIC, RESULTS, SANDBOX, Founded
@@ -126,13 +128,13 @@ def test_a_pilots_history_names_no_contact_and_replays_to_the_same_decisions(par
 
 
 def test_no_decision_depends_on_what_is_left_out() -> None:
-    """Other names and contacts give the same history but for the commitments, so no replay can depend on them."""
+    """Other names and contacts give the same history but for commitment and digest, so no replay can depend on them."""
     worlds = [Recorded(with_contacts(SANDBOX, words)) for words in (SECRET[:3], ("A", "b@example.org", "c"))]
     for world in worlds:
         halted_and_released(world)
     first, second = (
         [
-            structs.replace(line, commitment="") if isinstance(line, ConfigurationLine) else line
+            structs.replace(line, commitment="", digest="") if isinstance(line, ConfigurationLine) else line
             for line in world.of("p")
         ]
         for world in worlds
@@ -201,6 +203,16 @@ def test_an_application_for_which_there_was_no_room_is_not_replayed() -> None:
     assert not replayed(world.of(last), last)
     assert not replayed(world.tell(), last)
     assert replayed(world.of("q0"), "q0") == replayed(world.tell(), "q0") != []
+
+
+def test_the_file_of_a_model_replays_to_the_same_decisions() -> None:
+    """Its decisions name the digest of the whole configuration, which the history states."""
+    world = Recorded()
+    entry = ModelVersion(version="1.0", digest="m1")
+    by = {**world.by("officer", "model:m"), **validity(0, world.at)}
+    assert world.put(ModelEntry(**by, content=entry)).decisions, world.rejected
+    found = replayed(world.of("model:m"), "model:m")
+    assert found == [structs.replace(d, epoch=0) for d in world.decisions if d.pilot == "model:m"] != []
 
 
 def test_an_officer_of_another_authority_has_no_rights_in_the_replay_either() -> None:

@@ -10,7 +10,7 @@ from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.checkpoint_note import sign_checkpoint
 from monitor.tlog.errors import BadFormat, PolicyFault, PolicyRefused, SignatureRefused
 from monitor.tlog.keys import KeyType, Signer
-from monitor.tlog.note import SignedNote
+from monitor.tlog.note import SignedNote, sign_note
 from monitor.tlog.policy import Policy, parse_policy
 
 LOG = Signer("example.com/log", KeyType.ED25519, b"l" * 32)
@@ -84,6 +84,28 @@ def test_the_log_must_have_signed_with_a_key_of_its_origin() -> None:
     assert found.refusal.fault is PolicyFault.NO_LOG
     other = sign_checkpoint(HEAD._replace(origin="example.com/other"), [LOG, *WITNESSES.values()], time=5)
     assert not policy(TWO_LEVELS).satisfied(other)
+    stranger = policy(TWO_LEVELS).satisfied(sign_checkpoint(HEAD, [LOG2], time=5))
+    assert isinstance(stranger.refusal, PolicyRefused)
+    assert stranger.refusal.fault is PolicyFault.NO_LOG
+
+
+def test_a_log_key_may_be_known_from_elsewhere() -> None:
+    """A policy without logs accepts a checkpoint under a key that the reader gives; its name must be the origin."""
+    found = policy(f"{KEYS}quorum X1\n").satisfied(signed_by("X1"), [LOG.verifier])
+    assert found.log == LOG.verifier
+    assert not policy(f"{KEYS}quorum X1\n").satisfied(signed_by("X1"))
+    stranger = Signer("example.com/stranger", KeyType.ED25519, b"s" * 32)
+    signed = sign_checkpoint(HEAD, [stranger, WITNESSES["X1"]], time=5)
+    assert not policy(f"{KEYS}quorum X1\n").satisfied(signed, [stranger.verifier])
+
+
+def test_a_text_that_is_no_checkpoint_is_not_accepted() -> None:
+    """Whatever signed it; the answer says what is wrong with the text."""
+    found = policy(TWO_LEVELS).satisfied(sign_note("no checkpoint\n", [LOG]))
+    assert isinstance(found.refusal, BadFormat)
+    assert found.checkpoint is None
+    with pytest.raises(BadFormat):
+        policy(TWO_LEVELS).open(sign_note("no checkpoint\n", [LOG]))
 
 
 def test_repeated_lines_of_one_witness_count_once() -> None:
@@ -164,6 +186,14 @@ def test_a_wrong_policy_names_its_line(case: str) -> None:
         policy(text)
     assert caught.value.line == line
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0D, 0x1B, 0x7F])
+def test_control_characters_are_refused_in_comments_too(byte: int) -> None:
+    """What another parser could take for the end of a line may not stand anywhere."""
+    with pytest.raises(BadFormat, match=f"0x{byte:02x}") as caught:
+        parse_policy(f"witness a {A}\n".encode() + b"# x" + bytes([byte]) + b"quorum none\nquorum a\n")
+    assert caught.value.line == 2
 
 
 def test_names_are_compared_byte_by_byte() -> None:

@@ -1,0 +1,3 @@
+module sandbox.example/verifier
+
+go 1.22
