@@ -111,10 +111,10 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     clocks_met: int = 0
     clocks_missed: int = 0
     late_events: int = 0
-    complaints: float | None = None
-    complaints_outside: int = 0
     streams: tuple[StreamNumbers, ...] = ()
     omitted: int = 0
     conditions: tuple[ConditionResult, ...] = ()
     lacks: tuple[Lack, ...] = ()
     advised: str = ""
+    complaints: float | None = None
+    complaints_outside: int = 0
