@@ -10,6 +10,7 @@ import click
 from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_prove import prove, restore_authority
+from monitor.cli.ledger_retention import hold, retention
 from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.ledger_stamp import stamp
 from monitor.cli.ledger_witness import witness
@@ -18,6 +19,7 @@ from monitor.errors import LedgerBroken
 from monitor.notary import verify as verifier
 from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, line
 from monitor.notary.format import Damage
+from monitor.notary.holds import hold_of
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import CommitmentMismatch
@@ -35,6 +37,8 @@ def ledger() -> None:
 
 
 ledger.add_command(prove)
+ledger.add_command(hold)
+ledger.add_command(retention)
 ledger.add_command(restore_authority)
 ledger.add_command(bundle)
 
@@ -106,15 +110,29 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
 @click.option(
     "--field", "fields", multiple=True, metavar="NAME", help="only this, as `ledger disclose` names it; repeatable"
 )
-def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
+@click.option("--renew-key", is_flag=True, help="also replace the key from which salts are made")
+def erase(file: Path, entry: str, fields: tuple[str, ...], renew_key: bool) -> None:
     """Erase the plaintexts of an entry and their salts. The ledger does not change and stays sound.
 
-    Afterwards the text cannot be recovered or proved. The notary may be running. Exit codes: 0 erased, 1 there was
-    nothing to erase.
+    Afterwards the text cannot be proved. The notary may be running. Salts are made from `commitment.key`: anybody with
+    that key can still test a guess of an erased text, until --renew-key replaces it. Texts that are kept have their
+    salts with them; but a ledger that is rebuilt from the logs, without its files, then has other roots.
+
+    Nothing of a pilot that is held as evidence is erased (`ledger hold`). Exit codes: 0 erased, 1 there was nothing to
+    erase, or the pilot is held.
     """
     try:
-        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields)
-    except (PlaintextBroken, OSError) as error:
+        held = hold_of(verifier.entries(file))
+        if held is not None:
+            raise click.ClickException(
+                f"{held.pilot} is held as evidence since entry {held.number} ({held.id}): nothing is erased; an "
+                f"officer lifts the hold with `sandbox-monitor lift-hold {held.pilot}`"
+            )
+        store = PlaintextStore(plaintext_dir(file.parent.resolve()))
+        erased = store.erase(file.stem, entry, fields)
+        if erased and renew_key:
+            store.renew_key()
+    except (PlaintextBroken, Damage, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not erased:
         raise click.ClickException(f"no plaintexts of entry {entry} are stored next to this ledger")

@@ -18,8 +18,10 @@ Json = dict[str, Any]
 
 
 def as_json_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
-    """One JSON object: number (from 0), type, record, and the texts that are stored here."""
+    """One JSON object: number (from 0), type, record, what a decision rests on, and the texts that are stored here."""
     fields: Json = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
+    if entry.type.numbered:
+        fields["rests_on"] = facts(entry.record()) | {"sentence": "".join(_explained(entry.record(), texts)[:1])}
     if texts:
         fields["words"] = texts
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
@@ -34,6 +36,39 @@ def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
     head = f"{number:>6}  {stamped(entry.at)}  standing {entry.standing:<5} {kind:<8} {what}  {entry.id}{by}"
     said = _TYPED[kind](record, texts) if kind in _TYPED else _explained(record, texts)
     return [head, *(f"        {line}" for line in said)]
+
+
+def facts(record: Json) -> Json:
+    """What a decision rests on, by name; only what it says: `rule`, `indicator`, `segment`; `events` (k) and
+    `exposure` (n, of `unit`), `observed` and `expected`, the `limit` per unit that gives the expected number;
+    `statistic` and `threshold`; `incident`."""
+    finding, reason = record.get("finding"), record.get("reason")
+    if not isinstance(finding, dict):
+        return {}  # of a version that is not known
+    content, detail = finding.get("content"), finding.get("detail")
+    incident = content.get("incident") if isinstance(content, dict) else None
+    if reason == Reason.HARD_RULE and isinstance(detail, str):
+        incident = "".join(detail.split(", ", 2)[2:])  # severity, harm, incident
+    expected, exposure = finding.get("expected"), finding.get("exposure")
+    limited = reason in _LIMITS and isinstance(expected, int | float) and isinstance(exposure, int | float)
+    said: Json = {
+        "rule": finding.get("rule"),
+        "indicator": finding.get("indicator"),
+        "segment": finding.get("segment"),
+        "events": finding.get("events"),
+        "exposure": exposure,
+        "unit": finding.get("unit"),
+        "observed": finding.get("observed"),
+        "expected": expected,
+        "limit": expected / exposure if limited and exposure else None,
+        "statistic": finding.get("statistic"),
+        "threshold": finding.get("bar"),
+        "incident": incident,
+    }
+    return {name: value for name, value in said.items() if value not in (None, "")}
+
+
+_LIMITS = (Reason.LIMIT_EXCEEDED, Reason.LIMIT_HALF_WAY, Reason.LIMIT_TOLERATED)
 
 
 def stamped(at: int) -> str:
@@ -109,7 +144,11 @@ def _explained(record: Json, texts: dict[str, str]) -> list[str]:
         decision = msgspec.convert(record, Decision)
     except (msgspec.ValidationError, ValueError, KeyError):
         return []
-    small = budget_words(decision.finding)
+    known = facts(record)
+    small = []
+    if known.keys() - {"rule", "indicator", "segment"}:  # without numbers the sentence says it all
+        small = [f"{name} {value if isinstance(value, str) else f'{value:.6g}'}" for name, value in known.items()]
+    small += budget_words(decision.finding)
     if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
         small.append(f"charter {decision.charter}")
     return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]

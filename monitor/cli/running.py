@@ -258,7 +258,8 @@ def suspend(pilot: str, basis: str, reason: str, to: str, prefix: str, author: s
 @reason_option
 @act_options
 def hold(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Hold the system as evidence (an officer): no change is registered, and another model in use is a finding."""
+    """Hold the system as evidence (an officer): no change is registered, and another model in use is a finding. Of its
+    ledger nothing is erased or deleted (`ledger hold`)."""
     send(to, prefix, EvidenceHold(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
 
 

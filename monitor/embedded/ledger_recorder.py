@@ -13,7 +13,8 @@ from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
 
 DECISIONS, EVIDENCE = "seq", "evidence"
-"""The names in the notary's position: up to which output decisions and commands were read, and evidence."""
+"""The names in the notary's position: the last output to which decisions and commands were read, and the next one of
+evidence."""
 MOST = 2_000  # evidence read at once
 
 
@@ -25,9 +26,10 @@ class LedgerRecorder:
         self._store, self._notary, self._recorded = store, notary, recorded
         position = notary.position
         self._reader = OutputReader(store, ("decisions", "commands"), position.get(DECISIONS, 0))
-        self._evidence_at = position.get(EVIDENCE, 0)
+        gathered = notary.gathered(EVIDENCE)
+        self._evidence_at = max(gathered.resume - 1, 0)  # the last one that is not read again
         self._evidence: list[tuple[int, Evidence | Closed]] = []
-        self._gatherer = EvidenceGatherer()
+        self._gatherer = EvidenceGatherer(gathered)
 
     async def read(self) -> Outputs | None:
         """The next decisions and commands; the next evidence is kept for `enter`. `None` at the end of both."""
@@ -61,7 +63,5 @@ class LedgerRecorder:
         groups = [group for place, value in self._evidence for group in self._gatherer.take(place, value)]
         self._evidence_at = self._evidence[-1][0]
         if groups:
-            resume = self._gatherer.resume
-            at = self._evidence_at if resume is None else resume[0] - 1
-            new = await asyncio.to_thread(notary.record_evidence, groups, position={**notary.position, EVIDENCE: at})
-            self._recorded(new)
+            gathered = self._gatherer.gathered
+            self._recorded(await asyncio.to_thread(notary.record_evidence, groups, log=EVIDENCE, gathered=gathered))

@@ -32,7 +32,7 @@ from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
-from monitor.embedded.ledger_recorder import LedgerRecorder
+from monitor.embedded.ledger_recorder import EVIDENCE, LedgerRecorder
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
@@ -237,7 +237,7 @@ class Monitor:
     async def _one_history(self) -> None:
         """Raise LedgerBroken when store or ledger was restored from an older copy than the other."""
         at, end = self.notary.position.get("seq", 0), await self.store.last_output()
-        if max(self.notary.position.values(), default=0) > end:
+        if max(at, self.notary.position.get(EVIDENCE, 1) - 1) > end:
             raise LedgerBroken(
                 f"{self.notary.directory} holds outputs up to number {at}, {self.store.path} ends at {end}: the "
                 "database is older than the ledger; fix: restore a monitor.db that is as new as the ledger. Without "

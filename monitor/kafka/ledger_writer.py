@@ -38,7 +38,7 @@ class LedgerWriter:
         self._notices = notices
         self._reports = reports
         self._find_charters = charters
-        self._gatherers: dict[int, EvidenceGatherer] = {}
+        self._gatherers: dict[str, EvidenceGatherer] = {}  # by topic/partition
         self._left_out = read_not_entered(ledger.directory)
         self._shown: set[str] = set()
         self._report()
@@ -78,7 +78,10 @@ class LedgerWriter:
         return await asyncio.to_thread(self._enter, partition, rows, position, charters)
 
     async def _enter_evidence(self, partition: int, rows: list[ConsumedOutput]) -> int:
-        gatherer = self._gatherers.setdefault(partition, EvidenceGatherer())
+        log = f"{rows[-1].topic}/{partition}"
+        if log not in self._gatherers:
+            self._gatherers[log] = EvidenceGatherer(self._ledger.gathered(log))
+        gatherer = self._gatherers[log]
         groups = [
             group
             for row in rows
@@ -87,14 +90,7 @@ class LedgerWriter:
         ]
         if not groups:
             return 0
-        log, last = f"{rows[-1].topic}/{partition}", rows[-1].position
-        place, epoch = gatherer.resume or (last.next, last.epoch)
-        return await asyncio.to_thread(
-            self._ledger.record_evidence,
-            groups,
-            position={**self._ledger.position, log: place},
-            epochs={**self._ledger.epochs, log: epoch},
-        )
+        return await asyncio.to_thread(self._ledger.record_evidence, groups, log=log, gathered=gatherer.gathered)
 
     def _enter(self, partition: int, rows: list[ConsumedOutput], position: dict[str, int], charters: Charters) -> int:
         decisions = [row.value for row in rows if isinstance(row.value, Decision)]

@@ -11,6 +11,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct, structs
 
@@ -45,6 +46,7 @@ logger = EventLogger(__name__)
 RETRY_S = 2.0
 
 Say = Callable[[str], None]
+Positions: TypeAlias = dict[tuple[str, int], ReadPosition]
 
 
 class NotarySettings(Struct, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     observed: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
-    recorded, gathered = _positions(ledger, names.decisions), _positions(ledger, names.evidence)
+    recorded, gathered = _positions(ledger, names)
     charters = ControlCharters()
     outputs = [names.decisions, *names.every_commands, names.evidence]
     trust = OutputTrust(bootstrap, names, settings.trusted)
@@ -150,14 +152,18 @@ def _publish(
     return service
 
 
-def _positions(ledger: Notary, topic: str) -> dict[tuple[str, int], ReadPosition]:
-    """Where the ledger resumes in the partitions of a topic."""
-    found = {}
+def _positions(ledger: Notary, names: TopicNames) -> tuple[Positions, Positions]:
+    """Where the ledger resumes in the partitions of `decisions` and of `evidence`."""
+    decisions: Positions = {}
+    evidence: Positions = {}
     for name, at in ledger.position.items():
-        log, _, partition = name.rpartition("/")
-        if log == topic:
-            found[topic, int(partition)] = ReadPosition(at, ledger.epochs.get(name, 0))
-    return found
+        topic, _, partition = name.rpartition("/")
+        if topic == names.evidence:
+            gathered = ledger.gathered(name)
+            evidence[topic, int(partition)] = ReadPosition(gathered.resume, gathered.epoch)
+        else:
+            decisions[topic, int(partition)] = ReadPosition(at)
+    return decisions, evidence
 
 
 def _learn(board: FleetView, charters: ControlCharters) -> Callable[[ControlBase], None]:
@@ -177,7 +183,7 @@ def _head(ledger: Notary, pilot: str) -> tuple[int, str] | None:
 async def _follow(
     bootstrap: str,
     topics: list[str],
-    positions: dict[tuple[str, int], ReadPosition],
+    positions: Positions,
     take: Callable[[ConsumedOutput], Awaitable[None]],
     judges: tuple[ReaderReports, OutputTrust],
     *,

@@ -1,7 +1,8 @@
 """The notary's cursor, `cursor.json`: where reading of the logs resumes, and how many entries each ledger held then.
 
     {"position": {log: next place}, "epochs": {log: highest epoch}, "entries": {pilot: entries of its ledger},
-     "logs": {file name without `.ledger`: entries}}
+     "logs": {file name without `.ledger`: entries},
+     "pending": {log of evidence: {pilot: place of the first observation of a record that was not complete}}}
 
 `entries` has the first shard of the decisions of each pilot, `logs` every other ledger file, where there is one.
 
@@ -32,12 +33,14 @@ class Cursor(NamedTuple):
     epochs: dict[str, int]
     entries: dict[str, int] | None
     logs: dict[str, int] = {}  # noqa: RUF012  # of a NamedTuple: never changed
+    pending: dict[str, dict[str, int]] = {}  # noqa: RUF012
 
     def line(self) -> bytes:
         """The content of the file."""
         fields = self._asdict()
-        if not self.logs:
-            del fields["logs"]
+        for name in ("logs", "pending"):  # left out, as in cursors of older versions
+            if not fields[name]:
+                del fields[name]
         return json.dumps(fields, sort_keys=True).encode() + b"\n"
 
 
@@ -57,12 +60,15 @@ def read_cursor(directory: Path) -> Cursor:
         sizes = kept.get("entries")
         entries = None if sizes is None else {str(k): int(v) for k, v in sizes.items()}
         logs = {str(k): int(v) for k, v in kept.get("logs", {}).items()}
+        pending = {
+            str(log): {str(k): int(v) for k, v in places.items()} for log, places in kept.get("pending", {}).items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CursorBroken(
             f"{path}: not a cursor ({error}); fix: delete it, the logs are then read again from their beginning "
             "and what the ledgers hold already is skipped"
         ) from None
-    return Cursor(numbers["position"], numbers["epochs"], entries, logs)
+    return Cursor(numbers["position"], numbers["epochs"], entries, logs, pending)
 
 
 class Sizes(NamedTuple):

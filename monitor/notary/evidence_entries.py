@@ -59,20 +59,45 @@ class EvidenceGroup(Struct):
         return all(getattr(first, name) == getattr(other, name) for name in _ABOUT)
 
 
-class EvidenceGatherer:
-    """Takes the evidence of one partition in order. Holds at most one incomplete record per pilot."""
+class Gathered(Struct, frozen=True):
+    """How far the evidence of one log was gathered: up to the place `read` (exclusive), but for incomplete records,
+    whose first observation stands at `pending` of their pilot. `epoch` is that of what stands at `resume`."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, EvidenceGroup] = {}
+    read: int = 0
+    pending: dict[str, int] = {}
+    epoch: int = 0
 
     @property
-    def resume(self) -> tuple[int, int] | None:
-        """The place from which evidence must be read again after a restart, and the epoch of what stands there; `None`:
-        from the next place on."""
-        return min(((group.place, group.epoch) for group in self._open.values()), default=None)
+    def resume(self) -> int:
+        """The place from which to read after a restart."""
+        return min(self.pending.values(), default=self.read)
+
+
+class EvidenceGatherer:
+    """Takes the evidence of one partition in order. Holds at most one incomplete record per pilot. Read from `resume`
+    of where another one ended, it goes on as that one would have."""
+
+    def __init__(self, done: Gathered | None = None) -> None:
+        self._done = done or Gathered()
+        self._open: dict[str, EvidenceGroup] = {}
+        self._next, self._epoch = self._done.read, self._done.epoch
+
+    @property
+    def gathered(self) -> Gathered:
+        """How far it is, once it has taken everything that the one before it had taken."""
+        first = min(self._open.values(), key=lambda group: group.place, default=None)
+        pending = {group.pilot: group.place for group in self._open.values()}
+        return Gathered(self._next, pending, self._epoch if first is None else first.epoch)
+
+    def _begins(self, pilot: str) -> int:
+        """The place before which the evidence of a pilot was read: records of several pilots lie one over another."""
+        return self._done.pending.get(pilot, self._done.read)
 
     def take(self, place: int, value: Evidence | Closed, epoch: int = 0) -> list[EvidenceGroup]:
         """Take what stands at `place` of the log. Returns the records that are complete now, in their order."""
+        if place < (self._done.read if isinstance(value, Closed) else self._begins(value.pilot)):
+            return []
+        self._next, self._epoch = max(self._next, place + 1), epoch
         if isinstance(value, Closed):
             done = [group for group in self._open.values() if group.end <= value.through]
             for group in done:

@@ -23,7 +23,7 @@ from monitor.notary.commitment import Plaintext, PlaintextBroken
 from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, Sizes, read_cursor, too_short
 from monitor.notary.encoding import Entry, EntryType
 from monitor.notary.entries import by_a_person, entry_of, in_order
-from monitor.notary.evidence_entries import EvidenceGroup, evidence_entries
+from monitor.notary.evidence_entries import EvidenceGroup, Gathered, evidence_entries
 from monitor.notary.evidence_log import EvidenceLog
 from monitor.notary.follows import Follows
 from monitor.notary.format import DECISIONS, EVIDENCE, LogName
@@ -64,6 +64,10 @@ class Notary:
         try:
             kept = read_cursor(directory)
             self._position, self._epochs = kept.position, kept.epochs
+            self._gathered = {
+                log: Gathered(kept.position.get(log, 0), pending, kept.epochs.get(log, 0))
+                for log, pending in kept.pending.items()
+            }
             opened = [ModelFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
             _complete(directory, kept, opened)
             evidence = _evidence_logs(directory, self._disk, opened)
@@ -83,10 +87,9 @@ class Notary:
         """The last durable position given to `record`, from which a reader of the logs resumes. Empty at first."""
         return dict(self._position)
 
-    @property
-    def epochs(self) -> dict[str, int]:
-        """The highest epoch of each log at `position`."""
-        return dict(self._epochs)
+    def gathered(self, log: str) -> Gathered:
+        """How far evidence of a log was durably gathered."""
+        return self._gathered.get(log) or Gathered()
 
     @property
     def heads(self) -> dict[str, Head]:
@@ -164,18 +167,12 @@ class Notary:
         return sum(map(len, fresh.values()))
 
     def record_evidence(
-        self,
-        groups: Sequence[EvidenceGroup],
-        *,
-        position: Mapping[str, int] | None = None,
-        epochs: Mapping[str, int] | None = None,
+        self, groups: Sequence[EvidenceGroup], *, log: str = "", gathered: Gathered | None = None
     ) -> int:
-        """Record evidence that was gathered, in its order, in the log of evidence of each pilot. Returns how many
-        entries are new; all are durable then. `position` as in `record`: where reading of evidence resumes; `epochs`
-        are those in force there, by log. Repeats are dropped. A record that no entry can hold is reported and left out.
-        Raises LedgerBroken."""
+        """Record evidence that was gathered from `log`, in its order, in the log of evidence of each pilot. Returns how
+        many entries are new; all are durable then, and after them how far it was `gathered`. Repeats are dropped. A
+        record that no entry can hold is reported and left out. Raises LedgerBroken."""
         with self._writing():
-            self._epochs |= epochs or {}
             fresh: dict[str, list[Entry]] = {}
             seen: set[str] = set()
             for group in groups:
@@ -186,21 +183,23 @@ class Notary:
                         "evidence.not_entered", stage="record", pilot=group.pilot, end=group.end, error=str(error)
                     )
                     continue
-                log = self._evidence.get(group.pilot)
-                if log is not None and log.retired(group.end):  # it was entered, and deleted after its time
+                known = self._evidence.get(group.pilot)
+                if known is not None and known.retired(group.end):  # it was entered, and deleted after its time
                     continue
-                new = [e for e in entries if e.id not in seen and not (log and log.holds(e.id))]
+                new = [e for e in entries if e.id not in seen and not (known and known.holds(e.id))]
                 seen.update(entry.id for entry in new)
                 self.repeated += len(entries) - len(new)
                 if new:
                     fresh.setdefault(group.pilot, []).extend(new)
             for pilot, entries in fresh.items():
-                log = self._evidence.get(pilot) or EvidenceLog(self.directory, pilot, self._disk)
-                for shard in log.append(entries):
+                mine = self._evidence.get(pilot) or EvidenceLog(self.directory, pilot, self._disk)
+                for shard in mine.append(entries):
                     self._heads[shard.name] = shard.head
-                self._evidence[pilot] = log
-            if position is not None and dict(position) != self._position:
-                self._save(dict(position))
+                self._evidence[pilot] = mine
+            if gathered is not None and gathered != self._gathered.get(log):
+                self._gathered[log] = gathered
+                self._epochs[log] = gathered.epoch
+                self._save({**self._position, log: gathered.read})
         return sum(map(len, fresh.values()))
 
     @contextlib.contextmanager
@@ -320,7 +319,8 @@ class Notary:
 
     def _save(self, position: dict[str, int]) -> None:
         sizes = Sizes.of((name, Path(file_name(name)), head.size) for name, head in self._heads.items())
-        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, *sizes).line())
+        pending = {log: one.pending for log, one in self._gathered.items()}
+        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, *sizes, pending).line())
         self._position = position
 
 

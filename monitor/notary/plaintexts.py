@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from monitor.files.durable import Disk, RealDisk
@@ -79,12 +79,27 @@ class PlaintextStore:
 
     def erase(self, name: str, entry: str, fields: Collection[str]) -> int:
         """Erase salt and text of these fields (none: all) of the record `entry`. Returns how many were erased."""
+        return self._erase(name, lambda text: text.id == entry and (not fields or text.field in fields))
+
+    def erase_all(self, name: str, chosen: Collection[tuple[str, str]]) -> int:
+        """Erase salt and text of these records and fields. Returns how many were erased."""
+        return self._erase(name, lambda text: (text.id, text.field) in chosen)
+
+    def renew_key(self) -> None:
+        """Replace the key of the salts: those of erased texts can then be computed no more. Texts that are kept have
+        their salts with them."""
+        with self._locked():
+            path = self.directory / KEY
+            _private(path.with_name(path.name + ".new"), like=path if path.exists() else None)
+            self._disk.replace(path, secrets.token_bytes(32))
+
+    def _erase(self, name: str, chosen: Callable[[Plaintext], bool]) -> int:
         path, gone, kept = self._path(name), 0, []
         if not path.exists():
             return 0
         with self._locked():
             for text in lines(path, _whole(path.read_bytes())):
-                hit = text.id == entry and (not fields or text.field in fields) and text.salt != ""
+                hit = text.salt != "" and chosen(text)
                 gone += hit
                 kept.append(_line(text._replace(salt="", text="") if hit else text))
             if gone:

@@ -45,18 +45,18 @@ class Head(NamedTuple):
 
 
 def file_name(name: LogName | str) -> str:
-    """The file name of a log: a readable part and 64 bits of the SHA-256 of its model file id, so any id gives a safe,
-    unique name; then log and year, where they are not `decisions` and 0.
+    """The file name of a log: log and year, where they are not `decisions` and 0; then a readable part and 64 bits of
+    the SHA-256 of its model file id, so any id gives a safe, unique name.
 
     >>> file_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65.ledger'
     >>> file_name(LogName("acme/scoring", "evidence", 2027))
-    'acme-scoring-40cd4f64e1625b65-evidence-2027.ledger'
+    'evidence-2027-acme-scoring-40cd4f64e1625b65.ledger'
     """
     model, log, year = LogName(name) if isinstance(name, str) else name
     readable = re.sub(r"[^a-z0-9]+", "-", model.lower())[:40].strip("-")
     digest = hashlib.sha256(model.encode()).hexdigest()[:16]
-    parts = (readable, digest, "" if log == DECISIONS else log, str(year) if year else "")
+    parts = ("" if log == DECISIONS else log, str(year) if year else "", readable, digest)
     return "-".join(filter(None, parts)) + ".ledger"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
-from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.errors import TlogError
 from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
+from monitor.tlog.note import parse_note
 from monitor.tlog.proof import parse_proof
 from monitor.verifier import bundle as layout
 from monitor.verifier.authority import Leaf, leaf_bytes
@@ -15,9 +17,10 @@ from monitor.verifier.bundle import Manifest
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
-from monitor.verifier.published import Reader
+from monitor.verifier.published import LEAF_PROOF, Reader, check_log
 from monitor.verifier.report import Subject
 from monitor.verifier.stamp_files import check_stamp
+from monitor.verifier.stores import Store, Unreadable
 
 
 def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
@@ -48,6 +51,27 @@ def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
     return followed
 
 
+def check_one_log(store: Store, log: str, reader: Reader) -> dict[str, Followed]:
+    """Check one published log, of which the reader may see no other, with the proof that is published next to it."""
+    where = f"{store.where}/{log}"
+    try:
+        followed = check_log(store, log, reader)
+        raw, proof = store.read(f"{log}/checkpoint"), store.read(f"{log}/{LEAF_PROOF}")
+    except Unreadable as error:
+        reader.report.no_verdict(str(error))
+        return {}
+    if followed is None or raw is None:
+        return {}
+    head = parse(parse_note(raw).text)
+    if log == AUTHORITY:
+        pass
+    elif proof is None:
+        reader.report.not_run("authority.contains", where, f"{LEAF_PROOF} does not lie next to the checkpoint")
+    else:
+        _authority({layout.LEAF: proof}, head, where, reader)
+    return {log: followed}
+
+
 def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
     digests = layout.digests(files)
     needed = {layout.CHECKPOINT, layout.ENTRIES, layout.RANGE, layout.LEAF}
@@ -72,6 +96,7 @@ def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reade
         return reader
     keyring = Keyring(reader.anchors, reader.report)
     keyring.policies.add(mine)
+    reader.report.own_policies += [f"{name} (SHA-256 {hashlib.sha256(data).hexdigest()})" for name, data in mine]
     return reader._replace(keyring=keyring)
 
 
@@ -97,7 +122,10 @@ def _entries(
         report.failed("bundle.layout", where, str(error))
         return None
     if root != head.root:
-        message = f"entries {manifest.start} to {manifest.end - 1} are not those of the checkpoint"
+        message = (
+            f"entries {manifest.start} to {manifest.end - 1} do not lead to the root that the checkpoint signs: one of "
+            "them at least, or a hash of the proof, was changed"
+        )
         report.failed("proof.inclusion", where, message)
     else:
         report.passed("proof.inclusion", where)

@@ -26,8 +26,10 @@ from monitor.embedded.store import TOPIC, Store
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.events import Envelope
-from monitor.model.records import Claim, JournalEntry, Level, Outputs
-from monitor.notary.verify import ledgers, verify
+from monitor.model.records import Claim, JournalEntry, Level, Outputs, Reason
+from monitor.notary.evidence_entries import EvidenceGatherer, evidence_entries
+from monitor.notary.format import DECISIONS, EVIDENCE
+from monitor.notary.verify import entries, ledgers, verify
 from monitor.simulation.fleet import Fleet
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
@@ -238,7 +240,15 @@ def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
         assert rows == plain(seen)[kind], kind
 
     recorded = [verify(path) for path in ledgers(tmp_path / "data" / "ledger")]
-    assert sum(sound.entries for sound in recorded) == len(seen.decisions) + len({c.id for c in seen.commands})
+    admitted = sum(d.reason is Reason.ADMITTED for d in seen.decisions)  # each with an entry of its charter
+    logged = sum(sound.entries for sound in recorded if sound.log == DECISIONS)
+    assert logged == len(seen.decisions) + len({c.id for c in seen.commands}) + admitted
+    gatherer, expected = EvidenceGatherer(), dict[str, list[str]]()
+    for place, row in enumerate(seen.evidence):
+        for group in gatherer.take(place, row):
+            expected.setdefault(group.pilot, []).extend(entry.id for entry in evidence_entries(group))
+    held = {one.model: [entry.id for entry in entries(one.file)] for one in recorded if one.log == EVIDENCE}
+    assert held == expected
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def life(commands: Commands, files: list[str], broker: SecureBroker, spool: Path
 
 def shown(ledger: Path, pilot: str) -> list[str]:
     """The command that shows a pilot's ledger."""
-    return ["ledger", "show", "--json", str(next(ledger.glob(f"*{pilot}*.ledger")))]
+    return ["ledger", "show", "--json", str(next(ledger.glob(f"{pilot}*.ledger")))]
 
 
 def appeal(commands: Commands, broker: SecureBroker, history: Path, ledger: Path, pilot: str) -> None:

@@ -27,6 +27,7 @@ GOALS: dict[str, str] = {
     "outside_formats": "goal_outside_formats",
     "speed_formats": "goal_speed_formats",
     "appeal": "goal_appeal",
+    "entries": "goal_entries",
     "witness": "goal_witness",
     "outside_litewitness": "goal_litewitness",
     "outside_fsck": "goal_outside_fsck",

@@ -260,9 +260,10 @@ def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
         "Evidence of an exceeded limit is half-way to its threshold: incidents: "
         "15 counted where at most 6.2 were allowed; statistic 4.66, threshold 5.1."
     )
-    assert alpha.strip() == "this threshold may spend alpha 0.006"
+    numbers = "rule limit; indicator incidents; observed 15; expected 6.2; statistic 4.66; threshold 5.1"
+    assert alpha.strip() == f"{numbers}; this threshold may spend alpha 0.006"
     assert evidence_said.strip().endswith("incidents, night: e-value 200, threshold 100.")
-    assert spent.strip() == "this threshold may spend alpha 0.01; all thresholds so far may spend 0.03"
+    assert spent.strip().endswith("; this threshold may spend alpha 0.01; all thresholds so far may spend 0.03")
     assert told.strip().startswith(f"Command to halt for decision {decision(3).id}")
     for line, record in ((first, decision(1)), (second, decision(2)), (third, decision(3)), (order, command(3))):
         assert record.id in line

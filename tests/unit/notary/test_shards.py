@@ -12,7 +12,7 @@ import pytest
 from monitor.errors import LedgerBroken
 from monitor.files.durable import RealDisk
 from monitor.model.records import Evidence
-from monitor.notary.evidence_entries import EvidenceGatherer, EvidenceGroup
+from monitor.notary.evidence_entries import EvidenceGatherer, EvidenceGroup, Gathered
 from monitor.notary.format import EVIDENCE, LogName
 from monitor.notary.notary import Notary
 from monitor.notary.rebuild import rebuild
@@ -78,7 +78,7 @@ def test_shards_are_the_same_after_a_restart_and_a_rebuild(tmp_path: Path, stop:
     whole = Notary(tmp_path / "whole")
     whole.record_evidence(groups(STORY))
     first = Notary(tmp_path / "cut")
-    first.record_evidence(groups(STORY)[:stop], position={"evidence": stop})
+    first.record_evidence(groups(STORY)[:stop], log="evidence", gathered=Gathered(stop))
     first.close()
     assert list(rebuild(tmp_path / "cut"))
     again = Notary(tmp_path / "cut")
@@ -113,7 +113,7 @@ def test_a_shard_of_another_history_is_refused(tmp_path: Path) -> None:
 def test_a_shard_that_was_deleted_after_its_time_is_not_missed(tmp_path: Path) -> None:
     """The notary starts without it, enters none of its evidence again, and the verifier names it."""
     notary = Notary(tmp_path)
-    notary.record_evidence(groups(STORY), position={"evidence": 9})
+    notary.record_evidence(groups(STORY), log="evidence", gathered=Gathered(9))
     head = notary.logs[LogName("p-1", EVIDENCE)]
     notary.close()
     gone = path(tmp_path, 0)
