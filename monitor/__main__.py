@@ -62,6 +62,7 @@ COMMANDS = {
     "assess": ("monitor.cli.exits", "assess a pilot; the numbers are computed and recorded"),
     "exit": ("monitor.cli.exits", "end the stay of a pilot with an outcome, evaluated and recorded"),
     "approve-exit": ("monitor.cli.exits", "approve that a pilot exits with the outcome `scale`"),
+    "approve-tier": ("monitor.cli.exits", "approve the lower tier of an amendment"),
     "terminate": ("monitor.cli.exits", "terminate the stay of a pilot"),
     "issue-report": ("monitor.cli.exits", "record that written proof and exit report were issued"),
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),

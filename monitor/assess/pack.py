@@ -23,9 +23,7 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
     number, from 1."""
     standing, charter, streams = pilot.standing, pilot.charter, streams_of(pilot)
     grave = [key for key, active in standing.active.items() if active.level >= Level.ESCALATE]
-    loud = pilot.began if pilot.review.loud is None else pilot.review.loud
-    if grave or standing.level >= Level.ESCALATE:
-        loud = at
+    loud = bool(grave) or standing.level >= Level.ESCALATE
     clocked = [clock.state for case in pilot.clocks.cases.values() for clock in case.clocks]
     owed = _owed(pilot)
     numbers = Assessment(
@@ -39,7 +37,7 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
         shelved=len(standing.shelved),
         rectifications=len(owed),
         rectification_due=min(owed, default=None),
-        quiet=max(at - loud, 0),
+        quiet=0 if loud else pilot.quiet_for(at),
         quiet_needed=parse_span(charter.exit.quiet_for).after(at) - at,
         late_events=pilot.late_events,
         clocks_running=clocked.count(ClockState.RUNNING),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import UNSET, Meta, UnsetType
 
 from monitor.charter.act_base import ControlBase, Words
-from monitor.charter.spec import Charter
+from monitor.charter.spec import Charter, Tier
 from monitor.model.events import Id
 
 AssessmentOutcome: TypeAlias = Literal["continue", "adjust", "suspend", "exit"]
@@ -33,6 +33,14 @@ class Assessing(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ass
 class ExitApproval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit_approval"):
     """One approver agrees that the pilot exits with the outcome `scale`. Two different people must, and an amendment, a
     halt or a restart of the statistics voids it."""
+
+
+class TierApproval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.tier_approval"):
+    """One approver agrees to a lower `tier`, under the charter with this hash (`charter_hash`). Two different people
+    must before an officer amends; another amendment, a halt or a restart of the statistics voids it."""
+
+    charter: Sha256
+    tier: Tier
 
 
 class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
@@ -88,6 +96,7 @@ class Recall(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.recall
 ExitAct: TypeAlias = (
     Assessing
     | ExitApproval
+    | TierApproval
     | Withdrawal
     | Termination
     | ReportIssue

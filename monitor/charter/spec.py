@@ -360,6 +360,8 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     changes: Annotated[tuple[PlannedChange, ...], Meta(max_length=PLANNED)] | UnsetType = UNSET
     trends: Annotated[tuple[TrendSpec, ...], Meta(max_length=TRENDS)] | UnsetType = UNSET
     assessment: AssessmentSpec | UnsetType = UNSET
+    # SHA-256 (hex) of the policy file: who cosigns the published log of this pilot.
+    ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -413,7 +415,7 @@ def canonical_charter(charter: Charter) -> bytes:
 
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
-    "responses", "exit", "confidential",
+    "responses", "exit", "confidential", "ledger_policy",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
 

@@ -21,12 +21,14 @@ from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
+from monitor.compile.ledger_policy import policy_problems
 from monitor.compile.lint import FEW_APPROVERS, HALTING, Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 from monitor.compile.power import IndicatorPower, power_of, power_problems
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.compile.standards import standard_problems
 from monitor.compile.tier_rules import facts_of, tier_by_rule
+from monitor.witness.cosigner import read_policy
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -54,12 +56,24 @@ def charter() -> None:
     metavar="FILE",
     help="Also check against the configuration of the sandbox (`sandbox show`): authorities, people, tier, standards.",
 )
-def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configuration: Path | None) -> None:
+@click.option(
+    "--ledger-policy",
+    "policy",
+    type=FILE,
+    metavar="FILE",
+    help="Also check that the charter states the hash of this policy file (C2SP tlog-policy) in `ledger_policy`.",
+)
+def check(
+    files: tuple[Path, ...], as_json: bool, history: Path | None, configuration: Path | None, policy: Path | None
+) -> None:
     """Check whether each FILE is a valid charter.
 
     --sandbox also checks what the machine does at admission and amendment: the authorities are in the sandbox and have
     approvers, the tier is not below the one that the rules ask for (the reason is printed with its reference), and
     every minimum standard of the tier is kept.
+
+    --ledger-policy compares the file that says who must cosign the published log of the pilot with the hash in the
+    charter, which both sides sign at admission.
 
     For a valid one: pilot, hash, how alpha is split (the threshold is the e-value at which a limit counts as broken),
     and the power: which excess of each limit is found by when, with which probability. For an invalid one, on stderr:
@@ -85,6 +99,7 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
       1  at least one is not, or EVENTS has no telemetry of its pilot
     """
     sandbox = None if configuration is None else read_sandbox(configuration)
+    agreed = "" if policy is None else read_policy(policy).sha256
     readings: list[tuple[Path, LoadedCharter]] = []
     for path in files:
         powers: list[IndicatorPower] = []
@@ -92,7 +107,8 @@ def check(files: tuple[Path, ...], as_json: bool, history: Path | None, configur
         def more(charter: Charter, powers: list[IndicatorPower] = powers) -> list[Problem]:
             powers += power_of(charter)
             lacks = [] if sandbox is None else standard_problems(charter, sandbox=sandbox)
-            return [*power_problems(charter, powers), *lacks]
+            differs = policy_problems(charter, agreed) if agreed else []
+            return [*power_problems(charter, powers), *lacks, *differs]
 
         reading = read_bytes(path.read_bytes(), str(path), more)
         if sandbox is not None:  # its approvers release, not those of the charter

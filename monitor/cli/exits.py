@@ -20,9 +20,11 @@ from monitor.charter.exit_acts import (
     Recall,
     ReportIssue,
     Termination,
+    TierApproval,
     Withdrawal,
     Withholding,
 )
+from monitor.charter.spec import charter_hash
 from monitor.cli.control import act_options, fresh, send
 from monitor.compile.load import load_charter
 
@@ -107,6 +109,17 @@ def approve_exit(pilot: str, to: str, prefix: str, author: str, id_: str) -> Non
     """Approve that a pilot exits with the outcome `scale` (an approver). Two different people are needed; an amendment,
     a halt or a restart of the statistics voids it."""
     send(to, prefix, ExitApproval(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command("approve-tier")
+@click.argument("charter", type=FILE)
+@act_options
+def approve_tier(charter: Path, to: str, prefix: str, author: str, id_: str) -> None:
+    """Approve the lower tier of CHARTER, the file of an amendment (an approver). Two different people are needed before
+    an officer amends; another amendment, a halt or a restart of the statistics voids it."""
+    read = load_charter(charter)
+    act = TierApproval(id=id_ or fresh(), pilot=read.pilot, author=author, charter=charter_hash(read), tier=read.tier)
+    send(to, prefix, act)
 
 
 @click.command()

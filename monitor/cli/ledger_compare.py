@@ -22,6 +22,7 @@ from monitor.notary.compare import Difference, Recorded, ReplayFile, is_lines, r
 from monitor.notary.format import Damage
 from monitor.notary.observed import ObservationComparison
 from monitor.projections.formats import stamp
+from monitor.verifier.copies import NotComparable, Relation, compare_copies, is_copy, read_copy
 
 WORDS = {
     Verdict.SAME: "same",
@@ -40,14 +41,16 @@ NOT_SHOWN = (
 
 @click.command()
 @click.argument("ledger", type=click.Path(exists=True, path_type=Path))
-@click.argument("replay", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("replay", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object per decision, then a summary")
 @click.option("--no-progress", is_flag=True, help="no progress on stderr")
 def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> None:
     """Compare LEDGER with REPLAY, decision by decision, and give a verdict.
 
     LEDGER is a .ledger file, a directory of them, or JSON lines of decisions. REPLAY is a history (`export`), which is
-    replayed here, or what `replay --json` printed.
+    replayed here, or what `replay --json` printed. Where both are copies of one log (a .ledger file, the directory of a
+    published log, a checkpoint), their entries are compared instead: the same, one extends the other, or a fork, with
+    the first entry that differs.
 
     Each decision and command is `same`, `different` (each field with both values), `missing` or `extra` in the ledger,
     or lies after the end of the history or of the ledger, and is not compared. Named first is what explains a
@@ -63,10 +66,14 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
 
     \b
     Exit codes:
-      0  every decision is the same
-      1  replay differs from the record, or the ledger is damaged
+      0  every decision is the same; of copies: the same, or one extends the other
+      1  replay differs from the record, or the ledger is damaged; of copies: a fork
       2  no verdict: they cannot be compared, and the summary says why; or a usage error
     """
+    if is_copy(str(ledger)) and is_copy(str(replay)):
+        sys.exit(_copies(str(ledger), str(replay), as_json))
+    if replay.is_dir():
+        raise click.UsageError(f"{replay} is a directory; give a history, or what `replay --json` printed")
     shown = _Shown(as_json)
     source = _opened(replay, quiet=no_progress or not sys.stderr.isatty())
     appeal = _judged(ledger, source, shown.judged)
@@ -76,6 +83,20 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
     if appeal.outcome is Outcome.DIFFERS:
         first = appeal.named[0]
         raise ReplayDiffers(f"{first.cause}, {first.words}")
+
+
+def _copies(first: str, second: str, as_json: bool) -> int:
+    try:
+        found = compare_copies(read_copy(first), read_copy(second))
+    except NotComparable as error:
+        echo(str(error), err=True)
+        return 2
+    if as_json:
+        fields = {"relation": found.relation.value, "first_difference": found.first, "says": found.sentence}
+        echo(msgspec.json.encode({"copies": fields}))
+    else:
+        echo(f"{found.relation.value}: {found.sentence}")
+    return {Relation.FORK: 1, Relation.UNKNOWN: 2}.get(found.relation, 0)
 
 
 def judged_appeal(ledger: Path, replay: Path) -> Appeal:

@@ -46,11 +46,12 @@ from monitor.lifecycle.acts import refused_by_role, roles_that_may
 from monitor.lifecycle.names import Act
 from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.lifecycle.sandbox_acts import SandboxState
-from monitor.lifecycle.tenure import authorities_needed, held, role_right, roles_since
+from monitor.lifecycle.tenure import authorities_needed, held, held_since, role_right, roles_since
 from monitor.model.labels import alike
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
 from monitor.state.pilot import PilotState
+from monitor.state.review import Approvals
 
 LISTED = 8  # names in a refusal
 
@@ -92,6 +93,7 @@ ACT_OF: dict[type[ControlBase], Act] = {
     incident_acts.Reclassification: Act.RECLASSIFY,
     exit_acts.Assessing: Act.ASSESS,
     exit_acts.ExitApproval: Act.APPROVE_EXIT,
+    exit_acts.TierApproval: Act.APPROVE_TIER,
     exit_acts.Termination: Act.TERMINATE,
     exit_acts.ReportIssue: Act.ISSUE_REPORT,
     exit_acts.Withholding: Act.WITHHOLD,
@@ -106,6 +108,9 @@ ROLES_OF_ACT: dict[type[ControlBase], frozenset[Role]] = {
 }
 """The roles that may do an act where they come from the charter, as the table of acts says. `Admission` has no charter
 in force and is checked by `check_admission`."""
+
+
+APPROVERS = 2  # different people, for a release, an exit with the outcome `scale`, and a lower tier
 
 
 def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
@@ -157,7 +162,7 @@ def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandb
         return
     if sandbox is not None:
         raise ControlRefused("author", why, f"{act.author}: {_who_may(act, charter)}")
-    if isinstance(act, Approval | exit_acts.ExitApproval):
+    if isinstance(act, Approval | exit_acts.ExitApproval | exit_acts.TierApproval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
@@ -206,18 +211,33 @@ def standing_approvals(state: SandboxState, pilot: PilotState) -> tuple[str, ...
     )
 
 
-def exit_approvals(state: SandboxState, pilot: PilotState, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Of those who approved an exit, the ones who still are approvers of a responsible authority."""
+def counting(state: SandboxState, pilot: PilotState, given: Approvals) -> tuple[str, ...]:
+    """Of those who approved an exit or a lower tier, the ones who are approvers of a responsible authority, and were
+    without a break since then."""
     sandbox = sandbox_for(state, pilot)
     if sandbox is None:
-        return given
+        return given.people
     names = responsible(pilot.charter)
-    people = {one.id for one in sandbox.people if Role.APPROVER in one.roles and one.authority in names}
-    return tuple(name for name in given if name in people)
+    rights = {
+        one.id: role_right(one, Role.APPROVER)
+        for one in sandbox.people
+        if Role.APPROVER in one.roles and one.authority in names
+    }
+    return tuple(
+        name
+        for name, at in zip(given.people, given.at, strict=True)
+        if name in rights and held_since(state.tenure, rights[name], at)
+    )
+
+
+def approved(state: SandboxState, pilot: PilotState, given: Approvals, at: int) -> bool:
+    """Whether two people of as many authorities as the standard of the tier in force asks for approve at `at` (ms)."""
+    people = counting(state, pilot, given)
+    return len(people) >= APPROVERS and enough_authorities(state, pilot, people, at)
 
 
 def enough_authorities(state: SandboxState, pilot: PilotState, given: tuple[str, ...], at: int) -> bool:
-    """Whether these approvers of an exit are of as many authorities as the standard of the tier asks for at `at`
+    """Whether these approvers are of as many authorities as the standard of the tier asks for at `at`
     (ms)."""
     sandbox = sandbox_for(state, pilot)
     if sandbox is None:

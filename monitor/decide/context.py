@@ -202,6 +202,8 @@ class DecisionContext:
         if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:
             halts = pilot.review.halts + (decision.was < Level.HALT == decision.level)
             pilot.review = structs.replace(pilot.review, loud=self.at, halts=halts)
+            if pilot.stay.paused:
+                pilot.stay = structs.replace(pilot.stay, paused=0)
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)

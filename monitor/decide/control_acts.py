@@ -153,7 +153,7 @@ def apply_act(
             if isinstance(act, Graduation) and act.charter is not None:
                 plan_for(pilot.id, act.charter)
                 context.document = public_document(act.charter)
-            outcome, finding = apply_exit_act(context, act)
+            outcome, finding = apply_exit_act(context, act, sandbox)
         case _ if isinstance(act, RUNNING_ACTS):
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):

@@ -22,6 +22,7 @@ from monitor.charter.exit_acts import (
     Recall,
     ReportIssue,
     Termination,
+    TierApproval,
     Withdrawal,
     Withholding,
 )
@@ -36,25 +37,27 @@ from monitor.decide.leave import leave
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import Event, Fact, State
 from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.standards import TIERS
 from monitor.model.assessment import Assessment
-from monitor.model.records import Finding, Level, Reason
+from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.refusals import Refusal
 from monitor.state.pilot import PilotState
-from monitor.state.review import MOST_APPROVALS
+from monitor.state.review import Approvals, exit_approvals
 
 EXIT_ACTS = get_args(ExitAct)
-APPROVERS = 2  # different people, for the outcome `scale`
 ASSESSMENT, RECALL = "assessment", "recall"  # keys of findings
 
 
-def apply_exit_act(context: DecisionContext, act: ExitAct) -> tuple[Transition, Finding]:
+def apply_exit_act(context: DecisionContext, act: ExitAct, sandbox: SandboxState) -> tuple[Transition, Finding]:
     """Apply an act. Returns what to record of it (no move where that was recorded already). Raises ControlRefused."""
     pilot = context.pilot
     match act:
         case Assessing():
             move, finding = _assess(context, act)
         case ExitApproval():
-            move, finding = _approve(context, act)
+            move, finding = _approve(context, act, sandbox)
+        case TierApproval():
+            move, finding = _approve_tier(context, act, sandbox)
         case Withdrawal():
             return _exit(context, act)
         case Termination(basis=basis, reason=words):
@@ -83,8 +86,8 @@ def exit_facts(context: DecisionContext, act: ExitAct, sandbox: SandboxState) ->
         found.add(Fact.LIMITS_KEPT)
     if power_reached(lacks):
         found.add(Fact.POWER_REACHED)
-    given = authority.exit_approvals(sandbox, context.pilot, _approvals(context.pilot))
-    if len(given) >= APPROVERS and authority.enough_authorities(sandbox, context.pilot, given, context.at):
+    given = exit_approvals(context.pilot.review, context.pilot.stay).given(_approved(context.pilot))
+    if authority.approved(sandbox, context.pilot, given, context.at):
         found.add(Fact.EXIT_APPROVED)
     return frozenset(found)
 
@@ -130,13 +133,37 @@ def _assess(context: DecisionContext, act: Assessing) -> tuple[Move, Finding]:
     return _act(context, Reason.ASSESSED), finding
 
 
-def _approve(context: DecisionContext, act: ExitApproval) -> tuple[Move, Finding]:
-    pilot, given = context.pilot, _approvals(context.pilot)
-    if act.author in given:
-        raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
-    approvals = (*given, act.author)[:MOST_APPROVALS]
-    pilot.review = structs.replace(pilot.review, approvals=approvals, approved=_approved(pilot))
+def _approve(context: DecisionContext, act: ExitApproval, sandbox: SandboxState) -> tuple[Move, Finding]:
+    pilot = context.pilot
+    given = exit_approvals(pilot.review, pilot.stay).given(_approved(pilot))
+    given = _plus(context, act.author, given, sandbox)
+    pilot.review = structs.replace(pilot.review, approvals=given.people, approved=given.of)
+    pilot.stay = structs.replace(pilot.stay, approved_at=given.at)
     return _act(context, Reason.EXIT_APPROVED), Finding(rule="exit", content={"outcome": "scale"})
+
+
+def _approve_tier(context: DecisionContext, act: TierApproval, sandbox: SandboxState) -> tuple[Move, Finding]:
+    pilot, tier = context.pilot, context.pilot.charter.tier
+    if TIERS.index(act.tier) >= TIERS.index(tier):
+        words = f"tier {act.tier} is not lower than {tier}, which is in force; such an amendment needs no approval"
+        raise ControlRefused("tier", Refusal.OTHER_CHARTER, words)
+    given = _plus(context, act.author, pilot.stay.tier.given(_approved(pilot, act.charter)), sandbox)
+    pilot.stay = structs.replace(pilot.stay, tier=given)
+    content: Content = {"tier": act.tier, "charter": act.charter}
+    return _act(context, Reason.TIER_APPROVED), Finding(rule="tier", content=content)
+
+
+def tier_approved(context: DecisionContext, charter: str, sandbox: SandboxState) -> bool:
+    """Whether two people approve a lower tier under the charter with this hash."""
+    pilot = context.pilot
+    return authority.approved(sandbox, pilot, pilot.stay.tier.given(_approved(pilot, charter)), context.at)
+
+
+def _plus(context: DecisionContext, author: str, given: Approvals, sandbox: SandboxState) -> Approvals:
+    """With the approval of the author. Raises ControlRefused if an earlier one of the same person still counts."""
+    if author in authority.counting(sandbox, context.pilot, given):
+        raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
+    return given.plus(author, context.at)
 
 
 def _exit(context: DecisionContext, act: Withdrawal) -> tuple[Transition, Finding]:
@@ -176,13 +203,9 @@ def _computed(context: DecisionContext, act: Assessing | Withdrawal) -> Assessme
     return context.assessed
 
 
-def _approvals(pilot: PilotState) -> tuple[str, ...]:
-    """The people who approve the exit under the charter and the share of alpha in force."""
-    return pilot.review.approvals if pilot.review.approved == _approved(pilot) else ()
-
-
-def _approved(pilot: PilotState) -> str:
-    return f"{pilot.hash[:32]}/{pilot.standing.restart}/{pilot.review.halts}"
+def _approved(pilot: PilotState, charter: str = "") -> str:
+    """What approvals are given for: the charter in force, its share of alpha, the halts so far, and a new charter."""
+    return f"{pilot.hash[:32]}/{pilot.standing.restart}/{pilot.review.halts}" + (f"/{charter}" if charter else "")
 
 
 def _act(context: DecisionContext, reason: Reason) -> Move:

@@ -17,6 +17,7 @@ from monitor.errors import ControlRefused
 from monitor.model.periods import parse_span
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.refusals import Refusal
+from monitor.state.review import NO_STAY
 from monitor.state.standing import Standing
 
 MAY_CHANGE = ("version", "indicators", "hard_rules", "drills", "assessment", "exit", "cycle", "models")
@@ -44,6 +45,7 @@ def graduate(context: DecisionContext, act: Graduation) -> tuple[Move, Finding]:
     pilot.drilled, pilot.outage = at, None
     pilot.running = structs.replace(pilot.running, cycle=(pilot.cycle[0], until), asked=None, pauses=())
     pilot.review = structs.replace(pilot.review, tracked_until=until, assessed=at, fell_due=None, approvals=())
+    pilot.stay = NO_STAY
     for indicator in pilot.plan.indicators:
         begin(pilot, indicator, at)
     content = {"months": span.removesuffix("mo"), "version": str(pilot.charter.version)}

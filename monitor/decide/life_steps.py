@@ -18,7 +18,7 @@ from monitor.decide.authority import ACT_OF
 from monitor.decide.changes import agreed, cover
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import NO_SANDBOX, check_drill, results_text, shelf_ms
-from monitor.decide.exits import exit_facts
+from monitor.decide.exits import exit_facts, tier_approved
 from monitor.decide.ladder import Move
 from monitor.decide.leave import check_leave, stopped
 from monitor.errors import ControlRefused
@@ -28,13 +28,13 @@ from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.records import Finding, Reason
 from monitor.state.pilot import PilotState
 
-APPROVERS = 2  # different people, for a release
-
 
 def advance_by_act(context: DecisionContext, act: ControlBase, sandbox: SandboxState = NO_SANDBOX) -> tuple[Arrow, ...]:
     """Move the life of the pilot by an act. Raises ControlRefused; nothing has changed then."""
     try:
         facts, outcome = facts_of_act(context.pilot, act, sandbox), None
+        if isinstance(act, Amendment) and tier_approved(context, hash_of(act.charter) or "-", sandbox):
+            facts |= {Fact.TIER_APPROVED}
         if isinstance(act, Withdrawal) and not isinstance(act.outcome, UnsetType):
             facts, outcome = facts | exit_facts(context, act, sandbox), Outcome(act.outcome)
         return context.advance(ACT_OF[type(act)], facts, outcome)
@@ -79,7 +79,7 @@ def facts_of_act(pilot: PilotState, act: ControlBase, sandbox: SandboxState = NO
         found.add(Fact.RECTIFIED)
     if steps.evaluated:
         found.add(Fact.EVALUATED)
-    if len(authority.standing_approvals(sandbox, pilot)) >= APPROVERS:
+    if len(authority.standing_approvals(sandbox, pilot)) >= authority.APPROVERS:
         found.add(Fact.RELEASE_APPROVED)
     if isinstance(act, Amendment):
         founded = authority.sandbox_for(sandbox, pilot) is not None

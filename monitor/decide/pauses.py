@@ -57,6 +57,7 @@ def resume(context: DecisionContext, act: Resumption) -> tuple[Move, Finding]:
 def end_pause(pilot: PilotState, since: int, at: int) -> None:
     """End the pause that began at `since` (ms)."""
     pilot.running = structs.replace(pilot.running, pauses=(*pilot.running.pauses[:-1], (since, at)))
+    pilot.stay = structs.replace(pilot.stay, paused=pilot.stay.paused + max(at - max(since, pilot.loud_at), 0))
     pilot.heard = dict.fromkeys(pilot.heard, at)
     pilot.drilled += at - since
     unknown = {cause: (reason, at) for cause, (reason, _) in pilot.standing.unknown.items()}

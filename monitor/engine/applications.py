@@ -22,7 +22,7 @@ from monitor.charter.control import (
 from monitor.charter.spec import Charter, charter_hash
 from monitor.compile.plan import Plan
 from monitor.deadlines import engine
-from monitor.deadlines.engine import ClockChange, Clocks, next_due
+from monitor.deadlines.engine import ClockChange, Clocks
 from monitor.deadlines.facts import Fact as ClockFact
 from monitor.deadlines.rules import ClockTable
 from monitor.decide import authority
@@ -93,7 +93,7 @@ class Applications:
         assert applicant is not None
         pilot.acts = _valid_once(applicant, act, by)
         pilot.acts.by = (act.author, by.key)
-        pilot.life, pilot.clocks = moved.life, applicant.clocks
+        pilot.life, pilot.clocks, pilot.clocks_wait = moved.life, applicant.clocks, applicant.wait
         pilot.standing = structs.replace(pilot.standing, counter=applicant.standing)
         del self._partition.applications[act.pilot]
         self._due = None
@@ -102,7 +102,7 @@ class Applications:
     def notify_at(self) -> int | None:
         """When the first legal deadline of an applicant is due (ms)."""
         if self._due is None:
-            dues = [at for one in self._partition.applications.values() if (at := next_due(one.clocks)) is not None]
+            dues = [at for one in self._partition.applications.values() if (at := one.due) is not None]
             self._due = min(dues, default=NEVER)
         return self._due if self._due < NEVER else None
 
@@ -111,13 +111,20 @@ class Applications:
         sandbox = self._partition.sandbox.sandbox
         while sandbox is not None and (due := self.notify_at) is not None and due < now:
             for name, applicant in sorted(self._partition.applications.items()):
-                if next_due(applicant.clocks) == due:
+                if applicant.due == due:
                     clocks, changes = engine.advance(applicant.clocks, sandbox.clocks, due)
                     if not changes:  # of a rule that the table no longer has
                         clocks = Clocks()
-                    new = structs.replace(applicant, clocks=clocks, at=max(applicant.at, due))
+                    new = structs.replace(applicant, clocks=clocks, at=max(applicant.at, due), wait=None)
                     cause = f"timer:clock/@{due}"
                     self._keep(name, self._record_clocks(name, new, sandbox.clocks, changes, cause, out))
+
+    def outage(self, now: int) -> None:
+        """The monitor was down until `now` (ms): a decision on an application may be unread, so none is found to be
+        missed before it can be read. The due instants stay as the law has them."""
+        for name, applicant in sorted(self._partition.applications.items()):
+            if not applicant.closed and applicant.due is not None:
+                self._keep(name, structs.replace(applicant, wait=now + applicant.plan.acknowledge_ms))
 
     def follow_clock_table(
         self, before: ClockTable | None, table: ClockTable, received: int, cause: str, out: Outputs
@@ -263,6 +270,7 @@ def _valid_once(applicant: Applicant, act: ControlBase, by: Proved) -> ActMemory
 
 
 def _with_fact(applicant: Applicant, table: ClockTable, fact: ClockFact) -> tuple[Applicant, tuple[ClockChange, ...]]:
-    clocks, missed = engine.advance(applicant.clocks, table, fact.at)
+    waits = applicant.wait is not None and fact.at < applicant.wait
+    clocks, missed = (applicant.clocks, ()) if waits else engine.advance(applicant.clocks, table, fact.at)
     clocks, changes = engine.apply(clocks, table, fact)
     return structs.replace(applicant, clocks=clocks), (*missed, *changes)

@@ -269,6 +269,7 @@ class Machine:
         step = min(step, GAP_MS) if unbroken else step
         if step > GAP_MS:
             self._outages.begin(step, now, out)
+            self._acts.applications.outage(now)
         elif step < -GAP_MS and not self._outages.flagged:
             # Until the clock has caught up nothing falls due, so no pilot is watched.
             self._outages.begin(0, state.last_time, out)

@@ -9,6 +9,7 @@ configuration in the same way and emit nothing. Acts are valid once, as those on
 from __future__ import annotations
 
 from monitor.charter.control import ControlBase
+from monitor.decide.releasable import check_releasable
 from monitor.decide.signatures import signed_by_person, signed_founding
 from monitor.engine.partition import Partition
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
@@ -53,6 +54,8 @@ def step_sandbox(
         acts_once.check_time(act, record.received)
     at = max(subject.at, record.received)
     new = step(before, act, by, at=at, open_mode=open_mode)
+    if home and new.sandbox is not before.sandbox:
+        check_releasable(before, new, partition.pilots.values())
     acts_once.check_valid(subject.acts, act, by, False, subject.standing, 0)
     subject.configuration, subject.at, subject.standing = new, at, subject.standing + 1
     acts_once.remember_act(subject.acts, act, by, False, subject.standing)

@@ -36,7 +36,7 @@ from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
-from monitor.state.review import MOST_APPROVALS, Review
+from monitor.state.review import MOST_APPROVALS, Approvals, Review, Stay
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -113,10 +113,22 @@ STANDING: dict[str, int] = {
     "lifted": ID,
 }
 
+TIMED_APPROVALS: dict[str, int] = {
+    "people": ARRAY + MOST_APPROVALS * TEXT,
+    "at": ARRAY + MOST_APPROVALS * NUMBER,
+    "of": TEXT + TEXT,
+}
+
 REVIEW: dict[str, int] = {
     **dict.fromkeys(("loud", "assessed", "fell_due", "tracked_until", "halts"), NUMBER),
     "approvals": ARRAY + MOST_APPROVALS * TEXT,
     "approved": TEXT,
+}
+
+STAY: dict[str, int] = {
+    "approved_at": ARRAY + MOST_APPROVALS * NUMBER,
+    "tier": ARRAY + sum(TIMED_APPROVALS.values()),
+    "paused": NUMBER,
 }
 
 RUNNING: dict[str, int] = {
@@ -152,6 +164,7 @@ PILOT: dict[str, int] = {
     "life": LIFE,
     "running": ARRAY + sum(RUNNING.values()),
     "review": ARRAY + sum(REVIEW.values()),
+    "stay": ARRAY + sum(STAY.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -187,6 +200,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     },
     Running: RUNNING,
     Review: REVIEW,
+    Stay: STAY,
+    Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),
     Duty: {"due": NUMBER, "rectified": NUMBER, "missed": 1},
@@ -204,6 +219,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "charter": applicant.CHARTER_BYTES + ARRAY,
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
         "clocks": CLOCKS_BYTES,
+        "wait": NUMBER,
     },
     ModelFile: {
         "standing": NUMBER,

@@ -69,6 +69,12 @@ def held(tenure: Tenure, right: str, at: int) -> bool:
     return any(since < at and (until is None or at <= until) for since, until in periods)
 
 
+def held_since(tenure: Tenure, right: str, at: int) -> bool:
+    """Whether a right that is held now was held at `at` (ms), and without a break from then on."""
+    since, until = tenure.changed.get(right, ((tenure.founded, None),))[-1]
+    return since < at and until is None
+
+
 def roles_since(tenure: Tenure, person: Person, key: str, at: int) -> frozenset[Role]:
     """The roles of a person that were held at `at` (ms) too, with the key (its id, "" = none) that signs now."""
     if person.keys and not held(tenure, key_right(person, key), at):

@@ -134,6 +134,7 @@ class Reason(StrEnum):
     ASSESSED = "assessed"  # an officer assessed the pilot; the numbers are computed
     ASSESSMENT_DUE = "assessment_due"  # the charter asks for an assessment
     ASSESSMENT_MISSED = "assessment_missed"  # it was not done in time
+    TIER_APPROVED = "tier_approved"  # one approver agrees to a lower tier
     EXIT_APPROVED = "exit_approved"  # one approver agrees to the outcome `scale`
     REPORT_ISSUED = "report_issued"  # written proof and exit report
     PUBLISHED = "published"  # the firm agrees that the exit report is published

@@ -47,6 +47,7 @@ class Refusal(StrEnum):
     RECTIFICATION_MISSING = "rectification_missing"
     EVALUATION_MISSING = "evaluation_missing"
     APPROVAL_MISSING = "approval_missing"
+    TIER_NOT_APPROVED = "tier_not_approved"
     # the life of the pilot: what is missing before the act is possible
     APPLICATION_MISSING = "application_missing"
     SCREENING_MISSING = "screening_missing"
@@ -185,6 +186,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.RECTIFICATION_MISSING: "No rectification is on record.",
     Refusal.EVALUATION_MISSING: "No passed re-evaluation is on record.",
     Refusal.APPROVAL_MISSING: "Approvals are missing.",
+    Refusal.TIER_NOT_APPROVED: "The tier would fall; two different people must approve that first (`approve-tier`).",
     Refusal.APPLICATION_MISSING: "No application is on record.",
     Refusal.SCREENING_MISSING: "The application is not screened.",
     Refusal.SCREENING_FAILED: "The application is on the negative list, or misses a minimum standard of its tier.",

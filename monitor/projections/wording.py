@@ -116,6 +116,7 @@ REASONS: dict[Reason, str] = {
     Reason.ASSESSMENT_DUE: "Assessment due",
     Reason.ASSESSMENT_MISSED: "Assessment overdue",
     Reason.EXIT_APPROVED: "Exit approved by one approver",
+    Reason.TIER_APPROVED: "Lower tier approved by one approver",
     Reason.REPORT_ISSUED: "Written proof and exit report issued",
     Reason.PUBLISHED: "Exit report may be published",
     Reason.WITHHELD: "Exit report withheld",

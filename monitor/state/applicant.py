@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 from monitor.charter.application import Application
 from monitor.compile.plan import Plan, unpacked
-from monitor.deadlines.engine import Clocks
+from monitor.deadlines.engine import Clocks, next_due
 from monitor.lifecycle.arrows import NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle
 from monitor.state.acts_once import ActMemory
@@ -32,8 +32,9 @@ APPLICATIONS_BYTES = 4 * 1024 * 1024  # of the open applications of a partition
 class Applicant(Struct, array_like=True, frozen=True, gc=False):
     """A pilot that is not admitted. `standing` is the number of its last record, `at` when (ms) that was received, and
     `applied` when the application was; `hash` is that of the charter that was proposed, or screened. Application and
-    charter are compressed, and empty once the application is closed; `clocks` are its legal deadlines. New fields are
-    appended, with defaults."""
+    charter are compressed, and empty once the application is closed; `clocks` are its legal deadlines, `wait` until
+    when (ms) none is found to be missed, as what was sent during an outage of the monitor may still be unread. New
+    fields are appended, with defaults."""
 
     firm: str
     life: Lifecycle
@@ -45,6 +46,13 @@ class Applicant(Struct, array_like=True, frozen=True, gc=False):
     charter: bytes = b""
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
     clocks: Clocks = Clocks()
+    wait: int | None = None
+
+    @property
+    def due(self) -> int | None:
+        """When its first legal deadline is found to be missed (ms); `None` if none has a due instant."""
+        due = next_due(self.clocks)
+        return None if due is None else max(due, self.wait or due)
 
     @property
     def closed(self) -> bool:

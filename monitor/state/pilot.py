@@ -23,7 +23,7 @@ from monitor.model.rectification_window import RectificationWindow
 from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
-from monitor.state.review import NOT_REVIEWED, Review
+from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
@@ -153,8 +153,8 @@ class PilotState(Struct, gc=False):
     late, and `late_events` how many did; `life` its state in the sandbox; `clocks` its legal deadlines, `clocks_wait`
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
-    of a pilot that runs (`monitor/state/running.py`); `review` what its assessments and exit need; `late_held` what of
-    the late events is not on record yet, by stream."""
+    of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
+    `late_held` what of the late events is not on record yet, by stream."""
 
     id: str
     charter: Charter
@@ -190,6 +190,7 @@ class PilotState(Struct, gc=False):
     running: Running = NOTHING_RUNS
     review: Review = NOT_REVIEWED
     late_held: dict[str, HeldLate] = {}
+    stay: Stay = NO_STAY
 
     @property
     def cycle(self) -> tuple[int, int]:
@@ -200,6 +201,17 @@ class PilotState(Struct, gc=False):
     def began(self) -> int:
         """When the pilot began (ms): at its admission, or at the start of its cycle if it was admitted after that."""
         return min(self.admitted, self.plan.cycle[0])
+
+    @property
+    def loud_at(self) -> int:
+        """When it was last at level escalate or above (ms), or when it began."""
+        return self.began if self.review.loud is None else self.review.loud
+
+    def quiet_for(self, at: int) -> int:
+        """How long (ms) it has run below level escalate at `at` (ms). Pauses do not count: nothing was used in them."""
+        since = self.running.paused_since
+        open_pause = 0 if since is None else max(at - max(since, self.loud_at), 0)
+        return max(at - self.loud_at - self.stay.paused - open_pause, 0)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""

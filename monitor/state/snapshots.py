@@ -40,7 +40,7 @@ from monitor.state.pilot import (
     pack,
     shared_tuple,
 )
-from monitor.state.review import NOT_REVIEWED, Review
+from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
@@ -106,6 +106,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     running: Running | None = None
     review: Review | None = None
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
+    stay: Stay | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -174,6 +175,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         running=s.running or NOTHING_RUNS,
         review=s.review or NOT_REVIEWED,
         late_held=s.late_held,
+        stay=s.stay or NO_STAY,
     )  # fmt: skip
     return pilot, plan
 
@@ -208,6 +210,7 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.running == NOTHING_RUNS else p.running],
         [None if p.review == NOT_REVIEWED else p.review],
         [dict(sorted(p.late_held.items()))],
+        [None if p.stay == NO_STAY else p.stay],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

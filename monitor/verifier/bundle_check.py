@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
@@ -72,6 +73,7 @@ def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reade
         return reader
     keyring = Keyring(reader.anchors, reader.report)
     keyring.policies.add(mine)
+    reader.report.own_policies += [f"{name} (SHA-256 {hashlib.sha256(data).hexdigest()})" for name, data in mine]
     return reader._replace(keyring=keyring)
 
 
@@ -97,7 +99,10 @@ def _entries(
         report.failed("bundle.layout", where, str(error))
         return None
     if root != head.root:
-        message = f"entries {manifest.start} to {manifest.end - 1} are not those of the checkpoint"
+        message = (
+            f"entries {manifest.start} to {manifest.end - 1} do not lead to the root that the checkpoint signs: one of "
+            "them at least, or a hash of the proof, was changed"
+        )
         report.failed("proof.inclusion", where, message)
     else:
         report.passed("proof.inclusion", where)

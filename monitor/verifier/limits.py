@@ -20,7 +20,7 @@ NO_STAMPS = (
 )
 
 
-def missing_anchors(anchors: Anchors) -> list[str]:
+def missing_anchors(anchors: Anchors, report: Report) -> list[str]:
     """One sentence for each trust anchor that was not given, with what it would have shown."""
     missing = []
     if not anchors.log_keys and not anchors.policies:
@@ -30,7 +30,12 @@ def missing_anchors(anchors: Anchors) -> list[str]:
             "an earlier checkpoint or root (--checkpoint, --root): a ledger that was rewritten, or cut at its end "
             "together with its index, could not be told from a sound one"
         )
-    if not anchors.policies and not anchors.witness_keys:
+    if report.own_policies:
+        missing.append(
+            f"the policy (--policy): the one in the bundle was used, {', '.join(report.own_policies)}; compare it with "
+            "the one that both sides agreed on"
+        )
+    elif not anchors.policies and not anchors.witness_keys:
         missing.append(
             "witnesses (--policy, --witness-key): whether others were shown another version of the log was not checked"
         )
@@ -41,6 +46,6 @@ def missing_anchors(anchors: Anchors) -> list[str]:
 
 def conclude(anchors: Anchors, report: Report) -> None:
     """Write the closing lists into the report."""
-    report.missing_anchors = missing_anchors(anchors)
+    report.missing_anchors = missing_anchors(anchors, report)
     stamped = any(r.check == "stamp.signature" and r.outcome is Outcome.PASS for r in report.results)
     report.not_established = [*ALWAYS, *([] if stamped else [NO_STAMPS])]

@@ -68,6 +68,7 @@ class Report:
         self.not_established: list[str] = []
         self.unreadable: list[str] = []
         self.proved_times: list[str] = []
+        self.own_policies: list[str] = []  # of bundles, used for want of one from outside
 
     def passed(self, check: str, subject: str) -> None:
         """Record a pass."""

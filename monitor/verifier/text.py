@@ -1,4 +1,4 @@
-"""The report as text for people: each log, each check, what was not given, what is not established, the verdict."""
+"""The report as text for people: each log, each check, the verdict, what was not given, what is not established."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.verifier.report import Report, Result, Verdict
 WIDTH = 110
 _NAMES = max(map(len, BY_ID))
 _SAYS = {
-    Verdict.VERIFIED: "VERIFIED: every check that could run passed",
+    Verdict.VERIFIED: "VERIFIED: every check that could run passed; read below what they do not show",
     Verdict.FAILED: "FAILED: what was given is not what the monitor recorded, or not complete",
     Verdict.NO_VERDICT: "NO VERDICT: something could not be read, so nothing is said about it",
 }
@@ -71,6 +71,8 @@ def _row(check: str, outcome: Outcome, results: list[Result]) -> Iterator[str]:
 
 
 def _closing(report: Report) -> Iterator[str]:
+    yield ""
+    yield _SAYS[report.verdict]
     for title, sentences in (
         ("Could not be read:", report.unreadable),
         ("Not given, so not checked:", report.missing_anchors),
@@ -81,8 +83,6 @@ def _closing(report: Report) -> Iterator[str]:
             yield title
             for sentence in sentences:
                 yield from _wrapped("-", sentence)
-    yield ""
-    yield _SAYS[report.verdict]
 
 
 def _wrapped(head: str, text: str) -> list[str]:

@@ -122,6 +122,7 @@ MAKERS: dict[Act, Maker] = {
     Act.HOLD: lambda by, state: running_acts.EvidenceHold(**by, reason="x"),
     Act.LIFT_HOLD: lambda by, state: running_acts.HoldLift(**by, reason="x"),
     Act.ASSESS: lambda by, state: exit_acts.Assessing(**by, outcome="continue", reason="x"),
+    Act.APPROVE_TIER: lambda by, state: exit_acts.TierApproval(**by, charter="c" * 64, tier="minimal"),
     Act.APPROVE_EXIT: lambda by, state: exit_acts.ExitApproval(**by),
     Act.TERMINATE: lambda by, state: exit_acts.Termination(**by, basis="art-57", reason="x"),
     Act.ISSUE_REPORT: lambda by, state: exit_acts.ReportIssue(**by, report="a" * 64, proof="b" * 64),

@@ -23,6 +23,7 @@ from monitor.charter.control import (
 from monitor.charter.model_acts import ModelEntry, ModelEntryWithdrawal, Supplier
 from monitor.charter.spec import Authority, Charter, Participant, charter_hash
 from monitor.decide import authority
+from monitor.decide.releasable import missing
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Person
 from monitor.lifecycle.sandbox_acts import (
@@ -206,6 +207,7 @@ class Walk:
             verified = pilot.standing.halt_state.state == "verified"
             self._hold(not pilot.exited or verified, "it left before its stop was verified")
             self._hold(self._releasers() <= self.may_release, "somebody else may release a halt that stands")
+            self._hold(not missing(self.world.state, pilot), "a halt that stands has lost the people of its release")
         if pilot.standing.halted and (not was_halted or released):
             self.people_at_halt, self.may_release = self._people(), self._releasers()
         firm = authority.roles(self.world.state, pilot, "firm", Proved(KEYS["firm"].key_id))

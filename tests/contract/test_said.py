@@ -122,6 +122,7 @@ ROWS = [
     ),
     Row(Reason.ASSESSMENT_DUE, Finding(rule="assessment"), ("Assessment due",)),
     Row(Reason.ASSESSMENT_MISSED, Finding(rule="assessment"), ("Assessment overdue",)),
+    Row(Reason.TIER_APPROVED, Finding(rule="tier", content={"tier": "limited"}), ("Lower tier", "limited"), "act"),
     Row(Reason.EXIT_APPROVED, Finding(rule="exit", content={"outcome": "scale"}), ("Exit approved", "scale"), "act"),
     Row(
         Reason.REPORT_ISSUED,

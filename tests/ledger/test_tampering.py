@@ -32,3 +32,12 @@ def test_tampering_is_refused_by_its_check(
     failed = {check["id"] for check in report["checks"] if check["outcome"] == "fail"}
     expected = {case["check"]} - {""}
     assert (status, failed >= expected, bool(failed)) == (1 if expected else 0, True, bool(expected)), report["checks"]
+
+
+def test_the_readme_shows_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output in the folder's page is that of the shipped case."""
+    monkeypatch.chdir(FOLDER)
+    (case,) = [case for case in SHIPPED if case["name"] == "swapped-evaluation"]
+    assert main(case["arguments"]) == 1
+    page = (FOLDER.parents[3] / "monitor" / "verifier" / "README.md").read_text()
+    assert f"\n{capsys.readouterr().out}```" in page

@@ -37,6 +37,7 @@ from monitor.charter.exit_acts import (
     Recall,
     ReportIssue,
     Termination,
+    TierApproval,
     Withholding,
 )
 from monitor.charter.incident_acts import ChangeNotice, IncidentReportAct, Reclassification
@@ -339,6 +340,7 @@ class Workload:
         kinds: tuple[tuple[type[ControlBase], dict[str, Any]], ...] = (
             (Assessing, {"outcome": "continue", "reason": "r"}),
             (ExitApproval, {}),
+            (TierApproval, {"charter": digest, "tier": "minimal"}),
             (Withdrawal, {"reason": "done"}),
             (Withdrawal, {"reason": "done", "outcome": rng.choice(("scale", "stop"))}),
             (Termination, {"basis": "art-57", "reason": "r"}),

@@ -46,7 +46,7 @@ OF_SANDBOXES = {
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
-    *("graduated", "recalled", "closed"),
+    *("graduated", "recalled", "closed", "tier_approved"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {

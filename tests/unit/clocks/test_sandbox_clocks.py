@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from monitor.charter.control import Submission
+from monitor.charter.control import ApplicationRefusal, Submission
 from monitor.charter.incident_acts import IncidentReportAct, Reclassification
 from monitor.charter.spec import AssessmentSpec
 from monitor.deadlines.durations import Duration, Unit
@@ -15,6 +15,7 @@ from monitor.lifecycle.sandbox_acts import PutClocks
 from monitor.model.clock_record import Change, ClockRecord, ClockState, IncidentClass, Owes
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Level, Reason
+from monitor.state.applicant import applicant_snapshot, restored_applicant
 from tests.unit.engine.test_machine import HOUR
 from tests.unit.lifecycle.applied import application
 from tests.unit.lifecycle.founded import OWN, Founded
@@ -52,6 +53,39 @@ def test_an_application_without_a_decision_is_missed_by_the_authority() -> None:
     (missed,) = clocks(out.decisions, "application-decision")
     assert (missed.change, missed.owed_by) == (Change.MISSED, Owes.AUTHORITY)
     assert out.decisions[-1].reason is Reason.CLOCK_MISSED
+
+
+def after_an_outage() -> tuple[Founded, int]:
+    """An application whose deadline passed while the monitor was down; and that deadline."""
+    world = Founded(admit=None)
+    world.put(Submission(**world.by("firm"), application=application(OWN), charter=OWN))
+    due = world.machine.applicants["p"].due
+    assert due is not None
+    world.machine._journalled = True  # as in a deployment
+    world.machine._partition.state.last_time = due - 60_000
+    assert not clocks(world.machine.time(due + 3 * HOUR).decisions, "application-decision")
+    return world, due
+
+
+def test_a_decision_on_an_application_received_during_an_outage_of_the_monitor_is_in_time() -> None:
+    """Time is read before the refusal that was sent in time: the authority missed nothing."""
+    world, due = after_an_outage()
+    world.at = due - 20_000
+    out = world.put(ApplicationRefusal(**world.by("officer"), reason="r"))
+    (met,) = clocks(out.decisions, "application-decision")
+    assert (met.change, met.late) == (Change.MET, False)
+    assert not clocks(world.machine.time(due + 4 * HOUR).decisions, "application-decision")
+
+
+def test_a_missed_application_is_found_after_an_outage_with_its_own_date() -> None:
+    """The due instant is that of the law; a state that is stored meanwhile waits too."""
+    world, due = after_an_outage()
+    again = restored_applicant(applicant_snapshot(world.machine.applicants["p"]))
+    assert again is not None
+    assert again.due == world.machine.applicants["p"].due
+    found = [c for n in range(60) for c in clocks(world.machine.time(due + 3 * HOUR + n * 20_000).decisions,
+                                                  "application-decision")]  # fmt: skip
+    assert [(c.change, c.at, c.due) for c in found] == [(Change.MISSED, due, due)]
 
 
 def test_the_deadlines_of_incidents_come_from_the_table_of_the_sandbox() -> None:

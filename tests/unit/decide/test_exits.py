@@ -27,6 +27,7 @@ from monitor.charter.exit_acts import (
     Termination,
     Withholding,
 )
+from monitor.charter.running_acts import Grant, PauseRequest, Resumption
 from monitor.charter.spec import AssessmentSpec, Exit, PowerSpec, canonical_charter
 from monitor.lifecycle.names import Outcome, State
 from monitor.model.assessment import Assessment
@@ -92,6 +93,31 @@ def test_a_pilot_with_evidence_two_approvals_and_answered_conditions_exits_with_
     assert entry.record()["finding"]["assessment"] == msgspec.json.decode(msgspec.json.encode(numbers))
     assert entry.record()["finding"]["content"] == {"outcome": "scale", "advised": "scale"}
     assert {text.text for text in texts} == {"anna", "it works"}
+
+
+def test_a_pause_does_not_count_as_quiet_time() -> None:
+    """Neither one that is open nor one that ended; only time since the pilot was last loud is left out."""
+    made, day = bench(hours=2), T0 + 2 * HOUR
+    made.act(Override(id="loud", pilot="p", author="anna", level="escalate", reason="r"), day)
+    made.act(Override(id="calm", pilot="p", author="anna", level="normal", reason="r"), day)
+    assert not do(made, PauseRequest, day + HOUR, "firm", reason="r").rejected
+    assert not do(made, Grant, day + HOUR).rejected
+    assert quiet(made, day + 11 * HOUR) == HOUR
+    assert not do(made, Resumption, day + 21 * HOUR, "firm").rejected
+    assert quiet(made, day + 22 * HOUR) == 2 * HOUR
+    pilot = restore(snapshot(made.machine.pilots["p"]))[0]
+    assert pilot.quiet_for(day + 22 * HOUR) == 2 * HOUR
+    made.act(Override(id="loud-2", pilot="p", author="anna", level="escalate", reason="r"), day + 22 * HOUR)
+    made.act(Override(id="calm-2", pilot="p", author="anna", level="normal", reason="r"), day + 23 * HOUR)
+    assert quiet(made, day + 24 * HOUR) == HOUR
+
+
+def quiet(made: Bench, at: int) -> int:
+    """The quiet time that an assessment computes."""
+    do(made, Assessing, at, outcome="continue", reason="r")
+    numbers = last(made, Reason.ASSESSED).finding.assessment
+    assert isinstance(numbers, Assessment)
+    return numbers.quiet
 
 
 def test_scale_is_refused_with_what_is_missing() -> None:

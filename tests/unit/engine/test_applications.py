@@ -313,7 +313,7 @@ def test_an_amendment_needs_the_signature_of_the_firm_on_its_hash() -> None:
     assert world.amended(new).decisions
     lower = structs.replace(new, version=3, tier="minimal")
     assert not any(d.reason is Reason.AMENDED for d in world.amended(lower).decisions)
-    assert why(world) == "approval_missing"
+    assert why(world) == "tier_not_approved"
 
 
 def test_what_applications_and_sandbox_hold_is_typed() -> None:

@@ -218,8 +218,10 @@ def test_a_key_added_while_a_halt_stands_does_not_count_for_it() -> None:
 
 
 def test_a_removed_person_loses_the_right_at_once_and_regains_it() -> None:
-    """An approval that was given before does not count any more; the same person put back may act again."""
-    world = Founded()
+    """An approval that was given before does not count any more; the same person put back may act again. A third
+    approver of the time of the halt lets one be removed."""
+    third = Person("approver-3", (Role.APPROVER,), AUTHORITY, (Signer(bytes([93]) * 32).public,))
+    world = Founded(structs.replace(SANDBOX, people=(*SANDBOX.people, third)))
     rectified(world)
     assert world.put(Approval(**world.by("approver-1"))).decisions
     world.change(PutPerson(ANNA))

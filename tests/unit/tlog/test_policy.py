@@ -188,6 +188,14 @@ def test_a_wrong_policy_names_its_line(case: str) -> None:
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0D, 0x1B, 0x7F])
+def test_control_characters_are_refused_in_comments_too(byte: int) -> None:
+    """What another parser could take for the end of a line may not stand anywhere."""
+    with pytest.raises(BadFormat, match=f"0x{byte:02x}") as caught:
+        parse_policy(f"witness a {A}\n".encode() + b"# x" + bytes([byte]) + b"quorum none\nquorum a\n")
+    assert caught.value.line == 2
+
+
 def test_names_are_compared_byte_by_byte() -> None:
     """Bytes that are no UTF-8 are allowed in names; two names are equal if their bytes are."""
     text = b"witness \xff\xfe " + A.encode() + b"\nwitness K\xe2\x84\xaa " + B.encode() + b"\nquorum \xff\xfe\n"

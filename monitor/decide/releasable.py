@@ -1,0 +1,66 @@
+"""Whether a halt that stands can still be released by the people of a configuration. Pure.
+
+Under a halt only those count who held their right when it began (`monitor/lifecycle/tenure.py`). So a change that takes
+it from too many of them would leave a halt without the people of its release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monitor.decide.authority import APPROVERS, responsible, sandbox_for
+from monitor.errors import ControlRefused
+from monitor.lifecycle.acts import Role, evaluation_counts
+from monitor.lifecycle.sandbox import Person
+from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.tenure import authorities_needed, roles_since
+from monitor.model.refusals import Refusal
+from monitor.model.signing import Trusted
+from monitor.state.pilot import PilotState
+
+
+def check_releasable(before: SandboxState, after: SandboxState, pilots: Iterable[PilotState]) -> None:
+    """Raises ControlRefused where a halt of one of these pilots can be released under `before` and not under `after`:
+    it names the pilot, what it would lack, and what to do."""
+    for pilot in pilots:
+        if not pilot.standing.halted or pilot.exited:
+            continue
+        lacked = missing(before, pilot)
+        lacks = [what for what in missing(after, pilot) if what not in lacked]
+        if lacks:
+            words = (
+                f"{pilot.id} is halted, and its release would have no {', no '.join(lacks)} any more who held the role "
+                f"when the halt began; release it or end its stay first, or leave them in the configuration"
+            )
+            raise ControlRefused("people", Refusal.HALT_STANDS, words)
+
+
+def missing(state: SandboxState, pilot: PilotState) -> list[str]:
+    """Of which people too few remain for the release of the halt of a pilot; nothing where roles come from its
+    charter."""
+    sandbox = sandbox_for(state, pilot)
+    if sandbox is None:
+        return []
+    names, since = responsible(pilot.charter), pilot.standing.since
+    found: dict[Role, list[Person]] = {}
+    for person in sandbox.people:
+        if person.authority and person.authority not in names:
+            continue
+        for role in _held(state, person, since):
+            found.setdefault(role, []).append(person)
+    approvers = found.get(Role.APPROVER, [])
+    needed = min(authorities_needed(state.tenure, pilot.charter.tier, since), len(pilot.charter.authorities))
+    lacks = [] if found.get(Role.OFFICER) else ["officer"]
+    if len(approvers) < APPROVERS:
+        lacks.append(f"{APPROVERS} approvers")
+    elif len({one.authority for one in approvers}) < needed:
+        lacks.append(f"approvers of {needed} authorities")
+    if not found.get(Role.EVALUATOR) and not evaluation_counts({Role.FIRM}, pilot.charter.tier):
+        lacks.append("evaluator")
+    return lacks
+
+
+def _held(state: SandboxState, person: Person, since: int) -> frozenset[Role]:
+    """The roles of a person that were held when the halt began, with some key that was held then."""
+    keys = Trusted(person.keys).ids if person.keys else ("",)
+    return frozenset(role for key in keys for role in roles_since(state.tenure, person, key, since))
