@@ -44,6 +44,7 @@ class PilotLogs:
 
     def __init__(self, ledgers: Path, directory: Path, key: LogKey, files: DurableBatch) -> None:
         self._ledgers, self._directory, self._key, self._files = ledgers, directory, key, files
+        self._names: dict[LogName, str] = {}
         self._shown: dict[str, int] = {}  # log -> entries of its visible checkpoint
         self._roots: dict[str, bytes] = {}  # log -> root of the checkpoint that was visible when it was opened
         self._lacking: set[str] = set()  # logs whose newest checkpoint lacks its quorum
@@ -67,8 +68,8 @@ class PilotLogs:
 
     def grow(self, heads: Mapping[LogName, Head], leaves: AuthorityLeaves) -> Iterator[Grown]:
         """Grow each log that shows less than its ledger holds; its tiles are in the batch when it is yielded."""
-        for name, head in sorted(heads.items()):
-            log = log_name(name)
+        for name, head in heads.items():
+            log = self._names.get(name) or self._names.setdefault(name, log_name(name))
             if log not in self._shown:
                 self._shown[log] = self._read_shown(log)
             if self._shown[log] == head.size and log in self._checked:

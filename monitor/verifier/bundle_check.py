@@ -6,9 +6,10 @@ import hashlib
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
-from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.errors import TlogError
 from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
+from monitor.tlog.note import parse_note
 from monitor.tlog.proof import parse_proof
 from monitor.verifier import bundle as layout
 from monitor.verifier.authority import Leaf, leaf_bytes
@@ -16,9 +17,10 @@ from monitor.verifier.bundle import Manifest
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
-from monitor.verifier.published import Reader
+from monitor.verifier.published import LEAF_PROOF, Reader, check_log
 from monitor.verifier.report import Subject
 from monitor.verifier.stamp_files import check_stamp
+from monitor.verifier.stores import Store, Unreadable
 
 
 def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
@@ -47,6 +49,27 @@ def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
     followed = _entries(manifest, files, head, where, reader)
     _authority(files, head, where, reader)
     return followed
+
+
+def check_one_log(store: Store, log: str, reader: Reader) -> dict[str, Followed]:
+    """Check one published log, of which the reader may see no other, with the proof that is published next to it."""
+    where = f"{store.where}/{log}"
+    try:
+        followed = check_log(store, log, reader)
+        raw, proof = store.read(f"{log}/checkpoint"), store.read(f"{log}/{LEAF_PROOF}")
+    except Unreadable as error:
+        reader.report.no_verdict(str(error))
+        return {}
+    if followed is None or raw is None:
+        return {}
+    head = parse(parse_note(raw).text)
+    if log == AUTHORITY:
+        pass
+    elif proof is None:
+        reader.report.not_run("authority.contains", where, f"{LEAF_PROOF} does not lie next to the checkpoint")
+    else:
+        _authority({layout.LEAF: proof}, head, where, reader)
+    return {log: followed}
 
 
 def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:

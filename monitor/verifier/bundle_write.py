@@ -18,10 +18,9 @@ from monitor.verifier import bundle as layout
 from monitor.verifier.authority import Leaf, leaf_bytes
 from monitor.verifier.bundle import Manifest
 from monitor.verifier.keyring import AUTHORITY
+from monitor.verifier.published import LEAF_PROOF
 from monitor.verifier.stamp_files import NAMES
 from monitor.verifier.stores import Store
-
-LEAF_PROOF = "authority.tlog-proof"
 
 
 class NoBundle(Exception):

@@ -20,6 +20,7 @@ from monitor.verifier.stores import Store, Unreadable
 from monitor.verifier.tiles import LogTiles, Missing
 
 NEWEST_STAMPS = 100  # of a publication are checked; one proves the time of all that is before it
+LEAF_PROOF = "authority.tlog-proof"  # next to the checkpoint of each pilot log
 REPORT_EVERY = 4096  # entries between two calls of progress
 
 
@@ -53,6 +54,11 @@ def check_published(store: Store, reader: Reader) -> dict[str, Followed]:
     except Unreadable as error:
         reader.report.no_verdict(str(error))
     return found
+
+
+def check_log(store: Store, log: str, reader: Reader) -> Followed | None:
+    """Check one pilot log without the authority log. Raises Unreadable."""
+    return _pilot_log(store, log, None, reader, [])
 
 
 def _authority(store: Store, reader: Reader) -> History | None:

@@ -10,7 +10,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
-from monitor.verifier.stores import is_url
+from monitor.verifier.stores import Unreadable, is_url
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
@@ -48,7 +48,11 @@ def _signed(inputs: Sequence[str], anchors: Anchors) -> bool:
 
 
 def _published(name: str) -> bool:
-    return is_url(name) or name.endswith(".zip") or any(Path(name).glob("*/checkpoint"))
+    """Whether this is a URL, a bundle, a publication or one log of it; a directory with ledgers is one of a notary."""
+    path = Path(name)
+    if is_url(name) or not path.is_dir():
+        return is_url(name) or name.endswith(".zip")
+    return not any(path.glob("*.ledger")) and (any(path.glob("*/checkpoint")) or (path / "checkpoint").is_file())
 
 
 class _Logs:
@@ -71,19 +75,23 @@ class _Logs:
 
     def check(self, name: str) -> None:
         """Check such an input."""
-        from monitor.verifier.bundle_check import check_bundle
+        from monitor.verifier.bundle_check import check_bundle, check_one_log
         from monitor.verifier.published import check_published
         from monitor.verifier.stores import open_store
 
-        if is_url(name) or not Path(name).is_file():
-            self._followed |= check_published(open_store(name), self._reader)
-            return
         try:
-            raw = Path(name).read_bytes()
-        except OSError as error:
-            self._reader.report.no_verdict(f"{name}: {error.strerror}")
+            raw = b"" if is_url(name) or not Path(name).is_file() else Path(name).read_bytes()
+            store = open_store(name)
+            one = not raw and store.read("checkpoint") is not None
+        except (OSError, Unreadable) as error:
+            self._reader.report.no_verdict(f"{name}: {getattr(error, 'strerror', None) or error}")
             return
-        if followed := check_bundle(raw, name, self._reader):
+        if one:
+            parent, _, log = name.rstrip("/").rpartition("/")
+            self._followed |= check_one_log(open_store(parent or "."), log, self._reader)
+        elif not raw:
+            self._followed |= check_published(store, self._reader)
+        elif followed := check_bundle(raw, name, self._reader):
             self._followed[name] = followed
 
     def sizes(self, path: Path) -> set[int]:

@@ -14,17 +14,20 @@ from click.testing import CliRunner
 from monitor.cli.ledger import ledger
 from monitor.notary.encoding import encode
 from monitor.publication.log_key import AUTHORITY, log_name
+from monitor.tlog.keys import KeyType, Verifier
 from monitor.tlog.merkle import leaf_hash, root
+from monitor.tlog.note import parse_note
 from monitor.verifier import package
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.bundle import outside, range_root
 from monitor.verifier.bundle_write import NoBundle, make_bundle
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
-from tests.ledger.made_log import KEY, MadeStore, policy, published
+from tests.ledger.made_log import KEY, ORIGIN, MadeStore, policy, published
 from tests.ledger.tampering import PILOT, VERIFIER, record
 
 VKEY = KEY.verifier(AUTHORITY).vkey
+BASE = Verifier(ORIGIN, KeyType.ED25519, KEY.verifier(AUTHORITY).public)
 TRIES = 150
 
 
@@ -86,6 +89,19 @@ def test_an_earlier_checkpoint_of_the_log_is_compared_where_the_bundle_allows(st
         assert report.verdict is Verdict.VERIFIED
         (found,) = [row for row in report.by_check() if row[0] == "anchor.checkpoint"]
         assert found[1].value == outcome
+
+
+def test_a_policy_of_the_sandbox_governs_all_of_its_logs(store: MadeStore, tmp_path: Path) -> None:
+    """A policy that names the key of the sandbox demands its witnesses of the pilot log and of the authority log."""
+    of_all = policy().replace(KEY.verifier(AUTHORITY).vkey.encode(), BASE.vkey.encode())
+    report = verified(bundle(store), tmp_path / "one.zip", policies=(("policy", of_all),))
+    assert report.verdict is Verdict.VERIFIED
+    assert sum(result.check == "policy.satisfied" for result in report.results) == 2
+    lacking = dict(store.files)
+    note = parse_note(lacking[f"{AUTHORITY}/checkpoint"])
+    lacking[f"{AUTHORITY}/checkpoint"] = note._replace(signatures=note.signatures[:2]).data
+    report = verified(bundle(MadeStore(lacking)), tmp_path / "one.zip", policies=(("policy", of_all),))
+    assert {result.check for result in report.failures} == {"policy.satisfied"}
 
 
 def test_the_command_writes_a_bundle_that_the_file_of_the_verifier_checks(store: MadeStore, tmp_path: Path) -> None:

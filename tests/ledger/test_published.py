@@ -78,6 +78,15 @@ def test_a_url_is_verified_like_the_directory(copy: Path, served: str) -> None:
     assert len(report.subjects) == 3
 
 
+def test_one_log_is_verified_without_the_others(copy: Path, served: str) -> None:
+    """A firm may see its own log only: the proof next to it leads to the authority log."""
+    (log,) = (path.parent.name for path in copy.glob("published/p-1-*/checkpoint"))
+    for name in (str(copy / "published" / log), f"{served}/{log}"):
+        report = verify_all([name], Anchors(log_keys=(VKEY,)))
+        assert report.verdict is Verdict.VERIFIED, report.failures
+        assert {"authority.contains", "tile.hash", "checkpoint.root"} <= passed(report)
+
+
 def test_a_server_that_does_not_answer_gives_no_verdict(served: str) -> None:
     """What cannot be read is neither right nor wrong."""
     report = verify_all([served.rpartition(":")[0] + ":1"], Anchors(log_keys=(VKEY,)))

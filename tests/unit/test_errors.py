@@ -41,7 +41,8 @@ def defined() -> tuple[dict[str, str], set[str]]:
         tree |= more
         grown = bool(more)
     builtin = {"Exception", "ValueError", "OSError", "RuntimeError", "KeyError"}
-    outside = {name for name, of in bases if set(of) & builtin} - {ROOT}
+    # A private one never leaves its module.
+    outside = {name for name, of in bases if set(of) & builtin and not name.startswith("_")} - {ROOT}
     del tree[ROOT]
     return tree, outside
 

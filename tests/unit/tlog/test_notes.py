@@ -7,7 +7,7 @@ import pytest
 from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.checkpoint_note import open_checkpoint, sign_checkpoint
 from monitor.tlog.errors import BadFormat, SignatureFault, SignatureRefused
-from monitor.tlog.keys import KeyType, Signer, parse_skey, parse_vkey
+from monitor.tlog.keys import KeyType, Signer, Verifier, parse_skey, parse_vkey, signature_time
 from monitor.tlog.note import parse_note, sign_note, verify_note
 
 # The example of Go's golang.org/x/mod/sumdb/note.
@@ -92,3 +92,71 @@ def test_a_checkpoint_has_one_spelling(text: str, line: int | None) -> None:
     with pytest.raises(BadFormat) as caught:
         parse(text)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (NEUMANN_VKEY, "does not begin with PRIVATE"),
+        (NEUMANN_SKEY.replace("c74f20a3", "c74f20a4"), "key id"),
+        (NEUMANN_SKEY.replace("Peter", "Pete r"), "key name"),
+        (NEUMANN_SKEY[:-4], "bytes instead of 32"),
+        (NEUMANN_SKEY[:-1], "base64"),
+        (NEUMANN_SKEY + "=", "base64"),
+        (NEUMANN_SKEY.replace("+AYE", "+/YE"), "unknown type"),
+        ("PRIVATE+KEY+PeterNeumann", "no key"),
+        ("PRIVATE+KEY+PeterNeumann+c74f20a3+", "unknown type"),
+    ],
+)
+def test_a_damaged_private_key_is_refused_without_being_shown(text: str, problem: str) -> None:
+    """The message says what is wrong, and repeats nothing of the key."""
+    with pytest.raises(BadFormat, match=problem) as caught:
+        parse_skey(text)
+    assert "EKFALVFGyNhPJEMzD1QIDr" not in str(caught.value)
+
+
+def test_a_wrong_public_key_names_its_line() -> None:
+    """Where a key stands in a file, the message has the line, whatever part of the key is wrong."""
+    for text in ("a b+c74f20a3+AAAA", "name", "name+c74f20a3+AA", NEUMANN_VKEY.replace("c7", "C7"), NEUMANN_VKEY + "="):
+        with pytest.raises(BadFormat) as caught:
+            parse_vkey(text, line=3)
+        assert caught.value.line == 3
+
+
+@pytest.mark.parametrize("signer", [WITNESS, QUANTUM], ids=["Ed25519", "ML-DSA-44"])
+def test_a_time_that_no_cosignature_can_have_is_refused(signer: Signer) -> None:
+    """A time above 2^63 - 1, or a signature that is cut, is a wrong signature, not another kind of error."""
+    good = signer.sign(HEAD.text, 1)
+    for bad in ((2**63).to_bytes(8, "big") + good[8:], good[:-1], good[:7], b"", good + b"\0"):
+        with pytest.raises(SignatureRefused) as caught:
+            signer.verifier.verify(HEAD.text, bad)
+        assert caught.value.fault is SignatureFault.WRONG
+    with pytest.raises(SignatureRefused):
+        signature_time(good[:7])
+
+
+def test_a_key_that_carries_a_time_signs_with_one_and_others_without() -> None:
+    """A missing time, or one that would not be signed, is an error of the caller."""
+    for signer, time in ((LOG, 1), (WITNESS, None), (QUANTUM, None)):
+        with pytest.raises(ValueError, match="time"):
+            signer.sign(HEAD.text, time)
+    with pytest.raises(ValueError, match="signers"):
+        sign_note(HEAD.text, [])
+
+
+def test_the_first_signature_of_a_key_is_kept() -> None:
+    """Adding cosignatures to a note twice changes nothing; the order stays."""
+    note = sign_checkpoint(HEAD, [LOG, WITNESS], time=1)
+    later = sign_checkpoint(HEAD, [WITNESS, QUANTUM], time=2).signatures
+    merged = note.adding(later)
+    assert merged.signatures == (*note.signatures, later[1])
+    assert merged.adding(later) == merged
+
+
+def test_keys_are_equal_by_name_type_and_bytes() -> None:
+    """The same bytes under another name or type are another key."""
+    key = WITNESS.verifier
+    assert parse_vkey(key.vkey) == key
+    assert len({key, Verifier("other", key.kind, key.public), Verifier(key.name, KeyType.ED25519, key.public)}) == 3
+    assert key != key.vkey
+    assert "w" * 8 not in repr(WITNESS)
