@@ -13,6 +13,7 @@ from monitor.stamps.client import StampClient
 from monitor.stamps.roots import Roots
 from monitor.stamps.stamper import BackgroundStamper, StampCounts
 from monitor.stamps.store import StampStore
+from monitor.tlog.errors import TlogError
 from monitor.tlog.keys import Signer
 from monitor.tlog.policy import Policy
 from monitor.witness.client import Outcome
@@ -58,5 +59,17 @@ def connected(settings: PublicationSettings, ledgers: Path, metrics: Metrics) ->
             stores,
             counts=StampCounts(metrics.stamp_failed, metrics.unstamped),
         )
+        _stamp_visible(settings, stores[0], stamper)
         settings = structs.replace(settings, stamper=stamper)
     return settings
+
+
+def _stamp_visible(settings: PublicationSettings, stored: StampStore, stamper: BackgroundStamper) -> None:
+    """Stamp what was published last before the end of the process before, unless it is stamped."""
+    try:
+        note = (settings.directory / AUTHORITY / "checkpoint").read_bytes()
+        size = settings.key.opened(AUTHORITY, note).size
+    except (OSError, TlogError):  # nothing is published yet, or the first round will refuse to sign after it
+        return
+    if size not in stored.sizes():
+        stamper.stamp(settings.key.authority, note)

@@ -44,6 +44,7 @@ PATHS = (
     "/pilot/{p}", "/charter/{p}", "/api/board.json", "/board.css", "/board.js", "/v1/{p}", "/{p}", "//", "*",
     "http://evil/{p}", "http://[::1", "/v1//telemetry", "/./live", "/%2flive", "?", "", "/v1/commands/{p}/{p}",
     "localhost:80",
+    "/publication/{p}/checkpoint", "/publication/authority/checkpoint", "/publication/authority/tile/0/{p}",
 )
 QUERIES = (
     "after", "seen", "wait", "limit", "offset", "id", "nonce", "level", "words", "sort", "x",

@@ -19,6 +19,8 @@ from monitor.http_server.in_thread import Page, PagesInThread
 from monitor.http_server.limits import ServerLimits
 from monitor.logs import set_up
 from monitor.projections.metrics import CONTENT_TYPE, Metrics
+from monitor.publication.log_key import LogKey
+from monitor.publication.publisher import PublicationSettings
 from monitor.simulation.fleet import Fleet
 from tests.security.gateway_bench import bench
 from tests.security.http_tools import board
@@ -34,7 +36,9 @@ async def serve(directory: Path) -> None:
     start = time.time_ns() // 1_000_000
     fleet = Fleet(1, pilots=2, scenarios=["calm"], start=start, hours=1, period="1h")
     charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
-    monitor, metrics = Monitor(directory, port=0, charters=charters, limits=UNHURRIED), Metrics()
+    published = PublicationSettings(directory=directory / "published", key=LogKey("sandbox.example", bytes(32)))
+    monitor = Monitor(directory, port=0, charters=charters, limits=UNHURRIED, publishing=(published, 1.0))
+    metrics = Metrics()
     await monitor.start()
     found: dict[str, Page] = {
         "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),

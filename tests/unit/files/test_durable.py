@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.files.durable import append_synced, create_file, replace_file
+from monitor.files.durable import DurableBatch, append_synced, create_file, replace_file
 from monitor.files.key_file import new_key
 from monitor.files.lock import try_lock, wait_lock
 
@@ -100,3 +100,59 @@ def test_a_lock_has_one_holder_until_it_is_closed(tmp_path: Path) -> None:
     again = try_lock(tmp_path / "lock")
     assert again is not None
     os.close(again)
+
+
+@pytest.mark.parametrize("number", [2, 40])
+def test_a_batch_syncs_all_bytes_before_any_name_and_all_names_before_it_returns(
+    tmp_path: Path, calls: list[str], number: int
+) -> None:
+    """Few files are synced one by one, many from several threads: the order of the three steps is the same."""
+    batch = DurableBatch(tmp_path)
+    for each in range(number):
+        batch.write(tmp_path / "a" / f"{each % 2}" / f"{each}", b"%d" % each)
+    assert calls == []
+    assert not list(tmp_path.glob("a/*/[0-9]"))
+    batch.commit()
+    assert calls[:number] == ["fsync file"] * number
+    assert sorted(calls[number : 2 * number]) == sorted(f"replace {each}" for each in range(number))
+    # a/0, a/1, a, and the directory in which a was made
+    assert calls[2 * number :] == ["fsync directory"] * 4
+    assert (tmp_path / "a/1/1").read_bytes() == b"1"
+    calls.clear()
+    batch.commit()
+    assert calls == []
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_failed_batch_can_be_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """The old content stays where the new one has no name yet, and no temporary file is left."""
+    (tmp_path / "x").write_bytes(b"old")
+    batch = DurableBatch(tmp_path)
+    batch.write(tmp_path / "x", b"new")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, failing, full)
+        with pytest.raises(OSError, match="no space"):
+            batch.commit()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    batch.commit()  # nothing is left of the failed one
+    assert (tmp_path / "x").read_bytes() == b"old"
+    batch.write(tmp_path / "x", b"new")
+    batch.commit()
+    assert (tmp_path / "x").read_bytes() == b"new"
+
+
+def test_a_directory_that_was_removed_meanwhile_is_made_again_after_the_failure(tmp_path: Path) -> None:
+    batch = DurableBatch(tmp_path)
+    batch.write(tmp_path / "a" / "x", b"1")
+    batch.commit()
+    (tmp_path / "a" / "x").unlink()
+    (tmp_path / "a").rmdir()
+    with pytest.raises(FileNotFoundError):
+        batch.write(tmp_path / "a" / "x", b"2")
+    batch.write(tmp_path / "a" / "x", b"2")
+    batch.commit()
+    assert (tmp_path / "a" / "x").read_bytes() == b"2"

@@ -147,6 +147,19 @@ def test_a_stamp_comes_with_the_checkpoint_and_outlives_the_published_folder(tmp
     assert store.read(1) == files
 
 
+def test_what_was_published_last_before_a_stop_is_stamped_after_the_restart(tmp_path: Path) -> None:
+    """The process ended before the stamp was due: the next one stamps the visible checkpoint, without a new entry."""
+    authority = TimestampAuthority(tmp_path / "tsa")
+    world = World(tmp_path / "w")
+    world.enter(1, 2)
+    world.round()
+    settings = published_with(world, Outside(stamp_url=authority.url, stamp_roots=[authority.root]))
+    store = StampStore(world.published / AUTHORITY / "stamp")
+    soon(lambda: store.sizes() == [1])
+    settings.stamper.close()
+    authority.stop()
+
+
 def test_stamps_never_hold_up_a_round(tmp_path: Path) -> None:
     """An authority that does not answer: the checkpoint is visible, and what waits for a stamp is reported."""
     world, metrics = World(tmp_path / "w"), Metrics()

@@ -128,6 +128,21 @@ def test_what_is_refused_and_changes_nothing(
     cosigned(witness.add(LOG.request(10, 20)), NOTE)
 
 
+def test_no_changed_byte_of_a_request_is_cosigned(start: Callable[..., Witness]) -> None:
+    """Each byte of a good request, changed in one bit, cut off and doubled: refused, and the good one is cosigned."""
+    witness, good = start(), LOG.request(10, 20)
+    cosigned(witness.add(LOG.request(0, 10)), LOG.note(10))
+    for at in range(len(good)):
+        for bad in (
+            good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :],
+            good[:at],
+            good[:at] + good[at - 1 :],
+        ):
+            if bad != good:
+                assert witness.add(bad).answer is not AddAnswer.COSIGNED, bad
+    cosigned(witness.add(good), NOTE)
+
+
 def test_a_proof_from_nothing_must_be_empty(start: Callable[..., Witness]) -> None:
     """422: hashes with old size 0, for a witness that has cosigned nothing."""
     assert start().add(request(0, [bytes(32)], NOTE)).answer is AddAnswer.BAD_PROOF
