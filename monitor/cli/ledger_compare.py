@@ -157,8 +157,14 @@ class _Source:
     def name(self, appeal: Appeal) -> None:
         """Name what is known of the input after it was read."""
         mine = program_id()
-        if self.program and self.program != mine:
-            appeal.name(Cause.PROGRAM_VERSION, f"the history was exported by {self.program}, this is {mine}")
+        theirs = self.program if appeal.earliest is None else self.program_at(appeal.earliest)
+        if theirs and theirs != mine:
+            since = "" if appeal.earliest is None else f" at {stamp(appeal.earliest)}, where the differences begin"
+            appeal.name(Cause.PROGRAM_VERSION, f"the history is of {theirs}{since}; this is {mine}")
+
+    def program_at(self, at: int) -> str:
+        """The program that decided at `at` (ms); "" if it is not known."""
+        return self.program
 
 
 class _History(_Source):
@@ -172,6 +178,9 @@ class _History(_Source):
             yield from step.commands
             yield from (one for one in step.evidence if isinstance(one, Evidence))
         self.until = self._run.received
+
+    def program_at(self, at: int) -> str:
+        return self._run.program_at(at)
 
     def name(self, appeal: Appeal) -> None:
         super().name(appeal)

@@ -237,6 +237,12 @@ class OfHistory(Run):
     def events(self) -> int:
         return self._replay.events
 
+    def program_at(self, at: int) -> str:
+        """The program that recorded what was decided at `at` (ms), as far as the replay has come; else what exported
+        it."""
+        before = [program for since, program in self._replay.programs if since <= at]
+        return (before[-1] if before else "") or self.program
+
     def steps(self) -> Iterator[Outputs]:
         with self.path.open("rb") as file:
             yield from self._replay.steps(decode(self._lines(file), self.sums))

@@ -15,6 +15,7 @@ import msgspec
 from monitor.embedded.store import Store, tick
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken
+from monitor.files.program import program_id
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import RULES, Claim, Evidence, JournalEntry, Outputs, Position, Record
 
@@ -51,7 +52,14 @@ class SqliteLog:
             epoch, through, watermark = db.execute("SELECT epoch, through, watermark FROM owner").fetchone()
             epoch += 1
             db.execute("UPDATE owner SET epoch = ?", (epoch,))
-            claim = Claim(epoch, self._owner, self._admitters, open_mode=self._open_mode, rules=RULES)
+            claim = Claim(
+                epoch,
+                self._owner,
+                self._admitters,
+                open_mode=self._open_mode,
+                rules=RULES,
+                program=program_id(),
+            )
             _append(db, claim, self._store.clock())
             at = Position() if watermark is None else _POSITIONS.decode(watermark)
             return Recovery(

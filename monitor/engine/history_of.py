@@ -69,7 +69,13 @@ class PilotSelection:
             self._authority.claim(entry)
             yield from self._times.flush()
             # Host names and the names of other firms are confidential.
-            kept = Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode, rules=entry.rules)
+            kept = Claim(
+                entry.epoch,
+                admitters=entry.admitters,
+                open_mode=entry.open_mode,
+                rules=entry.rules,
+                program=entry.program,
+            )
             yield structs.replace(line, entry=kept)
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))

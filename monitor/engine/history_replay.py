@@ -31,7 +31,8 @@ class HistoryReplay:
     """One pass over the lines of a file, which may hold several partitions.
 
     `charters` are those in force by pilot, `headers` and `ends` what the parts say of themselves, `received` is the
-    moment (ms) that has been reached, `events` how many valid events have been stepped.
+    moment (ms) that has been reached, `events` how many valid events have been stepped, `programs` the programs that
+    recorded it, each with its beginning (ms); "" where it is not known.
     """
 
     def __init__(self, *, batch: int = BATCH, fast_path: bool = True) -> None:
@@ -45,6 +46,7 @@ class HistoryReplay:
         self.headers: list[Header] = []
         self.ends: list[EndLine] = []
         self.received = 0
+        self.programs: list[tuple[int, str]] = []
 
     @property
     def events(self) -> int:
@@ -110,6 +112,7 @@ class HistoryReplay:
     def _journal(self, line: JournalLine) -> Outputs:
         entry = line.entry
         if isinstance(entry, Claim):
+            self.programs.append((line.received, entry.program or ""))
             self._machine.take_claim(entry)
         elif isinstance(entry, TimeRead):
             return self._machine.time(line.received, unbroken=line.unbroken)

@@ -22,6 +22,7 @@ from monitor.access.kafka_login import access
 from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
+from monitor.files.program import program_id
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.journal_records import fruitless_claims
 from monitor.kafka.output_lines import Line, OutputLines
@@ -326,7 +327,8 @@ class KafkaLog:
 
     async def _claim_entry(self, owners: dict[str, str], reached: dict[str, int]) -> Claim:
         start = OwnerStart(reached, self._settings.process)
-        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES, start=start)
+        owner, admitters = self._settings.owner, self._settings.admitters
+        claim = Claim(self.epoch, owner, admitters, owners, rules=RULES, start=start, program=program_id())
         if self._settings.signer is None:
             return claim
         # Every older owner is fenced: what is written after these ends without a signature is not the monitor's.

@@ -223,7 +223,8 @@ class Claim(Struct, frozen=True, tag="claim"):
     that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
     `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
     record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
-    decides as the owner did.
+    decides as the owner did. `program` is the program of the owner (`monitor.files.program`): another one may decide
+    otherwise.
     """
 
     epoch: int
@@ -234,6 +235,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     signed_from: dict[str, int] | UnsetType = UNSET
     rules: int | UnsetType = UNSET  # left out of older claims
     start: OwnerStart | UnsetType = UNSET
+    program: str | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):

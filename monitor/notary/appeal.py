@@ -142,6 +142,7 @@ class Appeal:
         self.first: Judged | None = None  # difference, by the number of the decision
         self.not_compared: dict[str, int] = {}
         self._found: dict[Cause, str] = {}
+        self.earliest: int | None = None  # moment of a difference (ms)
         self.observations = 0  # that are not the same
         self.same_observations: int | None = None  # `None`: the ledger has none
         self._common_acts = False  # whether one act stands on both sides
@@ -172,6 +173,7 @@ class Appeal:
     def observed(self, one: Observed) -> None:
         """Take an observation that is not the same."""
         self.observations += 1
+        self._at(one.end)
         at = f"{one.period.indicator}{f', {one.period.segment}' if one.period.segment else ''} of {one.pilot}"
         values = ", ".join(f"{d.field} ledger {d.recorded}, replay {d.replayed}" for d in one.differences)
         words = f"first: {at} in the period that ends {stamp(one.end)}: {values or f'{one.verdict} in the ledger'}"
@@ -243,6 +245,8 @@ class Appeal:
         self.counts[judged.verdict] += 1
         if judged.verdict in DIFFERING and (self.first is None or judged.standing < self.first.standing):
             self.first = judged
+        if judged.verdict in DIFFERING:
+            self._at(judged.at)
         if judged.verdict is Verdict.DIFFERENT:
             self._name_fields(judged)
         elif judged.verdict in (Verdict.MISSING, Verdict.EXTRA):
@@ -252,6 +256,9 @@ class Appeal:
             words = f"its last entry of {judged.pilot} is {self._last[judged.pilot]}; replayed after it: {_of(judged)}"
             self._found.setdefault(Cause.LEDGER_ENDS_EARLIER, words)
         return judged
+
+    def _at(self, at: int) -> None:
+        self.earliest = at if self.earliest is None else min(self.earliest, at)
 
     def _name_fields(self, judged: Judged) -> None:
         fields = {one.field: one for one in judged.differences}

@@ -14,7 +14,7 @@ from tests.ledger.goal import QUICK, Goal, none_of
 from tests.ledger.histories import RecordedHistory
 from tests.ledger.planted import planted
 
-MEMORY, SQLITE = (2, 1) if QUICK else (160, 40)
+MEMORY, SQLITE = (1, 1) if QUICK else (160, 40)
 # Reasons of decisions that must be among the histories.
 KINDS = {
     "halts": ("hard_rule", "limit_exceeded"),

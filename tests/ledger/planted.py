@@ -23,6 +23,7 @@ from tests.ledger.histories import RecordedHistory
 
 DIFFERS, NO_VERDICT = Outcome.DIFFERS, Outcome.NO_VERDICT
 SEED = 54  # the first that is suitable; the search goes on from it when the workload changes
+OTHER_PROGRAM = "9.9.9+000000000000"
 Lines = list[dict[str, Any]]
 
 
@@ -112,8 +113,9 @@ def _in_the_history(story: Story) -> Iterator[Planted]:
     yield made("dropped_act", _without(story.lines, _override), Cause.EXTRA, DIFFERS)
     yield made("swapped_acts", _swapped(story.lines, story.accepted), Cause.ORDER, DIFFERS)
     yield made("changed_charter_limit", _with_value(story.lines, _admission, _limit), Cause.CHARTER_VERSION, DIFFERS)
-    other = _with_header(harmless, program="9.9.9+000000000000")
+    other = _with_header(harmless, program=OTHER_PROGRAM)
     yield made("other_program", other, Cause.PROGRAM_VERSION, NO_VERDICT)
+    yield made("upgraded_since", _with_claims(harmless, OTHER_PROGRAM), Cause.PROGRAM_VERSION, NO_VERDICT)
     lost = _with_header(story.lines, missing={"telemetry": 12})
     yield made("missing_telemetry", lost, Cause.HISTORY_INCOMPLETE, NO_VERDICT)
     yield made("cut_short", story.lines[:-2], Cause.HISTORY_INCOMPLETE, NO_VERDICT, sealed=False)
@@ -231,6 +233,16 @@ def _with_header(lines: Lines, **fields: Any) -> Lines:
     return [{**lines[0], **fields}, *lines[1:]]
 
 
+def _with_claims(lines: Lines, program: str) -> Lines:
+    """Recorded by another program than the one that exports it."""
+    return [
+        {**line, "entry": {**line["entry"], "program": program}}
+        if line.get("entry", {}).get("type") == "claim"
+        else line
+        for line in lines
+    ]
+
+
 # ---- edits of a ledger
 
 
@@ -270,7 +282,7 @@ def _inserted(decisions: Sequence[Decision], place: Decision) -> list[Decision]:
 
 def _damaged(story: Story, name: str, edit: Callable[[bytes], bytes]) -> Planted:
     directory = story.entered(name, story.decisions, story.commands)
-    (file,) = (one for one in directory.glob("*.ledger") if not one.stem.endswith("-evidence"))
+    (file,) = (one for one in directory.glob("*.ledger") if not one.stem.startswith("evidence-"))
     file.write_bytes(edit(file.read_bytes()))
     return Planted(name, directory, story.file, Cause.LEDGER_DAMAGED, DIFFERS)
 
