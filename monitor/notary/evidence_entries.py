@@ -120,11 +120,10 @@ def evidence_entries(group: EvidenceGroup) -> list[Entry]:
 
     Raises ValueError on what neither canonical JSON nor an entry can hold."""
     first = group.observations[0]
-    rows = [observation_row(one) for one in group.observations]
-    raws = [canonical(row) for row in rows]
-    identity = digest(EVIDENCE, group.pilot, group.end, *(getattr(first, name) for name in _ABOUT), *raws)
-    parts = list(_parts(rows, raws))
+    rows = [canonical(observation_row(one)) for one in group.observations]
     about = {name: getattr(first, name) for name in _ABOUT}
+    identity = digest(EVIDENCE, group.pilot, group.end, *about.values(), *rows)
+    parts = list(_parts(rows))
     entries = []
     for number, part in enumerate(parts, 1):
         body: dict[str, Any] = {
@@ -135,24 +134,30 @@ def evidence_entries(group: EvidenceGroup) -> list[Entry]:
             "standing": 0,
             "epoch": 0,
             **about,
-            "observations": part,
+            "observations": [],
             "part": number,
             "parts": len(parts),
         }
-        entries.append(entry_of_body(body))
+        entry = entry_of_body(body)
+        # Quotes inside texts are escaped, so this is the field; the rows are canonical already.
+        whole = entry.body.replace(_NO_ROWS, _NO_ROWS[:-1] + b",".join(part) + b"]", 1)
+        entries.append(entry._replace(body=whole))
         encode(entries[-1])
     return entries
 
 
-def _parts(rows: list[dict[str, Any]], raws: list[bytes]) -> Iterable[list[dict[str, Any]]]:
-    part: list[dict[str, Any]] = []
+_NO_ROWS = b'"observations":[]'
+
+
+def _parts(rows: list[bytes]) -> Iterable[list[bytes]]:
+    part: list[bytes] = []
     size = 0
-    for row, raw in zip(rows, raws, strict=True):
-        if part and size + len(raw) + 1 > PART_BYTES:
+    for row in rows:
+        if part and size + len(row) + 1 > PART_BYTES:
             yield part
             part, size = [], 0
         part.append(row)
-        size += len(raw) + 1
+        size += len(row) + 1
     yield part
 
 

@@ -1,5 +1,9 @@
 """A time-stamping authority (RFC 3161) on the loopback interface: the tokens are made by `openssl ts`, offline.
 
+    python -m monitor.testing.timestamp_authority NEW_DIRECTORY
+
+runs one for a trial and prints the options for `notary` or `serve`; its stamps prove nothing to anybody else.
+
 Three certificates: a root, an issuing authority and the signer. Both authorities publish revocation lists, whose
 addresses are in the certificates.
 """
@@ -7,6 +11,7 @@ addresses are in the certificates.
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,5 +173,20 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def main(directory: Path) -> None:
+    """Run an authority with new keys in a new directory until Ctrl-C. Raises FileExistsError."""
+    directory.mkdir(parents=True)
+    authority = TimestampAuthority(directory)
+    print(f"--stamp-url {authority.url} --stamp-root {authority.root_file.resolve()}", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        authority.stop()
+
+
 def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"sandbox test stamps {name}")])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -84,6 +84,8 @@ def parse_signatures(block: str, first_line: int = 1) -> tuple[Signature, ...]:
     Raises:
         BadFormat: with line (counted from `first_line`) and fix.
     """
+    if not block:
+        raise BadFormat(WHAT, "no signature", "add at least one signature line")
     if not block.endswith("\n"):
         raise BadFormat(WHAT, "does not end with a newline", "end each signature line with a newline")
     lines = block[:-1].split("\n")

@@ -4,9 +4,11 @@ counted twice."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -33,6 +35,7 @@ from monitor.notary.verify import entries, ledgers, verify
 from monitor.simulation.fleet import Fleet
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
+from monitor.testing.wait import Until
 from tests.processes import piped
 
 SERVE = ["-m", "monitor", "serve"]
@@ -202,6 +205,13 @@ def plain(outputs: Outputs) -> dict[str, list[bytes]]:
     }
 
 
+def halted_in(path: Path) -> int:
+    """How many pilots have a decision of level halt in the store."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT COUNT(DISTINCT pilot) FROM decisions WHERE instr(value, ?) > 0", (b'"level":3',))
+        return int(rows.fetchone()[0])
+
+
 def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     """Eight kills, by the clock and at every labelled point: all acknowledged events are stored, every id takes effect
     once, the decisions equal those of an offline step, and the ledgers hold each once."""
@@ -214,6 +224,7 @@ def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     bodies = batches([event for _, event in pilots], 6)
     acknowledged, owners = stream(served, bodies)
     assert acknowledged == bodies
+    Until(60.0, every=0.2)(lambda: halted_in(tmp_path / "data" / "monitor.db") >= 2)
     time.sleep(1.5)  # a few periods close while it lives
     assert served.process is not None
     served.process.send_signal(signal.SIGTERM)

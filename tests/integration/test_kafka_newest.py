@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from monitor.errors import LogBroken, SigningRefused, Unavailable
+from monitor.kafka.log import KafkaLog
 from monitor.kafka.newest_topic import NewestTopic
+from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, create_topics
+from monitor.model.records import Outputs
+from monitor.publication.log_key import AUTHORITY, new_log_key
 from monitor.publication.refusals import SigningRefusal
 from monitor.testing.kafka import Fresh
+from monitor.testing.records import decision
+from monitor.testing.wait import Until
 from tests.unit.publication.world import World
 
 pytestmark = pytest.mark.kafka
@@ -121,3 +130,34 @@ def test_a_restored_old_disk_does_not_sign(place: Place, tmp_path: Path) -> None
     assert refused.value.reason in (SigningRefusal.OLDER, SigningRefusal.DIFFERENT)
     assert (world.published / "authority" / "checkpoint").read_bytes() == before
     world.notary.close()
+
+
+def test_the_notary_publishes_with_the_topic_as_its_second_place(place: Place, tmp_path: Path) -> None:
+    """`notary --newest-topic` as a process: what is visible is in the topic, byte for byte but for cosignatures."""
+    fresh: Fresh = place.fresh  # type: ignore[attr-defined]
+    settings = LogSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix, group=fresh.names.prefix)
+
+    async def decide() -> None:
+        log = KafkaLog(settings, 0)
+        await log.claim()
+        await log.write(Outputs(decisions=[decision(1), decision(2)]), None, None)
+        await log.close()
+
+    asyncio.run(decide())
+    key = new_log_key(tmp_path / "log.key", "sandbox.example/ledger")
+    published = tmp_path / "published" / AUTHORITY / "checkpoint"
+    command = [
+        sys.executable, "-m", "monitor", "notary", "--bootstrap", fresh.bootstrap, "--prefix", fresh.names.prefix,
+        "--dir", str(tmp_path / "ledger"), "--port", "0", "--publish", str(tmp_path / "published"),
+        "--log-key", str(tmp_path / "log.key"), "--newest-topic",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            Until(180.0)(lambda: published.exists() or process.poll() is not None)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=180)
+            assert process.returncode == 0, said
+        finally:
+            process.kill()
+    assert place().newest(key.authority) == published.read_bytes()
+    assert key.opened(AUTHORITY, published.read_bytes()).size >= 1

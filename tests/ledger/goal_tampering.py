@@ -94,9 +94,9 @@ def frames(raw: bytes, entries: list[bytes]) -> list[int]:
 def damaged(raw: bytes, bit: int, places: list[int]) -> bool:
     """Whether the reader refuses the file with this bit flipped, in the frame that holds it."""
     byte, number = bit >> 3, places[bit >> 3]
-    start = _start(places, byte)
-    end = min(byte + 70_000, len(raw))
-    part = bytearray(raw[start:end])
+    starts = _starts(places)
+    start = starts[number]
+    part = bytearray(raw[start : starts.get(number + 1, len(raw))])  # cut after the frame: a longer one would be torn
     part[byte - start] ^= 1 << (bit & 7)
     try:
         if number < 0:
@@ -115,11 +115,12 @@ def damaged(raw: bytes, bit: int, places: list[int]) -> bool:
 _STARTS: dict[int, int] = {}
 
 
-def _start(places: list[int], byte: int) -> int:
+def _starts(places: list[int]) -> dict[int, int]:
+    """The offset of each frame by its number; there is one ledger in a run."""
     if not _STARTS:
         for at, number in enumerate(places):
             _STARTS.setdefault(number, at)
-    return _STARTS[places[byte]]
+    return _STARTS
 
 
 def made_to_fit(entries: list[bytes], leaves: list[bytes]) -> tuple[int, int]:

@@ -282,7 +282,7 @@ def _inserted(decisions: Sequence[Decision], place: Decision) -> list[Decision]:
 
 def _damaged(story: Story, name: str, edit: Callable[[bytes], bytes]) -> Planted:
     directory = story.entered(name, story.decisions, story.commands)
-    (file,) = (one for one in directory.glob("*.ledger") if "evidence" not in one.name)
+    (file,) = (one for one in directory.glob("*.ledger") if not one.stem.startswith("evidence-"))
     file.write_bytes(edit(file.read_bytes()))
     return Planted(name, directory, story.file, Cause.LEDGER_DAMAGED, DIFFERS)
 

@@ -32,6 +32,7 @@ from monitor.lifecycle.life import Lifecycle, state_words
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.records import Evidence, Outputs, Reason
 from monitor.model.signing import HEADER, Signer, Trusted
+from monitor.notary.format import EVIDENCE
 from monitor.notary.verify import verify
 from monitor.report.fields import DOCUMENTS
 from monitor.state.acts_once import validity
@@ -268,6 +269,8 @@ def test_the_monitor_goes_on_from_there(before: Before) -> None:
     ]
     for path in (before.home / "ledger").glob("*.ledger"):
         one = verify(path)
+        if one.log == EVIDENCE:
+            continue
         assert (one.first, one.last) == (1, max(d.standing for d in every.decisions if d.pilot == one.model))
     assert before.replayed().decisions == every.decisions
 

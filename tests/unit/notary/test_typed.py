@@ -12,8 +12,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from monitor.charter.spec import charter_hash
+from monitor.charter.spec import Charter, charter_hash
+from monitor.compile.lint import lint
 from monitor.errors import LedgerBroken
 from monitor.files.durable import RealDisk
 from monitor.model.canonical import canonical
@@ -28,6 +30,7 @@ from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
 from monitor.notary.store import ModelFile, file_name
 from monitor.notary.typed import joined
 from monitor.notary.verify import CommitmentMismatch, entries, verify
+from monitor.simulation.fleet import Fleet
 from monitor.testing.records import decision
 from monitor.tlog.merkle import leaf_hash
 from tests.unit.notary.typed_records import SECRET, amended, charter, key, period, puts
@@ -361,3 +364,36 @@ def test_the_hash_in_a_charter_entry_is_that_of_the_whole_charter() -> None:
         inner[last] = json.loads(text.text)
     assert charter_hash(charter()) == entry.record()["charter"]
     assert hashlib.sha256(canonical(whole)).hexdigest() == entry.record()["charter"]
+
+
+def test_the_largest_pilot_that_a_charter_admits_is_entered() -> None:
+    """At the bound of the state of a pilot, the evidence of one period end is a few parts, each within an entry."""
+
+    fleet = Fleet(1, pilots=1, hours=24)
+    plain = fleet.charter_for(fleet.pilots[0])
+
+    def with_segments(many: int) -> Charter:
+        names = tuple(f"region={number:04d}-{'x' * 40}" for number in range(many))
+        first = plain.indicators[0]
+        spec = structs.replace(first, segments=names, reporting_delay="0s", detectors=first.detectors[:1])
+        return structs.replace(plain, indicators=(spec,))
+
+    def admitted(many: int) -> bool:
+        return not any(problem.severity == "error" for problem in lint(with_segments(many)))
+
+    low, high = 1, 1 << 14
+    assert admitted(low)
+    assert not admitted(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if admitted(middle) else (low, middle)
+    (spec,) = with_segments(low).indicators
+    scores = {detector.name: (1 / 3 * 1e-300, 1 / 7 * 1e300) for detector in spec.detectors}
+    rows = [
+        structs.replace(period(0)[0], indicator=spec.name, segment=name, k=1e30, m=1 / 3, allowed=1 / 7, scores=scores)
+        for name in spec.segments
+    ]
+    raws = [encode(entry) for entry in evidence_entries(EvidenceGroup(0, rows))]
+    assert low > 50
+    assert 1 <= len(raws) < 20
+    assert max(map(len, raws)) <= LONGEST

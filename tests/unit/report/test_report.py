@@ -46,7 +46,7 @@ class Written:
             notary.record_evidence(gatherer.take(place, one))
         notary.close()
         self.ledger = self.ledgers / file_name("p")
-        self.entered = sorted(self.ledgers.glob("*-evidence*.ledger"))
+        self.entered = sorted(self.ledgers.glob("evidence-*.ledger"))
         self.out = where / "report"
         found = CliRunner().invoke(report, ["p", "--ledger", str(self.ledgers), "--out", str(self.out)])
         assert found.exit_code == 0, found.output

@@ -160,3 +160,32 @@ def test_keys_are_equal_by_name_type_and_bytes() -> None:
     assert len({key, Verifier("other", key.kind, key.public), Verifier(key.name, KeyType.ED25519, key.public)}) == 3
     assert key != key.vkey
     assert "w" * 8 not in repr(WITNESS)
+
+
+GOOD = sign_note("one\n\ntwo\n", [LOG]).data
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem", "line"),
+    [
+        (b"two\n\n", b"two\n", "no signature line", 3),  # the empty line in the text then separates
+        (b"\n\n", b"\n", "no empty line", None),
+        (b"=\n", b"=", "end with a newline", None),
+        ("— ".encode(), b"- ", "no signature line", 5),
+        ("— ".encode(), "—".encode(), "no signature line", 5),
+        (b"log ", b"log", "no signature line", 5),
+        (b"log ", b"log  ", "base64", 5),
+        (b"log ", b"log+ ", "key name", 5),
+        (b"log ", "lo\u2003g ".encode(), "key name", 5),
+        (b"one", b"o\te", "control character", 1),
+        (b"two", b"t\ro", "control character", 3),
+        (b"two", b"t\xffo", "UTF-8", 3),
+        (b"=\n", b"=\n\n", "no signature", None),
+    ],
+)
+def test_a_malformed_note_names_line_and_problem(old: bytes, new: bytes, problem: str, line: int | None) -> None:
+    """Each rule of the format has its message, with the line where it is broken."""
+    data = GOOD.replace(old, new) if old == b"\n\n" else GOOD.replace(old, new, 1)
+    with pytest.raises(BadFormat, match=problem) as caught:
+        parse_note(data)
+    assert caught.value.line == line

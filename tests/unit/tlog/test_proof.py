@@ -119,5 +119,23 @@ def test_an_ml_dsa_key_signs_subtrees() -> None:
         cosignature.cosign_subtree(part, QUANTUM, time=1)
     whole = cosignature.cosign(HEAD, 9, QUANTUM).signature
     assert cosignature.verify_subtree(cosignature.subtree_of(HEAD.text), whole, QUANTUM.verifier) == 9
+    for bad in (signature[:-1], signature + b"\0", b"", (1).to_bytes(8, "big") + signature[8:]):
+        with pytest.raises(SignatureRefused):
+            cosignature.verify_subtree(part, bad, QUANTUM.verifier)
     with pytest.raises(ValueError, match="ML_DSA"):
         cosignature.cosign_subtree(part, WITNESS)
+    with pytest.raises(ValueError, match="ML_DSA"):
+        cosignature.verify_subtree(part, signature, WITNESS.verifier)
+
+
+def test_a_cosignature_is_by_a_key_that_carries_a_time() -> None:
+    """The signature of the log itself is no cosignature, and a witness that did not sign is named."""
+    note = sign_checkpoint(HEAD, [LOG, WITNESS], time=5)
+    with pytest.raises(SignatureRefused):
+        cosignature.verify(note, LOG.verifier)
+    with pytest.raises(SignatureRefused, match=r"quantum\.example"):
+        cosignature.verify(note, QUANTUM.verifier)
+    with pytest.raises(ValueError, match="time"):
+        cosignature.cosign(HEAD, 5, LOG)
+    twice = note.signatures + sign_checkpoint(HEAD, [WITNESS], time=9).signatures
+    assert cosignature.verify(note._replace(signatures=twice), WITNESS.verifier) == 9
