@@ -19,7 +19,7 @@ from monitor.witness.cosigner import read_policy
 from monitor.witness.key_file import read_witness_key
 
 NAMES = ("publish", "log_key", "newest", "publish_every")
-OUTSIDE = ("policies", "witness_key", "stamp_url", "stamp_roots")
+OUTSIDE = ("policies", "witness_key", "witness_dir", "witness_new", "stamp_url", "stamp_roots")
 
 
 def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +68,7 @@ def _settings(
     publish: Path | None, log_key: Path | None, newest: Path | None, publish_every: float, outside: dict[str, Any]
 ) -> tuple[PublicationSettings, float] | None:
     if publish is None:
-        more = {f"--{name.replace('_', '-')}": outside[name] for name in ("witness_key", "stamp_url")}
+        more = {f"--{name.replace('_', '-')}": outside[name] for name in OUTSIDE[1:5]}
         more |= {"--policy": outside["policies"], "--stamp-root": outside["stamp_roots"]}
         for name, value in (("--log-key", log_key), ("--newest", newest), *more.items()):
             if value:
@@ -99,9 +99,20 @@ def _outside_options() -> tuple[Callable[..., Any], ...]:
             help="time-stamping authority (RFC 3161): stamps the authority log's checkpoint at most once a minute",
         ),
         click.option(
+            "--witness-new",
+            is_flag=True,
+            help="create --witness-dir: only for the first start with a new --witness-key",
+        ),
+        click.option(
+            "--witness-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="what --witness-key cosigned, best on another disk: it never cosigns a checkpoint that contradicts it",
+        ),
+        click.option(
             "--witness-key",
             type=file,
-            help="key of a witness of the policies that this process holds (`sandbox-monitor keys new-witness`)",
+            help="key of a witness of the policies that this process holds (`sandbox-monitor keys new-witness`); needs "
+            "--witness-dir",
         ),
         click.option(
             "--policy",
@@ -115,13 +126,22 @@ def _outside_options() -> tuple[Callable[..., Any], ...]:
 
 
 def _outside(
-    policies: tuple[Path, ...], witness_key: Path | None, stamp_url: str | None, stamp_roots: tuple[Path, ...]
+    policies: tuple[Path, ...],
+    witness_key: Path | None,
+    witness_dir: Path | None,
+    witness_new: bool,
+    stamp_url: str | None,
+    stamp_roots: tuple[Path, ...],
 ) -> Outside:
     if bool(stamp_url) != bool(stamp_roots):
         raise click.UsageError("--stamp-url and --stamp-root belong together; give both")
+    if bool(witness_key) != bool(witness_dir) or (witness_new and not witness_dir):
+        raise click.UsageError("--witness-key and --witness-dir belong together (--witness-new creates it); give both")
     return Outside(
         policies=tuple(map(read_policy, policies)),
         signers=tuple(read_witness_key(witness_key)) if witness_key else (),
+        witness_dir=witness_dir,
+        witness_new=witness_new,
         stamp_url=stamp_url or "",
         stamp_roots=read_roots(stamp_roots),
     )

@@ -54,6 +54,9 @@ class Cosigner(Protocol):
         checkpoint from becoming visible (a policy that is not satisfied); the round is tried again with the same bytes.
         """
 
+    def close(self) -> None:
+        """No further checkpoint comes."""
+
 
 class NoCosigner:
     """`Cosigner` without witnesses."""
@@ -61,6 +64,9 @@ class NoCosigner:
     def cosign(self, origin: str, checkpoint: bytes, consistency: Consistency) -> Sequence[bytes]:
         """No cosignatures."""
         return ()
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 class Stamper(Protocol):

@@ -91,6 +91,7 @@ class Publisher:
     def close(self) -> None:
         """End what runs in the background for this publication."""
         self._settings.stamper.close()
+        self._settings.cosigner.close()
 
     def round(self) -> Round:
         """Publish what was entered since the last round. Returns when it is visible and durable.

@@ -16,11 +16,13 @@ from enum import StrEnum
 from typing import IO, NamedTuple
 
 from monitor.access.address import http_address
+from monitor.clock import wall_ms
 from monitor.tlog.add_checkpoint import PATH, SIZE_TYPE, AddCheckpoint, parse_conflict, parse_cosignatures
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.errors import TlogError
 from monitor.tlog.keys import Verifier
 from monitor.tlog.note import Signature, SignedNote
+from monitor.witness.cosignature_time import time_problem
 
 Consistency = Callable[[int], list[bytes]]
 """The consistency proof from an older size to the checkpoint; empty from 0 and from the checkpoint's own size."""
@@ -42,7 +44,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # another status, such as 400
     AHEAD = "ahead"  # the witness cosigned a larger checkpoint of this log than this one
     FORK = "fork"  # the witness cosigned a checkpoint that this one contradicts
-    BAD_ANSWER = "bad_answer"  # not a valid cosignature by its key
+    BAD_ANSWER = "bad_answer"  # not a valid cosignature by its key, or its time cannot be true
 
 
 class Cosignature(NamedTuple):
@@ -54,12 +56,19 @@ class Cosignature(NamedTuple):
 
 
 class WitnessClient:
-    """The witness with this public key at `url`, its submission prefix. One thread at a time."""
+    """The witness with this public key at `url`, its submission prefix. One thread at a time. `clock`: ms since 1970.
 
-    def __init__(self, url: str, verifier: Verifier, *, request_s: float = REQUEST_S) -> None:
+    The time in a cosignature is bounded by when this checkpoint was first submitted here, and by the time of the answer
+    (`cosignature_time.py`).
+    """
+
+    def __init__(
+        self, url: str, verifier: Verifier, *, request_s: float = REQUEST_S, clock: Callable[[], int] = wall_ms
+    ) -> None:
         self._address = http_address(url, "https://witness.example.org")
-        self._verifier, self._request_s = verifier, request_s
+        self._verifier, self._request_s, self._clock = verifier, request_s, clock
         self._sizes: dict[str, int] = {}  # what the witness held last, per log; only saves a request
+        self._made: dict[str, tuple[str, int]] = {}  # per log the text submitted last, and when first: seconds
 
     @property
     def shown(self) -> str:
@@ -70,6 +79,8 @@ class WitnessClient:
         """Ask for a cosignature, verified. `until` is on time.monotonic(): nothing is begun after it, and the last
         request may end `request_s` later. Never raises for what the witness does."""
         old = min(self._sizes.get(checkpoint.origin, 0), checkpoint.size)
+        if self._made.get(checkpoint.origin, ("", 0))[0] != note.text:
+            self._made[checkpoint.origin] = (note.text, self._clock() // 1000)
         conflicts, pauses, last = 0, list(PAUSES_S), Cosignature(Outcome.UNAVAILABLE, None, "no time left to ask")
         while time.monotonic() < until and conflicts <= MOST_CONFLICTS:
             status, media, body = self._post(AddCheckpoint(old, tuple(consistency(old)), note).data, until)
@@ -93,7 +104,7 @@ class WitnessClient:
     def _judge(self, status: int, body: bytes, note: SignedNote, checkpoint: Checkpoint) -> Cosignature:
         said = f"{status} {body[:200].decode(errors='replace').strip()}"
         if status == 200:
-            return self._cosignature(body, note)
+            return self._cosignature(body, note, self._made[checkpoint.origin][1])
         if status == 0 or status >= 500 or status in (408, 425, 429):
             return Cosignature(Outcome.UNAVAILABLE, None, said if status else body.decode(errors="replace"))
         if status == 422:
@@ -101,15 +112,17 @@ class WitnessClient:
         outcome = {403: Outcome.NOT_SIGNED, 404: Outcome.UNKNOWN_LOG}.get(status, Outcome.REFUSED)
         return Cosignature(outcome, None, said)
 
-    def _cosignature(self, body: bytes, note: SignedNote) -> Cosignature:
+    def _cosignature(self, body: bytes, note: SignedNote, made_s: int) -> Cosignature:
         try:
             lines = parse_cosignatures(body)
             mine = next((line for line in lines if line.is_by(self._verifier)), None)
             if mine is None:
                 return Cosignature(Outcome.BAD_ANSWER, None, f"no signature by {self._verifier!r}")
-            self._verifier.verify(note.text, mine.signature)
+            time_s = self._verifier.verify(note.text, mine.signature)
         except TlogError as error:
             return Cosignature(Outcome.BAD_ANSWER, None, str(error))
+        if problem := time_problem(time_s, made_s, self._clock() // 1000):
+            return Cosignature(Outcome.BAD_ANSWER, None, f"{self._verifier!r}: {problem}")
         return Cosignature(Outcome.COSIGNED, mine)
 
     def _post(self, body: bytes, until: float) -> tuple[int, str, bytes]:

@@ -26,10 +26,12 @@ from monitor.logs import EventLogger
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.checkpoint import parse as parse_checkpoint
 from monitor.tlog.errors import BadFormat
-from monitor.tlog.keys import Signer
-from monitor.tlog.note import Signature, SignedNote, parse_note, sign
+from monitor.tlog.keys import Verifier, signature_time
+from monitor.tlog.note import Signature, SignedNote, parse_note
 from monitor.tlog.policy import KnownKey, Policy, parse_policy
 from monitor.witness.client import Consistency, Cosignature, Outcome, WitnessClient
+from monitor.witness.cosignature_time import time_problem
+from monitor.witness.own import OwnWitness
 from monitor.witness.patience import Patience
 
 logger = EventLogger(__name__)
@@ -48,17 +50,26 @@ class CosignerCounts(NamedTuple):
     lacking: Callable[[str, int | None], None] = lambda origin, since: None
 
 
+class _Kept(NamedTuple):
+    """The newest checkpoint of a log: its text, when it was first submitted (seconds since 1970), who cosigned it."""
+
+    text: str
+    made_s: int
+    found: dict[Verifier, Signature]
+
+
 class PolicyCosigner:
-    """Asks the witnesses of `policies`; `signers` are cosigners whose keys this process holds. Implements
+    """Asks the witnesses of `policies`; `own` is the witness whose keys this process holds. Implements
     `monitor.publication.hooks.Cosigner`; one thread at a time.
 
-    Raises Refused when two policies name one log, or a signer is no witness of any policy.
+    A witness that cosigned a checkpoint is not asked again for the same one: the cosignature is kept until the log has
+    another. Raises Refused when two policies name one log.
     """
 
     def __init__(
         self,
         policies: Iterable[Policy],
-        signers: Sequence[Signer] = (),
+        own: OwnWitness | None = None,
         *,
         within_s: float = WITHIN_S,
         counts: CosignerCounts = CosignerCounts(),  # noqa: B008 (a frozen value)
@@ -68,15 +79,13 @@ class PolicyCosigner:
         self._asked: dict[str, _Asked] = {}
         self._patience = Patience(BURST_S, time.monotonic())
         self._since: dict[str, int] = {}
-        self._signers = {signer.verifier: signer for signer in signers}
+        self._own = own
+        self._kept: dict[str, _Kept] = {}
         for policy in policies:
             for origin in {log.name for log in policy.logs}:
                 if origin in self._policies:
                     raise Refused(f"two policies name the log {origin}; name each log in one policy")
                 self._policies[origin] = policy
-        known = {witness.verifier for policy in self._policies.values() for witness in policy.witnesses}
-        for verifier in self._signers.keys() - known:
-            raise Refused(f"no policy names the witness key {verifier.vkey}; add a line: witness NAME {verifier.vkey}")
 
     @property
     def policies(self) -> dict[str, Policy]:
@@ -92,8 +101,12 @@ class PolicyCosigner:
         if policy is None:
             return ()
         note = parse_note(checkpoint)
-        lines = [sign(note.text, self._signers[w.verifier], wall_ms() // 1000) for w in self._own(policy)]
-        lines += self._collect(policy, note, consistency)
+        kept = self._kept.get(origin)
+        if kept is None or kept.text != note.text:
+            kept = self._kept[origin] = _Kept(note.text, wall_ms() // 1000, {})
+        self._ask_own(policy, note, consistency, kept)
+        self._collect(policy, note, consistency, kept)
+        lines = [kept.found[w.verifier] for w in policy.witnesses if w.verifier in kept.found]
         result = policy.satisfied(note.adding(lines))
         if result:
             self._since.pop(origin, None)
@@ -102,41 +115,61 @@ class PolicyCosigner:
         self._counts.lacking(origin, self._since.setdefault(origin, wall_ms()))
         raise Refused(f"{origin}: the policy (sha256 {policy.sha256[:16]}...) is not satisfied: {result.problem}")
 
-    def _own(self, policy: Policy) -> list[KnownKey]:
-        return [witness for witness in policy.witnesses if witness.verifier in self._signers]
+    def close(self) -> None:
+        """Unlock what the own witness remembers. Idempotent."""
+        if self._own is not None:
+            self._own.close()
 
-    def _collect(self, policy: Policy, note: SignedNote, consistency: Consistency) -> list[Signature]:
+    def _ask_own(self, policy: Policy, note: SignedNote, consistency: Consistency, kept: _Kept) -> None:
+        """Have the keys sign that this process holds, as far as what they cosigned before lets them."""
+        own = self._own
+        mine = (
+            [] if own is None else [w.verifier for w in policy.witnesses if w.verifier in own.keys - kept.found.keys()]
+        )
+        if own is None or not mine:
+            return
+        head = parse_checkpoint(note.text)
+        answers = own.cosign(note, head, consistency)
+        for key in mine:
+            answer = answers[key]
+            if answer.signature is not None:
+                time_s = signature_time(answer.signature.signature)
+                if problem := time_problem(time_s, kept.made_s, wall_ms() // 1000):
+                    answer = Cosignature(Outcome.BAD_ANSWER, None, problem)
+            self._report(key.name, head, answer)
+            if answer.signature is not None:
+                kept.found[key] = answer.signature
+
+    def _collect(self, policy: Policy, note: SignedNote, consistency: Consistency, kept: _Kept) -> None:
         """Ask all witnesses with an address at once; those that have not answered when the time is over are left."""
         head, began = parse_checkpoint(note.text), time.monotonic()
         until = began + self._patience.wait(self._within_s, began)
         answers: queue.Queue[tuple[str, Cosignature]] = queue.Queue()
         proofs = _SharedProofs(consistency)
-        open_ones = set[str]()
+        open_ones, own = set[str](), frozenset() if self._own is None else self._own.keys
         for witness in policy.witnesses:
-            if witness.url is None or witness.verifier in self._signers:
+            if witness.url is None or witness.verifier in kept.found or witness.verifier in own:
                 continue
             asked = self._asked_of(witness)
             if asked.begin(note, head, proofs, (began + self._within_s, answers)):
                 open_ones.add(asked.key)
             else:
                 self._report(witness.verifier.name, head, Cosignature(Outcome.SKIPPED))
-        names = {_key(witness): witness.verifier.name for witness in policy.witnesses}
-        found = []
+        keys = {_key(witness): witness.verifier for witness in policy.witnesses}
         while open_ones:
             try:
                 key, answer = answers.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
             open_ones.discard(key)
-            self._report(names[key], head, answer)
+            self._report(keys[key].name, head, answer)
             if answer.signature is not None:
-                found.append(answer.signature)
+                kept.found[keys[key]] = answer.signature
         if open_ones:
             self._patience.spend(time.monotonic() - began)
         for key in open_ones:
             late = f"no answer within {until - began:.1f} s"
-            self._report(names[key], head, Cosignature(Outcome.UNAVAILABLE, None, late))
-        return found
+            self._report(keys[key].name, head, Cosignature(Outcome.UNAVAILABLE, None, late))
 
     def _asked_of(self, witness: KnownKey) -> _Asked:
         key = _key(witness)

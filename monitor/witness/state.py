@@ -37,10 +37,11 @@ class Latest(NamedTuple):
 
 
 class WitnessState:
-    """The state in `directory`, locked from the constructor until `close`. Raises Refused, with the fix."""
+    """The state in `directory`, locked from the constructor until `close`; `flag` is the option that sets `create`.
+    Raises Refused, with the fix."""
 
-    def __init__(self, directory: Path, keys: Sequence[Verifier], *, create: bool = False) -> None:
-        self.directory, self._logs = directory, directory / "logs"
+    def __init__(self, directory: Path, keys: Sequence[Verifier], *, create: bool = False, flag: str = "--new") -> None:
+        self.directory, self._logs, self._flag = directory, directory / "logs", flag
         self._lock: int | None = None
         try:
             if create:
@@ -92,7 +93,7 @@ class WitnessState:
         try:
             create_file(self.directory / "witness", "".join(f"{key.vkey}\n" for key in keys).encode(), mode=0o644)
         except FileExistsError:
-            raise Refused(f"{self.directory} already is the directory of a witness; leave out --new") from None
+            raise Refused(f"{self.directory} already is the directory of a witness; leave out {self._flag}") from None
 
     def _check(self, keys: Sequence[Verifier]) -> None:
         marker = self.directory / "witness"
@@ -101,11 +102,11 @@ class WitnessState:
         except FileNotFoundError:
             raise Refused(
                 f"{self.directory} is not the directory of a witness: a witness that lost what it cosigned could "
-                "cosign a fork. Mount or restore it; only the first start of a new key creates it, with --new"
+                f"cosign a fork. Mount or restore it; only the first start of a new key creates it, with {self._flag}"
             ) from None
         for key in keys:
             if key.vkey not in known:
                 raise Refused(
                     f"{self.directory} belongs to another key than {key.name}+{key.key_id.hex()}; give that key, or a "
-                    "new directory with --new"
+                    f"new directory with {self._flag}"
                 )

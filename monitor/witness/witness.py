@@ -64,6 +64,11 @@ class Witness:
         found = self._latest.get(origin)
         return None if found is None else found.note
 
+    def size(self, origin: str) -> int:
+        """The size of the checkpoint cosigned last; 0 when there is none or the log is unknown."""
+        found = self._latest.get(origin)
+        return 0 if found is None else found.checkpoint.size
+
     def add(self, body: bytes) -> Response:
         """Answer one `add-checkpoint`. Blocks on the disk; never raises for what a client sends."""
         response = self._add(body)

@@ -67,6 +67,9 @@ def world_witness(tmp_path: Path) -> Iterator[RunningWitness]:
 
 
 def published_with(world: World, outside: Outside, metrics: Metrics | None = None) -> PublicationSettings:
+    if outside.signers:
+        directory = world.ledgers.with_name("own-witness")
+        outside = structs.replace(outside, witness_dir=directory, witness_new=not directory.exists())
     settings = PublicationSettings(directory=world.published, key=KEY, second=world.second, outside=outside)
     settings = connected(settings, world.ledgers, metrics or Metrics())
     if outside.policies:  # on a busy machine an answer may take longer than publication usually waits
@@ -183,3 +186,19 @@ def test_settings_that_need_each_other_are_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no root certificate"):
         published_with(world, Outside(stamp_url="http://127.0.0.1:1"))
     assert structs.asdict(Outside())["policies"] == ()
+
+
+def test_a_witness_key_in_this_process_needs_its_memory(tmp_path: Path) -> None:
+    """Without a directory of what it cosigned, the key would sign anything: the start is refused and names the fix.
+    The directory is unlocked again when the publication ends."""
+    world = World(tmp_path / "w")
+    outside = Outside(policies=(of_pilot("p-1", f"http://127.0.0.1:{free_port()}"),), signers=(OURS,))
+    settings = PublicationSettings(directory=world.published, key=KEY, outside=outside)
+    with pytest.raises(Refused, match="--witness-dir"):
+        connected(settings, world.ledgers, Metrics())
+    outside = structs.replace(outside, witness_dir=tmp_path / "own")
+    with pytest.raises(Refused, match="--witness-new"):
+        connected(structs.replace(settings, outside=outside), world.ledgers, Metrics())
+    for new in (True, False):
+        kept = structs.replace(settings, outside=structs.replace(outside, witness_new=new))
+        Publisher(world.ledgers, lambda: world.notary.logs, connected(kept, world.ledgers, Metrics())).close()

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import pytest
 
+from monitor.clock import wall_ms
 from monitor.testing.grown_log import GrownLog, request
 from monitor.testing.ports import free_port
 from monitor.testing.running_witness import RunningWitness
@@ -164,7 +165,31 @@ def answering(*script: Callable[[Answers, bytes], None]) -> Iterator[str]:
 
 def cosignature(handler: Answers, body: bytes) -> None:
     text = parse_note(body.partition(b"\n\n")[2]).text
-    handler.give(200, sign(text, KEY, 1_800_000_000).line.encode())
+    handler.give(200, sign(text, KEY, wall_ms() // 1000).line.encode())
+
+
+TIMES = {"no time": 0, "the year 1970": 1, "before the checkpoint": 8_999, "from the future": 11_001, "the end": 2**62}
+
+
+@pytest.mark.parametrize("what", TIMES)
+def test_a_cosignature_whose_time_cannot_be_true_does_not_count(what: str) -> None:
+    """The checkpoint was first submitted at 9,600 s and is submitted again at 10,400 s; 600 s between clocks are
+    tolerated on both sides."""
+    times = iter((5_000, 9_000, 11_000, TIMES[what]))
+
+    def answer(handler: Answers, body: bytes) -> None:
+        text = parse_note(body.partition(b"\n\n")[2]).text
+        handler.give(200, sign(text, KEY, next(times)).line.encode())
+
+    with answering(answer) as url:
+        now = 9_600_000
+        client = WitnessClient(url, KEY.verifier, clock=lambda: now)
+        assert ask(client, 3).outcome is Outcome.BAD_ANSWER
+        now = 10_400_000
+        assert [ask(client, 3).outcome for _ in range(2)] == 2 * [Outcome.COSIGNED]
+        found = ask(client, 3)
+    assert found.outcome is Outcome.BAD_ANSWER
+    assert "time" in found.detail
 
 
 def test_a_transient_error_is_retried() -> None:
