@@ -305,6 +305,19 @@ HEALTH = (
         ),
     ),
     Panel(
+        "Who cosigns published checkpoints?",
+        "lines",
+        (
+            (
+                f"sum by (witness, outcome) (increase({M}cosignatures_total[$__rate_interval])) > 0",
+                "{{witness}} {{outcome}}",
+            ),
+            (f"sum by (answer) (increase({M}witness_answers_total[$__rate_interval])) > 0", "own witness: {{answer}}"),
+            (f"sum by (reason) (increase({M}stamp_failures_total[$__rate_interval])) > 0", "no time stamp: {{reason}}"),
+        ),
+        help="Empty where no policy names a witness, and no witness runs here.",
+    ),
+    Panel(
         "How far are the readers of outputs, and how far behind?",
         "lines",
         (

@@ -40,6 +40,8 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
         quiet=0 if loud else pilot.quiet_for(at),
         quiet_needed=parse_span(charter.exit.quiet_for).after(at) - at,
         late_events=pilot.late_events,
+        complaints=_complaints(pilot, streams),
+        complaints_outside=pilot.stay.outside,
         clocks_running=clocked.count(ClockState.RUNNING),
         clocks_met=clocked.count(ClockState.MET),
         clocks_missed=clocked.count(ClockState.MISSED),
@@ -47,6 +49,12 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
     numbers = structs.replace(numbers, conditions=conditions_of(charter, numbers, streams, answers or {}))
     lacks = lacks_of(numbers, streams, standing.halted, len(grave))
     return _bounded(structs.replace(numbers, lacks=lacks, advised=advised(lacks).value), streams)
+
+
+def _complaints(pilot: PilotState, streams: Sequence[StreamNumbers]) -> float | None:
+    """The complaints in closed periods: of the indicator of complaints that counts most, over all of its segments."""
+    names = {one.name for one in pilot.plan.indicators if one.spec.kind == "complaint_rate"}
+    return max((sum(row.counted for row in streams if row.indicator == name) for name in names), default=None)
 
 
 def _owed(pilot: PilotState) -> list[int]:

@@ -19,7 +19,7 @@ from monitor.deadlines.shipped import example_table
 from monitor.files.durable import create_file
 from monitor.files.key_file import own_key
 from monitor.lifecycle.first import FIRST_PEOPLE, first_sandbox
-from monitor.lifecycle.sandbox import SUBJECT, Sandbox, size_of
+from monitor.lifecycle.sandbox import SUBJECT, Sandbox, size_of, unsigned_firms
 from monitor.lifecycle.sandbox_acts import (
     OpenProposal,
     Proposal,
@@ -148,6 +148,11 @@ def check(file: Path) -> None:
         f"{len(made.prohibitions)} prohibitions, {len(made.clocks.rules)} deadlines; {mode}; {size_of(made)} bytes; "
         f"digest {configuration_digest(made)}"
     )
+    if unsigned_firms(made):
+        echo(
+            "warning: firm_keys: a firm without a key may act, and its acts are unsigned; write `firm_keys: required`",
+            err=True,
+        )
 
 
 @sandbox.command()

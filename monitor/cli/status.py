@@ -66,8 +66,11 @@ def status(pilot: str, to: str, prefix: str, author: str, as_json: bool, trusted
     if as_json:
         echo(msgspec.json.encode(found).decode())
         return
-    for line in _lines(found, _contacts(to, prefix, pilot, trusted, found), wall_ms()):
+    charter = _charter(to, prefix, pilot, trusted)
+    for line in _lines(found, {} if charter is None else contacts_of(charter), wall_ms()):
         echo(line)
+    if charter is not None and not charter.participant.keys and not found.open_mode:
+        echo("unsigned   the charter has no key of the firm, so the author of its acts is not proved")
     if not found.whole:
         echo("older decisions were not read: open findings and deadlines may be missing", err=True)
 
@@ -106,13 +109,13 @@ def _clock(one: ClockRecord, contacts: dict[str, str], now: int) -> str:
     return f"deadline   {one.owed_by} owes {one.title} ({one.basis}){about}: {left}{forbids}{where}"
 
 
-def _contacts(to: str, prefix: str, pilot: str, trusted: tuple[str, ...], found: PilotStatus) -> dict[str, str]:
-    """Contacts by who owes: of the charter in force, if it can be read here."""
+def _charter(to: str, prefix: str, pilot: str, trusted: tuple[str, ...]) -> Charter | None:
+    """The charter in force, if it can be read here."""
     try:
         versions = charters_at(to, prefix, pilot, trusted)
     except SandboxMonitorError:
-        return {}
-    return contacts_of(versions[-1].charter) if versions else {}
+        return None
+    return versions[-1].charter if versions else None
 
 
 def contacts_of(charter: Charter) -> dict[str, str]:

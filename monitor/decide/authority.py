@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from monitor.charter import exit_acts, incident_acts, running_acts
 from monitor.charter.control import (
     Acceptance,
@@ -193,6 +195,15 @@ def check_charter(sandbox: Sandbox, charter: Charter) -> None:
         raise ControlRefused("charter.participant.keys", Refusal.BAD_CHARTER, words)
 
 
+def check_firm_keys(sandbox: Sandbox, charter: Charter, old: Charter | None = None) -> None:
+    """Raises ControlRefused for a charter without keys of its firm where the sandbox requires them; for an amendment
+    only if the charter in force (`old`) has some, so that a pilot of before can be amended."""
+    if sandbox.firm_keys is UNSET or charter.participant.keys or (old is not None and not old.participant.keys):
+        return
+    words = "the sandbox requires keys of the firm (firm_keys), so that its acts are signed; add the public key"
+    raise ControlRefused("charter.participant.keys", Refusal.BELOW_STANDARD, words)
+
+
 def standing_approvals(state: SandboxState, pilot: PilotState) -> tuple[str, ...]:
     """The approvals of the release of a halt that still count: of people who are approvers of a responsible authority,
     and were when it began."""
@@ -266,6 +277,7 @@ def check_admission(act: Admission, by: Proved, open_mode: bool, sandbox: Sandbo
     firm = act.charter.participant
     if sandbox is not None:
         check_charter(sandbox, act.charter)
+        check_firm_keys(sandbox, act.charter)
         found = roles_in(sandbox, act.author, by.key, responsible(act.charter), firm.id)
         check_role(act.charter, act, found, sandbox)
         return

@@ -98,6 +98,7 @@ def apply_act(
                 authority.check_rights(pilot.charter, charter, tier=founded is not None)
             if founded is not None:
                 authority.check_charter(founded, charter)
+                authority.check_firm_keys(founded, charter, pilot.charter)
                 if _place(charter) != _place(pilot.charter):
                     check_responsible(charter, founded)
                 check_standards(founded, pilot.charter, charter)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from monitor.decide.boundary import check_boundary
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
@@ -12,6 +14,7 @@ from monitor.decide.supervision import check_hold
 from monitor.model.bounds import short
 from monitor.model.events import (
     BoundaryBreached,
+    ComplaintFiled,
     Envelope,
     ExposureTallied,
     Heartbeat,
@@ -48,6 +51,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         check_model(context, event, model)
     if pilot.running.pauses and not by_reporter:
         check_pause(context, event)
+    if by_reporter and kind is ComplaintFiled:
+        pilot.stay = structs.replace(pilot.stay, outside=pilot.stay.outside + 1)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
     elif kind is BoundaryBreached:

@@ -208,6 +208,7 @@ class Applications:
         check_application(act.application, act.charter)
         check_responsible(act.charter, sandbox)
         authority.check_charter(sandbox, act.charter)
+        authority.check_firm_keys(sandbox, act.charter)
         public_document(plan.charter)  # the record of an admission holds it
         application = pack_application(act.application)
         if len(plan.packed) > CHARTER_BYTES:

@@ -129,6 +129,7 @@ STAY: dict[str, int] = {
     "approved_at": ARRAY + MOST_APPROVALS * NUMBER,
     "tier": ARRAY + sum(TIMED_APPROVALS.values()),
     "paused": NUMBER,
+    "outside": NUMBER,
 }
 
 RUNNING: dict[str, int] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.prohibited import EU_PROHIBITIONS
@@ -24,7 +26,7 @@ def first_sandbox(
     name: str, authority: str, keys: Mapping[str, str], clocks: ClockTable, more: tuple[Person, ...] = ()
 ) -> Sandbox:
     """The first version of a configuration. `keys` are public keys by person of `FIRST_PEOPLE` (none: open mode);
-    `more` people are added."""
+    `more` people are added. With keys the firms need keys as well."""
     people = tuple(
         Person(person, roles, "" if Role.EVALUATOR in roles else authority, (keys[person],) if person in keys else ())
         for person, roles in FIRST_PEOPLE.items()
@@ -37,4 +39,5 @@ def first_sandbox(
         tiers=SHIPPED_STANDARDS,
         prohibitions=EU_PROHIBITIONS,
         clocks=clocks,
+        firm_keys="required" if keys else UNSET,
     )

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
@@ -75,6 +75,9 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clocks: ClockTable  # with the calendars that it counts by
     version: Annotated[int, Meta(ge=1, le=1 << 53)] = 1
     name: Text = ""
+    # "required": a charter without keys of its firm is refused, as its acts would not be signed. Left out where it is
+    # not given, so that older configurations keep their bytes.
+    firm_keys: Literal["required"] | UnsetType = UNSET
 
     @property
     def open_mode(self) -> bool:
@@ -119,3 +122,8 @@ def roles_in(
     if person.authority and person.authority not in responsible:
         return frozenset(person.roles) - {Role.OFFICER, Role.APPROVER}
     return frozenset(person.roles)
+
+
+def unsigned_firms(sandbox: Sandbox) -> bool:
+    """Whether a firm may act without a key although the people of the sandbox have keys."""
+    return not sandbox.open_mode and sandbox.firm_keys is UNSET

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, structs
 
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
@@ -80,8 +80,22 @@ class PutClocks(Struct, frozen=True, tag="put_clocks"):
     clocks: ClockTable
 
 
+class PutFirmKeys(Struct, frozen=True, tag="put_firm_keys"):
+    """Require keys of each firm that applies, or no longer."""
+
+    required: bool
+
+
 OneChange: TypeAlias = (
-    PutAuthority | RemoveAuthority | PutPerson | RemovePerson | PutTier | PutProhibition | RemoveProhibition | PutClocks
+    PutAuthority
+    | RemoveAuthority
+    | PutPerson
+    | RemovePerson
+    | PutTier
+    | PutProhibition
+    | RemoveProhibition
+    | PutClocks
+    | PutFirmKeys
 )
 
 
@@ -174,6 +188,8 @@ def _words(change: Change) -> str:
             words = f"{item.id}, {item.title}"
         case PutClocks(clocks=clocks):
             words = f"{len(clocks.rules)} rules"
+        case PutFirmKeys(required=required):
+            words = "required" if required else "not required"
         case _:
             words = change.id
     return f"{kind} {words}"
@@ -240,6 +256,8 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, prohibitions=items)
         case PutClocks(clocks=clocks):
             return structs.replace(sandbox, version=version, clocks=clocks)
+        case PutFirmKeys(required=required):
+            return structs.replace(sandbox, version=version, firm_keys="required" if required else UNSET)
 
 
 def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:

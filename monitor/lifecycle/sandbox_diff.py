@@ -11,6 +11,7 @@ from monitor.lifecycle.sandbox_acts import (
     OneChange,
     PutAuthority,
     PutClocks,
+    PutFirmKeys,
     PutPerson,
     PutProhibition,
     PutTier,
@@ -43,6 +44,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
     yield from _removed(old.prohibitions, new.prohibitions, RemoveProhibition)
     if old.clocks != new.clocks:
         yield PutClocks(new.clocks)
+    if old.firm_keys != new.firm_keys:
+        yield PutFirmKeys(new.firm_keys == "required")
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

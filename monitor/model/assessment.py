@@ -91,8 +91,9 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers at `at` (ms) of a pilot in the sandbox since `began`. Statistics are those of share `restart` of
     alpha. `entries`: number of the last entry before this one. `rectifications` are open, the first is due at
     `rectification_due`. `quiet` (ms) has passed without a finding at level escalate, `quiet_needed` is asked. Of its
-    legal deadlines `clocks_*` are in that state. `omitted` streams are not listed. `lacks`: what keeps it from `scale`;
-    `advised`: the outcome that follows."""
+    legal deadlines `clocks_*` are in that state. `complaints` were counted in closed periods (`None`: the charter has
+    no indicator that counts them), `complaints_outside` came from the reporters of the charter, in closed periods or
+    not. `omitted` streams are not listed. `lacks`: what keeps it from `scale`; `advised`: the outcome that follows."""
 
     at: int
     began: int
@@ -115,3 +116,5 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     conditions: tuple[ConditionResult, ...] = ()
     lacks: tuple[Lack, ...] = ()
     advised: str = ""
+    complaints: float | None = None
+    complaints_outside: int = 0

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from monitor.model.records import Command, Decision
-from monitor.notary.compare import Difference, Fields, Recorded, canonical_fields, differences
+from monitor.notary.compare import Difference, Fields, Recorded, canonical_fields, differences, follows
 from monitor.notary.observed import Observed
 from monitor.projections.formats import stamp
 
@@ -31,7 +31,6 @@ class Verdict(StrEnum):
     AFTER_LEDGER = "after_ledger"  # replayed, after the last entry of the ledger: not compared
 
 
-CLOCKS_DIFFER_MS = 30_000  # of the brokers that wrote telemetry, acts and journal
 DIFFERING = (Verdict.DIFFERENT, Verdict.MISSING, Verdict.EXTRA)
 
 
@@ -193,18 +192,16 @@ class Appeal:
                 after = replayed["standing"] > last and replayed["pilot"] in self._last
                 yield self._count(_judged(Verdict.AFTER_LEDGER if after else Verdict.MISSING, None, replayed))
             elif replayed is None and recorded is not None:
-                verdict = Verdict.AFTER_HISTORY if self._later(recorded.fields, until) else Verdict.EXTRA
+                verdict = (
+                    Verdict.AFTER_HISTORY
+                    if follows(recorded.fields, self._replayed.get(recorded.fields["pilot"], 0), until)
+                    else Verdict.EXTRA
+                )
                 yield self._count(_judged(verdict, recorded.fields, None))
             elif recorded is not None and replayed is not None:
                 yield self._pair(recorded, replayed)
         self._unmatched.clear()
         self._name()
-
-    def _later(self, recorded: Fields, until: int) -> bool:
-        """Whether an entry may follow from what came after the end of the history (ms): it stands after everything that
-        was replayed, and is no older than clocks may differ."""
-        last = self._replayed.get(recorded["pilot"], 0)
-        return bool(recorded["standing"] > last and recorded["at"] > until - CLOCKS_DIFFER_MS)
 
     @property
     def differing(self) -> int:

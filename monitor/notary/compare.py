@@ -6,6 +6,7 @@ their plaintexts are available, and sentences that another version words differe
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,10 +22,11 @@ from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Plaintext, committed
 from monitor.notary.encoding import COMMITTED
 from monitor.notary.entries import NOT_ENTERED
-from monitor.notary.format import DECISIONS, LedgerReader, LogName
+from monitor.notary.format import DECISIONS, Damage, LedgerReader, LogName
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
+CLOCKS_DIFFER_MS = 30_000  # of the brokers that wrote telemetry, acts and journal
 # Sentences made from the numbers of the same record; versions word them differently.
 WORDED = ("finding.explanation", "ground.explanation")
 # Fields that a ledger may lack: on Kafka the notary derives commands from decisions and does not enter `lifted` with a
@@ -78,6 +80,7 @@ class Comparison:
             self._pending[one.fields["id"]] = one
             self.commands = self.commands or "action" in one.fields
         self._met: set[str] = set()
+        self._last: dict[str, int] = {}  # pilot to the highest standing in the replay
 
     @property
     def same(self) -> bool:
@@ -90,6 +93,7 @@ class Comparison:
         if record.id in self._met or (isinstance(record, Command) and not self.commands):
             return None
         self._met.add(record.id)
+        self._last[record.pilot] = max(record.standing, self._last.get(record.pilot, 0))
         fields = canonical_fields(record)
         other = self._pending.pop(record.id, None)
         if other is None:
@@ -104,7 +108,8 @@ class Comparison:
             if one.fields["pilot"] not in mine:
                 self.other_pilots.add(one.fields["pilot"])
             else:
-                yield self._count("later" if one.fields["at"] > until else "not_replayed", one.fields)
+                last = self._last.get(one.fields["pilot"], 0)
+                yield self._count("later" if follows(one.fields, last, until) else "not_replayed", one.fields)
         self._pending.clear()
 
     def _count(
@@ -118,6 +123,12 @@ class Comparison:
         kind = "command" if "action" in fields else fields["kind"]
         values = fields["id"], fields["pilot"], kind, fields["reason"], fields["standing"], fields["at"]
         return Compared(verdict, *values, found, skipped)
+
+
+def follows(recorded: Fields, last: int, until: int) -> bool:
+    """Whether an entry may follow from what came after the end of a history (`until`, ms): it stands after the `last`
+    number that was replayed, and is no older than clocks may differ."""
+    return bool(recorded["standing"] > last and recorded["at"] > until - CLOCKS_DIFFER_MS)
 
 
 def canonical_fields(record: Decision | Command) -> Fields:
@@ -160,11 +171,22 @@ def ledger_names(path: Path) -> Iterator[tuple[Path, LogName]]:
     """The ledger files at `path`, each with what its header says; of a single file also the other logs and shards of
     its pilot that are next to it. Raises Damage."""
     files = verify.ledgers(path)
+    named = [(file, _name(file)) for file in files]
     if not path.is_dir():
-        files += sorted(path.parent.glob(f"{path.stem}-*.ledger"))
-    for file in files:
-        with file.open("rb") as opened:
-            yield file, LedgerReader(file, opened).name
+        named += _next_to(path, named[0][1].model)
+    yield from named
+
+
+def _next_to(path: Path, model: str) -> Iterator[tuple[Path, LogName]]:
+    for file in sorted(path.parent.glob("*.ledger")):
+        with contextlib.suppress(Damage, OSError):  # of another pilot, which is not asked for
+            if file != path and (name := _name(file)).model == model:
+                yield file, name
+
+
+def _name(file: Path) -> LogName:
+    with file.open("rb") as opened:
+        return LedgerReader(file, opened).name
 
 
 def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:

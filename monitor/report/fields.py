@@ -41,6 +41,8 @@ PILOT_FIELDS: tuple[tuple[str, str, str], ...] = (
     ("clocks_met", "legal deadlines met", ""),
     ("clocks_missed", "legal deadlines missed", ""),
     ("late_events", "events too late to count", ""),
+    ("complaints", "complaints in closed periods, of the firm and of reporters", ""),
+    ("complaints_outside", "complaints of reporters", ""),
 )
 """Of the pilot: field of the assessment, words, unit. Each is 0 where it is left out."""
 
@@ -98,9 +100,14 @@ def _streams(stay: Stay) -> Rows:
 
 def _standing(stay: Stay) -> Rows:
     found = stay.exit
-    if found is None or not _assessment(found):
+    numbers = {} if found is None else _assessment(found)
+    if found is None or not numbers:
         return ()
-    return [(words, number(found, f"/finding/assessment/{field}", unit, 0)) for field, words, unit in PILOT_FIELDS]
+    return [
+        (words, number(found, f"/finding/assessment/{field}", unit, 0))
+        for field, words, unit in PILOT_FIELDS
+        if field != "complaints" or field in numbers  # without an indicator that counts them it says nothing
+    ]
 
 
 def _conditions(stay: Stay) -> Rows:

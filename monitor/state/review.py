@@ -50,11 +50,13 @@ NOT_REVIEWED = Review()
 class Stay(Struct, array_like=True, frozen=True, gc=False):
     """What else is remembered for the end of a stay: when each of `Review.approvals` was given (`approved_at`, ms), who
     approve a charter with a lower `tier`, and how long (`paused`, ms) the pilot was in pauses that ended since it was
-    last at level escalate or above. New fields are appended, with defaults."""
+    last at level escalate or above, and how many complaints the reporters of the charter filed (`outside`). New fields
+    are appended, with defaults."""
 
     approved_at: tuple[int, ...] = ()
     tier: Approvals = Approvals()
     paused: int = 0
+    outside: int = 0
 
 
 NO_STAY = Stay()

@@ -120,13 +120,21 @@ def files(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in found}
 
 
-def kept_by_a_notary(fresh: Fresh, directory: Path, evidence: Mapping[str, int]) -> dict[str, bytes]:
-    """The files of a notary that reads the logs, once they hold so many records of evidence and every decision."""
+def kept_by_a_notary(fresh: Fresh, directory: Path, entered: Mapping[str, int]) -> dict[str, bytes]:
+    """The files of a notary that reads the logs, once each holds so many entries. It is killed on the way and started
+    again."""
     key_in(directory)
     command = [sys.executable, "-m", "monitor", "notary", "--bootstrap", fresh.bootstrap, "--prefix"]
-    process = subprocess.Popen([*command, fresh.names.prefix, "--dir", str(directory), "--port", "0"])
+    command += [fresh.names.prefix, "--dir", str(directory), "--port", "0"]
+    first = subprocess.Popen(command)
     try:
-        Until(60.0, every=0.2)(lambda: all(_held(directory / name) >= many for name, many in evidence.items()))
+        Until(60.0, every=0.01)(lambda: any(directory.glob("evidence-*.ledger")))
+    finally:
+        first.kill()
+        first.wait()
+    process = subprocess.Popen(command)
+    try:
+        Until(60.0, every=0.2)(lambda: all(_held(directory / name) >= many for name, many in entered.items()))
     finally:
         process.terminate()
         assert process.wait(30) == 0

@@ -31,8 +31,8 @@ from monitor.tlog.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from tests.ledger.goal import QUICK, Goal, none_of
 
 PILOTS, ACTS = (2, 6) if QUICK else (10, 40)
-ORDERS = 6 if QUICK else 200
-HOURS = 24 * 4 if QUICK else 24 * 60
+ORDERS = 4 if QUICK else 200
+HOURS = 24 * 2 if QUICK else 24 * 60
 YEAR_HOURS = 24 * 365
 LOG = "evidence/0"
 MAIN_MB, EVIDENCE_MB = 10.0, 100.0

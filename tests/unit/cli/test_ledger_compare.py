@@ -42,6 +42,17 @@ def test_a_history_that_agrees_ends_with_zero_and_names_each_decision(story: Sto
     assert "not shown: that the telemetry in the history is what the service sent" in result.stderr
 
 
+def test_one_ledger_file_is_compared_with_the_evidence_next_to_it(story: Story) -> None:
+    """Given the file of the decisions, the observations of closed periods are compared as well."""
+    (file,) = (one for one in story.ledger.glob("*.ledger") if "evidence" not in one.name)
+    (file.parent / "of-another-pilot.ledger").write_bytes(b"damaged")
+    result = compared(file, story.file)
+    (file.parent / "of-another-pilot.ledger").unlink()
+    assert result.exit_code == 0, result.output
+    assert "observations of closed periods: " in result.stderr
+    assert ", 0 not" in result.stderr
+
+
 def test_a_difference_is_the_named_error_with_both_values(differences: dict[str, Planted]) -> None:
     """Exit code 1, the error by its name, the field, and what each side has."""
     one = differences["edited_statistic"]

@@ -20,6 +20,7 @@ from monitor.lifecycle.sandbox_acts import (
     ProposalWithdrawal,
     PutAuthority,
     PutClocks,
+    PutFirmKeys,
     PutPerson,
     PutProhibition,
     PutTier,
@@ -330,6 +331,7 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     RemoveProhibition(SANDBOX.prohibitions[0].id),
     PutClocks(structs.replace(SANDBOX.clocks, rules=SANDBOX.clocks.rules[:3])),
     RemoveAuthority("agency"),
+    PutFirmKeys(required=False),
 )
 
 

@@ -43,3 +43,19 @@ def test_a_sentence_that_another_version_words_differently_is_no_difference() ->
     compared = Comparison([Recorded(canonical_fields(other))]).take(now)
     assert compared is not None
     assert compared.verdict == "different"
+
+
+def test_an_entry_at_the_end_of_a_history_is_no_difference() -> None:
+    """Clocks differ: an entry after everything that was replayed, and about as old as the end of the history, may
+    follow from what the export did not hold any more. An older one does not."""
+    replayed, after, end = decision(3), decision(4), 10_000_000
+    for at, expected in ((end - 1_000, "later"), (end + 1_000, "later"), (end - 60_000, "not_replayed")):
+        entered = structs.replace(after, at=at)
+        comparison = Comparison([Recorded(canonical_fields(replayed)), Recorded(canonical_fields(entered))])
+        comparison.take(replayed)
+        (left,) = comparison.rest([replayed.pilot], end)
+        assert left.verdict == expected, at
+    early = structs.replace(decision(2), at=end)
+    comparison = Comparison([Recorded(canonical_fields(replayed)), Recorded(canonical_fields(early))])
+    comparison.take(replayed)
+    assert [one.verdict for one in comparison.rest([replayed.pilot], end)] == ["not_replayed"]

@@ -140,6 +140,8 @@ def test_a_key_that_carries_a_time_signs_with_one_and_others_without() -> None:
     for signer, time in ((LOG, 1), (WITNESS, None), (QUANTUM, None)):
         with pytest.raises(ValueError, match="time"):
             signer.sign(HEAD.text, time)
+    with pytest.raises(BadFormat, match="newline"):
+        sign_note("no newline", [LOG])
     with pytest.raises(ValueError, match="signers"):
         sign_note(HEAD.text, [])
 
