@@ -73,7 +73,10 @@ COMMANDS = {
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
     "model": ("monitor.cli.model", "show which pilots use a version of a model, and what happened to each"),
-    "ledger": ("monitor.cli.ledger", "verify, show or rebuild ledgers; disclose or erase texts"),
+    "ledger": (
+        "monitor.cli.ledger",
+        "verify, compare, show or rebuild ledgers; prove and bundle entries; disclose or erase texts",
+    ),
     "real": ("monitor.cli.real", "replay the three shipped data sets"),
     "export": ("monitor.cli.export", "export the input of a monitor: its history, or telemetry alone"),
     "replay": ("monitor.cli.replay", "replay recorded input; compare with a ledger; write a report"),

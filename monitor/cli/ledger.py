@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,11 +44,44 @@ ledger.add_command(restore_authority)
 ledger.add_command(bundle)
 
 
-@ledger.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def verify(arguments: tuple[str, ...]) -> None:
-    """Verify ledgers, published logs or bundles; `ledger verify --help` lists inputs, flags and exit codes."""
-    sys.exit(verifier_main(arguments, "sandbox-monitor ledger verify"))
+@ledger.command()
+@click.argument("arguments", nargs=-1, metavar="[PATH|URL]...")
+@click.argument("path", type=click.Path(), metavar="PATH|URL")
+@click.option("--root", multiple=True, metavar="HEX", help="a root noted earlier; repeatable")
+@click.option("--disclosed", type=FILE, help="texts (`ledger disclose`) to check against their commitments")
+@click.option("--json", is_flag=True, help="the report as JSON (monitor/verifier/report.schema.json)")
+@click.option("--checkpoint", multiple=True, type=FILE, help="an earlier checkpoint; repeatable")
+@click.option("--policy", multiple=True, type=FILE, help="keys, witnesses, quorum of a log (tlog-policy); repeatable")
+@click.option("--log-key", multiple=True, metavar="VKEY", help="the key of a log; repeatable")
+@click.option("--witness-key", multiple=True, metavar="VKEY", help="the key of a witness; repeatable")
+@click.option("--stamp-root", type=FILE, help="root certificate of the time stamp authority (PEM)")
+@click.option("--published", metavar="DIR|URL", help="the published logs that the ledgers given must agree with")
+@click.option("--structure", is_flag=True, help="do not parse the JSON of entries: several times as fast")
+def verify(arguments: tuple[str, ...], path: str, **flags: Any) -> None:
+    """Verify ledgers: a ledger file, a directory of the notary, a published directory or one log of it, the http(s) URL
+    of one, or a bundle.
+
+    The report on stdout names each check by its id, lists the trust anchors that were not given, and ends with what the
+    verification does not establish. Failures and warnings go to stderr too, as FILE:ENTRY:OFFSET: problem (entries
+    count from 0, offsets in bytes), unless stdout is a terminal. @FILE reads further arguments from a file, one on each
+    line.
+
+    With --root, also print at which size a ledger had that root: all entries before are unchanged. Missing numbers of
+    decisions (`standing`) are a failure. A ledger that begins above 1 is sound, with a warning. In a directory,
+    cursor.json must not know more entries than the ledgers hold, and not-entered.jsonl no decision behind the end of
+    its ledger.
+
+    Exit codes: 0 verified, 1 failed, 2 no verdict (an input cannot be read, nothing to check, or a usage error).
+    """
+    given = [*arguments, path]
+    for name, value in flags.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            given += [flag] if value else []
+        else:
+            for one in value if isinstance(value, tuple) else [value] if value is not None else []:
+                given += [flag, str(one)]
+    sys.exit(verifier_main(given, "sandbox-monitor ledger verify"))
 
 
 ledger.add_command(compare)

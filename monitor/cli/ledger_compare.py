@@ -38,10 +38,13 @@ NOT_SHOWN = (
     "which side is right where they differ: both get the values, with the entry to ask about",
 )
 
+REPLAY = click.Path(exists=True, path_type=Path)
+REPLAY.name = "file"  # as it is called in help; a published log is a directory
+
 
 @click.command()
 @click.argument("ledger", type=click.Path(exists=True, path_type=Path))
-@click.argument("replay", type=click.Path(exists=True, path_type=Path))
+@click.argument("replay", type=REPLAY)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object per decision, then a summary")
 @click.option("--no-progress", is_flag=True, help="no progress on stderr")
 def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> None:

@@ -28,7 +28,7 @@ class EntryRules:
     """Follows the entries of a ledger of `model`; `name` is what the header of its file says, where there is one.
 
     With `bodies` the JSON of each entry is parsed, compared with its fields and checked to be canonical; without, only
-    the fields in front of it are read (ten times as fast).
+    the fields in front of it are read (several times as fast).
     """
 
     def __init__(self, model: str, *, bodies: bool = True, name: LogName | None = None) -> None:

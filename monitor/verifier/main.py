@@ -60,7 +60,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add(
         "--disclosed", type=Path, metavar="FILE", help="check these texts (`ledger disclose`) against their commitments"
     )
-    add("--structure", action="store_true", help="do not parse the JSON of entries: ten times as fast")
+    add("--structure", action="store_true", help="do not parse the JSON of entries: several times as fast")
     add("--json", action="store_true", help="the report as JSON (monitor/verifier/report.schema.json)")
     return found
 
