@@ -10,7 +10,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
-from monitor.verifier.stores import Unreadable, is_url
+from monitor.verifier.stores import Store, Unreadable, Withheld, is_url
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
@@ -45,6 +45,14 @@ def _signed(inputs: Sequence[str], anchors: Anchors) -> bool:
     """Whether anything signed is given; without, a ledger is verified with the standard library alone."""
     given = anchors.log_keys or anchors.witness_keys or anchors.policies or anchors.checkpoints or anchors.published
     return bool(given) or any(_published(name) for name in inputs)
+
+
+def _is_log(store: Store) -> bool:
+    """Whether the store is the directory of one log. A server that denies by default does not show this file."""
+    try:
+        return store.read("checkpoint") is not None
+    except Withheld:
+        return False
 
 
 def _published(name: str) -> bool:
@@ -82,7 +90,7 @@ class _Logs:
         try:
             raw = b"" if is_url(name) or not Path(name).is_file() else Path(name).read_bytes()
             store = open_store(name)
-            one = not raw and store.read("checkpoint") is not None
+            one = not raw and _is_log(store)
         except (OSError, Unreadable) as error:
             self._reader.report.no_verdict(f"{name}: {getattr(error, 'strerror', None) or error}")
             return
