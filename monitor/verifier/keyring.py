@@ -17,7 +17,7 @@ class Keyring:
     """Keys of logs and of witnesses, and policies. Raises KeyRefused.
 
     One key signs all logs of a sandbox, each under its own origin. So a key named `B` or `B/authority` is also that of
-    the logs `B/...`, with the same public key.
+    the logs `B/LOG`, with the same public key; not of `B/x/authority`, which is no log of this sandbox.
     """
 
     def __init__(self, anchors: Anchors, report: Report) -> None:
@@ -30,7 +30,7 @@ class Keyring:
         found = []
         for key in self._logs:
             base = key.name.removesuffix(f"/{AUTHORITY}")
-            if origin == key.name or origin.startswith(f"{base}/"):
+            if origin == key.name or origin.rpartition("/")[0] == base:
                 found.append(Verifier(origin, KeyType.ED25519, key.public) if key.kind is KeyType.ED25519 else key)
         return list(dict.fromkeys(found))
 
