@@ -18,7 +18,7 @@ class Keyring:
     """Keys of logs and of witnesses, and policies. Raises KeyRefused.
 
     One key signs all logs of a sandbox, each under its own origin. So a key named `B` or `B/authority` is also that of
-    the logs `B/...`, with the same public key.
+    the logs `B/LOG`, with the same public key; not of `B/x/authority`, which is no log of this sandbox.
     """
 
     def __init__(self, anchors: Anchors, report: Report) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.notary.encoding import Malformed, decode
 from monitor.tlog.checkpoint import Checkpoint
-from monitor.tlog.merkle import Frontier
+from monitor.tlog.merkle import EMPTY_ROOT, Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.authority import History
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
@@ -130,6 +130,9 @@ def _pilot_log(
         return None
     known = dict(history.by_origin.get(head.origin, {})) if history else {}
     size = max([head.size, *known])
+    if size == 0:
+        _empty(where, head, report)
+        return None
     followed = _entries(store, name, size, {head.size, *known, *reader.earlier.sizes(head.origin)}, reader)
     if followed is None:
         return None
@@ -138,6 +141,14 @@ def _pilot_log(
     if history is not None:
         _in_authority(where, head, raw is not None, known, followed.heads, report, newer)
     return followed
+
+
+def _empty(where: str, head: Checkpoint, report: Report) -> None:
+    if head.root == EMPTY_ROOT:
+        report.passed("checkpoint.root", where)
+    else:
+        message = f"a log without entries has the root {EMPTY_ROOT.hex()}, the checkpoint {head.root.hex()}"
+        report.failed("checkpoint.root", where, message)
 
 
 def _entries(store: Store, name: str, size: int, sizes: Collection[int], reader: Reader) -> Followed | None:
