@@ -43,13 +43,14 @@ IN_USE = "second-place.in-use"
 
 class PublicationSettings(Struct, frozen=True, kw_only=True):
     """Where and how ledgers are published: into `directory`, signed with `key`. Without `second` only the published
-    checkpoint protects against a restored disk."""
+    checkpoint protects against a restored disk. `serve_pilot_logs`: see `publication_route`."""
 
     directory: Path
     key: LogKey
     second: NewestCheckpoint | None = None
     cosigner: Cosigner = NoCosigner()
     stamper: Stamper = NoStamper()
+    serve_pilot_logs: bool = False
     outside: Outside = Outside()  # from which `connected` makes cosigner and stamper
 
 
