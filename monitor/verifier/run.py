@@ -37,6 +37,8 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
         shown = max(shown, logs.finish(files))
     _noted_roots(anchors, report)
     _texts(anchors, shown, report)
+    if logs is not None and not logs.signed and not report.unreadable:
+        report.nothing_signed = True
     conclude(anchors, report)
     return report
 
@@ -74,6 +76,7 @@ class _Logs:
         keyring = Keyring(anchors, report)
         self._reader = Reader(anchors, keyring, Earlier(anchors, keyring, report), report)
         self._followed: dict[str, Followed] = {}
+        self.signed = False
         if anchors.published is not None:
             self.check(anchors.published)
 
@@ -82,7 +85,15 @@ class _Logs:
         return _published(name)
 
     def check(self, name: str) -> None:
-        """Check such an input."""
+        """Check such an input, and that the trust anchors found something in it."""
+        from monitor.verifier.used import Used
+
+        used = self._reader.keyring.used = Used()
+        self._check(name)
+        used.check(name, self._reader.anchors, self._reader.report)
+        self.signed |= bool(used.met)
+
+    def _check(self, name: str) -> None:
         from monitor.verifier.bundle_check import check_bundle, check_one_log
         from monitor.verifier.published import check_published
         from monitor.verifier.stores import open_store
