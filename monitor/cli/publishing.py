@@ -18,7 +18,7 @@ from monitor.stamps.roots import read_roots
 from monitor.witness.cosigner import read_policy
 from monitor.witness.key_file import read_witness_key
 
-NAMES = ("publish", "log_key", "newest", "publish_every")
+NAMES = ("publish", "log_key", "newest", "publish_every", "serve_pilot_logs")
 OUTSIDE = ("policies", "witness_key", "witness_dir", "witness_new", "stamp_url", "stamp_roots")
 
 
@@ -35,6 +35,12 @@ def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     with_settings.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
         *_outside_options(),
+        click.option(
+            "--serve-pilot-logs",
+            is_flag=True,
+            help="serve also the logs of the pilots under /publication/: to everybody who reaches the port, so only "
+            "behind a proxy that shows each firm its own log [default: the authority log alone]",
+        ),
         click.option(
             "--publish-every",
             default=EVERY_S,
@@ -57,7 +63,7 @@ def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--publish",
             type=folder,
             help="publish the ledgers in this directory as logs (C2SP tlog-tiles); needs --log-key; served as "
-            "/publication/ [default: not published]",
+            "/publication/, without the logs of the pilots (--serve-pilot-logs) [default: not published]",
         ),
     ):
         option(with_settings)
@@ -65,12 +71,18 @@ def publishing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _settings(
-    publish: Path | None, log_key: Path | None, newest: Path | None, publish_every: float, outside: dict[str, Any]
+    publish: Path | None,
+    log_key: Path | None,
+    newest: Path | None,
+    publish_every: float,
+    serve_pilot_logs: bool,
+    outside: dict[str, Any],
 ) -> tuple[PublicationSettings, float] | None:
     if publish is None:
         more = {f"--{name.replace('_', '-')}": outside[name] for name in OUTSIDE[1:5]}
         more |= {"--policy": outside["policies"], "--stamp-root": outside["stamp_roots"]}
-        for name, value in (("--log-key", log_key), ("--newest", newest), *more.items()):
+        more |= {"--log-key": log_key, "--newest": newest, "--serve-pilot-logs": serve_pilot_logs}
+        for name, value in more.items():
             if value:
                 raise click.UsageError(f"{name} belongs to --publish DIR; give that too")
         return None
@@ -80,7 +92,10 @@ def _settings(
         raise click.UsageError("--newest must be another directory than --publish, on another disk")
     second = None if newest is None else NewestFile(newest)
     key = read_log_key(log_key)
-    return PublicationSettings(directory=publish, key=key, second=second, outside=_outside(**outside)), publish_every
+    settings = PublicationSettings(
+        directory=publish, key=key, second=second, serve_pilot_logs=serve_pilot_logs, outside=_outside(**outside)
+    )
+    return settings, publish_every
 
 
 def _outside_options() -> tuple[Callable[..., Any], ...]:

@@ -290,7 +290,8 @@ class Monitor:
             [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
         )
         if self._publishing is not None:
-            self._web.app.add_routes([publication_route(self._publishing[0].directory)])
+            served = self._publishing[0]
+            self._web.app.add_routes([publication_route(served.directory, pilot_logs=served.serve_pilot_logs)])
         self.port = await self._web.start(HOST, self.port)
 
     def _publish(self) -> None:

@@ -130,7 +130,8 @@ async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, met
     server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
     server.app.add_routes(routes(board))
     if settings.publishing is not None:
-        server.app.add_routes([publication_route(settings.publishing[0].directory)])
+        published = settings.publishing[0]
+        server.app.add_routes([publication_route(published.directory, pilot_logs=published.serve_pilot_logs)])
     if settings.port:
         await server.start(settings.host, settings.port)
         say(f"board http://{settings.host}:{settings.port}/")

@@ -10,8 +10,6 @@ That is the file format of a ledger (`notary/format.py`). A leaf is canonical JS
 
 from __future__ import annotations
 
-import base64
-import binascii
 from array import array
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,7 +20,9 @@ from monitor.files.durable import Disk
 from monitor.model.canonical import canonical, parse_canonical
 from monitor.notary.format import Damage, LedgerReader, frame, header
 from monitor.publication.log_source import read_range, split_frames
+from monitor.tlog.errors import BadFormat
 from monitor.tlog.merkle import Frontier, leaf_hash
+from monitor.tlog.text import HASH_BYTES, from_base64, to_base64
 from monitor.tlog.tiles import WIDTH
 
 NAME = "authority.leaves"
@@ -41,7 +41,7 @@ class Leaf(NamedTuple):
         >>> Leaf("o", 1, bytes(32)).encode()
         b'{"origin":"o","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":1}'
         """
-        return canonical({"origin": self.origin, "root": base64.b64encode(self.root).decode(), "size": self.size})
+        return canonical({"origin": self.origin, "root": to_base64(self.root), "size": self.size})
 
 
 def decode_leaf(raw: bytes) -> Leaf:
@@ -49,14 +49,13 @@ def decode_leaf(raw: bytes) -> Leaf:
     value = parse_canonical(raw)
     if not isinstance(value, dict) or set(value) != {"origin", "root", "size"}:
         raise ValueError("an authority leaf has the members origin, root and size")
-    origin, size = value["origin"], value["size"]
+    origin, size, root = value["origin"], value["size"], value["root"]
+    if not isinstance(origin, str) or type(size) is not int or size < 1 or not isinstance(root, str):
+        raise ValueError("an authority leaf has the origin as text, a size above 0 and a root in base64")
     try:
-        root = base64.b64decode(value["root"], validate=True)
-    except (TypeError, binascii.Error):
-        raise ValueError("root is not base64") from None
-    if not isinstance(origin, str) or type(size) is not int or size < 1 or len(root) != 32:
-        raise ValueError("an authority leaf has the origin as text, a size above 0 and a root of 32 bytes")
-    return Leaf(origin, size, root)
+        return Leaf(origin, size, from_base64(root, "root", length=HASH_BYTES))
+    except BadFormat as error:
+        raise ValueError(str(error)) from None
 
 
 class AuthorityLeaves:

@@ -75,6 +75,17 @@ def log_name(name: LogName | str) -> str:
     return Path(file_name(name)).stem
 
 
+def is_log_of(log: str, pilot: str) -> bool:
+    """Whether a log has the name of one of this pilot's: its decisions, another kind of entries, or a later year.
+
+    >>> is_log_of("evidence-2027-acme-scoring-40cd4f64e1625b65", "acme/scoring")
+    True
+    >>> is_log_of("acme-scoring-40cd4f64e1625b65", "acme")
+    False
+    """
+    return f"-{log}".endswith(f"-{log_name(pilot)}")
+
+
 def new_log_key(path: Path, origin: str) -> LogKey:
     """Create the key file at `path`, durable when this returns. Raises Refused when it exists or the origin is not
     usable."""

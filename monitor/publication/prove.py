@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from monitor.notary.encoding import Malformed, decode
 from monitor.publication.authority_leaves import Leaf
-from monitor.publication.log_key import AUTHORITY
+from monitor.publication.log_key import AUTHORITY, is_log_of
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.errors import BadFormat, HashUnavailable
 from monitor.tlog.keys import Verifier
 from monitor.tlog.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from monitor.tlog.note import SignedNote, parse_note, verify_note
+from monitor.tlog.policy import Policy
 from monitor.tlog.proof import HEADER, MAX_EXTRA_BYTES, TlogProof, parse_proof
 from monitor.tlog.tiles import WIDTH, Tile, TileHashes, parse_bundle, width_at
 
@@ -97,24 +98,49 @@ def split_proofs(data: bytes) -> tuple[TlogProof, TlogProof]:
     return parse_proof(data[: at + 1]), parse_proof(data[at + 1 :])
 
 
-def check_stacked(data: bytes, entry: bytes | None, verifier: Callable[[str], Verifier]) -> bytes:
-    """Check a stacked file against the keys of the logs alone; `verifier` gives the key of an origin.
+def check_stacked(
+    data: bytes, entry: bytes | None, verifier: Callable[[str], Verifier], policy: Policy | None = None
+) -> bytes:
+    """Check a stacked file: the entry is in a log of the pilot that it names, and that log's checkpoint is in the
+    authority log of the same sandbox. `verifier` gives the key of an origin; `policy`, of the authority log, says
+    whose cosignatures its checkpoint needs (`None`: the keys of the logs alone, so a split view is not excluded).
 
-    Returns the entry (the one in the file, if `entry` is `None`). Raises TlogError (BadFormat: the entry is missing).
-    Witnesses are a matter of the policy: see `TlogProof.verify`.
+    Returns the entry (the one in the file, if `entry` is `None`). Raises TlogError (BadFormat: the entry is missing, is
+    no entry, or is not of this pilot; PolicyRefused).
     """
     first, second = split_proofs(data)
     found = first.extra if entry is None else entry
     if found is None:
-        raise BadFormat("stacked proof", "the entry is not in the file", "give the entry")
-    pilot = first.checkpoint
+        raise _bad("the entry is not in the file", "give the entry")
+    pilot, authority = first.checkpoint, second.checkpoint
+    base, _, log = pilot.origin.rpartition("/")
+    if not base or log == AUTHORITY or authority.origin != f"{base}/{AUTHORITY}":
+        problem = f"a proof in {pilot.origin} does not go with one in {authority.origin}"
+        raise _bad(problem, "give an entry of a pilot log, and its leaf in the authority log of the same sandbox")
     leaf = Leaf(pilot.origin, pilot.size, pilot.root).encode()
-    for proof, proved in ((first, found), (second, leaf)):
-        head = proof.checkpoint
+    for proof, head, proved in ((first, pilot, found), (second, authority, leaf)):
         if not verify_note(proof.note, [verifier(head.origin)]):
-            raise BadFormat("stacked proof", f"no signature by the key of {head.origin}", "give the right key")
+            raise _bad(f"no signature by the key of {head.origin}", "give the right key")
         verify_inclusion(leaf_hash(proved), proof.index, head.size, proof.hashes, head.root)
+    _check_pilot(found, log)
+    if policy is not None and (refusal := policy.satisfied(second.note).refusal) is not None:
+        raise refusal
     return found
+
+
+def _check_pilot(entry: bytes, log: str) -> None:
+    try:
+        pilot = decode(entry).pilot
+    except Malformed as error:
+        raise _bad(f"not an entry of a known format: {error}", "use a newer version of this program") from None
+    if not is_log_of(log, pilot):
+        raise _bad(
+            f"an entry of the pilot {pilot} in the log {log}", "this log was not made by a notary of this program"
+        )
+
+
+def _bad(problem: str, fix: str) -> BadFormat:
+    return BadFormat("stacked proof", problem, fix)
 
 
 def _leaf_index(read: Read, log: str, authority: Published, leaf: bytes) -> int:

@@ -96,6 +96,7 @@ def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reade
         return reader
     keyring = Keyring(reader.anchors, reader.report)
     keyring.policies.add(mine)
+    keyring.used = reader.keyring.used
     reader.report.own_policies += [f"{name} (SHA-256 {hashlib.sha256(data).hexdigest()})" for name, data in mine]
     return reader._replace(keyring=keyring)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.notary.encoding import Malformed, decode
 from monitor.tlog.checkpoint import Checkpoint
-from monitor.tlog.merkle import Frontier
+from monitor.tlog.merkle import EMPTY_ROOT, Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.authority import History
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
@@ -16,7 +16,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.report import Report, Subject
 from monitor.verifier.stamp_files import NAMES, check_stamp, no_stamps
-from monitor.verifier.stores import Store, Unreadable
+from monitor.verifier.stores import Store, Unreadable, Withheld
 from monitor.verifier.tiles import LogTiles, Missing
 
 NEWEST_STAMPS = 100  # of a publication are checked; one proves the time of all that is before it
@@ -37,7 +37,8 @@ def check_published(store: Store, reader: Reader) -> dict[str, Followed]:
     """Check all logs of a publication, which may grow meanwhile. Returns what was followed of each pilot log, by name.
 
     The authority log is read first: what it counts of each pilot log must be there, whatever checkpoint the pilot log
-    shows. A pilot log whose checkpoint is newer is compared with the authority log once more at the end.
+    shows. A pilot log whose checkpoint is newer is compared with the authority log once more at the end. A pilot log
+    that a server does not show to this reader is a warning: everybody may read the authority log, a firm its own.
     """
     found: dict[str, Followed] = {}
     newer: list[tuple[str, Checkpoint]] = []
@@ -47,8 +48,12 @@ def check_published(store: Store, reader: Reader) -> dict[str, Followed]:
         if history is None and not names:
             reader.report.no_verdict(f"{store.where}: neither an authority log nor any other log is here")
         for name in names:
-            if followed := _pilot_log(store, name, history, reader, newer):
-                found[name] = followed
+            try:
+                if followed := _pilot_log(store, name, history, reader, newer):
+                    found[name] = followed
+            except Withheld as error:
+                message = f"not shown to this reader, so nothing is established of its entries ({error})"
+                reader.report.warned("authority.contains", f"{store.where}/{name}", message)
         if newer and history is not None:
             _again(store, newer, history, reader)
     except Unreadable as error:
@@ -125,6 +130,9 @@ def _pilot_log(
         return None
     known = dict(history.by_origin.get(head.origin, {})) if history else {}
     size = max([head.size, *known])
+    if size == 0:
+        _empty(where, head, report)
+        return None
     followed = _entries(store, name, size, {head.size, *known, *reader.earlier.sizes(head.origin)}, reader)
     if followed is None:
         return None
@@ -133,6 +141,14 @@ def _pilot_log(
     if history is not None:
         _in_authority(where, head, raw is not None, known, followed.heads, report, newer)
     return followed
+
+
+def _empty(where: str, head: Checkpoint, report: Report) -> None:
+    if head.root == EMPTY_ROOT:
+        report.passed("checkpoint.root", where)
+    else:
+        message = f"a log without entries has the root {EMPTY_ROOT.hex()}, the checkpoint {head.root.hex()}"
+        report.failed("checkpoint.root", where, message)
 
 
 def _entries(store: Store, name: str, size: int, sizes: Collection[int], reader: Reader) -> Followed | None:

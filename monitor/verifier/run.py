@@ -10,7 +10,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
-from monitor.verifier.stores import Unreadable, is_url
+from monitor.verifier.stores import Store, Unreadable, Withheld, is_url
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
@@ -37,6 +37,8 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
         shown = max(shown, logs.finish(files))
     _noted_roots(anchors, report)
     _texts(anchors, shown, report)
+    if logs is not None and not logs.signed and not report.unreadable:
+        report.nothing_signed = True
     conclude(anchors, report)
     return report
 
@@ -45,6 +47,14 @@ def _signed(inputs: Sequence[str], anchors: Anchors) -> bool:
     """Whether anything signed is given; without, a ledger is verified with the standard library alone."""
     given = anchors.log_keys or anchors.witness_keys or anchors.policies or anchors.checkpoints or anchors.published
     return bool(given) or any(_published(name) for name in inputs)
+
+
+def _is_log(store: Store) -> bool:
+    """Whether the store is the directory of one log. A server that denies by default does not show this file."""
+    try:
+        return store.read("checkpoint") is not None
+    except Withheld:
+        return False
 
 
 def _published(name: str) -> bool:
@@ -66,6 +76,7 @@ class _Logs:
         keyring = Keyring(anchors, report)
         self._reader = Reader(anchors, keyring, Earlier(anchors, keyring, report), report)
         self._followed: dict[str, Followed] = {}
+        self.signed = False
         if anchors.published is not None:
             self.check(anchors.published)
 
@@ -74,7 +85,15 @@ class _Logs:
         return _published(name)
 
     def check(self, name: str) -> None:
-        """Check such an input."""
+        """Check such an input, and that the trust anchors found something in it."""
+        from monitor.verifier.used import Used
+
+        used = self._reader.keyring.used = Used()
+        self._check(name)
+        used.check(name, self._reader.anchors, self._reader.report)
+        self.signed |= bool(used.met)
+
+    def _check(self, name: str) -> None:
         from monitor.verifier.bundle_check import check_bundle, check_one_log
         from monitor.verifier.published import check_published
         from monitor.verifier.stores import open_store
@@ -82,7 +101,7 @@ class _Logs:
         try:
             raw = b"" if is_url(name) or not Path(name).is_file() else Path(name).read_bytes()
             store = open_store(name)
-            one = not raw and store.read("checkpoint") is not None
+            one = not raw and _is_log(store)
         except (OSError, Unreadable) as error:
             self._reader.report.no_verdict(f"{name}: {getattr(error, 'strerror', None) or error}")
             return

@@ -18,6 +18,10 @@ class Unreadable(Exception):
     """A file could not be read; whether it is there is unknown."""
 
 
+class Withheld(Unreadable):
+    """A server does not show this file to this reader (401, 403)."""
+
+
 class Store(Protocol):
     """The files of a publication. `where` names it in reports."""
 
@@ -78,7 +82,8 @@ class UrlStore:
             error.close()
             if error.code in (404, 410):
                 return None
-            raise Unreadable(f"{self.where}/{path}: HTTP status {error.code}") from None
+            kind = Withheld if error.code in (401, 403) else Unreadable
+            raise kind(f"{self.where}/{path}: HTTP status {error.code}") from None
         except (OSError, HTTPException, ValueError) as error:
             raise Unreadable(f"{self.where}/{path}: {getattr(error, 'reason', None) or error}") from None
         if len(data) > MAX_FILE:

@@ -83,6 +83,7 @@ def test_the_embedded_monitor_publishes_and_serves_its_ledgers(tmp_path: Path) -
     """Over HTTP while it runs; the last entries at a clean stop; the same again after the folder was deleted."""
     charters, events, _ = prepare(tmp_path)
     publishing, key = options(tmp_path)
+    publishing.append("--serve-pilot-logs")
     process, address = serve(tmp_path, *charters, "--read", str(events), *publishing)
 
     def read(path: str) -> bytes:

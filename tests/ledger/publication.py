@@ -53,7 +53,7 @@ class World:
 def served(directory: Path) -> Iterator[str]:
     """The URL under which the publication is served, by the same server and route as the board."""
     loop, server = asyncio.new_event_loop(), HttpServer("publication", limits=NO_RATE)
-    server.app.add_routes([publication_route(directory)])
+    server.app.add_routes([publication_route(directory, pilot_logs=True)])
     thread = threading.Thread(target=loop.run_forever, name="publication-http")
     thread.start()
     try:

@@ -6,6 +6,7 @@ import functools
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -41,9 +42,25 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class AuthorityOnly(Quiet):
+    """As the board answers: pilot logs are not served."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/authority/"):
+            super().do_GET()
+        else:
+            self.send_error(403)
+
+
 @pytest.fixture
 def served(copy: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(copy / "published")))
+    with serving(Quiet, copy) as url:
+        yield url
+
+
+@contextmanager
+def serving(handler: type[SimpleHTTPRequestHandler], copy: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(copy / "published")))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -76,6 +93,17 @@ def test_a_url_is_verified_like_the_directory(copy: Path, served: str) -> None:
     assert report.verdict is Verdict.VERIFIED, report.failures
     assert passed(report) >= SIGNED
     assert len(report.subjects) == 3
+
+
+def test_a_log_that_is_not_shown_to_this_reader_is_a_warning(copy: Path) -> None:
+    """The world may read the authority log alone: it is verified, and nothing is claimed of the pilot logs."""
+    with serving(AuthorityOnly, copy) as url:
+        report = verify_all([url], Anchors(log_keys=(VKEY,)))
+    assert report.verdict is Verdict.VERIFIED, report.failures
+    assert [one.where.rpartition("/")[2] for one in report.subjects] == ["authority"]
+    withheld = [one.message for one in report.warnings if one.check == "authority.contains"]
+    assert len(withheld) == 2
+    assert all("nothing is established" in message and "HTTP status 403" in message for message in withheld)
 
 
 def test_one_log_is_verified_without_the_others(copy: Path, served: str) -> None:

@@ -79,6 +79,8 @@ def test_the_leaves_of_another_log_are_refused(tmp_path: Path) -> None:
         b'{"origin":"a","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":true}',
         b'{"origin":1,"root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":1}',
         b'{"origin":"a","root":7,"size":1}',
+        b'{"origin":"a","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=","size":1}',
+        b'{"origin":"a","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","size":1}',
         b'{"origin":"a","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":1,"x":1}',
     ],
 )  # fmt: skip

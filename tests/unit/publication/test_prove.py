@@ -6,13 +6,19 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
+from monitor.publication.authority_leaves import Leaf
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.publication.prove import check_stacked, split_proofs
 from monitor.testing.records import decision
-from monitor.tlog.errors import TlogError
-from monitor.tlog.keys import Verifier
-from monitor.tlog.proof import parse_proof
+from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.checkpoint_note import sign_checkpoint
+from monitor.tlog.errors import BadFormat, PolicyRefused, TlogError
+from monitor.tlog.keys import KeyType, Signer, Verifier
+from monitor.tlog.merkle import leaf_hash
+from monitor.tlog.note import parse_note
+from monitor.tlog.policy import parse_policy
+from monitor.tlog.proof import TlogProof, parse_proof
 from tests.unit.publication.world import KEY, World, followed
 
 
@@ -65,6 +71,56 @@ def test_every_changed_byte_is_refused(world: World) -> None:
         except TlogError:
             continue
         raise AssertionError((at, found == entries[0]))
+
+
+def stacked(pilot_log: tuple[str, bytes], authority: str) -> bytes:
+    """A file as a holder of the log key could make it: one entry in a log, its leaf in another, both signed."""
+    origin, entry = pilot_log
+    leaf = Leaf(origin, 1, leaf_hash(entry)).encode()
+    parts = []
+    for name, raw, extra in ((origin, entry, entry), (authority, leaf, None)):
+        note = parse_note(sign_checkpoint(Checkpoint(name, 1, leaf_hash(raw)), [signer(name)]).data)
+        parts.append(TlogProof(0, (), note, extra).data)
+    return b"".join(parts)
+
+
+def signer(origin: str) -> Signer:
+    return Signer(origin, KeyType.ED25519, bytes(range(32)))
+
+
+def key_of_any(origin: str) -> Verifier:
+    return signer(origin).verifier
+
+
+OF_P1, BASE = log_name("p-1"), KEY.origin
+STACKED = {
+    "the log of another pilot": (f"{BASE}/{log_name('p-2')}", f"{BASE}/authority", "an entry of the pilot p-1"),
+    "the authority log of another sandbox": (f"{BASE}/{OF_P1}", "other.example/authority", "does not go with"),
+    "a log below the sandbox": (f"{BASE}/{OF_P1}", f"{BASE}/x/authority", "does not go with"),
+    "a pilot log as authority log": (f"{BASE}/{OF_P1}", f"{BASE}/{log_name('p-2')}", "does not go with"),
+    "the authority log as pilot log": (f"{BASE}/authority", f"{BASE}/authority", "does not go with"),
+}
+
+
+@pytest.mark.parametrize("what", STACKED)
+def test_two_proofs_go_together_only_for_the_pilot_and_the_sandbox_of_the_entry(world: World, what: str) -> None:
+    """Every signature and path holds; what is refused is that one log is taken for another."""
+    _, entries = followed(world.published, OF_P1)
+    for name in (OF_P1, f"2027-{OF_P1}"):
+        good = stacked((f"{BASE}/{name}", entries[0]), f"{BASE}/authority")
+        assert check_stacked(good, None, key_of_any) == entries[0]
+    log, authority, problem = STACKED[what]
+    with pytest.raises(BadFormat, match=problem):
+        check_stacked(stacked((log, entries[0]), authority), None, key_of_any)
+
+
+def test_a_proof_without_the_cosignatures_of_the_policy_is_refused(world: World) -> None:
+    """The keys of the logs alone do not exclude a split view; the policy of the authority log does."""
+    witness = Signer("witness.example", KeyType.COSIGNATURE_ED25519, bytes(32))
+    lines = (f"log {KEY.verifier(AUTHORITY).vkey}", f"witness w {witness.verifier.vkey}", "quorum w")
+    policy = parse_policy("".join(f"{line}\n" for line in lines).encode())
+    with pytest.raises(PolicyRefused):
+        check_stacked(proved(world, "0"), None, key_of, policy)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import aiohttp
@@ -101,25 +102,17 @@ def test_the_thread_publishes_until_it_is_stopped_and_then_what_is_left(tmp_path
     assert checked(world.published, ["p-1"])["p-1"] == 4
 
 
-def test_the_route_serves_what_tlog_tiles_defines_and_nothing_else(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.enter(1, 3)
-    world.round()
-    log = log_name("p-1")
-    (world.published / log / "secret").write_text("x")
+def fetched(directory: Path, paths: Iterable[str], **options: bool) -> dict[str, tuple[int, str, str]]:
+    """Status, content type and caching of each path below `/publication/`."""
 
-    async def fetched() -> dict[str, tuple[int, str, str]]:
+    async def ask() -> dict[str, tuple[int, str, str]]:
         server = HttpServer("test")
-        server.app.add_routes([publication_route(world.published)])
+        server.app.add_routes([publication_route(directory, **options)])
         port = await server.start("127.0.0.1", 0)
         found = {}
         try:
             async with aiohttp.ClientSession() as session:
-                for path in (
-                    f"{log}/checkpoint", f"{log}/tile/0/000.p/3", f"{log}/tile/entries/000.p/3", f"{log}/tile/0/000",
-                    f"{log}/tile/0/000.p/03", f"{log}/secret", f"{log}/%2e%2e/{log}/checkpoint", "..%2f/checkpoint",
-                    f"{AUTHORITY}/checkpoint", f"{log}/tile/0/000.p", "unknown/checkpoint",
-                ):  # fmt: skip
+                for path in paths:
                     async with session.get(URL(f"http://127.0.0.1:{port}/publication/{path}", encoded=True)) as answer:
                         headers = answer.headers
                         found[path] = (answer.status, headers["Content-Type"], headers.get("Cache-Control", ""))
@@ -127,15 +120,54 @@ def test_the_route_serves_what_tlog_tiles_defines_and_nothing_else(tmp_path: Pat
             await server.stop()
         return found
 
-    found = asyncio.run(fetched())
-    text, binary = "text/plain; charset=utf-8", "application/octet-stream"
+    return asyncio.run(ask())
+
+
+def published_once(tmp_path: Path) -> tuple[Path, str]:
+    """A publication with three entries of a pilot, and the name of its log."""
+    world, log = World(tmp_path), log_name("p-1")
+    world.enter(1, 3)
+    world.round()
+    (world.published / log / "secret").write_text("x")
+    return world.published, log
+
+
+TEXT, BINARY = "text/plain; charset=utf-8", "application/octet-stream"
+FOR_A_YEAR = "max-age=31536000, immutable"
+
+
+def test_the_authority_log_is_served_and_no_pilot_log(tmp_path: Path) -> None:
+    """A firm sees its own file only, the world sees that nothing was forked: the server does not know who asks, so it
+    shows no pilot log, and does not tell which ones exist."""
+    directory, log = published_once(tmp_path)
+    shown = {
+        f"{AUTHORITY}/checkpoint": (200, TEXT, "public, max-age=1"),
+        f"{AUTHORITY}/tile/entries/000.p/1": (200, BINARY, f"public, {FOR_A_YEAR}"),
+        f"{AUTHORITY}/tile/0/000.p/1": (200, BINARY, f"public, {FOR_A_YEAR}"),
+        f"{log}/authority.tlog-proof": (200, TEXT, "public, max-age=1"),
+    }
+    tiles = ("tile/0/000.p/3", "tile/entries/000.p/3", "tile/entries/000", "checkpoint", "stamp/1/token.tsr")
+    denied = [f"{name}/{path}" for name in (log, "unknown") for path in tiles]
+    found = fetched(directory, [*shown, *denied])
+    assert {path: found[path] for path in shown} == shown
+    assert {found[path][0] for path in denied} == {403}
+
+
+def test_the_route_serves_what_tlog_tiles_defines_and_nothing_else(tmp_path: Path) -> None:
+    """With pilot logs, which shared caches may not keep."""
+    directory, log = published_once(tmp_path)
+    paths = (
+        f"{log}/checkpoint", f"{log}/tile/0/000.p/3", f"{log}/tile/entries/000.p/3", f"{log}/tile/0/000",
+        f"{log}/tile/0/000.p/03", f"{log}/secret", f"{log}/%2e%2e/{log}/checkpoint", "..%2f/checkpoint",
+        f"{AUTHORITY}/checkpoint", f"{log}/tile/0/000.p", "unknown/checkpoint",
+    )  # fmt: skip
+    found = fetched(directory, paths, pilot_logs=True)
     served = {path: answer for path, answer in found.items() if answer[0] == 200}
-    immutable = "public, max-age=31536000, immutable"
     assert served == {
-        f"{log}/checkpoint": (200, text, "public, max-age=1"),
-        f"{AUTHORITY}/checkpoint": (200, text, "public, max-age=1"),
-        f"{log}/tile/0/000.p/3": (200, binary, immutable),
-        f"{log}/tile/entries/000.p/3": (200, binary, immutable),
+        f"{log}/checkpoint": (200, TEXT, "private, max-age=1"),
+        f"{AUTHORITY}/checkpoint": (200, TEXT, "public, max-age=1"),
+        f"{log}/tile/0/000.p/3": (200, BINARY, f"private, {FOR_A_YEAR}"),
+        f"{log}/tile/entries/000.p/3": (200, BINARY, f"private, {FOR_A_YEAR}"),
     }
     assert {answer[0] for path, answer in found.items() if path not in served} == {404}
 
