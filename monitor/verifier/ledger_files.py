@@ -20,6 +20,10 @@ _FILE_CHECKS = ("ledger.header", "ledger.frames", "ledger.leaf-hash")
 def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Iterable[int] = ()) -> Followed | None:
     """Check one ledger file and its index, if one lies next to it. Returns what was followed, `None` on damage."""
     where, index_path = str(path), path.with_suffix(".index")
+    for one in (path, index_path):
+        if one.exists() and not one.is_file():
+            report.no_verdict(f"{one}: not a regular file")
+            return None
     try:
         index = read_index(index_path)
         with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
 from monitor.verifier.stores import Store, Unreadable, Withheld, is_url
+
+ZIP_HEAD = b"PK\x03\x04"
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
@@ -61,8 +64,17 @@ def _published(name: str) -> bool:
     """Whether this is a URL, a bundle, a publication or one log of it; a directory with ledgers is one of a notary."""
     path = Path(name)
     if is_url(name) or not path.is_dir():
-        return is_url(name) or name.endswith(".zip")
+        return is_url(name) or name.endswith(".zip") or _is_zip(path)
     return not any(path.glob("*.ledger")) and (any(path.glob("*/checkpoint")) or (path / "checkpoint").is_file())
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file begins as a bundle does, whatever its name. A ledger begins otherwise."""
+    try:
+        with path.open("rb") if path.is_file() else open(os.devnull, "rb") as file:
+            return file.read(len(ZIP_HEAD)) == ZIP_HEAD
+    except (OSError, ValueError):
+        return False
 
 
 class _Logs:
@@ -94,19 +106,21 @@ class _Logs:
         self.signed |= bool(used.met)
 
     def _check(self, name: str) -> None:
+        from monitor.verifier.bundle import MAX_BUNDLE
         from monitor.verifier.bundle_check import check_bundle, check_one_log
         from monitor.verifier.published import check_published
-        from monitor.verifier.stores import open_store
+        from monitor.verifier.stores import open_store, read_file
 
         try:
-            raw = b"" if is_url(name) or not Path(name).is_file() else Path(name).read_bytes()
+            raw = b"" if is_url(name) or Path(name).is_dir() else read_file(Path(name), MAX_BUNDLE)
             store = open_store(name)
             one = not raw and _is_log(store)
         except (OSError, Unreadable) as error:
             self._reader.report.no_verdict(f"{name}: {getattr(error, 'strerror', None) or error}")
             return
         if one:
-            parent, _, log = name.rstrip("/").rpartition("/")
+            place = name if is_url(name) else str(Path(name).resolve())
+            parent, _, log = place.rstrip("/").rpartition("/")
             self._followed |= check_one_log(open_store(parent or "."), log, self._reader)
         elif not raw:
             self._followed |= check_published(store, self._reader)

@@ -83,8 +83,8 @@ def test_a_key_that_is_of_no_log_of_the_input_does_not_verify_it(
     assert failed(report) == {"checkpoint.signature", "policy.satisfied"}
 
 
-def test_each_input_needs_a_log_of_its_own_that_the_key_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sound input next to it does not help the other."""
+def test_a_sound_input_does_not_help_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each input must have a log that a given key is for."""
     good = written(sound(), tmp_path / "good")
     bad = written(elsewhere("elsewhere.example", monkeypatch), tmp_path / "bad")
     report = verify_all([str(good), str(bad)], Anchors(log_keys=(VKEY,)))
