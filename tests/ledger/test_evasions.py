@@ -160,3 +160,14 @@ def test_one_log_is_not_refused_for_stamps_that_lie_elsewhere(tmp_path: Path) ->
     assert report.verdict is Verdict.VERIFIED, report.failures
     assert any("when anything was recorded" in sentence for sentence in report.not_established)
     assert failed(verify_all([str(pub)], Anchors(log_keys=(VKEY,), stamp_roots=b"root"))) == {"stamp.present"}
+
+
+def test_an_earlier_checkpoint_that_a_bundle_cannot_be_compared_with_is_named(tmp_path: Path) -> None:
+    """The maker of a bundle chooses its range: that it evades the checkpoint must be seen."""
+    entries = [encode(entry) for entry in record()[0]]
+    kept = published({PILOT: entries[:5]}).files[f"{LOG}/checkpoint"]
+    for start, compared in ((2, True), (7, False)):
+        path = tmp_path / "one.zip"
+        path.write_bytes(make_bundle(sound(), LOG, start, None, verifier=VERIFIER))
+        report = verify_all([str(path)], Anchors(log_keys=(VKEY,), checkpoints=(("kept", kept),)))
+        assert any("an earlier checkpoint follows" in one for one in report.missing_anchors) is not compared
