@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from monitor.notary.format import Damage, LedgerReader
 from monitor.verifier.anchors import Anchors
-from monitor.verifier.followed import Followed
+from monitor.verifier.followed import Followed, log_of
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
@@ -129,14 +130,18 @@ class _Logs:
 
     def sizes(self, path: Path) -> set[int]:
         """The sizes at which the tree head of a ledger file is wanted."""
-        other = self._followed.get(path.stem)
-        return self._reader.earlier.sizes_of_log(path.stem) | ({other.tree.size} if other else set())
+        try:
+            with path.open("rb") if path.is_file() else open(os.devnull, "rb") as file:
+                log = log_of(LedgerReader(path, file).name)
+        except (Damage, OSError):
+            return set()  # it fails, or there is no verdict
+        other = self._followed.get(log)
+        return self._reader.earlier.sizes_of_log(log) | ({other.tree.size} if other else set())
 
     def finish(self, files: Sequence[Followed]) -> int:
         """Compare ledger files with earlier checkpoints and with `--published`. Returns the texts that matched."""
         for followed in files:
-            path = Path(followed.where)
-            self._reader.earlier.compare_log(followed.where, path.stem, followed.tree.size, followed.heads)
+            self._reader.earlier.compare_log(followed.where, followed.log, followed.tree.size, followed.heads)
         self._compare(files)
         self._reader.earlier.finish()
         return sum(followed.shown for followed in self._followed.values())
@@ -144,7 +149,7 @@ class _Logs:
     def _compare(self, files: Sequence[Followed]) -> None:
         report = self._reader.report
         for followed in files if self._reader.anchors.published else ():
-            other = self._followed.get(Path(followed.where).stem)
+            other = self._followed.get(followed.log)
             if other is None:
                 report.warned("ledger.published", followed.where, "this log is not published yet")
             elif followed.heads.get(other.tree.size) != other.tree.root():
