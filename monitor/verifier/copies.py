@@ -132,7 +132,7 @@ def _ledger(path: Path) -> Copy:
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
         frames = [(item.leaf, _id(item.entry)) for item in reader]
-    return _copy(str(path), path.stem, frames)
+    return _copy(str(path), reader.name.stem, frames)
 
 
 def _published(store: Store, log: str) -> Copy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from monitor.notary.format import LogName
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.followed import Followed
 from monitor.verifier.ledger_files import check_directory, check_ledger
@@ -28,7 +29,7 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
         elif path.is_dir():
             files += _directory(path, anchors, report, logs)
         elif path.exists():
-            followed = check_ledger(path, anchors, report, logs.sizes(path) if logs else ())
+            followed = check_ledger(path, anchors, report, logs.sizes if logs else lambda name: ())
             files += [followed] if followed else []
         else:
             report.no_verdict(f"{path}: no such file")
@@ -102,16 +103,15 @@ class _Logs:
         elif followed := check_bundle(raw, name, self._reader):
             self._followed[name] = followed
 
-    def sizes(self, path: Path) -> set[int]:
-        """The sizes at which the tree head of a ledger file is wanted."""
-        other = self._followed.get(path.stem)
-        return self._reader.earlier.sizes_of_log(path.stem) | ({other.tree.size} if other else set())
+    def sizes(self, name: LogName) -> set[int]:
+        """The sizes at which the tree head of the ledger file of a log is wanted."""
+        other = self._followed.get(name.stem)
+        return self._reader.earlier.sizes_of_log(name.stem) | ({other.tree.size} if other else set())
 
     def finish(self, files: Sequence[Followed]) -> int:
         """Compare ledger files with earlier checkpoints and with `--published`. Returns the texts that matched."""
         for followed in files:
-            path = Path(followed.where)
-            self._reader.earlier.compare_log(followed.where, path.stem, followed.tree.size, followed.heads)
+            self._reader.earlier.compare_log(followed.where, _log(followed), followed.tree.size, followed.heads)
         self._compare(files)
         self._reader.earlier.finish()
         return sum(followed.shown for followed in self._followed.values())
@@ -119,7 +119,7 @@ class _Logs:
     def _compare(self, files: Sequence[Followed]) -> None:
         report = self._reader.report
         for followed in files if self._reader.anchors.published else ():
-            other = self._followed.get(Path(followed.where).stem)
+            other = self._followed.get(_log(followed))
             if other is None:
                 report.warned("ledger.published", followed.where, "this log is not published yet")
             elif followed.heads.get(other.tree.size) != other.tree.root():
@@ -131,11 +131,16 @@ class _Logs:
                 report.passed("ledger.published", followed.where)
 
 
+def _log(followed: Followed) -> str:
+    """The name of the log of a ledger file, from its header."""
+    return (followed.name or LogName(followed.model)).stem
+
+
 def _directory(path: Path, anchors: Anchors, report: Report, logs: _Logs | None) -> list[Followed]:
     if not any(path.glob("*.ledger")) and not any(path.glob("*.index")) and not (path / "cursor.json").exists():
         report.no_verdict(f"{path}: there is no ledger in this directory")
         return []
-    return check_directory(path, anchors, report, logs.sizes if logs else lambda file: ())
+    return check_directory(path, anchors, report, logs.sizes if logs else lambda name: ())
 
 
 def _noted_roots(anchors: Anchors, report: Report) -> None:
