@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import click
@@ -17,9 +15,7 @@ from monitor.publication.log_key import log_name, read_log_key
 from monitor.publication.prove import Read, index_of, stacked_proof
 from monitor.publication.restore import restore_leaves
 from monitor.tlog.errors import HashUnavailable, TlogError
-
-TIMEOUT_S = 10.0
-LARGEST = 1 << 25  # bytes of one file
+from monitor.verifier.stores import Unreadable, UrlStore
 
 
 @click.command()
@@ -76,7 +72,8 @@ def _found(read: Read, log: str, identity: str) -> int | None:
 
 def _reader(source: str) -> Read:
     if source.startswith(("http://", "https://")):
-        return lambda path: _fetched(f"{source.rstrip('/')}/{path}")
+        store = UrlStore(source)
+        return lambda path: _fetched(store, path)
     directory = Path(source)
     if not directory.is_dir():
         raise click.ClickException(f"{source}: no such directory; give that of --publish, or a URL")
@@ -93,14 +90,13 @@ def _reader(source: str) -> Read:
     return read
 
 
-def _fetched(url: str) -> bytes:
+def _fetched(store: UrlStore, path: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-            data: bytes = answer.read(LARGEST + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise HashUnavailable(f"{url}: {getattr(error, 'reason', error)}") from error
-    if len(data) > LARGEST:
-        raise HashUnavailable(f"{url}: more than {LARGEST} bytes")
+        data = store.read(path)
+    except Unreadable as error:
+        raise HashUnavailable(str(error)) from error
+    if data is None:
+        raise HashUnavailable(f"{store.where}/{path}: no such file")
     return data
 
 

@@ -122,11 +122,12 @@ class Closing(NamedTuple):
 
 
 class Plan:
-    """A compiled charter. `by_type` maps an event's class to the indicators that count it, `silences` to the silence
-    indicators that it resets; `cycle` is from when to when (ms, end excluded) the system may be used; `streams` maps
-    each stream's name to the classes of its detectors; `closes` are the indicators that have periods, `slowest` the one
-    of them with the longest periods, `firsts` the name of a stream of each, `silent` the others; `leap_ms` is the wait
-    after which a search for empty periods pays.
+    """A compiled charter. `by_type` maps an event's class to the indicators that count it, `silences` to the
+    silence indicators that it resets; `cycle` is from when to when (ms, end excluded) the system may be used;
+    `streams` maps each stream's name to the classes of its detectors; `closes` are the indicators that have
+    periods, `promised` those that judge a promise about complaints, `slowest` the one of them with the longest
+    periods, `firsts` the name of a stream of each, `silent` the others; `leap_ms` is the wait after which a search
+    for empty periods pays.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name
     is not registered.
@@ -171,6 +172,7 @@ class Plan:
         self.silent = tuple(indicator for indicator in self.indicators if indicator.silence is not None)
         self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
+        self.promised = tuple(w for w in self.indicators if hasattr(w.implementation, "promise"))
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         labels = {"", "users", *charter.data_boundary, *(indicator.unit or "" for indicator in self.indicators)}

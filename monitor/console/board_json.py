@@ -14,6 +14,7 @@ def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
         "through": board.through,
         "worker": {"last_heard": board.liveness.last_seen, "silent_partitions": board.liveness.silent(now)},
         "open_mode": board.open_mode,
+        "unsigned_firms": board.unsigned_firms(),
         "configuration": [
             {
                 "at": one.at,

@@ -26,7 +26,7 @@ CONFIGURATION_KEPT = 50  # acts on the sandbox
 
 class PilotView(Struct):
     """One pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that put its charter in
-    force had no signature. Times in ms, `None` = never."""
+    force had no signature, `firm_unsigned` whether the last act of the firm had none. Times in ms, `None` = never."""
 
     pilot: str
     participant: str = ""
@@ -45,6 +45,7 @@ class PilotView(Struct):
     exited: bool = False
     states: str = ""  # as `state_words`; "" where they follow from the level
     unsigned: bool = False
+    firm_unsigned: bool = False
     command: OpenCommand | None = None
     last_evidence: int | None = None
     late_events: int = 0  # that came too late to count
@@ -171,6 +172,10 @@ class FleetView:
         """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
         return sum(view.unsigned for view in self.pilots.values() if not view.exited)
 
+    def unsigned_firms(self) -> int:
+        """The number of firms with a pilot in the sandbox on which the firm's last act was not signed."""
+        return len({view.participant for view in self.pilots.values() if view.firm_unsigned and not view.exited})
+
     def applications(self) -> int:
         """The number of open applications."""
         return sum(view.life.pilot in APPLIED for view in self.pilots.values())
@@ -210,6 +215,8 @@ class FleetView:
         view.states = decision.states if isinstance(decision.states, str) else ""
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
+        if decision.author and decision.author == decision.participant:
+            view.firm_unsigned = not decision.signed
         view.clocks.add(decision)
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:

@@ -59,6 +59,7 @@ def banners(board: FleetView, now: int) -> str:
         + _not_in_ledger(notices.not_entered)
         + _skipped(list(notices.skipped.values()))
         + _open_mode(board)
+        + _unsigned_firms(board)
         + _configuration(board)
         + (_SHARED_TOPICS if notices.shared_topics else "")
     )
@@ -136,6 +137,18 @@ def _open_mode(board: FleetView) -> str:
     if unsigned:
         text += f" {count(unsigned, 'pilot')} admitted or amended without a signature."
     return f'<p class="note" role="note"><b>Open mode.</b> {text.strip()}</p>'
+
+
+def _unsigned_firms(board: FleetView) -> str:
+    """A note where firms act without a signature under a sandbox; empty otherwise."""
+    firms = board.unsigned_firms()
+    if not firms or not board.configuration:
+        return ""  # without a sandbox the note on open mode says it
+    text = (
+        f"The last act of {count(firms, 'firm')} is not signed: the charter has no key of the firm, as the "
+        "configuration does not require it (firm_keys)."
+    )
+    return f'<p class="note" role="note"><b>Unsigned acts.</b> {text}</p>'
 
 
 def _configuration(board: FleetView) -> str:

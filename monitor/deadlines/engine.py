@@ -18,10 +18,13 @@ from monitor.model.bounds import short
 from monitor.model.clock_record import Change as Change
 from monitor.model.events import LAST_MS
 
-CASES = 64  # cases of one pilot
+CASES = 64  # cases of one pilot, besides complaints
 # Cases that a firm starts by itself; the rest is left for what authorities start, so that no flood displaces it.
 CASES_OF_FIRM = 48
-CLOCKS_BYTES = 96 * 1024  # of `Clocks` in msgpack, at most
+# Complaints that are followed one by one: no number of them takes the place of another case.
+# The first that wait keep their places; a share of all complaints is what an indicator measures.
+COMPLAINTS = 8
+CLOCKS_BYTES = 108 * 1024  # of `Clocks` in msgpack, at most
 
 
 class Clocks(Struct, frozen=True, array_like=True, gc=False):
@@ -63,7 +66,7 @@ class Step(NamedTuple):
 
 def apply(clocks: Clocks, table: ClockTable, fact: Fact) -> Step:
     """Apply one fact to every case that it concerns. Never raises for what a firm sends; a fact for which there is no
-    space is counted and reported as `refused`."""
+    space is counted and reported as `refused`, unless it is a complaint: then nothing changes."""
     if fact.kind is FactKind.SERIOUS_INCIDENT and not fact.classes:
         return Step(clocks, ())  # not serious
     fact = structs.replace(fact, stated=_clipped(fact.stated), due=_clipped(fact.due))
@@ -74,6 +77,8 @@ def apply(clocks: Clocks, table: ClockTable, fact: Fact) -> Step:
             case = clocks.cases.get(key)
             if case is None:
                 made = _with_space(clocks, start)
+                if made is None and start is FactKind.COMPLAINT:
+                    continue
                 if made is None:
                     clocks = structs.replace(clocks, refused=clocks.refused + 1)
                     changes.extend(_refused(table, start, fact))
@@ -211,13 +216,15 @@ def _changes(before: Clock | None, after: Clock, case: Case, rule: ClockRule | N
 
 def _with_space(clocks: Clocks, start: FactKind) -> Clocks | None:
     """The clocks with space for one more case; `None` if there is none. The case that asks for nothing and was touched
-    longest ago is forgotten first, of those without any clock before others."""
-    of_firm = [key for key, case in clocks.cases.items() if case.starts in STARTED_BY_FIRM]
-    full_of_firm = start in STARTED_BY_FIRM and len(of_firm) >= CASES_OF_FIRM
-    if len(clocks.cases) < CASES and not full_of_firm:
+    longest ago is forgotten first, of those without any clock before others. Complaints have separate places."""
+    complaint = start is FactKind.COMPLAINT
+    sharing = [key for key, case in clocks.cases.items() if (case.starts is FactKind.COMPLAINT) is complaint]
+    of_firm = [key for key in sharing if clocks.cases[key].starts in STARTED_BY_FIRM]
+    most = COMPLAINTS if complaint else CASES_OF_FIRM
+    full_of_firm = start in STARTED_BY_FIRM and len(of_firm) >= most
+    if len(sharing) < CASES and not full_of_firm:
         return clocks
-    among = of_firm if full_of_firm else list(clocks.cases)
-    idle = [key for key in among if not clocks.cases[key].open]
+    idle = [key for key in (of_firm if full_of_firm else sharing) if not clocks.cases[key].open]
     if not idle:
         return None
     gone = min(idle, key=lambda k: (bool(clocks.cases[k].clocks), clocks.cases[k].touched, k))

@@ -36,6 +36,8 @@ _REASONS = {
     Change.STOPPED: Reason.CLOCK_STOPPED,
     Change.REFUSED: Reason.CLOCK_REFUSED,
 }
+# Of complaints only a miss and what follows it are decisions: else there would be as many of them as complaints.
+_QUIET = frozenset({Change.STARTED, Change.MET, Change.STOPPED})
 # Facts that an arrow gives and that need neither a date nor classes: the occurrence is named by the act or event.
 _STARTS_BY_ARROW = frozenset({FactKind.EXIT, FactKind.SUSPENSION, FactKind.SERVICE_CHANGED, FactKind.APPLICATION})
 _ENDS_BY_ARROW = frozenset({
@@ -119,7 +121,7 @@ def _record(context: DecisionContext, table: ClockTable, changes: Sequence[Clock
     settled: dict[str, Finding] = {}
     for change in changes:
         rule = table.rule(change.rule)
-        if rule is None:
+        if rule is None or (change.starts is FactKind.COMPLAINT and change.change in _QUIET):
             continue
         finding = Finding(rule=change.rule, detail=detail, clock=_clock(change, rule, table))
         key = PREFIX + change.rule

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from monitor.deadlines.facts import Fact, FactKind
+from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.decide.leave import exit_once_stopped
@@ -104,6 +106,12 @@ def resend(context: DecisionContext) -> None:
     context.pilot.standing = structs.replace(context.pilot.standing, retransmission=retransmission.resent(context.at))
 
 
+def drill_due(context: DecisionContext) -> None:
+    """A drill that the charter asks for began: the firm owes its passing until the command is overdue."""
+    due = context.pilot.standing.halt_state.due
+    clock_facts(context, Fact(kind=FactKind.DRILL_SET, at=context.at, key=f"{DRILL}@{context.at}", due=due))
+
+
 def command_overdue(context: DecisionContext) -> None:
     """The time in which the service must acknowledge, or show that it stopped, has passed."""
     state = context.pilot.standing.halt_state
@@ -140,6 +148,8 @@ def _acknowledged(context: DecisionContext, event: CommandAcknowledged) -> None:
         context.clear(OVERDUE, Finding(rule="acknowledge"))
     if state.kind == "dry_run":
         _drill_passed(context)
+    elif state.kind == "halt":  # it came during a drill, and showed the same
+        clock_facts(context, Fact(kind=FactKind.DRILL_DONE, at=context.at))
 
 
 def _heartbeat(context: DecisionContext, event: Heartbeat) -> None:
@@ -221,6 +231,7 @@ def _drill_passed(context: DecisionContext) -> None:
     finding = Finding(rule=standing.halt_state.kind, observed=seconds, expected=_allowed_seconds(context))
     context.record(Move("act", standing.level, standing.level, Reason.DRILL_PASSED, False), finding)
     context.clear(DRILL, finding)
+    clock_facts(context, Fact(kind=FactKind.DRILL_DONE, at=context.at))
     context.clear(CONTRADICTED, finding)
     _end_drill(context)
 

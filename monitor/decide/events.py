@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from monitor.decide.boundary import check_boundary
+from monitor.decide.complaint_clocks import Complaint, complaint_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
 from monitor.decide.incident_clocks import incident_facts, model_changed
@@ -65,6 +66,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         incident_facts(context, event, observed.incident, by_reporter=by_reporter)  # type: ignore[arg-type]
         observed.incident.remember(context.out)
     changed = bool(observed.ended_silences)
+    if isinstance(event, Complaint):
+        changed |= complaint_facts(context, event)
     if kind in ACKNOWLEDGEMENTS or pilot.standing.halt_state.kind:
         changed |= track(context, event)
     if kind is Heartbeat:

@@ -108,7 +108,9 @@ def assessment_timer(context: DecisionContext) -> None:
         context.record(Move("finding", level, level, reason, False), finding)
     if reason is Reason.ASSESSMENT_DUE and context.plan.assess_within is not None:
         due = context.plan.assess_within.after(context.at)
-        clock_facts(context, ClockFact(kind=FactKind.ASSESSMENT_SET, at=context.at, key=ASSESSMENT, due=due))
+        clock_facts(
+            context, ClockFact(kind=FactKind.ASSESSMENT_SET, at=context.at, key=f"{ASSESSMENT}@{context.at}", due=due)
+        )
     arrow_facts(context, arrows, f"{ASSESSMENT}@{context.at}")
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from monitor.decide.clock_facts import clocks_due
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import begin_drill
-from monitor.decide.enforcement import command_overdue, resend
+from monitor.decide.enforcement import command_overdue, drill_due, resend
 from monitor.decide.exits import assessment_timer, tracking_ended
 from monitor.decide.ladder import Move, unshelve
 from monitor.decide.life_steps import start_cycle
@@ -67,6 +67,7 @@ def _drill(context: DecisionContext, name: str, service: bool) -> None:
     if service:
         with suppress(ControlRefused):  # a halt is in force, or the last drill is still open
             begin_drill(context, full_stop=False)
+            drill_due(context)
 
 
 def _gap(context: DecisionContext, name: str, service: bool) -> None:

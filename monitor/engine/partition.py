@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 from msgspec import Struct, structs
 
+from monitor.deadlines.facts import FactKind
 from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
@@ -59,7 +60,7 @@ class Partition:
         self.changed: set[str] = set()
         self.applications: dict[str, Applicant] = {}  # pilots that are not admitted
         self.models: dict[str, ModelFile] = {}  # by key, `model:<id>`
-        self.clock_table: ClockTable | None = None  # of the sandbox in force; `None` = there are no clocks
+        self._clock_table: ClockTable | None = None
         self.with_clocks: set[str] = set()  # pilots that have cases
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
         self._due: dict[str, int] = {}  # the due time that is true, by pilot
@@ -96,6 +97,16 @@ class Partition:
             emit_all_held(context)
         if not self.service:
             stop_tracking(pilot)
+
+    @property
+    def clock_table(self) -> ClockTable | None:
+        """The clock table of the sandbox in force; `None`: there are no clocks."""
+        return self._clock_table
+
+    @clock_table.setter
+    def clock_table(self, table: ClockTable | None) -> None:
+        self._clock_table = table
+        self.hot.complaint_deadlines(table is not None and bool(table.started_by(FactKind.COMPLAINT)))
 
     def take_clock_table(self) -> ClockTable | None:
         """Use the clock table of the sandbox in force. Returns the one before it."""

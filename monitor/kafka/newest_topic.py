@@ -36,7 +36,7 @@ class NewestTopic:
 
     Methods block, for at most about twice `timeout` seconds, and may be called from any thread, one at a time. They
     raise Unavailable when no broker answers or another process took over; LogBroken when the topic has other settings
-    or a record that cannot be read. `failpoint` is for tests.
+    or a record that cannot be read. `reach` is called at each step, for tests.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class NewestTopic:
         names: TopicNames,
         *,
         timeout: float = TIMEOUT_S,
-        failpoint: Callable[[str], None] = lambda name: None,
+        reach: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self._bootstrap, self._names, self._timeout, self._failpoint = bootstrap, names, timeout, failpoint
+        self._bootstrap, self._names, self._timeout, self._reach = bootstrap, names, timeout, reach
         self._topic = names.checkpoints
         self._newest: dict[str, bytes] = {}
         self._next = 0  # offset to read from
@@ -106,17 +106,17 @@ class NewestTopic:
         await self._open()
         if self._producer is None:
             self._producer = await self._fence()  # returns when the transactions of older producers have ended
-            self._failpoint("fenced")
+            self._reach("fenced")
         # After the fence: nothing that an older producer writes can follow what is read here.
         await self._advance()
         if self._newest.get(origin) != expected:
             return False
-        self._failpoint("compared")
+        self._reach("compared")
         await self._producer.begin_transaction()
         acknowledged = await self._producer.send(self._topic, new, origin.encode(), PARTITION)
         acknowledged.add_done_callback(lambda future: future.cancelled() or future.exception())
         await acknowledged
-        self._failpoint("in_transaction")
+        self._reach("in_transaction")
         # From here on the write may be durable, whatever this process is told about it.
         await self._producer.commit_transaction()
         self._newest[origin] = new  # a reader may not see it yet

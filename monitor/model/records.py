@@ -518,12 +518,16 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
-UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction", "late")
+UNCOUNTED = (
+    "segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction", "late",
+    "complaint_without_clock",
+)  # fmt: skip
 
 
 class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
-    alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
+    alone: events that were accepted and count nowhere, incident ids that were dropped from memory, and complaints whose
+    deadline is not followed, by kind (one of
     `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)

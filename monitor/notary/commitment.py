@@ -79,7 +79,7 @@ def lines(path: Path, raw: bytes) -> Iterator[Plaintext]:
             if fields["salt"] and len(bytes.fromhex(fields["salt"])) != SALT:
                 raise ValueError(f"a salt has {SALT} bytes")
             yield Plaintext(**fields)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise PlaintextBroken(f"{path}:{number}: not a line of plaintext: {error}") from None
 
 

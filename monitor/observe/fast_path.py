@@ -90,7 +90,8 @@ class OpenFrame:
 
 
 class FastPath:
-    """Takes batches of ordinary events of one pilot.
+    """Takes batches of ordinary events of one pilot. Unless `complaints_fit`, a complaint is none under a charter
+    with a promise to answer it: it has a deadline.
 
     The caller discards it when a timer fires or an act takes effect, and calls `disturbed` when an event took the slow
     path. `release_periods` frees its references to open periods; they are looked up again on the next batch.
@@ -114,10 +115,10 @@ class FastPath:
         "_released",
     )  # fmt: skip
 
-    def __init__(self, pilot: PilotState, epoch: int, recent: RecentSources) -> None:
+    def __init__(self, pilot: PilotState, epoch: int, recent: RecentSources, complaints_fit: bool = True) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
         plan = self._pilot_plan = fast_path_plan_of(pilot.plan)
-        self._kinds = plan.kinds
+        self._kinds = plan.kinds if complaints_fit else plan.without_complaints
         nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in plan.by_time]
         self._first = instant(max([pilot.admitted, pilot.cycle[0], *nexts]))
         self._last = instant(pilot.running.cycle[1]) if pilot.running.cycle else plan.last

@@ -24,6 +24,7 @@ class HotPilots:
         self._pilots: dict[str, PilotState] = {}  # hot pilots, in the order in which they became hot
         self._fast_paths: dict[str, FastPath] = {}
         self._recent = RecentSources()
+        self._deadlines = False  # of complaints
 
     def use(self, pilot: PilotState) -> None:
         """Make a pilot hot, as its detectors or open periods are needed next; pack others when there are too many."""
@@ -44,7 +45,7 @@ class HotPilots:
         self.use(pilot)
         fast_path = self._fast_paths.get(pilot.id)
         if fast_path is None:
-            fast_path = self._fast_paths[pilot.id] = FastPath(pilot, self._epoch, self._recent)
+            fast_path = self._fast_paths[pilot.id] = FastPath(pilot, self._epoch, self._recent, not self._deadlines)
         return fast_path
 
     def disturbed(self, pilot: PilotState) -> None:
@@ -56,6 +57,12 @@ class HotPilots:
         """Outputs carry another epoch from here on."""
         self._epoch = epoch
         self._fast_paths.clear()
+
+    def complaint_deadlines(self, exist: bool) -> None:
+        """Whether a complaint has a deadline under a charter with a promise: then no fast path takes it."""
+        if exist is not self._deadlines:
+            self._deadlines = exist
+            self._fast_paths.clear()
 
     def changed(self, pilot: PilotState) -> None:
         """A timer fires or an act takes effect: the fast path of the pilot is no longer valid."""

@@ -8,13 +8,13 @@ from collections import Counter
 from msgspec import Struct, UnsetType
 
 from monitor.deadlines.cases import Case, Clock, ClockState, basis_of
-from monitor.deadlines.engine import CASES, Clocks
+from monitor.deadlines.engine import CASES, COMPLAINTS, Clocks
 from monitor.deadlines.facts import FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
 from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
 
-MOST = CASES * RULES_PER_START  # clocks of one pilot
+MOST = (CASES + COMPLAINTS) * RULES_PER_START  # clocks of one pilot
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 
@@ -105,6 +105,8 @@ def restored_clocks(clocks: Clocks, table: ClockTable) -> ClockFold:
     """The fold of a pilot from the state of the machine, for a process that takes over a partition."""
     fold = ClockFold()
     for row in clock_rows(clocks, table, 0):
+        if row.starts is FactKind.COMPLAINT and row.state is not ClockState.MISSED:
+            continue  # that it is met is no decision
         fold.records[row.starts.value, row.key, row.rule] = ClockRecord(
             change=Change.STARTED,
             at=row.due or 0,

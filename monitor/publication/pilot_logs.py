@@ -46,6 +46,8 @@ class PilotLogs:
         self._ledgers, self._directory, self._key, self._files = ledgers, directory, key, files
         self._names: dict[LogName, str] = {}
         self._shown: dict[str, int] = {}  # log -> entries of its visible checkpoint
+        self._written: dict[str, int] = {}  # log -> entries whose tiles are durable, where it shows fewer
+        self._tiles: dict[str, LogTiles] = {}  # of these logs
         self._roots: dict[str, bytes] = {}  # log -> root of the checkpoint that was visible when it was opened
         self._lacking: set[str] = set()  # logs whose newest checkpoint lacks its quorum
         self._checked: set[str] = set()  # logs whose ledger continues what was published
@@ -60,6 +62,8 @@ class PilotLogs:
         """Read again what is visible."""
         self._checked.clear()
         self._roots.clear()
+        self._written.clear()
+        self._tiles.clear()
         self._shown = {log: self._read_shown(log) for log in map(log_name, heads)}
 
     def shown_by_origin(self) -> dict[str, int]:
@@ -81,9 +85,16 @@ class PilotLogs:
             shown = self._shown[log]
             if shown == head.size and leaves.last.get(leaf.origin) == leaf:
                 continue
-            tiles = LogTiles(self._directory / log, self._files)
-            tiles.grow(source, shown, head.size, leaf.root, frozenset(leaves.sizes.pop(leaf.origin, ())))
+            tiles = self._tiles.setdefault(log, LogTiles(self._directory / log, self._files))
+            written = self._written.get(log, shown)
+            if written < head.size or not written:
+                tiles.grow(source, written, head.size, leaf.root, frozenset(leaves.sizes.pop(leaf.origin, ())))
             yield Grown(log, leaf, tiles)
+
+    def durable(self, grown: Sequence[Grown]) -> None:
+        """The tiles of these logs were committed: a log that lacks its quorum is not written again in each round."""
+        for one in grown:
+            self._written[one.log] = one.leaf.size
 
     def show(self, grown: Sequence[Grown], cosigned: Cosign, proved: Callable[[str], bytes]) -> list[Grown]:
         """Make the checkpoints of these logs visible, but for those that `cosigned` refuses: they wait for the next
@@ -108,12 +119,14 @@ class PilotLogs:
         self._files.commit()
         for one in shown:
             self._shown[one.log] = one.leaf.size
+            self._written.pop(one.log, None)
         return shown
 
     def forget_partial(self, grown: Sequence[Grown]) -> None:
         """Remove partial tiles of which the complete one is visible."""
         for one in grown:
             one.tiles.forget_partial()
+            self._tiles.pop(one.log, None)
 
     def _continues(self, log: str, leaf: Leaf, last: Leaf | None, source: LedgerSource) -> bool:
         """Whether the ledger continues what was published: its entries are only ever appended to, so once is enough."""

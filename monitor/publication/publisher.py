@@ -30,6 +30,7 @@ from monitor.publication.log_tiles import LogTiles, hashes_of
 from monitor.publication.outside import Outside
 from monitor.publication.pilot_logs import PilotLogs
 from monitor.publication.refusals import SigningRefusal
+from monitor.publication.second_place import SecondPlace
 from monitor.tlog.errors import TlogError
 from monitor.tlog.merkle import consistency_proof, inclusion_proof
 from monitor.tlog.note import parse_note
@@ -86,8 +87,9 @@ class Publisher:
         self._leaves: AuthorityLeaves | None = None
         self._visible = 0  # leaves of the visible authority checkpoint
         self._reopened = True  # the sizes of earlier checkpoints are not known
-        self._newest: bytes | None = None  # in the second place
-        self._tried: bytes | None = None  # given to the second place, which did not answer
+        self._written = 0  # leaves whose tiles are durable; more than visible ones where a quorum is missing
+        second, in_use = settings.second, ledgers / IN_USE
+        self._second = None if second is None else SecondPlace(second, settings.key.authority, in_use, self._disk)
 
     def close(self) -> None:
         """End what runs in the background for this publication."""
@@ -105,6 +107,7 @@ class Publisher:
             leaves = self._leaves or self._open()
             grown = list(self._pilots.grow(self._heads(), leaves))
             self._files.commit()
+            self._pilots.durable(grown)
             leaves.append([one.leaf for one in grown if leaves.last.get(one.leaf.origin) != one.leaf])
             if leaves.size > self._visible:
                 self._publish_authority(leaves)
@@ -128,20 +131,22 @@ class Publisher:
         )
         check_continues(elsewhere, leaves.size, leaves.roots)
         check_continues(published, leaves.size, leaves.roots)
-        self._newest = elsewhere.note if elsewhere else None
-        self._visible = published.checkpoint.size if published else 0
+        if self._second is not None:
+            self._second.opened(elsewhere.note if elsewhere else None)
+        self._visible = self._written = published.checkpoint.size if published else 0
         self._leaves, self._reopened = leaves, True
         _log.info("publication.opened", stage="record", leaves=leaves.size, visible=self._visible)
         return leaves
 
     def _publish_authority(self, leaves: AuthorityLeaves) -> None:
         settings, size, root = self._settings, leaves.size, leaves.root
-        sizes = edge_sizes(size) if self._reopened else ()
-        self._tiles.grow(leaves, self._visible, size, root, sizes)
-        self._files.commit()
-        self._reopened = False
+        if size > self._written:
+            self._tiles.grow(leaves, self._written, size, root, edge_sizes(size) if self._reopened else ())
+            self._files.commit()
+            self._written, self._reopened = size, False
         note = settings.key.sign(AUTHORITY, size, root)
-        self._swap(note)
+        if self._second is not None:
+            self._second.store(note)
         note = self._cosigned(AUTHORITY, size, note)
         for name, data in settings.stamper.stamp(settings.key.authority, note).items():
             self._files.write(settings.directory / AUTHORITY / "stamp" / str(size) / name, data)
@@ -149,29 +154,6 @@ class Publisher:
         self._files.write(settings.directory / AUTHORITY / "checkpoint", note)
         self._files.commit()
         self._visible = size
-
-    def _swap(self, note: bytes) -> None:
-        """Make the note the newest one in the second place, before anybody else sees it."""
-        second, origin = self._settings.second, self._settings.key.authority
-        if second is None or note == self._newest:
-            return
-        tried, self._tried = self._tried, note
-        if not second.swap(origin, self._newest, note):
-            found = second.newest(origin)
-            if found is None or found not in (note, tried):
-                raise SigningRefused(
-                    f"{origin}: another process stored a checkpoint in the second place: two notaries publish this "
-                    "log, or a copy of this disk is in use elsewhere; fix: stop the other one",
-                    SigningRefusal.SWAPPED,
-                )
-            if found == tried != note and not second.swap(origin, found, note):
-                raise SigningRefused(f"{origin}: another process signs this log; stop it", SigningRefusal.SWAPPED)
-        in_use = self._ledgers / IN_USE
-        if not in_use.exists():
-            # After the swap: a crash in between leaves a second place that is used and not marked, which the next
-            # start accepts. Marked first, it would leave one that is marked and empty, which the next start refuses.
-            self._disk.replace(in_use, origin.encode() + b"\n")
-        self._newest, self._tried = note, None
 
     def _leaf_prover(self, leaves: AuthorityLeaves) -> Callable[[str], bytes]:
         """Proves the last leaf of an origin against the visible authority checkpoint."""

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from monitor.model.canonical import canonical, parse_canonical
 from monitor.tlog.errors import TlogError
 from monitor.tlog.text import from_base64, to_base64
 from monitor.verifier.report import Report
+
+LOG_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+"""Where the log lies below a directory or URL. Nothing else is read there: the maker of a leaf chooses its origin."""
 
 
 class Leaf(NamedTuple):
@@ -29,6 +33,8 @@ def parse_leaf(raw: bytes) -> Leaf:
     origin, size, root = value["origin"], value["size"], value["root"]
     if not isinstance(origin, str) or type(size) is not int or size < 1 or not isinstance(root, str):
         raise ValueError("a leaf has the origin as text, a size above 0, and a root in base64")
+    if not LOG_NAME.fullmatch(origin.rpartition("/")[2]):
+        raise ValueError("the last part of an origin is the name of a directory: letters, digits, and - _ . inside it")
     try:
         return Leaf(origin, size, from_base64(root, "root", length=32))
     except TlogError as error:

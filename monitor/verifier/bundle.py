@@ -26,6 +26,8 @@ STAMPS = "authority/stamp/"
 POLICIES = "policy/"
 WORDS = "words.jsonl"
 MAX_BUNDLE = 1 << 30
+MAX_DIRECTORY = 1 << 20  # bytes of the list of files, which is read whole: some thousand files
+END_OF_ZIP, ZIP64 = b"PK\x05\x06", b"PK\x06\x07"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -83,17 +85,28 @@ def unpack(raw: bytes) -> dict[str, bytes]:
     """The files of a bundle. Raises ValueError unless `raw` are exactly the bytes that `pack` makes of them."""
     if len(raw) > MAX_BUNDLE:
         raise ValueError(f"a bundle has at most {MAX_BUNDLE} bytes")
+    _check_directory(raw)
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             infos = archive.infolist()
             if any(info.compress_type != zipfile.ZIP_STORED or info.file_size > len(raw) for info in infos):
                 raise ValueError("a file in it is compressed")
+            if sum(info.file_size for info in infos) > len(raw) or len({info.filename for info in infos}) < len(infos):
+                raise ValueError("its files overlap, or two have one name")
             files = {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, UnicodeError) as error:
         raise ValueError(f"not a ZIP file: {error}") from None
     if len(files) != len(infos) or pack(files) != raw:
         raise ValueError("the ZIP file holds more than its files, or two of one name, or is not in its one form")
     return files
+
+
+def _check_directory(raw: bytes) -> None:
+    """Check the length of the list of files, which the last 22 bytes state: it is read whole. Raises ValueError."""
+    if raw[-22:-18] != END_OF_ZIP or raw[-42:-38] == ZIP64:
+        raise ValueError("not a ZIP file, or not in the form of a bundle")
+    if int.from_bytes(raw[-10:-6], "little") > MAX_DIRECTORY:
+        raise ValueError(f"the list of its files has more than {MAX_DIRECTORY} bytes")
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

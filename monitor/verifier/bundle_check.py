@@ -17,10 +17,12 @@ from monitor.verifier.bundle import Manifest
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
-from monitor.verifier.published import LEAF_PROOF, Reader, check_log
+from monitor.verifier.published import LEAF_PROOF, Reader, check_authority, check_log
 from monitor.verifier.report import Subject
 from monitor.verifier.stamp_files import check_stamp
 from monitor.verifier.stores import Store, Unreadable
+
+READINGS = 10  # of a checkpoint and its proof, which change while the log grows
 
 
 def check_bundle(raw: bytes, where: str, reader: Reader) -> Followed | None:
@@ -55,21 +57,36 @@ def check_one_log(store: Store, log: str, reader: Reader) -> dict[str, Followed]
     """Check one published log, of which the reader may see no other, with the proof that is published next to it."""
     where = f"{store.where}/{log}"
     try:
-        followed = check_log(store, log, reader)
-        raw, proof = store.read(f"{log}/checkpoint"), store.read(f"{log}/{LEAF_PROOF}")
+        if log == AUTHORITY:
+            check_authority(store, reader)
+            return {}
+        raw, proof = _proved(store, log)
+        if raw is None:
+            reader.report.no_verdict(f"{where}: its checkpoint is gone")
+            return {}
+        followed = check_log(store, log, raw, reader)
     except Unreadable as error:
         reader.report.no_verdict(str(error))
         return {}
-    if followed is None or raw is None:
+    if followed is None:
         return {}
     head = parse(parse_note(raw).text)
-    if log == AUTHORITY:
-        pass
-    elif proof is None:
+    if proof is None:
         reader.report.not_run("authority.contains", where, f"{LEAF_PROOF} does not lie next to the checkpoint")
     else:
         _authority({layout.LEAF: proof}, head, where, reader)
     return {log: followed}
+
+
+def _proved(store: Store, log: str) -> tuple[bytes | None, bytes | None]:
+    """The checkpoint of a log and the proof next to it. A log that grows shows the proof a moment before the
+    checkpoint, so both are read until neither changed meanwhile."""
+    found: tuple[bytes | None, bytes | None] = (None, None)
+    for _ in range(READINGS):
+        before, found = found, (store.read(f"{log}/checkpoint"), store.read(f"{log}/{LEAF_PROOF}"))
+        if found == before:
+            break
+    return found
 
 
 def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
@@ -96,6 +113,7 @@ def _with_policies(files: dict[str, bytes], where: str, reader: Reader) -> Reade
         return reader
     keyring = Keyring(reader.anchors, reader.report)
     keyring.policies.add(mine)
+    keyring.used = reader.keyring.used
     reader.report.own_policies += [f"{name} (SHA-256 {hashlib.sha256(data).hexdigest()})" for name, data in mine]
     return reader._replace(keyring=keyring)
 
@@ -117,7 +135,7 @@ def _entries(
         hashes = layout.split_hashes(files[layout.RANGE])
         leaves = [leaf_hash(entry) for entry in entries]
         root = layout.range_root(leaves, manifest.start, manifest.size, hashes)
-        texts = tuple(_words(files))
+        texts = tuple(_words(manifest, files))
     except (TlogError, PlaintextBroken) as error:
         report.failed("bundle.layout", where, str(error))
         return None
@@ -140,9 +158,13 @@ def _entries(
     return followed
 
 
-def _words(files: dict[str, bytes]) -> list[Plaintext]:
-    raw = files.get(layout.WORDS)
-    return [] if raw is None else [text for text in lines(Path(layout.WORDS), raw) if text.salt]
+def _words(manifest: Manifest, files: dict[str, bytes]) -> list[Plaintext]:
+    """The disclosed texts. A line that no commitment is compared with is refused: a reader would believe it."""
+    texts = list(lines(Path(layout.WORDS), files.get(layout.WORDS, b"")))
+    for number, text in enumerate(texts, 1):
+        if text.pilot != manifest.pilot or not text.salt:
+            raise PlaintextBroken(f"{layout.WORDS}:{number}: not a disclosed text of an entry of {manifest.pilot}")
+    return texts
 
 
 def _subject(one: Subject, head: Checkpoint) -> Subject:

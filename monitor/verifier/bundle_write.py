@@ -101,10 +101,10 @@ def make_bundle(
     files |= {f"{layout.POLICIES}{number}": data for number, data in enumerate(policies)}
     files |= stamp
     ids = {decode(entry).id for entry in entries}
-    words = sorted(line(text) + "\n" for text in texts if text.id in ids)
+    name = decode(entries[0]).pilot
+    words = sorted(line(text) + "\n" for text in texts if text.id in ids and text.pilot == name and text.salt)
     if words:
         files[layout.WORDS] = "".join(words).encode()
-    name = decode(entries[0]).pilot
     manifest = Manifest(pilot.head.origin, name, start, end, pilot.head.size, layout.digests(files), dict(verifier))
     return layout.pack({layout.MANIFEST: manifest.encode(), **files})
 

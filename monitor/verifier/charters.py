@@ -53,6 +53,8 @@ class Charters:
             record = joined(parts)
         except (ValueError, KeyError):
             return ""  # `entry.parts` reports it
+        except (TypeError, RecursionError):
+            return "the parts do not make a charter"
         named = record["charter"]
         decided = self._decided.get(record["decision"], named)
         if decided != named:
@@ -62,7 +64,10 @@ class Charters:
             self._unknown += 1
             return ""
         self._checked += 1
-        found = _hash(record["document"], {path: texts[path] for path in record["withheld"]})
+        try:
+            found = _hash(record["document"], {path: texts[path] for path in record["withheld"]})
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            return f"the parts that were withheld do not fit into the charter: {error!r}"
         return "" if found == named else f"the charter has the hash {found}, its decision names {named}"
 
     def finish(self) -> None:

@@ -33,7 +33,10 @@ def check_checkpoint(
 
 def _check_signature(note: SignedNote, head: Checkpoint, where: str, keyring: Keyring, report: Report) -> None:
     keys = keyring.of_log(head.origin)
-    if not keys:
+    keyring.used.met.add(head.origin)
+    if keys:
+        keyring.used.keyed.add(head.origin)
+    else:
         report.not_run("checkpoint.signature", where, f"no key of {head.origin} was given (--log-key or --policy)")
         return
     problems = [problem for key in keys if (problem := signed_by(note, key))]
@@ -68,4 +71,5 @@ def check_cosigners(note: SignedNote, head: Checkpoint, where: str, keyring: Key
             report.failed("witness.cosignature", where, f"witness {key.name}: {problem}")
         else:
             report.passed("witness.cosignature", where)
-    keyring.policies.check(note, head.origin, where, keyring.of_log(head.origin))
+            keyring.used.cosigned |= keyring.was_given(key)
+    keyring.used.governed |= keyring.policies.check(note, head.origin, where, keyring.of_log(head.origin))

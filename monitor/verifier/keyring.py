@@ -9,6 +9,7 @@ from monitor.tlog.keys import KeyType, Verifier, parse_vkey
 from monitor.verifier.anchors import Anchors, KeyRefused
 from monitor.verifier.policies import Policies
 from monitor.verifier.report import Report
+from monitor.verifier.used import Used
 
 AUTHORITY = "authority"
 
@@ -24,6 +25,7 @@ class Keyring:
         self.policies = Policies(anchors.policies, report)
         self._logs = [*_parsed("--log-key", anchors.log_keys), *self.policies.log_keys()]
         self._witnesses = _parsed("--witness-key", anchors.witness_keys)
+        self.used = Used()
 
     def of_log(self, origin: str) -> list[Verifier]:
         """The keys of the log with this origin; empty where none was given."""
@@ -37,6 +39,10 @@ class Keyring:
     def of_witnesses(self, origin: str) -> list[Verifier]:
         """The witnesses that may cosign this log: those given by key, and those of its policies."""
         return list(dict.fromkeys([*self._witnesses, *self.policies.witnesses(origin)]))
+
+    def was_given(self, witness: Verifier) -> bool:
+        """Whether this witness was given by its key."""
+        return witness in self._witnesses
 
 
 def _parsed(flag: str, texts: Iterable[str]) -> list[Verifier]:

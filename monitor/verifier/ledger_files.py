@@ -23,6 +23,10 @@ def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Wanted = l
 
     Which log it is, its header says: a copy may have any name."""
     where, index_path = str(path), path.with_suffix(".index")
+    for one in (path, index_path):
+        if one.exists() and not one.is_file():
+            report.no_verdict(f"{one}: not a regular file")
+            return None
     try:
         index = read_index(index_path)
         with path.open("rb") as file:

@@ -25,6 +25,18 @@ def missing_anchors(anchors: Anchors, report: Report) -> list[str]:
     missing = []
     if not anchors.log_keys and not anchors.policies:
         missing.append("the key of the log (--log-key or --policy): who signed the checkpoints was not checked")
+    elif report.unkeyed:
+        logs = ", ".join(report.unkeyed)[:500]
+        missing.append(f"the keys of further logs (--log-key or --policy): who signed those of {logs} was not checked")
+    if report.nothing_signed:
+        missing.append(
+            "anything signed (a published log, a bundle, --published): no key, witness or policy that was given could "
+            "be used"
+        )
+    if _not_in_authority(report):
+        missing.append(
+            "the authority log: whether the log was shown in two versions, one to each reader, was not checked"
+        )
     if not anchors.checkpoints and not anchors.roots:
         missing.append(
             "an earlier checkpoint or root (--checkpoint, --root): a ledger that was rewritten, or cut at its end "
@@ -42,6 +54,12 @@ def missing_anchors(anchors: Anchors, report: Report) -> list[str]:
     if anchors.stamp_roots is None:
         missing.append("the root certificate of a time stamp authority (--stamp-root): no time stamp was checked")
     return missing
+
+
+def _not_in_authority(report: Report) -> bool:
+    """Whether a published log was checked alone."""
+    passed = {result.check for result in report.results if result.outcome is not Outcome.NOT_RUN}
+    return "checkpoint.format" in passed and not passed & {"authority.contains", "authority.leaf"}
 
 
 def conclude(anchors: Anchors, report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -100,6 +101,10 @@ def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> 
         report = verify_all(options.inputs, anchors)
     except (Refused, KeyRefused) as refused:
         print(text.printable(str(refused)), file=sys.stderr)
+        return Verdict.NO_VERDICT.exit_code
+    except Exception as error:  # exit code 1 would say that the record is false
+        traceback.print_exc()
+        print(f"no verdict: the verifier itself failed on this input: {error!r}; please report it", file=sys.stderr)
         return Verdict.NO_VERDICT.exit_code
     finally:
         progress.close()

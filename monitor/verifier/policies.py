@@ -48,8 +48,9 @@ class Policies:
         """The witnesses in the policies of a log."""
         return [one.verifier for _, policy in self._of(origin) for one in policy.witnesses]
 
-    def check(self, note: SignedNote, origin: str, where: str, keys: Sequence[Verifier]) -> None:
-        """Check a checkpoint against each policy of its log; `keys` are those of the log."""
+    def check(self, note: SignedNote, origin: str, where: str, keys: Sequence[Verifier]) -> bool:
+        """Check a checkpoint against each policy of its log; `keys` are those of the log. Returns whether one governs
+        it."""
         governing = self._of(origin)
         if self._known and not governing:
             self._report.not_run("policy.satisfied", where, f"no policy given names the log {origin}")
@@ -59,6 +60,7 @@ class Policies:
                 self._report.passed("policy.satisfied", where)
             else:
                 self._report.failed("policy.satisfied", where, f"{found.problem} (policy {name})")
+        return bool(governing)
 
     def _of(self, origin: str) -> list[tuple[str, Policy]]:
         names = (origin, origin.rpartition("/")[0])

@@ -61,9 +61,34 @@ def check_published(store: Store, reader: Reader) -> dict[str, Followed]:
     return found
 
 
-def check_log(store: Store, log: str, reader: Reader) -> Followed | None:
-    """Check one pilot log without the authority log. Raises Unreadable."""
-    return _pilot_log(store, log, None, reader, [])
+def check_authority(store: Store, reader: Reader) -> None:
+    """Check the authority log alone. Raises Unreadable."""
+    _authority(store, reader)
+
+
+class Held:
+    """A store with a file that was read before: what is checked and what is proved are then of the same checkpoint."""
+
+    def __init__(self, store: Store, path: str, data: bytes) -> None:
+        self.where = store.where
+        self._store, self._path, self._data = store, path, data
+
+    def read(self, path: str) -> bytes | None:
+        """See `Store`."""
+        return self._data if path == self._path else self._store.read(path)
+
+    def logs(self) -> list[str]:
+        """See `Store`."""
+        return self._store.logs()
+
+    def stamps(self) -> list[int]:
+        """See `Store`."""
+        return self._store.stamps()
+
+
+def check_log(store: Store, log: str, checkpoint: bytes, reader: Reader) -> Followed | None:
+    """Check one pilot log at this checkpoint of it, without the authority log. Raises Unreadable."""
+    return _pilot_log(Held(store, f"{log}/checkpoint", checkpoint), log, None, reader, [])
 
 
 def _authority(store: Store, reader: Reader) -> History | None:

@@ -68,6 +68,8 @@ class Report:
         self.not_established: list[str] = []
         self.unreadable: list[str] = []
         self.proved_times: list[str] = []
+        self.unkeyed: list[str] = []  # origins of logs for which no key was given, where keys of others were
+        self.nothing_signed = False  # anchors for signatures were given, and no input holds a checkpoint
         self.own_policies: list[str] = []  # of bundles, used for want of one from outside
 
     def passed(self, check: str, subject: str) -> None:

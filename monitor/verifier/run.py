@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
 from monitor.verifier.stores import Store, Unreadable, Withheld, is_url
+
+ZIP_HEAD = b"PK\x03\x04"
 
 
 def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
@@ -38,6 +41,8 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
         shown = max(shown, logs.finish(files))
     _noted_roots(anchors, report)
     _texts(anchors, shown, report)
+    if logs is not None and not logs.signed and not report.unreadable:
+        report.nothing_signed = True
     conclude(anchors, report)
     return report
 
@@ -60,8 +65,17 @@ def _published(name: str) -> bool:
     """Whether this is a URL, a bundle, a publication or one log of it; a directory with ledgers is one of a notary."""
     path = Path(name)
     if is_url(name) or not path.is_dir():
-        return is_url(name) or name.endswith(".zip")
+        return is_url(name) or name.endswith(".zip") or _is_zip(path)
     return not any(path.glob("*.ledger")) and (any(path.glob("*/checkpoint")) or (path / "checkpoint").is_file())
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file begins as a bundle does, whatever its name. A ledger begins otherwise."""
+    try:
+        with path.open("rb") if path.is_file() else open(os.devnull, "rb") as file:
+            return file.read(len(ZIP_HEAD)) == ZIP_HEAD
+    except (OSError, ValueError):
+        return False
 
 
 class _Logs:
@@ -75,6 +89,7 @@ class _Logs:
         keyring = Keyring(anchors, report)
         self._reader = Reader(anchors, keyring, Earlier(anchors, keyring, report), report)
         self._followed: dict[str, Followed] = {}
+        self.signed = False
         if anchors.published is not None:
             self.check(anchors.published)
 
@@ -83,20 +98,30 @@ class _Logs:
         return _published(name)
 
     def check(self, name: str) -> None:
-        """Check such an input."""
+        """Check such an input, and that the trust anchors found something in it."""
+        from monitor.verifier.used import Used
+
+        used = self._reader.keyring.used = Used()
+        self._check(name)
+        used.check(name, self._reader.anchors, self._reader.report)
+        self.signed |= bool(used.met)
+
+    def _check(self, name: str) -> None:
+        from monitor.verifier.bundle import MAX_BUNDLE
         from monitor.verifier.bundle_check import check_bundle, check_one_log
         from monitor.verifier.published import check_published
-        from monitor.verifier.stores import open_store
+        from monitor.verifier.stores import open_store, read_file
 
         try:
-            raw = b"" if is_url(name) or not Path(name).is_file() else Path(name).read_bytes()
+            raw = b"" if is_url(name) or Path(name).is_dir() else read_file(Path(name), MAX_BUNDLE)
             store = open_store(name)
             one = not raw and _is_log(store)
         except (OSError, Unreadable) as error:
             self._reader.report.no_verdict(f"{name}: {getattr(error, 'strerror', None) or error}")
             return
         if one:
-            parent, _, log = name.rstrip("/").rpartition("/")
+            place = name if is_url(name) else str(Path(name).resolve())
+            parent, _, log = place.rstrip("/").rpartition("/")
             self._followed |= check_one_log(open_store(parent or "."), log, self._reader)
         elif not raw:
             self._followed |= check_published(store, self._reader)

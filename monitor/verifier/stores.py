@@ -3,15 +3,20 @@ prevents reading is `Unreadable`: no verdict."""
 
 from __future__ import annotations
 
+import os
+import stat
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 MAX_FILE = 64 << 20  # an entry bundle has at most 16 MiB
-TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # without any byte
+TOTAL_S = 300.0  # for one file
 
 
 class Unreadable(Exception):
@@ -46,12 +51,7 @@ class DirectoryStore:
 
     def read(self, path: str) -> bytes | None:
         """See `Store`."""
-        try:
-            return (self._directory / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise Unreadable(f"{self._directory / path}: {error.strerror}") from None
+        return read_file(self._directory / path, MAX_FILE)
 
     def logs(self) -> list[str]:
         """See `Store`."""
@@ -66,6 +66,67 @@ class DirectoryStore:
         return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 20)
 
 
+def read_file(path: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file of at most `limit` bytes, `None` if there is none. Raises Unreadable, also for a pipe
+    or a device: a copy that somebody else made may hold links to them."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreadable(f"{path}: not a regular file")
+            data = file.read(min(status.st_size, limit) + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > limit:
+        raise Unreadable(f"{path}: more than {limit} bytes")
+    return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to HTTP only, and never from HTTPS to HTTP."""
+
+    def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
+        """The next request; `None` refuses."""
+        scheme = urlsplit(args[-1]).scheme
+        return super().redirect_request(req, *args) if scheme in ("https", req.type) else None
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
+
+
+def _fetched(request: urllib.request.Request) -> bytes:
+    with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
+        data: bytes = answer.read(MAX_FILE + 1)
+    return data
+
+
+def _within(seconds: float, fetch: Callable[[], bytes]) -> bytes:
+    """What `fetch` returns or raises. Raises TimeoutError after this time: a server that sends one byte now and then
+    keeps to the time limit of each reading for ever."""
+    done: list[bytes | Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(fetch())
+        except Exception as error:
+            done.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not done:
+        raise TimeoutError(f"not complete after {seconds:g} s")
+    if isinstance(done[0], Exception):
+        raise done[0]
+    return done[0]
+
+
 class UrlStore:
     """A web server that serves such a directory. Nothing can be listed: the authority log names the others."""
 
@@ -76,8 +137,7 @@ class UrlStore:
         """See `Store`."""
         request = urllib.request.Request(f"{self.where}/{path}", headers={"User-Agent": "sandbox-monitor-verifier"})
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-                data: bytes = answer.read(MAX_FILE + 1)
+            data = _within(TOTAL_S, lambda: _fetched(request))
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in (404, 410):

@@ -121,6 +121,8 @@ class Witness:
         """Keep a signed checkpoint that contradicts what was cosigned, or that the log did not prove."""
         if not (refused.fork or refused.response.answer is AddAnswer.BAD_PROOF):
             return
+        if latest is not None and latest.note.startswith(f"{request.note.text}\n".encode()):
+            return  # the one cosigned last, sent with a wrong proof, as anybody can: it shows nothing
         kind = EvidenceKind.FORK if refused.fork else EvidenceKind.UNPROVEN
         origin, size = request.checkpoint.origin, request.checkpoint.size
         try:

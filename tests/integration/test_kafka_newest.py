@@ -32,7 +32,7 @@ Place = Callable[..., NewestTopic]
 
 
 class Killed(Exception):
-    """Stands for the end of the process at a failpoint."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def place() -> Iterator[Place]:
     """Opens the second place, as another process would, on the topics of this test."""
     fresh, opened = Fresh(), list[NewestTopic]()
 
-    def begin(failpoint: Callable[[str], None] = lambda name: None) -> NewestTopic:
-        opened.append(NewestTopic(fresh.bootstrap, fresh.names, failpoint=failpoint))
+    def begin(reach: Callable[[str], None] = lambda name: None) -> NewestTopic:
+        opened.append(NewestTopic(fresh.bootstrap, fresh.names, reach=reach))
         return opened[-1]
 
     begin.fresh = fresh  # type: ignore[attr-defined]
@@ -70,12 +70,12 @@ def test_a_swap_between_comparison_and_commit_of_another_is_never_lost(place: Pl
     """The first process has compared; a second one stores; the first one's commit fails, and the second's stands."""
     two, swapped = place(), list[bool]()
 
-    def failpoint(name: str) -> None:
+    def act_between(name: str) -> None:
         if name == "compared" and not swapped:
             swapped.append(two.swap(ORIGIN, b"base", b"of two"))
 
     assert place().swap(ORIGIN, None, b"base")
-    one = place(failpoint)
+    one = place(act_between)
     with pytest.raises(Unavailable, match="newer producer"):
         one.swap(ORIGIN, b"base", b"of one")
     assert swapped == [True]

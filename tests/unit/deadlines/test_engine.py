@@ -16,6 +16,7 @@ from monitor.deadlines.engine import (
     CASES,
     CASES_OF_FIRM,
     CLOCKS_BYTES,
+    COMPLAINTS,
     Change,
     Clocks,
     advance,
@@ -227,7 +228,7 @@ def test_the_largest_state_is_within_its_bound() -> None:
         classes=dict.fromkeys(IncidentClass, (latest, latest)),
         ruled=tuple(IncidentClass), ruled_at=latest, marks=dict.fromkeys(kinds, latest), touched=latest,
     )  # fmt: skip
-    full = Clocks({f"{longest}/{n:064}": case for n in range(CASES)}, 1 << 40)
+    full = Clocks({f"{longest}/{n:064}": case for n in range(CASES + COMPLAINTS)}, 1 << 40)
     assert len(msgspec.msgpack.encode(full)) <= CLOCKS_BYTES
 
 

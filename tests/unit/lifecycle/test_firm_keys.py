@@ -11,10 +11,12 @@ from monitor.__main__ import cli
 from monitor.charter.control import Submission
 from monitor.charter.spec import Participant
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
+from monitor.console.fleet_page import fleet_page
+from monitor.console.fleet_view import FleetView
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import PutFirmKeys, configuration_digest
 from monitor.lifecycle.sandbox_diff import change_between
-from monitor.model.records import Reason
+from monitor.model.records import Outputs, Reason
 from monitor.model.refusals import Refusal
 
 from .applied import application
@@ -87,3 +89,15 @@ def test_sandbox_check_warns_of_firms_that_may_act_unsigned(tmp_path: Path) -> N
     assert "warning" not in said(SANDBOX)
     open_mode = tuple(structs.replace(person, keys=()) for person in LENIENT.people)
     assert "warning" not in said(structs.replace(LENIENT, people=open_mode))
+
+
+def test_the_board_says_which_firms_act_without_a_signature() -> None:
+    """Where the sandbox requires no keys of firms and one acts without; nothing where the firm signs, or has not
+    acted."""
+    unsigned, signed, silent = Founded(LENIENT, admit=None), Founded(), Founded(LENIENT, admit=None)
+    assert applied(unsigned) == ""
+    for world, firms in ((unsigned, 1), (signed, 0), (silent, 0)):
+        board = FleetView()
+        board.apply(Outputs(decisions=list(world.decisions)))
+        assert board.unsigned_firms() == firms
+        assert ("<b>Unsigned acts.</b> The last act of 1 firm is not signed" in fleet_page(board)) == bool(firms)

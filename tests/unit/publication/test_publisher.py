@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from monitor.errors import Unavailable
-from monitor.files.durable import DurableBatch
+from monitor.errors import Refused, SigningRefused, Unavailable
+from monitor.files.durable import DurableBatch, RealDisk
+from monitor.publication.hooks import Consistency
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.publication.newest_file import NewestFile
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.publication.publisher import Round
+from monitor.publication.refusals import SigningRefusal
+from monitor.publication.second_place import SecondPlace
 from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.keys import KeyType, Signer
 from monitor.tlog.merkle import verify_consistency
@@ -200,32 +204,105 @@ def _enter_rest(world: World) -> None:
     world.enter((world.notary.heads["p-1"].size if world.notary.heads else 0) + 1, 260)
 
 
-def test_nothing_becomes_visible_while_the_second_place_is_unavailable(tmp_path: Path) -> None:
-    """The round is tried again, and the checkpoint of the next one is stored there first."""
+@pytest.mark.parametrize("stored", ["all of them", "none of them", "the first", "the second"])
+def test_answers_of_the_second_place_that_are_lost_are_not_taken_for_another_process(
+    tmp_path: Path, stored: str
+) -> None:
+    """Nothing becomes visible while it is unavailable. Whether or not the checkpoints arrived that were not answered,
+    the next round finds out, and goes on from what is there."""
+    lost = {"all of them": [True] * 3, "none of them": [False] * 3, "the first": [True, False, False]}
+    effects = iter(lost.get(stored, [False, True, False]))
 
     class Outage(NewestFile):
         down = True
 
         def swap(self, origin: str, expected: bytes | None, new: bytes) -> bool:
-            stored = super().swap(origin, expected, new)  # the answer is lost, not the effect
-            if self.down:
-                raise Unavailable("no answer")
-            return stored
+            if not self.down:
+                return super().swap(origin, expected, new)
+            if next(effects):
+                super().swap(origin, expected, new)
+            raise Unavailable("no answer")
 
     (tmp_path / "elsewhere").mkdir()
     second = Outage(tmp_path / "elsewhere")
     world = World(tmp_path, second=second)
-    world.enter(1, 2)
-    for _ in range(2):
+    for number in range(1, 4):
+        world.enter(number, number)
         with pytest.raises(Unavailable):
             world.round()
         assert not (world.published / AUTHORITY / "checkpoint").exists()
-    world.enter(3, 3)
+    world.enter(4, 4)
     second.down = False
-    assert world.round().size >= 1
-    checked(world.published, ["p-1"])
+    assert world.round().size == 4
+    assert checked(world.published, ["p-1"])["p-1"] == 4
     newest = second.newest(KEY.authority)
     assert newest == (world.published / AUTHORITY / "checkpoint").read_bytes()
+
+
+def test_after_a_lost_answer_another_process_is_still_found(tmp_path: Path) -> None:
+    """What this process never gave to the second place is of somebody else; an emptied place is named as such."""
+    for found, reason in ((b"of another process", SigningRefusal.SWAPPED), (None, SigningRefusal.NO_NEWEST)):
+        (tmp_path / reason).mkdir()
+        place = NewestFile(tmp_path / reason)
+
+        class Lost(NewestFile):
+            def swap(self, origin: str, expected: bytes | None, new: bytes) -> bool:
+                raise Unavailable("no answer")
+
+        assert place.swap("o", None, b"1")
+        lost = SecondPlace(Lost(tmp_path / reason), "o", tmp_path / "in-use", RealDisk())
+        lost.opened(b"1")
+        with pytest.raises(Unavailable):
+            lost.store(b"2")
+        if found is None:
+            next((tmp_path / reason).glob("*.checkpoint")).unlink()
+        else:
+            assert place.swap("o", b"1", found)
+        with pytest.raises(SigningRefused) as refused:
+            lost.store(b"3")
+        assert refused.value.reason is reason
+
+
+def test_a_round_that_lacks_its_quorum_is_not_done_again_from_the_last_visible_one(tmp_path: Path) -> None:
+    """Tiles are durable before anybody is asked: a retry writes none of them again, whichever log lacks the quorum,
+    and a round with new entries writes what is new. What was partial in between is removed in the end."""
+    written: list[Path] = []
+
+    class Counting(DurableBatch):
+        def write(self, path: Path, data: bytes) -> None:
+            written.append(path)
+            super().write(path, data)
+
+    class Lacking(Recording):
+        lacks: str | None = KEY.authority
+
+        def cosign(self, origin: str, checkpoint: bytes, consistency: Consistency) -> Sequence[bytes]:
+            if origin == self.lacks:
+                raise Refused("no quorum")
+            return super().cosign(origin, checkpoint, consistency)
+
+    cosigner = Lacking()
+    world = World(tmp_path, cosigner=cosigner)
+    world.open_publisher(Counting(world.published))
+    world.enter(1, 2_000)
+    for lacks, refused in ((KEY.authority, True), (KEY.origin_of(P1), False)):
+        cosigner.lacks = lacks
+        for attempt in range(3):
+            written.clear()
+            with pytest.raises(Refused) if refused else nullcontext():
+                world.round()
+            of_pilot = [path for path in written if path.is_relative_to(world.published / P1 / "tile")]
+            assert bool(of_pilot) is (refused and attempt == 0), of_pilot
+    world.enter(2_001, 2_100)
+    written.clear()
+    world.round()
+    of_pilot = [path for path in written if path.is_relative_to(world.published / P1 / "tile")]
+    assert 0 < len(of_pilot) <= 6, "the last bundle and tile of before, and what is new"
+    cosigner.lacks = None
+    world.round()
+    assert checked(world.published, ["p-1"])["p-1"] == 2_100
+    partial = [path.name for path in (world.published / P1 / "tile/0").glob("*.p")]
+    assert partial == ["008.p"], "those of complete tiles are gone"
 
 
 def test_cosignatures_are_added_and_a_line_that_is_none_is_left_out(tmp_path: Path) -> None:

@@ -220,10 +220,32 @@ def test_an_origin_that_cannot_name_a_key_is_refused(tmp_path: Path, origin: str
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--publish", "pub"], ["--newest", "n"], ["--publish", "pub", "--newest", "pub", "--log-key", "k"]]
-)
+    "arguments",
+    [
+        ["--publish", "pub"], ["--newest", "n"], ["--publish", "pub", "--newest", "pub", "--log-key", "k"],
+        ["--serve-pilot-logs"], ["--witness-key", "k"], ["--witness-dir", "w"], ["--witness-new"],
+    ],
+)  # fmt: skip
 def test_options_of_the_publication_that_do_not_fit_are_usage_errors(arguments: list[str]) -> None:
     """Exit code 2, and the text names the fix."""
     done = CliRunner().invoke(notary, ["--dir", "ledger", *arguments])
     assert done.exit_code == 2
     assert "--publish" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--witness-key", "w.key"],
+        ["--witness-dir", "w"],
+        ["--witness-new"],
+        ["--witness-key", "w.key", "--witness-new"],
+    ],
+)
+def test_a_witness_key_is_given_with_the_directory_of_what_it_cosigned(tmp_path: Path, arguments: list[str]) -> None:
+    """Exit code 2, and the text names both."""
+    new_log_key(tmp_path / "log.key", "sandbox.example/ledger")
+    publishing = ["--dir", "ledger", "--publish", "pub", "--log-key", str(tmp_path / "log.key")]
+    done = CliRunner().invoke(notary, [*publishing, *arguments])
+    assert done.exit_code == 2
+    assert "--witness-key and --witness-dir belong together" in done.output

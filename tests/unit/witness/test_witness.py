@@ -210,6 +210,16 @@ def test_a_checkpoint_without_proof_is_evidence_until_it_is_cosigned(
     assert json.loads(left.read_text())["refused"] == FORK.note(20).decode()
 
 
+def test_the_checkpoint_cosigned_last_with_a_wrong_proof_is_no_evidence(
+    start: Callable[..., Witness], tmp_path: Path
+) -> None:
+    """Anybody can send it again so, and it would stay for as long as the log does not change."""
+    witness = start()
+    witness.add(LOG.request(0, 10))
+    assert witness.add(request(10, [bytes(32)], LOG.note(10))).answer is AddAnswer.BAD_PROOF
+    assert not list((tmp_path / "w" / "evidence").rglob("*.json"))
+
+
 def test_the_evidence_of_a_log_is_bounded(start: Callable[..., Witness], tmp_path: Path) -> None:
     """However many forks a log signs, the first ones are kept and the disk is not filled."""
     witness = start()

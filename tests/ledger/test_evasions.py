@@ -1,0 +1,126 @@
+"""What a maker of false records could do about trust anchors that it cannot satisfy: avoid them. Never verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor.notary.encoding import encode
+from monitor.publication.log_key import AUTHORITY, LogKey, log_name
+from monitor.tlog.note import parse_note
+from monitor.verifier.anchors import Anchors
+from monitor.verifier.bundle_write import make_bundle
+from monitor.verifier.report import Report, Verdict
+from monitor.verifier.run import verify_all
+from tests.ledger import made_log
+from tests.ledger.made_log import KEY, WITNESSES, MadeStore, policy, published
+from tests.ledger.tampering import PILOT, VERIFIER, record
+
+LOG = log_name(PILOT)
+VKEY = KEY.verifier(AUTHORITY).vkey
+OF_LOG = KEY.verifier(LOG).vkey
+POLICIES = (("policy", policy()),)
+KEYS = tuple(witness.verifier.vkey for witness in WITNESSES)
+Made = Callable[[MadeStore], list[str]]
+
+
+@pytest.fixture(params=["bundle", "directory", "one log"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    """Writes a publication in one of its forms; returns the inputs of the verifier."""
+
+    def write(store: MadeStore) -> list[str]:
+        if request.param == "bundle":
+            path = tmp_path / "one.zip"
+            path.write_bytes(make_bundle(store, LOG, 0, None, verifier=VERIFIER))
+            return [str(path)]
+        return [str(written(store, tmp_path / "pub") / (LOG if request.param == "one log" else ""))]
+
+    return write
+
+
+def written(store: MadeStore, directory: Path) -> Path:
+    for name, data in store.files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(data)
+    return directory
+
+
+def sound() -> MadeStore:
+    return published({PILOT: [encode(entry) for entry in record()[0]]})
+
+
+def elsewhere(origin: str, monkeypatch: pytest.MonkeyPatch) -> MadeStore:
+    """The same entries in logs of another name, with a key that the maker chose."""
+    with monkeypatch.context() as patched:
+        patched.setattr(made_log, "ORIGIN", origin)
+        return published({PILOT: [encode(entry) for entry in record()[0]]}, LogKey(origin, bytes(range(1, 33))))
+
+
+def alone(store: MadeStore) -> MadeStore:
+    """The publication without cosignatures: what a thief of the log key can make."""
+    files = dict(store.files)
+    for name in files:
+        if name.endswith("/checkpoint"):
+            note = parse_note(files[name])
+            files[name] = note._replace(signatures=note.signatures[:1]).data
+    return MadeStore(files)
+
+
+def failed(report: Report) -> set[str]:
+    return {result.check for result in report.failures}
+
+
+@pytest.mark.parametrize("origin", ["sandbox.example/ledger2", "sandbox.example/ledger/deeper", "elsewhere.example"])
+def test_a_key_that_is_of_no_log_of_the_input_does_not_verify_it(
+    made: Made, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else anybody could name a log so that the key of the reader says nothing about it."""
+    inputs = made(elsewhere(origin, monkeypatch))
+    assert failed(verify_all(inputs, Anchors(log_keys=(VKEY,)))) == {"checkpoint.signature"}
+    report = verify_all(inputs, Anchors(policies=POLICIES))
+    assert failed(report) == {"checkpoint.signature", "policy.satisfied"}
+
+
+def test_a_sound_input_does_not_help_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each input must have a log that a given key is for."""
+    good = written(sound(), tmp_path / "good")
+    bad = written(elsewhere("elsewhere.example", monkeypatch), tmp_path / "bad")
+    report = verify_all([str(good), str(bad)], Anchors(log_keys=(VKEY,)))
+    assert {(result.check, result.subject) for result in report.failures} == {("checkpoint.signature", str(bad))}
+
+
+def test_a_witness_that_the_reader_named_must_have_cosigned(made: Made) -> None:
+    """With witness keys and no policy, checkpoints that none of them cosigned are not verified; one is enough."""
+    inputs = made(sound())
+    assert verify_all(inputs, Anchors(log_keys=(VKEY,), witness_keys=KEYS)).verdict is Verdict.VERIFIED
+    report = verify_all(made(alone(sound())), Anchors(log_keys=(VKEY,), witness_keys=KEYS))
+    assert failed(report) == {"witness.cosignature"}
+
+
+def test_a_policy_cannot_be_evaded_by_leaving_out_the_log_that_it_names(tmp_path: Path) -> None:
+    """The witnesses follow the authority log; without it nothing shows that they have seen this log."""
+    pub = written(sound(), tmp_path / "pub")
+    (pub / LOG / "authority.tlog-proof").unlink(missing_ok=True)
+    assert failed(verify_all([str(pub / LOG)], Anchors(policies=POLICIES))) == {"policy.satisfied"}
+    report = verify_all([str(pub / LOG)], Anchors(log_keys=(VKEY,)))
+    assert report.verdict is Verdict.VERIFIED
+    assert any("the authority log" in sentence for sentence in report.missing_anchors)
+
+
+def test_logs_whose_signature_was_not_checked_are_named(tmp_path: Path) -> None:
+    """The key of one log says nothing about the authority log; the report says so."""
+    path = tmp_path / "one.zip"
+    path.write_bytes(make_bundle(sound(), LOG, 0, None, verifier=VERIFIER))
+    report = verify_all([str(path)], Anchors(log_keys=(OF_LOG,)))
+    assert report.verdict is Verdict.VERIFIED
+    assert any(f"{made_log.ORIGIN}/{AUTHORITY}" in sentence for sentence in report.missing_anchors)
+
+
+def test_keys_that_met_nothing_signed_are_named(tmp_path: Path) -> None:
+    """A ledger file holds no signature: the key that was given has shown nothing."""
+    path = Path("tests/data/ledger/tampering/sound-ledger")
+    report = verify_all([str(path)], Anchors(log_keys=(VKEY,)))
+    assert report.verdict is Verdict.VERIFIED, report.failures
+    assert any("anything signed" in sentence for sentence in report.missing_anchors)
