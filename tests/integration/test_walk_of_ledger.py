@@ -27,6 +27,8 @@ class WalkOfLedger(Walk):
         if self.servers and any(word in command for word in ("/publication", "/latest/", "city/pub ", "mine.ledger")):
             until(self.caught_up)
             until(self.published)
+        if "model bom" in command:  # the notary follows the decisions
+            until(lambda: any((self.home / self.ledger).glob("model-label-reader-*.ledger")))
         return super().one(command)
 
     def published(self) -> bool:
