@@ -13,7 +13,7 @@ import msgspec
 from monitor.cli.replay import OfHistory, watched
 from monitor.cli.terminal import echo
 from monitor.engine.history import begins_history
-from monitor.errors import HistoryBroken, ReplayDiffers
+from monitor.errors import HistoryBroken, Refused, ReplayDiffers
 from monitor.files.program import program_id
 from monitor.model.lenient import refuse_utf16, without_bom
 from monitor.model.records import Command, Decision, Evidence
@@ -82,6 +82,9 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
       1  replay differs from the record, or the ledger is damaged; of copies: a fork
       2  no verdict: they cannot be compared, and the summary says why; or a usage error
     """
+    for given in (ledger, replay):
+        if not given.is_file() and not given.is_dir():
+            raise click.UsageError(f"{given} is not a regular file; save it to one")
     if is_copy(str(ledger)) and is_copy(str(replay)):
         sys.exit(_copies(str(ledger), str(replay), as_json))
     for one in map(str, (ledger, replay)):
@@ -92,7 +95,11 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
     if replay.is_dir():
         raise click.UsageError(f"{replay} is a directory; give a history, or what `replay --json` printed")
     shown = _Shown(as_json)
-    source = _opened(replay, quiet=no_progress or not sys.stderr.isatty())
+    try:
+        source = _opened(replay, quiet=no_progress or not sys.stderr.isatty())
+    except (HistoryBroken, Refused, OSError) as error:  # exit code 1 would say that the replay differs
+        echo(str(error), err=True)
+        sys.exit(2)
     appeal = _judged(ledger, source, shown.judged)
     shown.summary(appeal, source)
     if appeal.outcome is Outcome.NO_VERDICT:

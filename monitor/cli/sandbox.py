@@ -11,7 +11,7 @@ from monitor.charter.control import ControlBase
 from monitor.cli import control
 from monitor.cli.addresses import to_option
 from monitor.cli.control import KEY, WAIT, act_options, fresh
-from monitor.cli.sandbox_link import Server, accepted, copy_to_partitions
+from monitor.cli.sandbox_link import Server, accepted, blocked_releases, copy_to_partitions
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
@@ -208,15 +208,26 @@ def propose(file: Path, to: str, prefix: str, author: str, id_: str) -> None:
 
 @sandbox.command()
 @click.argument("proposal")
+@click.option("--despite-halts", is_flag=True, help="send it, even if it leaves a halt without releasers")
 @act_options
-def approve(proposal: str, to: str, prefix: str, author: str, id_: str) -> None:
+def approve(proposal: str, despite_halts: bool, to: str, prefix: str, author: str, id_: str) -> None:
     """Put a PROPOSAL in force as the next version. By an approver who is not its author.
 
     The content is printed; the approval names its digest, so exactly this content comes into force.
+
+    A change that would leave a halt without the people who may release it is refused. On Kafka the partition that
+    decides knows its own pilots only; for those of the others this command reads the decisions first, and sends nothing
+    if it finds such a halt. A halt that is decided meanwhile is not seen.
     """
     server = Server(to, prefix, trusted_here())
-    proposed = _open(server, proposal)
+    history = _history(server)
+    proposed = _open(history, proposal)
     echo(f"by {proposed.author}: {change_words(proposed.change)}", err=True)
+    if blocked := blocked_releases(server, history, proposed.change):
+        words = "\n".join(blocked)
+        if not despite_halts:
+            raise click.ClickException(f"not sent: {words}\nor insist with --despite-halts")
+        echo(f"warning: {words}", err=True)
     act = ProposalApproval(
         id=id_ or fresh(), pilot=SUBJECT, author=author, proposal=proposal, digest=change_digest(proposed.change)
     )
@@ -254,8 +265,8 @@ def _history(server: Server) -> SandboxHistory:
     return history
 
 
-def _open(server: Server, name: str) -> OpenProposal:
-    proposals = _history(server).open
+def _open(history: SandboxHistory, name: str) -> OpenProposal:
+    proposals = history.open
     if name not in proposals:
         there = ", ".join(proposals) or "none"
         raise click.ClickException(f"there is no open proposal {name}; open: {there}")

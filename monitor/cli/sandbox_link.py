@@ -10,9 +10,13 @@ import msgspec
 
 from monitor.access.address import kafka_servers
 from monitor.client.kafka import send_control
+from monitor.clock import wall_ms
+from monitor.decide.releasable import unreleasable
 from monitor.lifecycle.sandbox import SUBJECT
+from monitor.lifecycle.sandbox_acts import Change, SandboxState, changed
+from monitor.lifecycle.tenure import next_tenure
 from monitor.model.signing import Trusted
-from monitor.projections.sandbox_record import AcceptedAct
+from monitor.projections.sandbox_record import AcceptedAct, SandboxHistory
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
@@ -60,6 +64,25 @@ def copy_to_partitions(server: Server, acts: list[AcceptedAct]) -> dict[int, int
         return {partition: len(lacks) for partition, lacks in missing.items()}
     finally:
         link.close()
+
+
+def blocked_releases(server: Server, history: SandboxHistory, change: Change) -> list[str]:
+    """In words, each halt that a change of the configuration would leave without people who may release it. Where one
+    process has all pilots it decides that itself; on Kafka the decisions of all partitions are read. Raises
+    Unavailable."""
+    link = _link(server)
+    link.close()
+    before = history.state
+    if not isinstance(link, KafkaLink) or before.sandbox is None:
+        return []
+    new = changed(before.sandbox, change)
+    at = max(wall_ms(), history.versions[-1].decision.at)
+    after = SandboxState(new, {}, next_tenure(before.tenure, before.sandbox, new, at))
+    from monitor.kafka.sandbox_record import kafka_halts
+
+    authorities = [one.id for one in before.sandbox.authorities]
+    halts = asyncio.run(kafka_halts(_brokers(server), server.prefix, authorities, server.trusted))
+    return list(unreleasable(before, after, halts))
 
 
 def _link(server: Server) -> HttpLink | KafkaLink:

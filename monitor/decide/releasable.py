@@ -6,9 +6,9 @@ it from too many of them would leave a halt without the people of its release.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from monitor.decide.authority import APPROVERS, responsible, sandbox_for
+from monitor.decide.authority import APPROVERS
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, evaluation_counts
 from monitor.lifecycle.sandbox import Person
@@ -16,46 +16,62 @@ from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.lifecycle.tenure import authorities_needed, roles_since
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Trusted
+from monitor.model.standing_halt import StandingHalt
 from monitor.state.pilot import PilotState
 
 
 def check_releasable(before: SandboxState, after: SandboxState, pilots: Iterable[PilotState]) -> None:
     """Raises ControlRefused where a halt of one of these pilots can be released under `before` and not under `after`:
     it names the pilot, what it would lack, and what to do."""
-    for pilot in pilots:
-        if not pilot.standing.halted or pilot.exited:
-            continue
-        lacked = missing(before, pilot)
-        lacks = [what for what in missing(after, pilot) if what not in lacked]
+    halts = (halt_of(pilot) for pilot in pilots if pilot.standing.halted and not pilot.exited)
+    if words := next(unreleasable(before, after, halts), None):
+        raise ControlRefused("people", Refusal.HALT_STANDS, words)
+
+
+def halt_of(pilot: PilotState) -> StandingHalt:
+    """The halt of a halted pilot."""
+    charter = pilot.charter
+    return StandingHalt(pilot.id, pilot.standing.since, charter.tier, tuple(one.id for one in charter.authorities))
+
+
+def unreleasable(before: SandboxState, after: SandboxState, halts: Iterable[StandingHalt]) -> Iterator[str]:
+    """For each halt that can be released under `before` and not under `after`: the pilot, what it would lack, and what
+    to do."""
+    for halt in halts:
+        lacked = lacking(before, halt)
+        lacks = [what for what in lacking(after, halt) if what not in lacked]
         if lacks:
-            words = (
-                f"{pilot.id} is halted, and its release would have no {', no '.join(lacks)} any more who held the role "
-                f"when the halt began; release it or end its stay first, or leave them in the configuration"
+            yield (
+                f"{halt.pilot} is halted, and its release would have no {', no '.join(lacks)} any more who held the "
+                f"role when the halt began; release it or end its stay first, or leave them in the configuration"
             )
-            raise ControlRefused("people", Refusal.HALT_STANDS, words)
 
 
 def missing(state: SandboxState, pilot: PilotState) -> list[str]:
-    """Of which people too few remain for the release of the halt of a pilot; nothing where roles come from its
-    charter."""
-    sandbox = sandbox_for(state, pilot)
-    if sandbox is None:
+    """What the release of the halt of a pilot lacks (`lacking`)."""
+    return lacking(state, halt_of(pilot))
+
+
+def lacking(state: SandboxState, halt: StandingHalt) -> list[str]:
+    """Of which people too few remain for the release of a halt; nothing where roles come from the charter, as with a
+    halt from before the sandbox was founded."""
+    sandbox, since = state.sandbox, halt.since
+    if sandbox is None or since <= state.tenure.founded:
         return []
-    names, since = responsible(pilot.charter), pilot.standing.since
     found: dict[Role, list[Person]] = {}
     for person in sandbox.people:
-        if person.authority and person.authority not in names:
+        if person.authority and person.authority not in halt.authorities:
             continue
         for role in _held(state, person, since):
             found.setdefault(role, []).append(person)
     approvers = found.get(Role.APPROVER, [])
-    needed = min(authorities_needed(state.tenure, pilot.charter.tier, since), len(pilot.charter.authorities))
+    needed = min(authorities_needed(state.tenure, halt.tier, since), len(halt.authorities))
     lacks = [] if found.get(Role.OFFICER) else ["officer"]
     if len(approvers) < APPROVERS:
         lacks.append(f"{APPROVERS} approvers")
     elif len({one.authority for one in approvers}) < needed:
         lacks.append(f"approvers of {needed} authorities")
-    if not found.get(Role.EVALUATOR) and not evaluation_counts({Role.FIRM}, pilot.charter.tier):
+    if not found.get(Role.EVALUATOR) and not evaluation_counts({Role.FIRM}, halt.tier):
         lacks.append("evaluator")
     return lacks
 

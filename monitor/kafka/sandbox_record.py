@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
+
 from monitor.engine.sandbox_acts import HOME
 from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.partition_reader import PartitionReader, to_records
@@ -10,7 +12,9 @@ from monitor.kafka.topics import TopicNames, partition_count
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Decision, Record
 from monitor.model.signing import Trusted
+from monitor.model.standing_halt import StandingHalt
 from monitor.projections.sandbox_record import AcceptedAct, accepted_acts
+from monitor.projections.standing_halts import HaltsFold
 
 CLIENT = "sandbox-configuration"
 
@@ -22,16 +26,31 @@ async def kafka_sandbox_acts(bootstrap: str, prefix: str, trusted: Trusted | Non
     records = (await _of_sandbox(bootstrap, names, (HOME,)))[HOME]
     decisions: list[Decision] = []
     if records:
-        trust = OutputTrust(bootstrap, names, trusted)
-        try:
-            await trust.require_signing()
-            outputs = read_outputs(bootstrap, [names.decisions], follow=False, client_id=CLIENT, trust=trust)
-            decisions = [
-                seen.value async for seen in outputs if isinstance(seen.value, Decision) and seen.value.pilot == SUBJECT
-            ]
-        finally:
-            await trust.close()
+        decisions = [one async for one in _decisions(bootstrap, names, trusted) if one.pilot == SUBJECT]
     return accepted_acts(records, decisions)
+
+
+async def kafka_halts(
+    bootstrap: str, prefix: str, authorities: Iterable[str], trusted: Trusted | None = None
+) -> list[StandingHalt]:
+    """The halts that stand in all partitions, from the decisions that are kept; `authorities` are those of the sandbox.
+    Raises Unavailable, LogBroken."""
+    fold = HaltsFold()
+    async for decision in _decisions(bootstrap, TopicNames(prefix), trusted):
+        fold.add(decision)
+    return list(fold.standing(authorities))
+
+
+async def _decisions(bootstrap: str, names: TopicNames, trusted: Trusted | None) -> AsyncIterator[Decision]:
+    trust = OutputTrust(bootstrap, names, trusted)
+    try:
+        await trust.require_signing()
+        outputs = read_outputs(bootstrap, [names.decisions], follow=False, client_id=CLIENT, trust=trust)
+        async for seen in outputs:
+            if isinstance(seen.value, Decision):
+                yield seen.value
+    finally:
+        await trust.close()
 
 
 async def missing_copies(bootstrap: str, prefix: str, acts: list[AcceptedAct]) -> dict[int, list[AcceptedAct]]:

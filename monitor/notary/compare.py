@@ -206,6 +206,9 @@ def why_not_compared(field: str) -> str:
     return "another version words it differently" if field in WORDED else "the ledger commits to it"
 
 
+_LONGEST = 1 << 24  # bytes of the first line of a replay, which names its pilots
+
+
 class ReplayFile:
     """What `replay --json` printed: the decisions of a replay, and what it says of itself. `until` (ms) is known once
     every decision was read. Raises HistoryBroken for a file that is not that."""
@@ -213,10 +216,13 @@ class ReplayFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as file:
-            about = _object(file.readline()).get("replay", {})
-        self.kind: str = about.get("kind", "")
-        self.program: str = about.get("program", "")
-        self.pilots: frozenset[str] = frozenset(about.get("pilots", ()))
+            about = _object(file.readline(_LONGEST)).get("replay")
+        about = about if isinstance(about, dict) else {}
+        pilots = about.get("pilots", ())
+        named = [one for one in pilots if isinstance(one, str)] if isinstance(pilots, list | tuple) else []
+        self.kind: str = str(about.get("kind", ""))
+        self.program: str = str(about.get("program", ""))
+        self.pilots: frozenset[str] = frozenset(named)
         self.until = 0
         if self.kind not in ("history", "events"):
             raise HistoryBroken(f"{path} is no replay; give a history (`export`) or what `replay --json` printed")
@@ -227,10 +233,13 @@ class ReplayFile:
         with self._path.open("rb") as file:
             for raw in file:
                 line = _object(raw)
-                if "decision" in line:
-                    yield msgspec.convert(line["decision"], Decision)
-                elif "summary" in line:
-                    self.until, ended = line["summary"]["until"], True
+                try:
+                    if "decision" in line:
+                        yield msgspec.convert(line["decision"], Decision)
+                    elif "summary" in line:
+                        self.until, ended = int(line["summary"]["until"]), True
+                except (msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
+                    raise HistoryBroken(f"{self._path} is no replay: {error}") from None
         if not ended:
             raise HistoryBroken(f"{self._path} has no summary: the replay was cut short; replay again")
 
@@ -238,7 +247,7 @@ class ReplayFile:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {}
 

@@ -18,8 +18,6 @@ only.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -80,20 +78,6 @@ class LogName(NamedTuple):
         """
         words = [word for word in (self.log if self.log != DECISIONS else "", str(self.year or "")) if word]
         return f"{self.model} ({', '.join(words)})" if words else self.model
-
-    @property
-    def stem(self) -> str:
-        """The name of its ledger file without `.ledger`, and of its published log: log and year, where they are not
-        `decisions` and 0; then a readable part and 64 bits of the SHA-256 of the model file id, so any id gives a safe,
-        unique name.
-
-        >>> LogName("acme/scoring", "evidence", 2027).stem
-        'evidence-2027-acme-scoring-40cd4f64e1625b65'
-        """
-        readable = re.sub(r"[^a-z0-9]+", "-", self.model.lower())[:40].strip("-")
-        digest = hashlib.sha256(self.model.encode()).hexdigest()[:16]
-        parts = ("" if self.log == DECISIONS else self.log, str(self.year or ""), readable, digest)
-        return "-".join(filter(None, parts))
 
 
 def header(name: LogName | str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
@@ -14,6 +16,7 @@ from monitor.notary.cursor import FIX
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
 from monitor.notary.format import (
+    DECISIONS,
     INDEX_RECORD,
     Damage,
     LedgerReader,
@@ -42,12 +45,19 @@ class Head(NamedTuple):
 
 
 def file_name(name: LogName | str) -> str:
-    """The file name of a log (of a model file id: the first shard of its decisions).
+    """The file name of a log: log and year, where they are not `decisions` and 0; then a readable part and 64 bits of
+    the SHA-256 of its model file id, so any id gives a safe, unique name.
 
     >>> file_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65.ledger'
+    >>> file_name(LogName("acme/scoring", "evidence", 2027))
+    'evidence-2027-acme-scoring-40cd4f64e1625b65.ledger'
     """
-    return (LogName(name) if isinstance(name, str) else name).stem + ".ledger"
+    model, log, year = LogName(name) if isinstance(name, str) else name
+    readable = re.sub(r"[^a-z0-9]+", "-", model.lower())[:40].strip("-")
+    digest = hashlib.sha256(model.encode()).hexdigest()[:16]
+    parts = ("" if log == DECISIONS else log, str(year) if year else "", readable, digest)
+    return "-".join(filter(None, parts)) + ".ledger"
 
 
 class ModelFile:

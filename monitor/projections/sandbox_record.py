@@ -16,10 +16,12 @@ from monitor.lifecycle.sandbox_acts import (
     Proposal,
     ProposalApproval,
     SandboxFounding,
+    SandboxState,
     change_digest,
     changed,
     configuration_digest,
 )
+from monitor.lifecycle.tenure import founding_tenure, next_tenure
 from monitor.model.records import Decision, Record
 from monitor.model.signing import HEADER
 
@@ -51,6 +53,18 @@ class SandboxHistory(Struct, frozen=True, kw_only=True):
 
     versions: tuple[SandboxVersion, ...] = ()
     open: dict[str, OpenProposal] = {}
+
+    @property
+    def state(self) -> SandboxState:
+        """The configuration in force, with since when rights are held."""
+        if not self.versions:
+            return SandboxState()
+        first, *later = self.versions
+        sandbox, tenure = first.sandbox, founding_tenure(first.sandbox, first.decision.at)
+        for one in later:
+            tenure = next_tenure(tenure, sandbox, one.sandbox, one.decision.at)
+            sandbox = one.sandbox
+        return SandboxState(sandbox, self.open, tenure)
 
     @property
     def in_force(self) -> Sandbox | None:

@@ -19,7 +19,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.published import LEAF_PROOF, Reader, check_authority, check_log
 from monitor.verifier.report import Subject
-from monitor.verifier.stamp_files import check_stamp
+from monitor.verifier.stamp_files import check_stamp, not_here
 from monitor.verifier.stores import Store, Unreadable
 
 READINGS = 10  # of a checkpoint and its proof, which change while the log grows
@@ -209,5 +209,8 @@ def _authority(files: dict[str, bytes], head: Checkpoint, where: str, reader: Re
     else:
         report.passed("authority.contains", where)
     reader.earlier.compare(place, top.origin, top.size, {top.size: top.root})
+    if not files.keys() - {layout.LEAF}:
+        not_here(place, reader.anchors, report)
+        return
     stamp = {name.removeprefix(layout.STAMPS): data for name, data in files.items() if name.startswith(layout.STAMPS)}
     check_stamp(stamp, top, place, reader.anchors, report)

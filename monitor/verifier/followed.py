@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from pathlib import Path
 from typing import Any
 
 from monitor.notary.commitment import Plaintext, by_entry, committed, get
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
-from monitor.notary.format import LogName
+from monitor.notary.format import DECISIONS, LogName
 from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.charters import Charters
@@ -21,6 +24,14 @@ _RULES = (
     "entry.version", "entry.log", "entry.parts",
 )  # fmt: skip
 _OF_BODIES = ("entry.body", "entry.log", "entry.parts")  # not run without them
+
+
+def log_of(name: LogName) -> str:
+    """The name of a published log, from what the header of its ledger file says: the file can have any name."""
+    readable = re.sub(r"[^a-z0-9]+", "-", name.model.lower())[:40].strip("-")
+    digest = hashlib.sha256(name.model.encode()).hexdigest()[:16]
+    log = "" if name.log == DECISIONS else name.log
+    return "-".join(filter(None, (log, str(name.year or ""), readable, digest)))
 
 
 class Followed:
@@ -46,6 +57,11 @@ class Followed:
         self._told = bool(self._pending)
         self._charters = None if anchors.structure else Charters(where, report, anchors.texts)
         self._note_head()
+
+    @property
+    def log(self) -> str:
+        """The name of the log of a ledger file, whatever the name of the file."""
+        return Path(self.where).stem if self.name is None else log_of(self.name)
 
     @property
     def beginning(self) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from monitor.notary.cursor import FIX, Cursor, CursorBroken, Sizes, empty, read_cursor, too_short
-from monitor.notary.format import Damage, LedgerReader, LogName, checked_frames, read_index
+from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
 from monitor.notary.not_entered import problems
 from monitor.notary.retired import read_retired
 from monitor.verifier.anchors import Anchors
@@ -14,14 +14,11 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.report import Report, Subject
 
 PROGRESS_BYTES = 1 << 20
-Wanted = Callable[[LogName], Iterable[int]]  # sizes at which the tree head of a log is wanted
 _FILE_CHECKS = ("ledger.header", "ledger.frames", "ledger.leaf-hash")
 
 
-def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Wanted = lambda name: ()) -> Followed | None:
-    """Check one ledger file and its index, if one lies next to it. Returns what was followed, `None` on damage.
-
-    Which log it is, its header says: a copy may have any name."""
+def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Iterable[int] = ()) -> Followed | None:
+    """Check one ledger file and its index, if one lies next to it. Returns what was followed, `None` on damage."""
     where, index_path = str(path), path.with_suffix(".index")
     for one in (path, index_path):
         if one.exists() and not one.is_file():
@@ -31,7 +28,7 @@ def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Wanted = l
         index = read_index(index_path)
         with path.open("rb") as file:
             reader = LedgerReader(path, file)
-            followed = Followed(where, reader.name, anchors, report, set(sizes(reader.name)))
+            followed = Followed(where, reader.name, anchors, report, set(sizes))
             if not _follow(reader, index, followed, anchors, path.stat().st_size):
                 return None
     except Damage as damage:
@@ -62,7 +59,7 @@ def check_ledger(path: Path, anchors: Anchors, report: Report, sizes: Wanted = l
 
 
 def check_directory(
-    directory: Path, anchors: Anchors, report: Report, sizes: Wanted = lambda name: ()
+    directory: Path, anchors: Anchors, report: Report, sizes: Callable[[Path], Iterable[int]] = lambda file: ()
 ) -> list[Followed]:
     """Check every ledger of a directory of the notary, and the directory itself."""
     cursor = _cursor(directory, report)  # before the ledgers: one that is being written then holds at least this
@@ -75,7 +72,7 @@ def check_directory(
     if not orphans and files:
         report.passed("directory.ledgers", str(directory))
     before = len(report.failures)
-    found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes))]
+    found = [followed for file in files if (followed := check_ledger(file, anchors, report, sizes(file)))]
     if len(report.failures) == before and len(found) == len(files):
         _check_shards(directory, found, report)
         _check_against_cursor(directory, cursor, found, report)

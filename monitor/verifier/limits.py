@@ -42,6 +42,7 @@ def missing_anchors(anchors: Anchors, report: Report) -> list[str]:
             "an earlier checkpoint or root (--checkpoint, --root): a ledger that was rewritten, or cut at its end "
             "together with its index, could not be told from a sound one"
         )
+    missing += _not_compared(report)
     if report.own_policies:
         missing.append(
             f"the policy (--policy): the one in the bundle was used, {', '.join(report.own_policies)}; compare it with "
@@ -54,6 +55,12 @@ def missing_anchors(anchors: Anchors, report: Report) -> list[str]:
     if anchors.stamp_roots is None:
         missing.append("the root certificate of a time stamp authority (--stamp-root): no time stamp was checked")
     return missing
+
+
+def _not_compared(report: Report) -> list[str]:
+    """Earlier checkpoints that were given and from which nothing follows for an input."""
+    idle = {one.message for one in report.results if (one.check, one.outcome) == ("anchor.checkpoint", Outcome.NOT_RUN)}
+    return [f"entries from which an earlier checkpoint follows: {message}" for message in sorted(idle)]
 
 
 def _not_in_authority(report: Report) -> bool:

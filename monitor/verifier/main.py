@@ -7,6 +7,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
@@ -95,6 +96,9 @@ def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> 
         options = parser(prog).parse_args(list(arguments))
     except SystemExit as end:  # argparse printed help or the error
         return int(end.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name must not end the report
     progress = Progress("verify")
     try:
         anchors = anchors_of(options, progress)

@@ -15,8 +15,8 @@ from monitor.verifier.earlier import Earlier
 from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.report import Report, Subject
-from monitor.verifier.stamp_files import NAMES, check_stamp, no_stamps
-from monitor.verifier.stores import Store, Unreadable, Withheld
+from monitor.verifier.stamp_files import NAMES, check_stamp, no_stamps, not_listed
+from monitor.verifier.stores import Store, Unreadable, UrlStore, Withheld
 from monitor.verifier.tiles import LogTiles, Missing
 
 NEWEST_STAMPS = 100  # of a publication are checked; one proves the time of all that is before it
@@ -135,7 +135,8 @@ def _stamps(store: Store, head: Checkpoint, heads: dict[int, bytes], stamps: lis
             stamped = Checkpoint(head.origin, size, heads[size])
             check_stamp(files, stamped, f"{store.where}/{place}", reader.anchors, reader.report)
     if not found:
-        no_stamps(f"{store.where}/{AUTHORITY}", reader.anchors, reader.report)
+        report = not_listed if isinstance(store, UrlStore) else no_stamps
+        report(f"{store.where}/{AUTHORITY}", reader.anchors, reader.report)
 
 
 def _pilot_log(

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitor.notary.format import LogName
+from monitor.notary.format import Damage, LedgerReader
 from monitor.verifier.anchors import Anchors
-from monitor.verifier.followed import Followed
+from monitor.verifier.followed import Followed, log_of
 from monitor.verifier.ledger_files import check_directory, check_ledger
 from monitor.verifier.limits import conclude
 from monitor.verifier.report import Report
@@ -32,7 +32,7 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
         elif path.is_dir():
             files += _directory(path, anchors, report, logs)
         elif path.exists():
-            followed = check_ledger(path, anchors, report, logs.sizes if logs else lambda name: ())
+            followed = check_ledger(path, anchors, report, logs.sizes(path) if logs else ())
             files += [followed] if followed else []
         else:
             report.no_verdict(f"{path}: no such file")
@@ -128,15 +128,20 @@ class _Logs:
         elif followed := check_bundle(raw, name, self._reader):
             self._followed[name] = followed
 
-    def sizes(self, name: LogName) -> set[int]:
-        """The sizes at which the tree head of the ledger file of a log is wanted."""
-        other = self._followed.get(name.stem)
-        return self._reader.earlier.sizes_of_log(name.stem) | ({other.tree.size} if other else set())
+    def sizes(self, path: Path) -> set[int]:
+        """The sizes at which the tree head of a ledger file is wanted."""
+        try:
+            with path.open("rb") if path.is_file() else open(os.devnull, "rb") as file:
+                log = log_of(LedgerReader(path, file).name)
+        except (Damage, OSError):
+            return set()  # it fails, or there is no verdict
+        other = self._followed.get(log)
+        return self._reader.earlier.sizes_of_log(log) | ({other.tree.size} if other else set())
 
     def finish(self, files: Sequence[Followed]) -> int:
         """Compare ledger files with earlier checkpoints and with `--published`. Returns the texts that matched."""
         for followed in files:
-            self._reader.earlier.compare_log(followed.where, _log(followed), followed.tree.size, followed.heads)
+            self._reader.earlier.compare_log(followed.where, followed.log, followed.tree.size, followed.heads)
         self._compare(files)
         self._reader.earlier.finish()
         return sum(followed.shown for followed in self._followed.values())
@@ -144,7 +149,7 @@ class _Logs:
     def _compare(self, files: Sequence[Followed]) -> None:
         report = self._reader.report
         for followed in files if self._reader.anchors.published else ():
-            other = self._followed.get(_log(followed))
+            other = self._followed.get(followed.log)
             if other is None:
                 report.warned("ledger.published", followed.where, "this log is not published yet")
             elif followed.heads.get(other.tree.size) != other.tree.root():
@@ -156,16 +161,11 @@ class _Logs:
                 report.passed("ledger.published", followed.where)
 
 
-def _log(followed: Followed) -> str:
-    """The name of the log of a ledger file, from its header."""
-    return (followed.name or LogName(followed.model)).stem
-
-
 def _directory(path: Path, anchors: Anchors, report: Report, logs: _Logs | None) -> list[Followed]:
     if not any(path.glob("*.ledger")) and not any(path.glob("*.index")) and not (path / "cursor.json").exists():
         report.no_verdict(f"{path}: there is no ledger in this directory")
         return []
-    return check_directory(path, anchors, report, logs.sizes if logs else lambda name: ())
+    return check_directory(path, anchors, report, logs.sizes if logs else lambda file: ())
 
 
 def _noted_roots(anchors: Anchors, report: Report) -> None:

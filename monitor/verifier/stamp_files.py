@@ -51,6 +51,20 @@ def no_stamps(where: str, anchors: Anchors, report: Report) -> None:
         report.failed("stamp.present", where, "no checkpoint has a time stamp")
 
 
+def not_here(where: str, anchors: Anchors, report: Report) -> None:
+    """Report one log that is checked alone: time stamps lie in the directory of the authority log."""
+    _not_run(where, NO_ROOT if anchors.stamp_roots is None else "time stamps lie with the authority log", report)
+
+
+def not_listed(where: str, anchors: Anchors, report: Report) -> None:
+    """Report a server whose newest checkpoint has no stamp: it lists no others, and few checkpoints have one."""
+    if anchors.stamp_roots is None:
+        _not_run(where, NO_ROOT, report)
+    else:
+        message = "the newest checkpoint has no time stamp, and a server does not list those of others: verify a copy"
+        report.warned("stamp.present", where, message)
+
+
 def _not_run(where: str, reason: str, report: Report) -> None:
     for check in _CHECKS:
         report.not_run(check, where, reason)

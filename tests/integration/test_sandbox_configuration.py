@@ -15,6 +15,7 @@ from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.files.key_file import new_key
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Person
+from monitor.sdk.kafka_link import partition_of
 from monitor.testing.environments import ENVIRONMENTS, Environment
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
@@ -73,5 +74,18 @@ def test_a_sandbox_is_founded_and_its_people_act_on_pilots_of_every_partition(tm
             assert act(override, "olga", "officer").exit_code == 1
             taken = act(override, "olga")
             assert taken.exit_code == 0, taken.output
+
+        # A halt in any partition keeps the people of its release, unless an approver insists.
+        away = next((pilot for pilot in pilots if name == "kafka" and partition_of(pilot, 2)), pilots[0])
+        assert act(["override", away, "halt", "--reason", "x"], "olga").exit_code == 0
+        spare = Person("spare", (Role.APPROVER,), "sandbox-authority", (new_key(people / "spare.key").public,))
+        kept = tuple(one for one in (*made.people, olga) if one.id != "approver-2")
+        (tmp_path / "less.yaml").write_text(sandbox_yaml(structs.replace(made, people=(*kept, spare))))
+        assert act(["sandbox", "propose", str(tmp_path / "less.yaml"), "--id", "c2"], "officer").exit_code == 0
+        refused = act(["sandbox", "approve", "c2"], "approver-1")
+        assert refused.exit_code == 1
+        assert f"{away} is halted" in refused.output
+        insists = act(["sandbox", "approve", "c2", "--despite-halts"], "approver-1")
+        assert insists.exit_code == (0 if name == "kafka" else 1), insists.output
     finally:
         environment.close()

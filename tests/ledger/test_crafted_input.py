@@ -6,6 +6,8 @@ import io
 import json
 import os
 import struct
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -252,3 +254,14 @@ def test_the_report_is_json_for_every_name(tmp_path: Path, capsys: pytest.Captur
     assert command.main(["--json", str(path)]) == Verdict.FAILED.exit_code
     assert json.loads(capsys.readouterr().out)["verdict"] == "failed"
     assert command.main([str(path)]) == Verdict.FAILED.exit_code
+
+
+def test_a_name_that_the_terminal_cannot_show_does_not_end_the_report(tmp_path: Path) -> None:
+    """The encoding of the output says nothing about the record."""
+    directory = tmp_path / "\u00e9"
+    directory.mkdir()
+    path = bundle(directory / "one.zip")
+    command = [sys.executable, "-m", "monitor.verifier", "--log-key", VKEY, str(path)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stderr

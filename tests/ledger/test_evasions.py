@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from monitor.notary.encoding import encode
+from monitor.notary.format import LogName
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.tlog.note import parse_note
+from monitor.tlog.proof import TlogProof
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.bundle_write import make_bundle
+from monitor.verifier.checks import Outcome
+from monitor.verifier.followed import log_of
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
 from tests.ledger import made_log
 from tests.ledger.made_log import KEY, WITNESSES, MadeStore, policy, published
-from tests.ledger.tampering import PILOT, VERIFIER, record
+from tests.ledger.tampering import PILOT, VERIFIER, ledger_files, record
 
 LOG = log_name(PILOT)
 VKEY = KEY.verifier(AUTHORITY).vkey
@@ -124,3 +128,46 @@ def test_keys_that_met_nothing_signed_are_named(tmp_path: Path) -> None:
     report = verify_all([str(path)], Anchors(log_keys=(VKEY,)))
     assert report.verdict is Verdict.VERIFIED, report.failures
     assert any("anything signed" in sentence for sentence in report.missing_anchors)
+
+
+def test_a_ledger_is_compared_with_its_published_log_whatever_its_file_is_called(tmp_path: Path) -> None:
+    """Else a false ledger could have a name under which nothing is published yet."""
+    entries = [encode(entry) for entry in record()[0]]
+    pub = written(sound(), tmp_path / "pub")
+    for name, ours, wrong in (("sound", entries, False), ("false", [*entries[:-2], entries[-1]], True)):
+        found = ledger_files(LOG, ours, index=False)
+        path = tmp_path / f"{name}.ledger"
+        path.write_bytes(found[f"{LOG}/{LOG}.ledger"])
+        report = verify_all([str(path)], Anchors(log_keys=(VKEY,), published=str(pub), structure=True))
+        assert bool(report.failures) is wrong, report.failures
+        assert wrong or "ledger.published" in {one.check for one in report.results if one.outcome is Outcome.PASS}
+        earlier = (("kept", sound().files[f"{LOG}/checkpoint"]),)
+        assert bool(verify_all([str(path)], Anchors(checkpoints=earlier, structure=True)).failures) is wrong
+
+
+@pytest.mark.parametrize("name", [LogName("acme/Scoring.v2"), LogName("p", "evidence", 2027), LogName("x" * 90)])
+def test_the_verifier_names_a_log_as_the_notary_does(name: LogName) -> None:
+    """It has none of the code that writes ledgers."""
+    assert log_of(name) == log_name(name)
+
+
+def test_one_log_is_not_refused_for_stamps_that_lie_elsewhere(tmp_path: Path) -> None:
+    """Time stamps lie with the authority log: those of one log are not checked, and the report says so."""
+    store = sound()
+    proof = TlogProof(0, (), parse_note(store.files[f"{AUTHORITY}/checkpoint"])).data
+    pub = written(MadeStore(store.files | {f"{LOG}/authority.tlog-proof": proof}), tmp_path / "pub")
+    report = verify_all([str(pub / LOG)], Anchors(log_keys=(VKEY,), stamp_roots=b"root"))
+    assert report.verdict is Verdict.VERIFIED, report.failures
+    assert any("when anything was recorded" in sentence for sentence in report.not_established)
+    assert failed(verify_all([str(pub)], Anchors(log_keys=(VKEY,), stamp_roots=b"root"))) == {"stamp.present"}
+
+
+def test_an_earlier_checkpoint_that_a_bundle_cannot_be_compared_with_is_named(tmp_path: Path) -> None:
+    """The maker of a bundle chooses its range: that it evades the checkpoint must be seen."""
+    entries = [encode(entry) for entry in record()[0]]
+    kept = published({PILOT: entries[:5]}).files[f"{LOG}/checkpoint"]
+    for start, compared in ((2, True), (7, False)):
+        path = tmp_path / "one.zip"
+        path.write_bytes(make_bundle(sound(), LOG, start, None, verifier=VERIFIER))
+        report = verify_all([str(path)], Anchors(log_keys=(VKEY,), checkpoints=(("kept", kept),)))
+        assert any("an earlier checkpoint follows" in one for one in report.missing_anchors) is not compared

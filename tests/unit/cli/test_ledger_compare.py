@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -115,3 +116,30 @@ def test_what_replay_printed_can_be_compared_later(story: Story, tmp_path: Path)
 def test_every_cause_has_a_sentence() -> None:
     """A person reads what a cause means, and what to do about it."""
     assert set(SENTENCES) == set(Cause)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[" * 200_000,
+        b'{"replay":[]}\n',
+        b'{"replay":{"kind":"history","pilots":[[]]}}\n{"decision":{"standing":"x"}}\n',
+        b'{"replay":{"kind":"history","pilots":["p"]}}\n{"summary":[]}\n',
+        b"\xff\xfe\x00\n",
+    ],
+    ids=["empty", "deep", "list", "no decision", "no summary", "UTF-16"],
+)
+def test_what_is_no_replay_gives_no_verdict(story: Story, tmp_path: Path, text: bytes) -> None:
+    """Exit code 1 says that the record differs; a file that cannot be compared says nothing of it."""
+    (tmp_path / "odd.jsonl").write_bytes(text)
+    result = compared(story.ledger, tmp_path / "odd.jsonl")
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_pipe_is_refused(story: Story, tmp_path: Path) -> None:
+    """It would be read twice, and without a writer for ever."""
+    os.mkfifo(tmp_path / "pipe.ledger")
+    assert compared(tmp_path / "pipe.ledger", story.file).exit_code == 2
+    assert compared(story.ledger, tmp_path / "pipe.ledger").exit_code == 2

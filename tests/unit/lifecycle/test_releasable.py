@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.control import Approval, Evaluation, Override, Rectification, Release
-from monitor.decide.releasable import missing
+from monitor.decide.releasable import missing, unreleasable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Person
 from monitor.lifecycle.sandbox_acts import (
@@ -15,12 +15,17 @@ from monitor.lifecycle.sandbox_acts import (
     ProposalApproval,
     PutPerson,
     RemovePerson,
+    SandboxState,
     SeveralChanges,
     change_digest,
+    changed,
 )
-from monitor.model.records import Level
+from monitor.lifecycle.tenure import next_tenure
+from monitor.model.records import Decision, Level, Reason
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Signer
+from monitor.projections.sandbox_record import SandboxHistory, SandboxVersion
+from monitor.projections.standing_halts import HaltsFold
 
 from .founded import AUTHORITY, OWN, PUBLIC, RESULTS, SANDBOX, Founded
 
@@ -96,3 +101,38 @@ def test_the_halt_is_released_after_the_refused_change() -> None:
     world.put(Release(**world.by("officer"), reason="x"))
     assert world.pilot.standing.level < Level.HALT
     assert refusal(world, change) == ""
+
+
+def history(world: Founded) -> SandboxHistory:
+    """What a client knows of the configuration of this world."""
+    version = SandboxVersion(sandbox=SANDBOX, decision=founding(world))
+    return SandboxHistory(versions=(version,))
+
+
+def founding(world: Founded) -> Decision:
+    (found,) = (one for one in world.decisions if one.reason is Reason.FOUNDED)
+    return found
+
+
+def told(world: Founded, change: Change) -> list[str]:
+    """What a client that reads the decisions says of a change."""
+    before, fold = history(world).state, HaltsFold()
+    for decision in (*world.decisions, *world.decisions):
+        fold.add(decision)
+    assert before.sandbox is not None
+    new = changed(before.sandbox, change)
+    after = SandboxState(new, {}, next_tenure(before.tenure, before.sandbox, new, world.at))
+    return list(unreleasable(before, after, fold.standing(one.id for one in SANDBOX.authorities)))
+
+
+@pytest.mark.parametrize("change", TAKES_THE_RELEASE.values(), ids=TAKES_THE_RELEASE)
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_client_sees_in_the_decisions_what_the_machine_refuses(change: Change, kept: bool) -> None:
+    """For the pilots of other partitions, also where the decisions do not hold the charter; nothing without a halt."""
+    world, calm = halted(), Founded()
+    if not kept:
+        world.decisions[:] = [structs.replace(one, document=UNSET) for one in world.decisions]
+    said = told(world, change)
+    assert said
+    assert said[0] in refusal(world, change)
+    assert told(calm, change) == []
