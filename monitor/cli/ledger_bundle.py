@@ -68,6 +68,8 @@ def _log_of(store: Store, pilot: str) -> str:
     for name in (log_name(pilot), pilot):
         if store.read(f"{name}/checkpoint") is not None:
             return name
+    if store.read("authority/checkpoint") is None:
+        raise NoBundle(f"{store.where} is no publication: it has no authority/checkpoint; give what --publish named")
     raise NoBundle(f"{store.where}: no published log of {pilot}; give its id, or the name of its directory")
 
 

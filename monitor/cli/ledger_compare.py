@@ -23,6 +23,7 @@ from monitor.notary.format import Damage
 from monitor.notary.observed import ObservationComparison
 from monitor.projections.formats import stamp
 from monitor.verifier.copies import NotComparable, Relation, compare_copies, is_copy, read_copy
+from monitor.verifier.stores import is_url
 
 WORDS = {
     Verdict.SAME: "same",
@@ -38,12 +39,20 @@ NOT_SHOWN = (
     "which side is right where they differ: both get the values, with the entry to ask about",
 )
 
-REPLAY = click.Path(exists=True, path_type=Path)
+
+class _PathOrUrl(click.Path):
+    """A path that exists, or the URL of a published log, which `is_copy` recognizes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_url(str(value)) else super().convert(value, param, ctx)
+
+
+REPLAY = _PathOrUrl(exists=True, path_type=Path)
 REPLAY.name = "file"  # as it is called in help; a published log is a directory
 
 
 @click.command()
-@click.argument("ledger", type=click.Path(exists=True, path_type=Path))
+@click.argument("ledger", type=REPLAY)
 @click.argument("replay", type=REPLAY)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object per decision, then a summary")
 @click.option("--no-progress", is_flag=True, help="no progress on stderr")
@@ -78,6 +87,11 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
             raise click.UsageError(f"{given} is not a regular file; save it to one")
     if is_copy(str(ledger)) and is_copy(str(replay)):
         sys.exit(_copies(str(ledger), str(replay), as_json))
+    for one in map(str, (ledger, replay)):
+        if is_url(one):
+            raise click.UsageError(f"{one} is a published log; compare it with a .ledger file or another copy of it")
+        if one.endswith(".zip"):
+            raise click.UsageError(f"{one} is a bundle, no whole log; check it with `ledger verify`")
     if replay.is_dir():
         raise click.UsageError(f"{replay} is a directory; give a history, or what `replay --json` printed")
     shown = _Shown(as_json)

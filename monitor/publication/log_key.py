@@ -109,8 +109,10 @@ def read_log_key(path: Path) -> LogKey:
     try:
         mode = path.stat().st_mode
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read as a log key: {getattr(error, 'strerror', error)}; {make}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is not the key of a log, but binary; give the key of the logs, or {make}") from error
+    except OSError as error:
+        raise Refused(f"{path} cannot be read as a log key: {error.strerror}; {make}") from error
     if mode & 0o077:
         raise Refused(f"{path} can be read by others than its owner; run chmod 600 on it")
     try:

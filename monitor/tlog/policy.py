@@ -286,7 +286,8 @@ class _Reader:
             wanted = " or ".join(f"0x{kind:02x}" for kind in kinds)
             raise BadFormat(WHAT, f"key of type 0x{verifier.kind:02x}", f"this line takes type {wanted}", line)
         if any(each.verifier.public == verifier.public for each in known):
-            raise BadFormat(WHAT, f"key of {short(verifier.name)} is already listed", "list each key once", line)
+            fix = "list each key once; logs that share a key need one policy file each"
+            raise BadFormat(WHAT, f"key of {short(verifier.name)} is already listed", fix, line)
         # A key id has 32 bits: another key can be made for the same name and id, which would make the signatures of
         # the first one look wrong.
         same = [each for each in (*self.logs, *self.witnesses) if _names(each.verifier) == _names(verifier)]

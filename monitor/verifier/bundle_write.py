@@ -86,7 +86,8 @@ def make_bundle(
     pilot, authority = Published(store, log), Published(store, AUTHORITY)
     end = pilot.head.size if end is None else end
     if not 0 <= start < end <= pilot.head.size:
-        raise NoBundle(f"entries {start} to {end}: {log} shows {pilot.head.size}, counted from 0")
+        asked = f"entries {start} to {end - 1}"
+        raise NoBundle(f"{asked}: give a range within 0 to {pilot.head.size - 1}, which {log} shows")
     start, entries = _whole_records(pilot, start, end)
     source = pilot.hashes()
     hashes = [subtree_root(source, low, high) for low, high in layout.outside(start, end, pilot.head.size)]

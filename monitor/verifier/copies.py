@@ -17,6 +17,7 @@ from monitor.tlog import checkpoint as body
 from monitor.tlog.errors import TlogError
 from monitor.tlog.merkle import EMPTY_ROOT, Frontier
 from monitor.tlog.note import parse_note
+from monitor.verifier.followed import log_of
 from monitor.verifier.stores import Store, Unreadable, is_url, open_store
 from monitor.verifier.tiles import LogTiles, Missing
 
@@ -132,7 +133,7 @@ def _ledger(path: Path) -> Copy:
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
         frames = [(item.leaf, _id(item.entry)) for item in reader]
-    return _copy(str(path), path.stem, frames)
+    return _copy(str(path), log_of(reader.name), frames)
 
 
 def _published(store: Store, log: str) -> Copy:

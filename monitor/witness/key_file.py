@@ -39,8 +39,10 @@ def read_witness_key(path: Path) -> list[Signer]:
     """The keys in the file. Raises Refused when it is missing, damaged, readable by others or of another kind."""
     try:
         mode, text = path.stat().st_mode, path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read as a witness key: {error}; {_MAKE}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is not the key of a witness, but binary; give that, or {_MAKE}") from error
+    except OSError as error:
+        raise Refused(f"{path} cannot be read as a witness key: {error.strerror}; {_MAKE}") from error
     if mode & 0o077:
         raise Refused(f"{path} can be read by others than its owner; run chmod 600 on it")
     try:

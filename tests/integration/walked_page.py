@@ -1,9 +1,10 @@
 """Walks through a page of documentation: types its commands in order, and compares what they print with the page.
 
-A block marked `sh` holds commands; `sh exit=1` one that is refused; `sh serve` the command of the monitor, which runs
-until the page is over. With a word that names a runtime (`sh kafka`) it is typed on that runtime only. A block marked
-`text` right after one is what it prints: a line `...` stands for any lines, and
-`...` within a line for any characters. A block marked with a language and a file name is saved under that name.
+A block marked `sh` holds commands; `sh exit=1` one that is refused; `sh serve` the command of a server, which runs
+until the page is over: its output is read up to the line with its address. With a word that names a runtime (`sh
+kafka`) it is typed on that runtime only. A block marked `text` right after one is what it prints: a line `...` stands
+for any lines, and `...` within a line for any characters. A block marked with a
+language and a file name is saved under that name.
 """
 
 from __future__ import annotations
@@ -84,12 +85,15 @@ def pattern(text: str) -> re.Pattern[str]:
 class Walk:
     """A page that is walked through in an empty directory, on a free port."""
 
+    ledger = LEDGER  # the directory of the ledgers on the page
+    no_pilots = frozenset({"sandbox"})  # ledgers that are of no pilot
+
     def __init__(self, page: Path, home: Path, port: int, patch: pytest.MonkeyPatch, *, processes: bool) -> None:
         """`processes`: each command is a separate process, as for a user; else most run in this process. `runtime`:
         blocks of another one are passed over. `names`: what stands for a text of the page here."""
         self.page, self.home, self.port, self.patch, self.processes = page, home, port, patch, processes
         self.runtime, self.names = "", dict[str, str]()
-        self.monitor: subprocess.Popen[bytes] | None = None  # what `serve` started
+        self.servers: list[subprocess.Popen[bytes]] = []  # what `serve` started
         self.took: list[tuple[float, str]] = []
         patch.chdir(home)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -140,11 +144,11 @@ class Walk:
 
     def caught_up(self) -> bool:
         """Whether the ledger has the decisions of each pilot."""
-        found = CliRunner().invoke(cli, ["ledger", "verify", "monitor/ledger", "--json"])
+        found = CliRunner().invoke(cli, ["ledger", "verify", self.ledger, "--json"])
         for ledger in json.loads(found.stdout)["ledgers"]:
             pilot = Path(ledger["file"]).name.rpartition("-")[0]
             said = CliRunner().invoke(cli, ["status", pilot, "--json"])
-            if pilot != "sandbox" and json.loads(said.stdout)["standing"] > ledger["entries"]:
+            if pilot not in self.no_pilots and json.loads(said.stdout)["standing"] > ledger["entries"]:
                 return False
         return True
 
@@ -181,7 +185,7 @@ class Walk:
         if named := re.fullmatch(r"export (\w+)=(\S+)", command):
             self.patch.setenv(*named.groups())
             return 0, ""
-        if LEDGER in command and self.monitor is not None:  # the notary follows the decisions
+        if self.ledger in command and self.servers:  # the notary follows the decisions
             until(self.caught_up)
         plain, _, target = command.replace("\\\n", " ").partition(" > ")
         if self.processes or SHELL.search(command) or not command.startswith("sandbox-monitor "):
@@ -201,15 +205,21 @@ class Walk:
         return result.exit_code, said
 
     def serve(self, text: str) -> str:
-        """Start the monitor. Returns its first line."""
+        """Start a server. Returns its output up to the line with its address."""
         (command,) = commands(text)
-        self.monitor = piped(["bash", "-c", "exec " + command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert self.monitor.stdout is not None
-        return self.monitor.stdout.readline().decode()
+        server = piped(["bash", "-c", "exec " + command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.servers.append(server)
+        assert server.stdout is not None
+        said = ""
+        for line in server.stdout:
+            said += line.decode()
+            if b" http://" in line:
+                return said
+        raise AssertionError(f"{command}\n--- ended\n{said}")
 
     def end(self) -> None:
-        """End the monitor cleanly."""
-        if self.monitor is not None:
-            self.monitor.send_signal(signal.SIGTERM)
-            self.monitor.communicate(timeout=60)
-            self.monitor = None
+        """End the servers cleanly, the last one first."""
+        while self.servers:
+            server = self.servers.pop()
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=60)
