@@ -23,7 +23,8 @@ class Anchors:
 
     `log_keys` and `witness_keys` are vkeys of C2SP signed-note; `policies` (tlog-policy) and earlier `checkpoints`
     (whole notes with their signatures) are pairs of a name and the content; `roots` are tree heads in hex; `texts` are
-    disclosed plaintexts. `structure`: do not parse JSON.
+    disclosed plaintexts. `structure`: do not parse JSON. `entries`: keep each
+    entry for the report.
     """
 
     roots: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Anchors:
     published: str | None = None
     texts: tuple[Plaintext, ...] = ()
     structure: bool = False
+    entries: bool = False
     progress: Callable[[int, int], None] = field(default=no_progress, compare=False)
 
     def with_texts(self, texts: tuple[Plaintext, ...]) -> Anchors:

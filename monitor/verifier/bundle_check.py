@@ -149,7 +149,7 @@ def _entries(
         report.passed("proof.inclusion", where)
     anchors = reader.anchors
     texts += tuple(text for text in anchors.texts if text not in texts)
-    followed = Followed(where, manifest.pilot, anchors.with_texts(texts), report, set())
+    followed = Followed(where, manifest.pilot, anchors.with_texts(texts), report, set(), manifest.start)
     if not all(followed.take(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)):
         return None
     followed.finish("bundle")

@@ -17,6 +17,7 @@ from monitor.notary.format import DECISIONS, LogName
 from monitor.tlog.merkle import Frontier
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.charters import Charters
+from monitor.verifier.entry_lines import Shown
 from monitor.verifier.report import Report, Subject
 
 _RULES = (
@@ -37,9 +38,12 @@ def log_of(name: LogName) -> str:
 class Followed:
     """Follows the entries of one log of `model` (of a file: what its header says) and reports what they break.
 
-    `sizes` are sizes at which the tree head is wanted; `heads` has them afterwards, with the head of the whole log."""
+    `sizes` are sizes at which the tree head is wanted; `heads` has them afterwards, with the head of the whole log.
+    `start` is the number of the first entry in its log: a bundle may begin later."""
 
-    def __init__(self, where: str, model: LogName | str, anchors: Anchors, report: Report, sizes: set[int]) -> None:
+    def __init__(
+        self, where: str, model: LogName | str, anchors: Anchors, report: Report, sizes: set[int], start: int = 0
+    ) -> None:
         name, model = (model, model.model) if isinstance(model, LogName) else (None, model)
         self.where = where
         self.model = model
@@ -48,6 +52,8 @@ class Followed:
         self.heads: dict[int, bytes] = {}
         self.shown = 0
         self._report = report
+        self._start = start
+        self._keeps = anchors.entries
         self._structure = anchors.structure
         self._roots = {bytes.fromhex(root): root for root in anchors.roots}
         self._found: dict[str, int] = {}
@@ -75,8 +81,12 @@ class Followed:
             offset = None if start is None else start + entry.offset
             self._report.failed(entry.check, self.where, entry.problem, self.tree.size, offset)
             return False
-        if self._pending and entry.id in self._pending:
-            self._disclosed(entry, self._pending.pop(entry.id))
+        texts = self._pending.pop(entry.id, []) if self._pending else []
+        if texts:
+            self._disclosed(entry, texts)
+        if self._keeps:
+            told = {text.field: text.text for text in texts}
+            self._report.entries.append(Shown(self.where, self._start + self.tree.size, entry, told))
         if self._charters is not None and not self._charters.take(self.tree.size, entry):
             return False
         self.tree.push(leaf)

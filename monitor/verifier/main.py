@@ -62,6 +62,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add(
         "--disclosed", type=Path, metavar="FILE", help="check these texts (`ledger disclose`) against their commitments"
     )
+    add("--entries", action="store_true", help="after the report, print what each entry says, if all is verified")
     add("--structure", action="store_true", help="do not parse the JSON of entries: several times as fast")
     add("--json", action="store_true", help="the report as JSON (monitor/verifier/report.schema.json)")
     return found
@@ -84,6 +85,7 @@ def anchors_of(options: argparse.Namespace, progress: Callable[[int, int], None]
             published=options.published,
             texts=_texts(options.disclosed),
             structure=options.structure,
+            entries=options.entries,
             progress=progress,
         )
     except OSError as error:
@@ -99,6 +101,9 @@ def main(arguments: Sequence[str], prog: str = "python -m monitor.verifier") -> 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name must not end the report
+    if options.entries and options.structure:
+        print("--entries needs the JSON of entries, which --structure leaves out; give one of them", file=sys.stderr)
+        return Verdict.NO_VERDICT.exit_code
     progress = Progress("verify")
     try:
         anchors = anchors_of(options, progress)
@@ -123,6 +128,8 @@ def _print(report: Report, options: argparse.Namespace) -> None:
         print(json.dumps(report.as_json(), sort_keys=True))
     else:
         for line in text.lines(report):
+            print(line)
+        for line in text.entries(report) if options.entries else ():
             print(line)
     if options.json or not sys.stdout.isatty():
         for line in text.details(report):

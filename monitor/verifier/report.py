@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from monitor.verifier.checks import BY_ID, CHECKS, Outcome
+from monitor.verifier.entry_lines import Shown
 
 SCHEMA = "sandbox-monitor/verification/1"
 
@@ -70,6 +71,7 @@ class Report:
         self.proved_times: list[str] = []
         self.unkeyed: list[str] = []  # origins of logs for which no key was given, where keys of others were
         self.nothing_signed = False  # anchors for signatures were given, and no input holds a checkpoint
+        self.entries: list[Shown] = []  # where they were asked for
         self.own_policies: list[str] = []  # of bundles, used for want of one from outside
 
     def passed(self, check: str, subject: str) -> None:
@@ -134,7 +136,8 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as in `report.schema.json`."""
-        return {
+        shown = [one.as_json() for one in self.entries] if self.verdict is Verdict.VERIFIED else []
+        report: dict[str, Any] = {
             "schema": SCHEMA,
             "verdict": self.verdict.value,
             "exit_code": self.verdict.exit_code,
@@ -153,6 +156,7 @@ class Report:
             "missing_anchors": self.missing_anchors,
             "not_established": self.not_established,
         }  # fmt: skip
+        return report | ({"entries": shown} if shown else {})
 
 
 def _rows(results: list[Result]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from monitor.verifier.checks import BY_ID, Outcome
+from monitor.verifier.entry_lines import entry_lines
 from monitor.verifier.report import Report, Result, Verdict
 
 WIDTH = 110
@@ -42,6 +43,20 @@ def lines(report: Report) -> Iterator[str]:
     for reason, checks in skipped.items():
         yield from _wrapped(f"{'not run':<8} {', '.join(checks)}", reason)
     yield from _closing(report)
+
+
+def entries(report: Report) -> Iterator[str]:
+    """What each entry says, printable; of a verification that failed only that they are not shown."""
+    if report.verdict is not Verdict.VERIFIED:
+        yield f"Entries are not shown: {report.verdict.value}."
+        return
+    where = None
+    for shown in report.entries:
+        if shown.subject != where:
+            where = shown.subject
+            yield ""
+            yield printable(f"Entries of {where}, times in UTC:")
+        yield from map(printable, entry_lines(shown))
 
 
 def details(report: Report) -> Iterator[str]:

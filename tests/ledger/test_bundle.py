@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import cryptography
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -21,6 +24,7 @@ from monitor.verifier import package
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.bundle import outside, range_root
 from monitor.verifier.bundle_write import NoBundle, make_bundle
+from monitor.verifier.main import main
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
 from tests.ledger.made_log import KEY, ORIGIN, MadeStore, policy, published
@@ -141,3 +145,43 @@ def test_the_command_writes_a_bundle_that_the_file_of_the_verifier_checks(store:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "VERIFIED" in ran.stdout
+
+
+def test_the_entries_of_a_verified_bundle_are_printed_with_their_numbers_in_the_log(
+    store: MadeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle that begins at entry 2 prints 2 first; each decision with its level, reason and what it rests on."""
+    path = tmp_path / "two.zip"
+    path.write_bytes(bundle(store, 2))
+    assert main([str(path), "--log-key", VKEY, "--entries"]) == 0
+    printed = capsys.readouterr().out
+    entries = record()[0][2:]
+    numbers = [int(line.split()[0]) for line in printed.splitlines() if re.match(r" *\d+  2\d{3}-", line)]
+    assert numbers == list(range(2, 2 + len(entries)))
+    for entry in entries:
+        assert f"id {entry.id}" in printed
+        assert str(entry.record().get("reason", "")) in printed
+
+
+def test_the_entries_of_a_bundle_that_fails_are_not_printed(
+    store: MadeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody may quote from a record that is not what the monitor recorded."""
+    path = tmp_path / "one.zip"
+    path.write_bytes(bundle(store))
+    assert main([str(path), "--root", "0" * 64, "--entries"]) == 1
+    printed = capsys.readouterr().out
+    assert "Entries are not shown: failed." in printed
+    assert not any(entry.id in printed for entry in record()[0])
+
+
+def test_entries_in_json_follow_the_schema(
+    store: MadeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json --entries` has each record as it was entered."""
+    path = tmp_path / "one.zip"
+    path.write_bytes(bundle(store))
+    assert main([str(path), "--log-key", VKEY, "--entries", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    jsonschema.validate(report, json.loads((Path(package.__file__).parent / "report.schema.json").read_text()))
+    assert [one["record"] for one in report["entries"]] == [entry.record() for entry in record()[0]]
