@@ -1,6 +1,6 @@
 """What verified entries say, as text: `ledger verify --entries`, for a reader who has nothing but the verifier.
 
-Standard library only, and no wording of its own: names and numbers stand as they were entered, levels as words.
+Standard library only. Names and numbers stand as they were entered, levels as words; `ledger show` has sentences.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def test_the_entries_of_a_verified_bundle_are_printed_with_their_numbers_in_the_
 def test_the_entries_of_a_bundle_that_fails_are_not_printed(
     store: MadeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody may quote from a record that is not what the monitor recorded."""
+    """What was changed is not shown as a record of the monitor."""
     path = tmp_path / "one.zip"
     path.write_bytes(bundle(store))
     assert main([str(path), "--root", "0" * 64, "--entries"]) == 1
