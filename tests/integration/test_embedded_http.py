@@ -302,7 +302,7 @@ def test_a_halt_is_shown_everywhere_after_a_restart(tmp_path: Path) -> None:
         head = monitor.notary.head("p")
         assert head is not None
         decided = (await text(session, "v1/decisions")).count("\n")
-        assert head.size == decided + 1  # and the command
+        assert head.size == decided + 2  # and the charter and the command
         for _ in range(1_200):
             if lines.exists() and lines.read_bytes().count(b"\n") == decided:
                 break
