@@ -208,7 +208,7 @@ def test_a_file_that_is_no_log_key_is_refused_without_its_content(tmp_path: Path
     path = tmp_path / "log.key"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(Refused, match="log key|key of a log") as refused:
+    with pytest.raises(Refused, match=r"log key|key of a log") as refused:
         read_log_key(path)
     assert KEY.text[30:60] not in str(refused.value)
 
