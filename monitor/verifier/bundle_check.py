@@ -148,7 +148,8 @@ def _entries(
     else:
         report.passed("proof.inclusion", where)
     anchors = reader.anchors
-    texts += tuple(text for text in anchors.texts if text not in texts)
+    mine = set(texts)
+    texts += tuple(text for text in anchors.texts if text not in mine)
     followed = Followed(where, manifest.pilot, anchors.with_texts(texts), report, set(), manifest.start)
     if not all(followed.take(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)):
         return None

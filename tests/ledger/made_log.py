@@ -50,12 +50,12 @@ def add_log(store: MadeStore, log: str, entries: Sequence[bytes], key: LogKey = 
         first = tile.index * 256
         store.files[f"{log}/{tile.path}"] = encode_bundle(entries[first : first + tile.width])
     store.files[f"{log}/checkpoint"] = signed(key, log, len(entries), root(hashes))
-    return Leaf(f"{ORIGIN}/{log}", len(entries), root(hashes))
+    return Leaf(key.origin_of(log), len(entries), root(hashes))
 
 
 def signed(key: LogKey, log: str, size: int, head: bytes) -> bytes:
     """A checkpoint, signed by `key` and cosigned by both witnesses."""
-    checkpoint = Checkpoint(f"{ORIGIN}/{log}", size, head)
+    checkpoint = Checkpoint(key.origin_of(log), size, head)
     note = parse_note(key.sign(log, size, head))
     return note.adding([cosign(checkpoint, TIME, witness) for witness in WITNESSES]).data
 
