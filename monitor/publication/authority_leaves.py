@@ -26,6 +26,7 @@ from monitor.tlog.text import HASH_BYTES, from_base64, to_base64
 from monitor.tlog.tiles import WIDTH
 
 NAME = "authority.leaves"
+REWRITTEN = 1 << 22  # bytes that are written again at once
 
 
 class Leaf(NamedTuple):
@@ -127,8 +128,8 @@ class AuthorityLeaves:
         self._tree.push(hashed)
 
     def _read(self, roots_at: set[int], after: dict[str, int]) -> None:
-        rest: list[bytes] = []
         newest = max(roots_at, default=0)
+        unsigned: int | None = None  # where the leaves behind the newest one begin
         try:
             with self.path.open("rb") as file:
                 reader = LedgerReader(self.path, file)
@@ -139,8 +140,8 @@ class AuthorityLeaves:
                     self._take(leaf, item.leaf, item.start)
                     if self.size in roots_at:
                         self.roots[self.size] = self.root
-                    elif self.size > newest:
-                        rest.append(frame(item.number, item.entry))
+                    elif self.size > newest and unsigned is None:
+                        unsigned = item.start
                     if leaf.size > after.get(leaf.origin, leaf.size):
                         self.sizes.setdefault(leaf.origin, []).append(leaf.size)
         except Damage as damage:
@@ -150,7 +151,6 @@ class AuthorityLeaves:
         self._end = reader.end
         if reader.torn:
             self._disk.cut(self.path, self._end)
-        if rest:
+        for at in () if unsigned is None else range(unsigned, self._end, REWRITTEN):
             # They were never signed, and a failed fsync may have marked their pages clean without writing them.
-            data = b"".join(rest)
-            self._disk.append(self.path, self._end - len(data), data)
+            self._disk.append(self.path, at, read_range(self.path, at, min(REWRITTEN, self._end - at)))
