@@ -187,7 +187,7 @@ class Changing(MadeStore):
 
 
 def test_the_second_reading_of_an_authority_log_is_checked_as_the_first() -> None:
-    """A pilot log that is newer than the authority log is looked for in it again: not in leaves that nobody signed."""
+    """A pilot log that is newer than the authority log is looked for in it again, in leaves that are signed."""
     entries = [encode(entry) for entry in record()[0]]
     other = add_log(MadeStore(), "other-1", entries)
     first, then = MadeStore(), MadeStore()
