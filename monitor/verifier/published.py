@@ -241,8 +241,11 @@ def _in_authority(
 
 
 def _again(store: Store, newer: list[tuple[str, Checkpoint]], before: History, reader: Reader) -> None:
-    """Look for checkpoints that were published while this ran."""
-    now = _authority(store, reader._replace(report=Report()))
+    """Look for checkpoints that were published while this ran. What fails in the authority log now, fails: a server
+    could show a false one from the second reading on."""
+    again = Report()
+    now = _authority(store, reader._replace(report=again))
+    reader.report.results += again.failures
     for where, head in newer:
         roots = now.by_origin.get(head.origin, {}) if now else {}
         kept = all(roots.get(size) == root for size, root in before.by_origin.get(head.origin, {}).items())

@@ -14,12 +14,16 @@ from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.tlog.note import parse_note
 from monitor.tlog.proof import TlogProof
 from monitor.verifier.anchors import Anchors
+from monitor.verifier.authority import leaf_bytes
 from monitor.verifier.bundle_write import make_bundle
 from monitor.verifier.checks import Outcome
+from monitor.verifier.earlier import Earlier
 from monitor.verifier.followed import log_of
+from monitor.verifier.keyring import Keyring
+from monitor.verifier.published import Reader, check_published
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
-from tests.ledger.made_log import KEY, ORIGIN, WITNESSES, MadeStore, policy, published
+from tests.ledger.made_log import KEY, ORIGIN, WITNESSES, MadeStore, add_log, policy, published
 from tests.ledger.tampering import PILOT, VERIFIER, alone, bundle_of, honest_store, ledger_files, record
 
 LOG = log_name(PILOT)
@@ -167,3 +171,32 @@ def test_texts_of_a_bundle_do_not_stand_for_the_texts_that_the_reader_gave(tmp_p
     foreign = Plaintext("p-9", "act-1", "author", "00" * 32, "Ada Lovelace")
     for given, expected in ((texts[0], set()), (foreign, {"text.commitment"})):
         assert failed(verify_all([str(path)], Anchors(log_keys=(VKEY,), texts=(given,)))) == expected
+
+
+class Changing(MadeStore):
+    """A server that shows other leaves of the authority log once its checkpoint was read twice."""
+
+    def __init__(self, first: MadeStore, then: MadeStore) -> None:
+        super().__init__(dict(first.files))
+        self._then, self._readings = then, 0
+
+    def read(self, path: str) -> bytes | None:
+        self._readings += path == f"{AUTHORITY}/checkpoint"
+        leaves = self._readings > 1 and path.startswith(f"{AUTHORITY}/tile")
+        return (self._then if leaves else self).files.get(path)
+
+
+def test_the_second_reading_of_an_authority_log_is_checked_as_the_first() -> None:
+    """A pilot log that is newer than the authority log is looked for in it again, in leaves that are signed."""
+    entries = [encode(entry) for entry in record()[0]]
+    other = add_log(MadeStore(), "other-1", entries)
+    first, then = MadeStore(), MadeStore()
+    short = add_log(first, LOG, entries[:3])
+    add_log(first, "other-1", entries)
+    newer = add_log(first, LOG, entries)
+    add_log(first, AUTHORITY, [leaf_bytes(short), leaf_bytes(other)])
+    add_log(then, AUTHORITY, [leaf_bytes(short), leaf_bytes(newer)])
+    anchors, report = Anchors(policies=POLICIES), Report()
+    keyring = Keyring(anchors, report)
+    check_published(Changing(first, then), Reader(anchors, keyring, Earlier(anchors, keyring, report), report))
+    assert failed(report) == {"checkpoint.root"}
