@@ -9,9 +9,10 @@ from typing import NamedTuple
 from monitor.errors import Refused
 from monitor.files.durable import DurableBatch
 from monitor.logs import EventLogger
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.format import LogName
 from monitor.notary.store import Head
-from monitor.publication.authority_leaves import AuthorityLeaves, Leaf
+from monitor.publication.authority_leaves import AuthorityLeaves
 from monitor.publication.log_key import LogKey, log_name
 from monitor.publication.log_source import LedgerSource
 from monitor.publication.log_tiles import LogTiles

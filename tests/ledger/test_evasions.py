@@ -14,7 +14,6 @@ from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.tlog.note import parse_note
 from monitor.tlog.proof import TlogProof
 from monitor.verifier.anchors import Anchors
-from monitor.verifier.authority import leaf_bytes
 from monitor.verifier.bundle_write import make_bundle
 from monitor.verifier.checks import Outcome
 from monitor.verifier.earlier import Earlier
@@ -194,8 +193,8 @@ def test_the_second_reading_of_an_authority_log_is_checked_as_the_first() -> Non
     short = add_log(first, LOG, entries[:3])
     add_log(first, "other-1", entries)
     newer = add_log(first, LOG, entries)
-    add_log(first, AUTHORITY, [leaf_bytes(short), leaf_bytes(other)])
-    add_log(then, AUTHORITY, [leaf_bytes(short), leaf_bytes(newer)])
+    add_log(first, AUTHORITY, [short.encode(), other.encode()])
+    add_log(then, AUTHORITY, [short.encode(), newer.encode()])
     anchors, report = Anchors(policies=POLICIES), Report()
     keyring = Keyring(anchors, report)
     check_published(Changing(first, then), Reader(anchors, keyring, Earlier(anchors, keyring, report), report))

@@ -9,8 +9,9 @@ import pytest
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import RealDisk
+from monitor.notary.authority_leaf import Leaf, decode_leaf
 from monitor.notary.format import frame, header
-from monitor.publication.authority_leaves import NAME, REWRITTEN, AuthorityLeaves, Leaf, decode_leaf
+from monitor.publication.authority_leaves import NAME, REWRITTEN, AuthorityLeaves
 from monitor.tlog.merkle import leaf_hash, root
 
 ORIGIN = "sandbox.example/ledger/authority"
