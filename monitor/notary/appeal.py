@@ -274,14 +274,7 @@ class Appeal:
         if self.differing and not self.counts[Verdict.SAME] and not self._common_acts:
             self._found.setdefault(Cause.OTHER_HISTORY, f"{self.differing} differ, none is the same")
         if Cause.OTHER_PILOT in self._found or Cause.OTHER_HISTORY in self._found:
-            for cause in (
-                Cause.CHARTER_VERSION,
-                Cause.OBSERVATIONS,
-                Cause.ORDER,
-                Cause.VALUES,
-                Cause.MISSING,
-                Cause.EXTRA,
-            ):
+            for cause in OF_ONE_RUN:
                 self._found.pop(cause, None)
         if Cause.OTHER_PILOT in self._found:
             self._found.pop(Cause.OTHER_HISTORY, None)

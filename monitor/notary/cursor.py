@@ -82,11 +82,15 @@ class Sizes(NamedTuple):
         """The sizes of these ledger files: name, path, entries."""
         found = cls({}, {})
         for name, path, entries in files:
-            if name == LogName(name.model):
-                found.entries[name.model] = entries
-            else:
-                found.logs[path.stem] = entries
+            found.put(name, path, entries)
         return found
+
+    def put(self, name: LogName, path: Path, entries: int) -> None:
+        """Set the size of one ledger file."""
+        if name == LogName(name.model):
+            self.entries[name.model] = entries
+        else:
+            self.logs[path.stem] = entries
 
 
 def too_short(cursor: Cursor, sizes: Sizes) -> list[str]:

@@ -26,8 +26,8 @@ _ABOUT = ("participant", "vendor", "data_source", "model")
 
 
 class EvidenceGroup(Struct):
-    """The observations of one record; `place` is where the first of them stands in its log, `epoch` that of its owner
-    (0 where the log has none)."""
+    """The observations of one record. `place` is the position of the first one in the log of evidence (Kafka: offset;
+    embedded: number of the output), `epoch` the epoch of the owner that wrote it (0 in a log without epochs)."""
 
     place: int
     observations: list[Evidence]
@@ -60,8 +60,9 @@ class EvidenceGroup(Struct):
 
 
 class Gathered(Struct, frozen=True):
-    """How far the evidence of one log was gathered: up to the place `read` (exclusive), but for incomplete records,
-    whose first observation stands at `pending` of their pilot. `epoch` is that of what stands at `resume`."""
+    """How far the evidence of one log was gathered: everything before the place `read`, except records that are not
+    complete. `pending` has the pilots of these, each with the place of the first observation. `epoch` is the epoch of
+    the owner that wrote what is at `resume`."""
 
     read: int = 0
     pending: dict[str, int] = {}
@@ -74,8 +75,9 @@ class Gathered(Struct, frozen=True):
 
 
 class EvidenceGatherer:
-    """Takes the evidence of one partition in order. Holds at most one incomplete record per pilot. Read from `resume`
-    of where another one ended, it goes on as that one would have."""
+    """Takes the evidence of one partition in order. Holds at most one incomplete record per pilot. `done` is the
+    `gathered` of an earlier gatherer: given everything from its `resume` on, this one returns what that one would have
+    returned next."""
 
     def __init__(self, done: Gathered | None = None) -> None:
         self._done = done or Gathered()
@@ -84,13 +86,14 @@ class EvidenceGatherer:
 
     @property
     def gathered(self) -> Gathered:
-        """How far it is, once it has taken everything that the one before it had taken."""
+        """How far this gatherer is. Valid once it has taken again everything that the earlier one had taken."""
         first = min(self._open.values(), key=lambda group: group.place, default=None)
         pending = {group.pilot: group.place for group in self._open.values()}
         return Gathered(self._next, pending, self._epoch if first is None else first.epoch)
 
     def _begins(self, pilot: str) -> int:
-        """The place before which the evidence of a pilot was read: records of several pilots lie one over another."""
+        """The place before which the evidence of a pilot is gathered. It differs by pilot, because records of several
+        pilots overlap in a log."""
         return self._done.pending.get(pilot, self._done.read)
 
     def take(self, place: int, value: Evidence | Closed, epoch: int = 0) -> list[EvidenceGroup]:

@@ -80,7 +80,10 @@ class Notary:
             raise
         self._files = {file.model: file for file in opened if file.name.log == DECISIONS}
         self._evidence = evidence
-        self._heads = {file.name: file.head for file in opened}
+        self._heads: dict[LogName, Head] = {}
+        self._sizes = Sizes({}, {})
+        for file in opened:
+            self._grew(file)
 
     @property
     def position(self) -> dict[str, int]:
@@ -161,7 +164,7 @@ class Notary:
                 file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
                 file.append(entries)
                 self._files[pilot] = file
-                self._heads[file.name] = file.head
+                self._grew(file)
             if position is not None and dict(position) != self._position:
                 self._save(dict(position))
         return sum(map(len, fresh.values()))
@@ -194,7 +197,7 @@ class Notary:
             for pilot, entries in fresh.items():
                 mine = self._evidence.get(pilot) or EvidenceLog(self.directory, pilot, self._disk)
                 for shard in mine.append(entries):
-                    self._heads[shard.name] = shard.head
+                    self._grew(shard)
                 self._evidence[pilot] = mine
             if gathered is not None and gathered != self._gathered.get(log):
                 self._gathered[log] = gathered
@@ -317,10 +320,14 @@ class Notary:
             return [], []
         return found
 
+    def _grew(self, file: ModelFile) -> None:
+        head = file.head
+        self._heads[file.name] = head
+        self._sizes.put(file.name, file.path, head.size)  # kept, as naming each file anew takes longer than the rest
+
     def _save(self, position: dict[str, int]) -> None:
-        sizes = Sizes.of((name, Path(file_name(name)), head.size) for name, head in self._heads.items())
         pending = {log: one.pending for log, one in self._gathered.items()}
-        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, *sizes, pending).line())
+        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, *self._sizes, pending).line())
         self._position = position
 
 

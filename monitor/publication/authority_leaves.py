@@ -3,9 +3,7 @@
     header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes origin of the authority log, UTF-8 | 4: CRC-32 of all before
     frame   4: length of the leaf | 4: CRC-32 of (8: leaf number from 0 | 4: length) | 32: leaf hash | the leaf
 
-That is the file format of a ledger (`notary/format.py`). A leaf is canonical JSON (RFC 8785) of three members:
-
-    {"origin":"ORIGIN OF THE PILOT LOG","root":"BASE64 OF 32 BYTES","size":NUMBER}
+That is the file format of a ledger (`notary/format.py`); `notary/authority_leaf.py` has the format of a leaf.
 """
 
 from __future__ import annotations
@@ -13,49 +11,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk
-from monitor.model.canonical import canonical, parse_canonical
+from monitor.notary.authority_leaf import Leaf, decode_leaf
 from monitor.notary.format import Damage, LedgerReader, frame, header
 from monitor.publication.log_source import read_range, split_frames
-from monitor.tlog.errors import BadFormat
 from monitor.tlog.merkle import Frontier, leaf_hash
-from monitor.tlog.text import HASH_BYTES, from_base64, to_base64
 from monitor.tlog.tiles import WIDTH
 
 NAME = "authority.leaves"
-
-
-class Leaf(NamedTuple):
-    """One pilot log at one round: its origin, number of entries and root (32 bytes)."""
-
-    origin: str
-    size: int
-    root: bytes
-
-    def encode(self) -> bytes:
-        """The bytes of the leaf.
-
-        >>> Leaf("o", 1, bytes(32)).encode()
-        b'{"origin":"o","root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","size":1}'
-        """
-        return canonical({"origin": self.origin, "root": to_base64(self.root), "size": self.size})
-
-
-def decode_leaf(raw: bytes) -> Leaf:
-    """The leaf of these bytes. Raises ValueError when they are none."""
-    value = parse_canonical(raw)
-    if not isinstance(value, dict) or set(value) != {"origin", "root", "size"}:
-        raise ValueError("an authority leaf has the members origin, root and size")
-    origin, size, root = value["origin"], value["size"], value["root"]
-    if not isinstance(origin, str) or type(size) is not int or size < 1 or not isinstance(root, str):
-        raise ValueError("an authority leaf has the origin as text, a size above 0 and a root in base64")
-    try:
-        return Leaf(origin, size, from_base64(root, "root", length=HASH_BYTES))
-    except BadFormat as error:
-        raise ValueError(str(error)) from None
+REWRITTEN = 1 << 22  # bytes that are written again at once
 
 
 class AuthorityLeaves:
@@ -127,8 +93,8 @@ class AuthorityLeaves:
         self._tree.push(hashed)
 
     def _read(self, roots_at: set[int], after: dict[str, int]) -> None:
-        rest: list[bytes] = []
         newest = max(roots_at, default=0)
+        unsigned: int | None = None  # where the leaves behind the newest one begin
         try:
             with self.path.open("rb") as file:
                 reader = LedgerReader(self.path, file)
@@ -139,8 +105,8 @@ class AuthorityLeaves:
                     self._take(leaf, item.leaf, item.start)
                     if self.size in roots_at:
                         self.roots[self.size] = self.root
-                    elif self.size > newest:
-                        rest.append(frame(item.number, item.entry))
+                    elif self.size > newest and unsigned is None:
+                        unsigned = item.start
                     if leaf.size > after.get(leaf.origin, leaf.size):
                         self.sizes.setdefault(leaf.origin, []).append(leaf.size)
         except Damage as damage:
@@ -150,7 +116,6 @@ class AuthorityLeaves:
         self._end = reader.end
         if reader.torn:
             self._disk.cut(self.path, self._end)
-        if rest:
+        for at in () if unsigned is None else range(unsigned, self._end, REWRITTEN):
             # They were never signed, and a failed fsync may have marked their pages clean without writing them.
-            data = b"".join(rest)
-            self._disk.append(self.path, self._end - len(data), data)
+            self._disk.append(self.path, at, read_range(self.path, at, min(REWRITTEN, self._end - at)))

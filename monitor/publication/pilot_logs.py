@@ -9,9 +9,10 @@ from typing import NamedTuple
 from monitor.errors import Refused
 from monitor.files.durable import DurableBatch
 from monitor.logs import EventLogger
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.format import LogName
 from monitor.notary.store import Head
-from monitor.publication.authority_leaves import AuthorityLeaves, Leaf
+from monitor.publication.authority_leaves import AuthorityLeaves
 from monitor.publication.log_key import LogKey, log_name
 from monitor.publication.log_source import LedgerSource
 from monitor.publication.log_tiles import LogTiles
@@ -51,6 +52,7 @@ class PilotLogs:
         self._roots: dict[str, bytes] = {}  # log -> root of the checkpoint that was visible when it was opened
         self._lacking: set[str] = set()  # logs whose newest checkpoint lacks its quorum
         self._checked: set[str] = set()  # logs whose ledger continues what was published
+        self._different: dict[str, list[tuple[int, bytes]]] = {}  # log -> what its ledger was found to contradict
         self.refused: dict[str, SigningRefusal] = {}
 
     @property
@@ -129,18 +131,20 @@ class PilotLogs:
             self._tiles.pop(one.log, None)
 
     def _continues(self, log: str, leaf: Leaf, last: Leaf | None, source: LedgerSource) -> bool:
-        """Whether the ledger continues what was published: its entries are only ever appended to, so once is enough."""
+        """Whether the ledger continues what was published. Entries are only ever appended to it, so one comparison with
+        the same signed sizes and roots is enough, whatever it found."""
         if log in self._checked:
             return True
         signed = [(last.size, last.root)] if last else []
         if log in self._roots:
             signed.append((self._shown[log], self._roots.pop(log)))
-        why = None
-        for size, root in signed:
+        why = SigningRefusal.PILOT_DIFFERENT if self._different.get(log) == signed else None
+        for size, root in signed if why is None else ():
             if size > leaf.size:
                 why = SigningRefusal.PILOT_OLDER
             elif (leaf.root if size == leaf.size else source.root_at(size)) != root:
-                why = SigningRefusal.PILOT_DIFFERENT
+                why, self._different[log] = SigningRefusal.PILOT_DIFFERENT, signed
+                break
         if why is None:
             self._checked.add(log)
             self.refused.pop(log, None)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.encoding import Malformed, decode
-from monitor.publication.authority_leaves import Leaf
 from monitor.publication.log_key import AUTHORITY, is_log_of
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.tlog.checkpoint import Checkpoint, parse

@@ -14,9 +14,10 @@ from pathlib import Path
 from monitor.errors import Refused
 from monitor.files.durable import Disk, RealDisk
 from monitor.files.side_file import move_aside
+from monitor.notary.authority_leaf import decode_leaf
 from monitor.notary.format import frame, header
 from monitor.notary.ownership import own
-from monitor.publication.authority_leaves import NAME, AuthorityLeaves, decode_leaf
+from monitor.publication.authority_leaves import NAME, AuthorityLeaves
 from monitor.publication.log_key import AUTHORITY, LogKey
 from monitor.publication.prove import Published, Read
 from monitor.tlog.errors import TlogError

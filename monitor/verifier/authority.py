@@ -1,49 +1,22 @@
-"""The authority log: one leaf for each checkpoint of a pilot log. It shows that no log was ever shown in two versions.
-
-{"origin":"ORIGIN OF THE PILOT LOG","root":"BASE64 OF 32 BYTES","size":NUMBER}          canonical JSON
-"""
+"""The authority log: one leaf for each checkpoint of a pilot log. Shows that no log was ever shown in two versions."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from monitor.model.canonical import canonical, parse_canonical
-from monitor.tlog.errors import TlogError
-from monitor.tlog.text import from_base64, to_base64
+from monitor.notary.authority_leaf import Leaf, decode_leaf
 from monitor.verifier.report import Report
 
 LOG_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 """Where the log lies below a directory or URL. Nothing else is read there: the maker of a leaf chooses its origin."""
 
 
-class Leaf(NamedTuple):
-    """A checkpoint of a pilot log: origin, number of entries, root (32 bytes)."""
-
-    origin: str
-    size: int
-    root: bytes
-
-
 def parse_leaf(raw: bytes) -> Leaf:
-    """The leaf in these bytes. Raises ValueError."""
-    value = parse_canonical(raw)
-    if not isinstance(value, dict) or set(value) != {"origin", "root", "size"}:
-        raise ValueError("a leaf of the authority log has the members origin, root and size")
-    origin, size, root = value["origin"], value["size"], value["root"]
-    if not isinstance(origin, str) or type(size) is not int or size < 1 or not isinstance(root, str):
-        raise ValueError("a leaf has the origin as text, a size above 0, and a root in base64")
-    if not LOG_NAME.fullmatch(origin.rpartition("/")[2]):
+    """The leaf in these bytes, of a log whose name can be that of a directory. Raises ValueError."""
+    leaf = decode_leaf(raw)
+    if not LOG_NAME.fullmatch(leaf.origin.rpartition("/")[2]):
         raise ValueError("the last part of an origin is the name of a directory: letters, digits, and - _ . inside it")
-    try:
-        return Leaf(origin, size, from_base64(root, "root", length=32))
-    except TlogError as error:
-        raise ValueError(str(error)) from None
-
-
-def leaf_bytes(leaf: Leaf) -> bytes:
-    """The bytes of a leaf."""
-    return canonical({"origin": leaf.origin, "root": to_base64(leaf.root), "size": leaf.size})
+    return leaf
 
 
 class History:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.commitment import Plaintext, PlaintextBroken, lines
 from monitor.tlog.checkpoint import Checkpoint, parse
 from monitor.tlog.errors import TlogError
@@ -12,7 +13,6 @@ from monitor.tlog.merkle import Frontier, leaf_hash, root_from_inclusion
 from monitor.tlog.note import parse_note
 from monitor.tlog.proof import parse_proof
 from monitor.verifier import bundle as layout
-from monitor.verifier.authority import Leaf, leaf_bytes
 from monitor.verifier.bundle import Manifest
 from monitor.verifier.checkpoints import check_checkpoint, check_cosigners
 from monitor.verifier.followed import Followed
@@ -148,7 +148,8 @@ def _entries(
     else:
         report.passed("proof.inclusion", where)
     anchors = reader.anchors
-    texts += tuple(text for text in anchors.texts if text not in texts)
+    mine = set(texts)
+    texts += tuple(text for text in anchors.texts if text not in mine)
     followed = Followed(where, manifest.pilot, anchors.with_texts(texts), report, set(), manifest.start)
     if not all(followed.take(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)):
         return None
@@ -198,7 +199,7 @@ def _authority(files: dict[str, bytes], head: Checkpoint, where: str, reader: Re
         report.failed("checkpoint.origin", place, f"{top.origin} is not the authority log of {head.origin}")
         return
     check_cosigners(note, top, place, reader.keyring, report)
-    leaf = leaf_hash(leaf_bytes(Leaf(head.origin, head.size, head.root)))
+    leaf = leaf_hash(Leaf(head.origin, head.size, head.root).encode())
     try:
         root = root_from_inclusion(leaf, proof.index, top.size, proof.hashes)
     except TlogError as error:

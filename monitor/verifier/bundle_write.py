@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.commitment import Plaintext, line
 from monitor.notary.encoding import Malformed, decode
 from monitor.notary.entry_rules import Broken, EntryRules
@@ -15,7 +16,6 @@ from monitor.tlog.note import parse_note
 from monitor.tlog.proof import TlogProof, parse_proof
 from monitor.tlog.tiles import WIDTH, Tile, TileHashes, bundles_of, parse_bundle, width_at
 from monitor.verifier import bundle as layout
-from monitor.verifier.authority import Leaf, leaf_bytes
 from monitor.verifier.bundle import Manifest
 from monitor.verifier.keyring import AUTHORITY
 from monitor.verifier.published import LEAF_PROOF
@@ -125,7 +125,7 @@ def _leaf_proof(store: Store, pilot: Published, authority: Published) -> tuple[T
     """The proof that the checkpoint of the pilot log is in the authority log, and the files of its time stamp.
 
     At the newest stamped checkpoint that has the leaf, else at the visible one, which may have no stamp yet."""
-    leaf = leaf_bytes(Leaf(pilot.head.origin, pilot.head.size, pilot.head.root))
+    leaf = Leaf(pilot.head.origin, pilot.head.size, pilot.head.root).encode()
     index = _index(pilot, authority, leaf)
     sizes = [size for size in store.stamps() or [authority.head.size] if index < size <= authority.head.size]
     for size in reversed(sizes):

@@ -39,6 +39,7 @@ class Followed:
     """Follows the entries of one log of `model` (of a file: what its header says) and reports what they break.
 
     `sizes` are sizes at which the tree head is wanted; `heads` has them afterwards, with the head of the whole log.
+    `shown` are the disclosed texts that match their commitments.
     `start` is the number of the first entry in its log: a bundle may begin later."""
 
     def __init__(
@@ -50,7 +51,7 @@ class Followed:
         self.name = name
         self.tree = Frontier()
         self.heads: dict[int, bytes] = {}
-        self.shown = 0
+        self.shown: set[Plaintext] = set()
         self._report = report
         self._start = start
         self._keeps = anchors.entries
@@ -153,4 +154,4 @@ class Followed:
                 message = f"{text.field} of entry {entry.id} does not match the disclosed text"
                 self._report.failed("text.commitment", self.where, message, self.tree.size)
             else:
-                self.shown += 1
+                self.shown.add(text)

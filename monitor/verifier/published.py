@@ -158,6 +158,7 @@ def _pilot_log(
     size = max([head.size, *known])
     if size == 0:
         _empty(where, head, report)
+        reader.earlier.compare(where, head.origin, 0, {0: EMPTY_ROOT})
         return None
     followed = _entries(store, name, size, {head.size, *known, *reader.earlier.sizes(head.origin)}, reader)
     if followed is None:
@@ -240,8 +241,11 @@ def _in_authority(
 
 
 def _again(store: Store, newer: list[tuple[str, Checkpoint]], before: History, reader: Reader) -> None:
-    """Look for checkpoints that were published while this ran."""
-    now = _authority(store, reader._replace(report=Report()))
+    """Look for checkpoints that were published while this ran. What fails in the authority log now, fails: a server
+    could show a false one from the second reading on."""
+    again = Report()
+    now = _authority(store, reader._replace(report=again))
+    reader.report.results += again.failures
     for where, head in newer:
         roots = now.by_origin.get(head.origin, {}) if now else {}
         kept = all(roots.get(size) == root for size, root in before.by_origin.get(head.origin, {}).items())

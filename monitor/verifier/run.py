@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from monitor.notary.commitment import Plaintext
 from monitor.notary.format import Damage, LedgerReader
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.followed import Followed, log_of
@@ -36,9 +37,9 @@ def verify_all(inputs: Sequence[str], anchors: Anchors) -> Report:
             files += [followed] if followed else []
         else:
             report.no_verdict(f"{path}: no such file")
-    shown = sum(followed.shown for followed in files)
+    shown = {text for followed in files for text in followed.shown}
     if logs is not None:
-        shown = max(shown, logs.finish(files))
+        shown |= logs.finish(files)
     _noted_roots(anchors, report)
     _texts(anchors, shown, report)
     if logs is not None and not logs.signed and not report.unreadable:
@@ -138,13 +139,13 @@ class _Logs:
         other = self._followed.get(log)
         return self._reader.earlier.sizes_of_log(log) | ({other.tree.size} if other else set())
 
-    def finish(self, files: Sequence[Followed]) -> int:
+    def finish(self, files: Sequence[Followed]) -> set[Plaintext]:
         """Compare ledger files with earlier checkpoints and with `--published`. Returns the texts that matched."""
         for followed in files:
             self._reader.earlier.compare_log(followed.where, followed.log, followed.tree.size, followed.heads)
         self._compare(files)
         self._reader.earlier.finish()
-        return sum(followed.shown for followed in self._followed.values())
+        return {text for followed in self._followed.values() for text in followed.shown}
 
     def _compare(self, files: Sequence[Followed]) -> None:
         report = self._reader.report
@@ -177,9 +178,10 @@ def _noted_roots(anchors: Anchors, report: Report) -> None:
             report.failed("anchor.root", root[:16], f"no ledger here had the root {root}")
 
 
-def _texts(anchors: Anchors, shown: int, report: Report) -> None:
-    if anchors.texts and shown < len(anchors.texts) and not report.failures:
+def _texts(anchors: Anchors, shown: set[Plaintext], report: Report) -> None:
+    matched = sum(text in shown for text in anchors.texts)
+    if matched < len(anchors.texts) and not report.failures:
         message = (
-            f"{shown} of {len(anchors.texts)} disclosed texts match their commitments; the others are of no ledger"
+            f"{matched} of {len(anchors.texts)} disclosed texts match their commitments; the others are of no ledger"
         )
         report.failed("text.commitment", "--disclosed", message)

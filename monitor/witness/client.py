@@ -1,4 +1,5 @@
-"""Asks one witness over HTTP (C2SP tlog-witness) to cosign a checkpoint; every request is bounded in time and size.
+"""Asks one witness over HTTP (C2SP tlog-witness) to cosign a checkpoint. Each answer is bounded in size, and in time
+between two of its bytes: call it in a thread for which nothing waits longer than it wants to.
 
 The client needs to remember nothing: a witness that holds another size than expected says so (409), and is asked again
 with the proof from there.
@@ -38,7 +39,7 @@ class Outcome(StrEnum):
 
     COSIGNED = "cosigned"
     UNAVAILABLE = "unavailable"  # no answer in time, or a transient error
-    SKIPPED = "skipped"  # it did not answer the last time, and is not asked again yet
+    SKIPPED = "skipped"  # it did not answer, or refused this checkpoint, and is not asked again yet
     UNKNOWN_LOG = "unknown_log"  # 404 (403 from witnesses that do not tell the two apart)
     NOT_SIGNED = "not_signed"  # 403
     REFUSED = "refused"  # another status, such as 400
@@ -77,7 +78,8 @@ class WitnessClient:
 
     def cosign(self, note: SignedNote, checkpoint: Checkpoint, consistency: Consistency, until: float) -> Cosignature:
         """Ask for a cosignature, verified. `until` is on time.monotonic(): nothing is begun after it, and the last
-        request may end `request_s` later. Never raises for what the witness does."""
+        request may end `request_s` later, or after more where its answer comes in small pieces. Never raises for what
+        the witness does."""
         old = min(self._sizes.get(checkpoint.origin, 0), checkpoint.size)
         if self._made.get(checkpoint.origin, ("", 0))[0] != note.text:
             self._made[checkpoint.origin] = (note.text, self._clock() // 1000)

@@ -8,7 +8,8 @@ nowhere else.
 
 All witnesses of a log are asked at once. Publication waits for them for at most `WITHIN_S`, and for all logs together
 for at most a tenth of the time and a burst of `BURST_S` (`patience.py`). A witness that did not answer is not asked
-again for `FIRST_PAUSE_S`, which doubles up to `LONGEST_PAUSE_S` with each failure.
+again for `FIRST_PAUSE_S`, which doubles up to `LONGEST_PAUSE_S` with each failure; one that refused a checkpoint is not
+asked for the same one again, in the same way.
 """
 
 from __future__ import annotations
@@ -50,12 +51,43 @@ class CosignerCounts(NamedTuple):
     lacking: Callable[[str, int | None], None] = lambda origin, since: None
 
 
+class _Pause:
+    """Longer with each failure in a row: `FIRST_PAUSE_S`, doubled up to `LONGEST_PAUSE_S`."""
+
+    def __init__(self) -> None:
+        self._length, self._until = 0.0, 0.0
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def failed(self) -> None:
+        self._length = min(LONGEST_PAUSE_S, self._length * 2 or FIRST_PAUSE_S)
+        self._until = time.monotonic() + self._length
+
+    def succeeded(self) -> None:
+        self._length = 0.0
+
+
 class _Kept(NamedTuple):
-    """The newest checkpoint of a log: its text, when it was first submitted (seconds since 1970), who cosigned it."""
+    """The newest checkpoint of a log: its text, when it was first submitted (seconds since 1970), who cosigned it, and
+    who refused it."""
 
     text: str
     made_s: int
     found: dict[Verifier, Signature]
+    refused: dict[Verifier, _Pause]
+
+    def waits(self, key: Verifier) -> bool:
+        """Whether this witness refused it, and is not asked again yet."""
+        return key in self.refused and not self.refused[key].over
+
+    def take(self, key: Verifier, answer: Cosignature) -> None:
+        """Keep what a witness answered. `_Asked` has the pause after no answer."""
+        if answer.signature is not None:
+            self.found[key] = answer.signature
+        elif answer.outcome is not Outcome.UNAVAILABLE:
+            self.refused.setdefault(key, _Pause()).failed()
 
 
 class PolicyCosigner:
@@ -103,7 +135,7 @@ class PolicyCosigner:
         note = parse_note(checkpoint)
         kept = self._kept.get(origin)
         if kept is None or kept.text != note.text:
-            kept = self._kept[origin] = _Kept(note.text, wall_ms() // 1000, {})
+            kept = self._kept[origin] = _Kept(note.text, wall_ms() // 1000, {}, {})
         self._ask_own(policy, note, consistency, kept)
         self._collect(policy, note, consistency, kept)
         lines = [kept.found[w.verifier] for w in policy.witnesses if w.verifier in kept.found]
@@ -123,10 +155,10 @@ class PolicyCosigner:
     def _ask_own(self, policy: Policy, note: SignedNote, consistency: Consistency, kept: _Kept) -> None:
         """Have the keys sign that this process holds, as far as what they cosigned before lets them."""
         own = self._own
-        mine = (
-            [] if own is None else [w.verifier for w in policy.witnesses if w.verifier in own.keys - kept.found.keys()]
-        )
-        if own is None or not mine:
+        if own is None:
+            return
+        mine = [w.verifier for w in policy.witnesses if w.verifier in own.keys - kept.found.keys()]
+        if all(map(kept.waits, mine)):  # they are asked together, and answer alike
             return
         head = parse_checkpoint(note.text)
         answers = own.cosign(note, head, consistency)
@@ -137,8 +169,7 @@ class PolicyCosigner:
                 if problem := time_problem(time_s, kept.made_s, wall_ms() // 1000):
                     answer = Cosignature(Outcome.BAD_ANSWER, None, problem)
             self._report(key.name, head, answer)
-            if answer.signature is not None:
-                kept.found[key] = answer.signature
+            kept.take(key, answer)
 
     def _collect(self, policy: Policy, note: SignedNote, consistency: Consistency, kept: _Kept) -> None:
         """Ask all witnesses with an address at once; those that have not answered when the time is over are left."""
@@ -151,7 +182,8 @@ class PolicyCosigner:
             if witness.url is None or witness.verifier in kept.found or witness.verifier in own:
                 continue
             asked = self._asked_of(witness)
-            if asked.begin(note, head, proofs, (began + self._within_s, answers)):
+            waits = kept.waits(witness.verifier)
+            if not waits and asked.begin(note, head, proofs, (began + self._within_s, answers)):
                 open_ones.add(asked.key)
             else:
                 self._report(witness.verifier.name, head, Cosignature(Outcome.SKIPPED))
@@ -163,8 +195,7 @@ class PolicyCosigner:
                 break
             open_ones.discard(key)
             self._report(keys[key].name, head, answer)
-            if answer.signature is not None:
-                kept.found[keys[key]] = answer.signature
+            kept.take(keys[key], answer)
         if open_ones:
             self._patience.spend(time.monotonic() - began)
         for key in open_ones:
@@ -213,7 +244,7 @@ class _Asked:
     def __init__(self, key: str, client: WitnessClient) -> None:
         self.key, self._client = key, client
         self._busy = threading.Lock()
-        self._pause, self._not_before = 0.0, 0.0
+        self._pause = _Pause()
 
     def begin(
         self,
@@ -223,7 +254,7 @@ class _Asked:
         rest: tuple[float, queue.Queue[tuple[str, Cosignature]]],
     ) -> bool:
         """Ask in a thread, which puts its answer into the queue. Returns False when the witness is not asked now."""
-        if time.monotonic() < self._not_before or not self._busy.acquire(blocking=False):
+        if not self._pause.over or not self._busy.acquire(blocking=False):
             return False
         until, answers = rest
 
@@ -243,10 +274,9 @@ class _Asked:
         except Exception as error:  # a proof that cannot be made; the log is damaged or the witness is ahead
             return Cosignature(Outcome.REFUSED, None, f"cannot be asked: {error!r}")
         if answer.outcome is Outcome.UNAVAILABLE:
-            self._pause = min(LONGEST_PAUSE_S, self._pause * 2 or FIRST_PAUSE_S)
-            self._not_before = time.monotonic() + self._pause
+            self._pause.failed()
         else:
-            self._pause = 0.0
+            self._pause.succeeded()
         return answer
 
 

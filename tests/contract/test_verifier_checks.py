@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 IDS = (Path(__file__).parent / "golden" / "verifier_checks.txt").read_text().split()
 ALLOWED = (
     "monitor.verifier", "monitor.tlog",
-    "monitor.notary.commitment", "monitor.notary.cursor", "monitor.notary.dense", "monitor.notary.encoding",
-    "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered",
+    "monitor.notary.authority_leaf", "monitor.notary.commitment", "monitor.notary.cursor", "monitor.notary.dense",
+    "monitor.notary.encoding", "monitor.notary.entry_rules", "monitor.notary.format", "monitor.notary.not_entered",
     "monitor.notary.placement", "monitor.notary.retired", "monitor.notary.typed",
     "monitor.model.canonical", "monitor.stamps.verify", "monitor.stamps.problems", "monitor.stamps.chain",
     "monitor.stamps.pem", "monitor.stamps.revocation", "monitor.stamps.token", "monitor.stamps.der",

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.keys import keys
-from monitor.publication.authority_leaves import Leaf, decode_leaf
+from monitor.notary.authority_leaf import Leaf, decode_leaf
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name, read_log_key
 from monitor.publication.prove import Published, Read, check_stacked, stacked_proof
 from monitor.testing.kafka import Fresh

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.encoding import encode
 from monitor.notary.entries import entry_of
 from monitor.projections.metrics import Metrics
-from monitor.publication.authority_leaves import Leaf
 from monitor.publication.edge import Edge, edge_tiles
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.publication.prove import check_stacked, stacked_proof

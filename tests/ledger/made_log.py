@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.tlog.checkpoint import Checkpoint
 from monitor.tlog.cosignature import cosign
@@ -12,7 +13,6 @@ from monitor.tlog.keys import KeyType, Signer
 from monitor.tlog.merkle import leaf_hash, root
 from monitor.tlog.note import parse_note
 from monitor.tlog.tiles import bundles_of, encode_bundle, grow
-from monitor.verifier.authority import Leaf, leaf_bytes
 
 ORIGIN = "sandbox.example/ledger"
 KEY = LogKey(ORIGIN, bytes(range(32)))
@@ -50,12 +50,12 @@ def add_log(store: MadeStore, log: str, entries: Sequence[bytes], key: LogKey = 
         first = tile.index * 256
         store.files[f"{log}/{tile.path}"] = encode_bundle(entries[first : first + tile.width])
     store.files[f"{log}/checkpoint"] = signed(key, log, len(entries), root(hashes))
-    return Leaf(f"{ORIGIN}/{log}", len(entries), root(hashes))
+    return Leaf(key.origin_of(log), len(entries), root(hashes))
 
 
 def signed(key: LogKey, log: str, size: int, head: bytes) -> bytes:
     """A checkpoint, signed by `key` and cosigned by both witnesses."""
-    checkpoint = Checkpoint(f"{ORIGIN}/{log}", size, head)
+    checkpoint = Checkpoint(key.origin_of(log), size, head)
     note = parse_note(key.sign(log, size, head))
     return note.adding([cosign(checkpoint, TIME, witness) for witness in WITNESSES]).data
 
@@ -64,7 +64,7 @@ def published(logs: Mapping[str, Sequence[bytes]], key: LogKey = KEY, earlier: S
     """The publication of the logs of these pilots; `earlier` leaves stand first in the authority log."""
     store = MadeStore()
     leaves = [*earlier, *(add_log(store, log_name(pilot), entries, key) for pilot, entries in sorted(logs.items()))]
-    add_log(store, AUTHORITY, [leaf_bytes(leaf) for leaf in leaves], key)
+    add_log(store, AUTHORITY, [leaf.encode() for leaf in leaves], key)
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,29 +40,31 @@ def _holds(check: Callable[..., None], *arguments: Any) -> bool:
     return True
 
 
+def _root(leaves: list[bytes], root: bytes) -> bool:
+    return merkle.root(leaves) == root
+
+
 def _ct(data: Any) -> Iterator[Vector]:
     leaves = [merkle.leaf_hash(bytes.fromhex(entry)) for entry in data["leaves_hex"]]
     roots = {head["size"]: bytes.fromhex(head["root"]) for head in data["heads"]}
     for size, root in roots.items():
-        yield f"ct root {size}", lambda size=size, root=root: merkle.root(leaves[:size]) == root  # type: ignore[misc]
+        yield f"ct root {size}", partial(_root, leaves[:size], root)
     for each in data["inclusion"]:
-        index, size, hashes = each["index"], each["size"], [bytes.fromhex(text) for text in each["hashes"]]
-        yield (
-            f"ct inclusion {index} {size}",
-            lambda index=index, size=size, hashes=hashes: (  # type: ignore[misc]
-                merkle.inclusion_proof(leaves, index, size) == hashes
-                and _holds(merkle.verify_inclusion, leaves[index], index, size, hashes, roots[size])
-            ),
-        )
+        yield f"ct inclusion {each['index']} {each['size']}", partial(_inclusion, leaves, roots, each)
     for each in data["consistency"]:
-        old, size, hashes = each["old_size"], each["size"], [bytes.fromhex(text) for text in each["hashes"]]
-        yield (
-            f"ct consistency {old} {size}",
-            lambda old=old, size=size, hashes=hashes: (  # type: ignore[misc]
-                merkle.consistency_proof(leaves, old, size) == hashes
-                and _holds(merkle.verify_consistency, old, roots[old], size, roots[size], hashes)
-            ),
-        )
+        yield f"ct consistency {each['old_size']} {each['size']}", partial(_consistency, leaves, roots, each)
+
+
+def _inclusion(leaves: list[bytes], roots: dict[int, bytes], each: Any) -> bool:
+    index, size, hashes = each["index"], each["size"], [bytes.fromhex(text) for text in each["hashes"]]
+    merkle.verify_inclusion(leaves[index], index, size, hashes, roots[size])
+    return merkle.inclusion_proof(leaves, index, size) == hashes
+
+
+def _consistency(leaves: list[bytes], roots: dict[int, bytes], each: Any) -> bool:
+    old, size, hashes = each["old_size"], each["size"], [bytes.fromhex(text) for text in each["hashes"]]
+    merkle.verify_consistency(old, roots[old], size, roots[size], hashes)
+    return merkle.consistency_proof(leaves, old, size) == hashes
 
 
 def _refused(vkey: str) -> bool:
@@ -74,30 +77,45 @@ def _refused(vkey: str) -> bool:
 
 def _notes(data: Any) -> Iterator[Vector]:
     for vkey in data["vkeys"]:
-        yield f"vkey {vkey[:20]}", lambda vkey=vkey: parse_vkey(vkey).vkey == vkey  # type: ignore[misc]
+        yield f"vkey {vkey[:20]}", partial(_vkey, vkey)
     for vkey in data["bad_vkeys"]:
-        yield f"bad vkey {vkey[:30]}", lambda vkey=vkey: _refused(vkey)  # type: ignore[misc]
+        yield f"bad vkey {vkey[:30]}", partial(_refused, vkey)
     for skey, vkey in data["skeys"].items():
-        yield f"skey {vkey[:20]}", lambda skey=skey, vkey=vkey: parse_skey(skey).verifier.vkey == vkey  # type: ignore[misc]
+        yield f"skey {vkey[:20]}", partial(_skey, skey, vkey)
     for each in data["signed"]:
-        yield f"signed {each['skey'][:20]}", lambda each=each: _signs(each["skey"], each["note"])  # type: ignore[misc]
+        yield f"signed {each['skey'][:20]}", partial(_signs, each["skey"], each["note"])
     for note in data["notes"]:
-        yield f"note {note[:10]}", lambda note=note: parse_note(note.encode()).data.decode() == note  # type: ignore[misc]
+        yield f"note {note[:10]}", partial(_note, note)
     for each in data["checkpoints"]:
-        yield f"checkpoint {each['size']}", lambda each=each: _checkpoint(each)  # type: ignore[misc]
+        yield f"checkpoint {each['size']}", partial(_checkpoint, each)
     for each in data["requests"]:
-        yield f"request {each['old_size']}", lambda each=each: _request(each)  # type: ignore[misc]
+        yield f"request {each['old_size']}", partial(_request, each)
     for body in data["answers"]:
-        yield (
-            "answer",
-            lambda body=body: (  # type: ignore[misc]
-                add_checkpoint.cosignatures(add_checkpoint.parse_cosignatures(body.encode())).decode() == body
-            ),
-        )
+        yield "answer", partial(_answer, body.encode())
     for path, place in data["tile_paths"].items():
-        yield f"path {path}", lambda path=path, place=place: _path(path, Tile(*place))  # type: ignore[misc]
+        yield f"path {path}", partial(_path, path, Tile(*place))
     for size, paths in data["tiles_of"].items():
-        yield f"tiles {size}", lambda size=size, paths=paths: [t.path for t in tiles_of(int(size))] == paths  # type: ignore[misc]
+        yield f"tiles {size}", partial(_tiles, int(size), paths)
+
+
+def _vkey(vkey: str) -> bool:
+    return parse_vkey(vkey).vkey == vkey
+
+
+def _skey(skey: str, vkey: str) -> bool:
+    return parse_skey(skey).verifier.vkey == vkey
+
+
+def _note(note: str) -> bool:
+    return parse_note(note.encode()).data.decode() == note
+
+
+def _answer(body: bytes) -> bool:
+    return add_checkpoint.cosignatures(add_checkpoint.parse_cosignatures(body)) == body
+
+
+def _tiles(size: int, paths: list[str]) -> bool:
+    return [tile.path for tile in tiles_of(size)] == paths
 
 
 def _signs(skey: str, note: str) -> bool:
@@ -130,17 +148,13 @@ def _sumdb(data: Any) -> Iterator[Vector]:
         leaf = merkle.leaf_hash(each["record"].encode())
         yield (
             f"sum.golang.org record {each['index']}",
-            lambda index=each["index"], leaf=leaf, hashes=hashes: _holds(  # type: ignore[misc]
-                merkle.verify_inclusion, leaf, index, newest.size, hashes, newest.root
-            ),
+            partial(_holds, merkle.verify_inclusion, leaf, each["index"], newest.size, hashes, newest.root),
         )
     for each in data["consistency"]:
         old, hashes = _head(data, each["checkpoint"]), [b64decode(text) for text in each["hashes"]]
         yield (
             f"sum.golang.org head {old.size}",
-            lambda old=old, hashes=hashes: _holds(  # type: ignore[misc]
-                merkle.verify_consistency, old.size, old.root, newest.size, newest.root, hashes
-            ),
+            partial(_holds, merkle.verify_consistency, old.size, old.root, newest.size, newest.root, hashes),
         )
 
 
@@ -156,4 +170,4 @@ def _tessera(data: Any) -> Iterator[Vector]:
     yield "tessera tile", lambda: dict(grow(0, leaves, {}.__getitem__)) == {Tile(0, 0, 15): tile}
     for note in data["checkpoints"]:
         head = _head(data, note)
-        yield f"tessera head {head.size}", lambda head=head: merkle.root(leaves[: head.size]) == head.root  # type: ignore[misc]
+        yield f"tessera head {head.size}", partial(_root, leaves[: head.size], head.root)

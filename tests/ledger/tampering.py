@@ -25,7 +25,7 @@ from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import Entry, encode
 from monitor.notary.entries import entry_of
 from monitor.notary.format import frame, header, index_record
-from monitor.publication.log_key import AUTHORITY, log_name
+from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.testing.records import decision
 from monitor.tlog.checkpoint import parse
 from monitor.tlog.merkle import leaf_hash
@@ -33,7 +33,7 @@ from monitor.tlog.note import parse_note
 from monitor.tlog.tiles import parse_bundle
 from monitor.verifier import bundle as layout
 from monitor.verifier.bundle_write import make_bundle
-from tests.ledger.made_log import KEY, THIEF, MadeStore, policy, published
+from tests.ledger.made_log import KEY, ORIGIN, THIEF, WITNESSES, MadeStore, policy, published, signed
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "data" / "ledger" / "tampering"
@@ -295,6 +295,84 @@ def revoked_stamp(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -
     return [with_stamp("revoked-stamp-certificate", what, bundle, "stamp.revocation")]
 
 
+def alone(store: MadeStore) -> MadeStore:
+    """The publication without cosignatures: what a thief of the log key can make."""
+    files = dict(store.files)
+    for name in files:
+        if name.endswith("/checkpoint"):
+            note = parse_note(files[name])
+            files[name] = note._replace(signatures=note.signatures[:1]).data
+    return MadeStore(files)
+
+
+def no_cosignature(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    what = "no witness cosigned; the reader gave the key of one, and no policy"
+    more = ("--witness-key", WITNESSES[0].verifier.vkey)
+    name, whole = "no-cosignature", make_bundle(alone(honest), log_name(PILOT), 0, None, verifier=VERIFIER)
+    return [
+        in_bundle("sound-witness-key", "nothing was changed", bundle_of(honest), "", *more),
+        in_bundle(name, what, whole, "witness.cosignature", *more),
+    ]
+
+
+def other_origin(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    """The maker of a false record chooses the names of its logs."""
+    elsewhere, deeper = (LogKey(origin, bytes(range(1, 33))) for origin in ("elsewhere.example", f"{ORIGIN}/deeper"))
+    far = make_bundle(published({PILOT: raw}, elsewhere), log_name(PILOT), 0, None, verifier=VERIFIER)
+    below = make_bundle(published({PILOT: raw}, deeper), log_name(PILOT), 0, None, verifier=VERIFIER)
+    key_what = "the logs have another name, of which no key was given, and any signature"
+    name, policy_what = "policy-of-no-log", "no log has the name that the policy of the reader governs"
+    return [
+        in_bundle("key-of-no-log", key_what, far, "checkpoint.signature"),
+        in_bundle(
+            "key-of-no-log-below", f"{key_what}; it begins with that of the sandbox", below, "checkpoint.signature"
+        ),
+        in_bundle(name, policy_what, far, "policy.satisfied", "--policy", f"{name}/policy", policy=policy()),
+    ]
+
+
+def key_below_sandbox(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    """The key of a sandbox `B` is that of the logs `B/LOG`, not of `B/x/LOG`, which no witness follows."""
+    below = make_bundle(
+        published({PILOT: raw}, LogKey(f"{ORIGIN}/deeper", bytes(range(32)))),
+        log_name(PILOT),
+        0,
+        None,
+        verifier=VERIFIER,
+    )
+    what = "the key of the sandbox signed logs below another name, which no witness follows"
+    return [in_bundle("key-below-sandbox", what, below, "checkpoint.signature")]
+
+
+def foreign_words(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    """A text that no commitment is compared with would be believed."""
+    foreign = texts[0]._replace(pilot=OTHER)
+    bundle = bundle_of(honest, texts)
+    found = []
+    for name, what, added in (
+        ("words-of-another-pilot", "a disclosed text names another pilot, so that nothing compares it", foreign),
+        ("words-without-salt", "a disclosed text has no salt, so that nothing compares it", texts[0]._replace(salt="")),
+    ):
+
+        def change(files: dict[str, bytes], added: Plaintext = added) -> None:
+            files[layout.WORDS] += f"{line(added)}\n".encode()
+
+        found.append(in_bundle(name, what, changed(bundle, change), "bundle.layout"))
+    name, what = (
+        "disclosed-of-another-pilot",
+        "the reader was given a text of another pilot, next to a bundle with texts",
+    )
+    told = f"{line(foreign)}\n".encode()
+    more = ("--disclosed", f"{name}/told")
+    return [*found, in_bundle(name, what, bundle, "text.commitment", *more, told=told)]
+
+
+def empty_root(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    name, what = "root-of-no-entries", "an earlier checkpoint of no entries has another root than that of no entries"
+    files = ledger_files(name, raw) | {f"{name}/earlier": signed(KEY, log_name(PILOT), 0, bytes(32))}
+    return [Case(name, what, files, (name, *LOG_KEY, "--checkpoint", f"{name}/earlier"), "anchor.checkpoint")]
+
+
 def _others(store: MadeStore) -> list[bytes]:
     return parse_bundle(store.files[f"{log_name(OTHER)}/tile/entries/000.p/3"], 3)
 
@@ -308,6 +386,7 @@ def _authors(texts: list[Plaintext]) -> list[Plaintext]:
 TAMPERINGS = (
     key_substitution, one_character, charter_mismatch, swapped_evaluation, truncation, fork, restored, origin_swap,
     foreign_cosignature, downgrade, exchanged_words, reordered, no_quorum, removed_stamp, revoked_stamp,
+    no_cosignature, other_origin, key_below_sandbox, foreign_words, empty_root,
 )  # fmt: skip
 
 

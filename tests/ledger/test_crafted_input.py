@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.notary.authority_leaf import Leaf
 from monitor.notary.commitment import Plaintext, line
 from monitor.notary.encoding import encode
 from monitor.publication.log_key import AUTHORITY
@@ -25,7 +26,6 @@ from monitor.verifier import bundle as layout
 from monitor.verifier import main as command
 from monitor.verifier import stores
 from monitor.verifier.anchors import Anchors
-from monitor.verifier.authority import Leaf
 from monitor.verifier.bundle_check import check_one_log
 from monitor.verifier.bundle_write import make_bundle
 from monitor.verifier.charters import Charters

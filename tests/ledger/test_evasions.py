@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.notary.commitment import Plaintext
 from monitor.notary.encoding import encode
 from monitor.notary.format import LogName
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
@@ -15,12 +16,14 @@ from monitor.tlog.proof import TlogProof
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.bundle_write import make_bundle
 from monitor.verifier.checks import Outcome
+from monitor.verifier.earlier import Earlier
 from monitor.verifier.followed import log_of
+from monitor.verifier.keyring import Keyring
+from monitor.verifier.published import Reader, check_published
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
-from tests.ledger import made_log
-from tests.ledger.made_log import KEY, WITNESSES, MadeStore, policy, published
-from tests.ledger.tampering import PILOT, VERIFIER, ledger_files, record
+from tests.ledger.made_log import KEY, ORIGIN, WITNESSES, MadeStore, add_log, policy, published
+from tests.ledger.tampering import PILOT, VERIFIER, alone, bundle_of, honest_store, ledger_files, record
 
 LOG = log_name(PILOT)
 VKEY = KEY.verifier(AUTHORITY).vkey
@@ -55,21 +58,9 @@ def sound() -> MadeStore:
     return published({PILOT: [encode(entry) for entry in record()[0]]})
 
 
-def elsewhere(origin: str, monkeypatch: pytest.MonkeyPatch) -> MadeStore:
+def elsewhere(origin: str) -> MadeStore:
     """The same entries in logs of another name, with a key that the maker chose."""
-    with monkeypatch.context() as patched:
-        patched.setattr(made_log, "ORIGIN", origin)
-        return published({PILOT: [encode(entry) for entry in record()[0]]}, LogKey(origin, bytes(range(1, 33))))
-
-
-def alone(store: MadeStore) -> MadeStore:
-    """The publication without cosignatures: what a thief of the log key can make."""
-    files = dict(store.files)
-    for name in files:
-        if name.endswith("/checkpoint"):
-            note = parse_note(files[name])
-            files[name] = note._replace(signatures=note.signatures[:1]).data
-    return MadeStore(files)
+    return published({PILOT: [encode(entry) for entry in record()[0]]}, LogKey(origin, bytes(range(1, 33))))
 
 
 def failed(report: Report) -> set[str]:
@@ -77,20 +68,18 @@ def failed(report: Report) -> set[str]:
 
 
 @pytest.mark.parametrize("origin", ["sandbox.example/ledger2", "sandbox.example/ledger/deeper", "elsewhere.example"])
-def test_a_key_that_is_of_no_log_of_the_input_does_not_verify_it(
-    made: Made, origin: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_that_is_of_no_log_of_the_input_does_not_verify_it(made: Made, origin: str) -> None:
     """Else anybody could name a log so that the key of the reader says nothing about it."""
-    inputs = made(elsewhere(origin, monkeypatch))
+    inputs = made(elsewhere(origin))
     assert failed(verify_all(inputs, Anchors(log_keys=(VKEY,)))) == {"checkpoint.signature"}
     report = verify_all(inputs, Anchors(policies=POLICIES))
     assert failed(report) == {"checkpoint.signature", "policy.satisfied"}
 
 
-def test_a_sound_input_does_not_help_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_input_does_not_help_another_one(tmp_path: Path) -> None:
     """Each input must have a log that a given key is for."""
     good = written(sound(), tmp_path / "good")
-    bad = written(elsewhere("elsewhere.example", monkeypatch), tmp_path / "bad")
+    bad = written(elsewhere("elsewhere.example"), tmp_path / "bad")
     report = verify_all([str(good), str(bad)], Anchors(log_keys=(VKEY,)))
     assert {(result.check, result.subject) for result in report.failures} == {("checkpoint.signature", str(bad))}
 
@@ -119,7 +108,7 @@ def test_logs_whose_signature_was_not_checked_are_named(tmp_path: Path) -> None:
     path.write_bytes(make_bundle(sound(), LOG, 0, None, verifier=VERIFIER))
     report = verify_all([str(path)], Anchors(log_keys=(OF_LOG,)))
     assert report.verdict is Verdict.VERIFIED
-    assert any(f"{made_log.ORIGIN}/{AUTHORITY}" in sentence for sentence in report.missing_anchors)
+    assert any(f"{ORIGIN}/{AUTHORITY}" in sentence for sentence in report.missing_anchors)
 
 
 def test_keys_that_met_nothing_signed_are_named(tmp_path: Path) -> None:
@@ -171,3 +160,42 @@ def test_an_earlier_checkpoint_that_a_bundle_cannot_be_compared_with_is_named(tm
         path.write_bytes(make_bundle(sound(), LOG, start, None, verifier=VERIFIER))
         report = verify_all([str(path)], Anchors(log_keys=(VKEY,), checkpoints=(("kept", kept),)))
         assert any("an earlier checkpoint follows" in one for one in report.missing_anchors) is not compared
+
+
+def test_texts_of_a_bundle_do_not_stand_for_the_texts_that_the_reader_gave(tmp_path: Path) -> None:
+    """A text that the reader gave is compared with an entry, or fails; how many others were compared is no matter."""
+    store, _, texts = honest_store()
+    path = tmp_path / "one.zip"
+    path.write_bytes(bundle_of(store, texts))
+    foreign = Plaintext("p-9", "act-1", "author", "00" * 32, "Ada Lovelace")
+    for given, expected in ((texts[0], set()), (foreign, {"text.commitment"})):
+        assert failed(verify_all([str(path)], Anchors(log_keys=(VKEY,), texts=(given,)))) == expected
+
+
+class Changing(MadeStore):
+    """A server that shows other leaves of the authority log once its checkpoint was read twice."""
+
+    def __init__(self, first: MadeStore, then: MadeStore) -> None:
+        super().__init__(dict(first.files))
+        self._then, self._readings = then, 0
+
+    def read(self, path: str) -> bytes | None:
+        self._readings += path == f"{AUTHORITY}/checkpoint"
+        leaves = self._readings > 1 and path.startswith(f"{AUTHORITY}/tile")
+        return (self._then if leaves else self).files.get(path)
+
+
+def test_the_second_reading_of_an_authority_log_is_checked_as_the_first() -> None:
+    """A pilot log that is newer than the authority log is looked for in it again, in leaves that are signed."""
+    entries = [encode(entry) for entry in record()[0]]
+    other = add_log(MadeStore(), "other-1", entries)
+    first, then = MadeStore(), MadeStore()
+    short = add_log(first, LOG, entries[:3])
+    add_log(first, "other-1", entries)
+    newer = add_log(first, LOG, entries)
+    add_log(first, AUTHORITY, [short.encode(), other.encode()])
+    add_log(then, AUTHORITY, [short.encode(), newer.encode()])
+    anchors, report = Anchors(policies=POLICIES), Report()
+    keyring = Keyring(anchors, report)
+    check_published(Changing(first, then), Reader(anchors, keyring, Earlier(anchors, keyring, report), report))
+    assert failed(report) == {"checkpoint.root"}

@@ -39,3 +39,18 @@ def test_a_log_without_entries_has_one_root_alone(head: bytes, outcome: Outcome)
     check_published(store, Reader(anchors, keyring, Earlier(anchors, keyring, report), report))
     found = [one.outcome for one in report.results if one.check == "checkpoint.root" and "acme-1" in one.subject]
     assert found == [outcome]
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(0, Outcome.PASS), (3, Outcome.FAIL)])
+def test_a_log_without_entries_is_compared_with_an_earlier_checkpoint(size: int, outcome: Outcome) -> None:
+    """That of size 0 is the beginning of every log; a larger one counts entries that are gone."""
+    store = published({})
+    store.files["acme-1/checkpoint"] = signed(KEY, "acme-1", 0, EMPTY_ROOT)
+    kept = signed(KEY, "acme-1", size, EMPTY_ROOT if size == 0 else bytes(32))
+    anchors, report = Anchors(log_keys=(VKEY,), checkpoints=(("kept", kept),)), Report()
+    keyring = Keyring(anchors, report)
+    earlier = Earlier(anchors, keyring, report)
+    check_published(store, Reader(anchors, keyring, earlier, report))
+    earlier.finish()
+    found = [(one.outcome, one.subject) for one in report.results if one.check == "anchor.checkpoint"]
+    assert found == [(outcome, "memory/acme-1")]

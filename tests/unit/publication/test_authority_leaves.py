@@ -9,7 +9,9 @@ import pytest
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import RealDisk
-from monitor.publication.authority_leaves import NAME, AuthorityLeaves, Leaf, decode_leaf
+from monitor.notary.authority_leaf import Leaf, decode_leaf
+from monitor.notary.format import frame, header
+from monitor.publication.authority_leaves import NAME, REWRITTEN, AuthorityLeaves
 from monitor.tlog.merkle import leaf_hash, root
 
 ORIGIN = "sandbox.example/ledger/authority"
@@ -49,6 +51,31 @@ def test_an_incomplete_last_leaf_is_cut(tmp_path: Path) -> None:
         file = opened(tmp_path)
         assert file.size == 2
         file.append(leaves(3, 3))
+        assert (tmp_path / NAME).read_bytes() == whole
+
+
+def test_leaves_that_were_never_signed_are_written_again_in_pieces(tmp_path: Path) -> None:
+    """All of them where no checkpoint is known: the memory that it takes does not grow with the file."""
+    made = opened(tmp_path)
+    count = 40_000
+    made.append(leaves(1, count))
+    whole = (tmp_path / NAME).read_bytes()
+    assert len(whole) > REWRITTEN
+    written: list[tuple[int, bytes]] = []
+
+    class Noted(RealDisk):
+        def append(self, path: Path, at: int, data: bytes) -> None:
+            written.append((at, data))
+            super().append(path, at, data)
+
+    last = len(whole) - len(frame(0, leaves(count, count)[0].encode()))
+    for signed, begin in ((0, len(header(ORIGIN))), (count - 1, last)):
+        written.clear()
+        again = AuthorityLeaves(tmp_path, ORIGIN, Noted(), roots_at=[signed] if signed else [], after={})
+        assert (again.size, again.root) == (count, made.root)
+        assert written[0][0] == begin
+        assert b"".join(data for _, data in written) == whole[begin:]
+        assert max(len(data) for _, data in written) <= REWRITTEN
         assert (tmp_path / NAME).read_bytes() == whole
 
 

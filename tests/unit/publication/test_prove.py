@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
-from monitor.publication.authority_leaves import Leaf
+from monitor.notary.authority_leaf import Leaf
 from monitor.publication.log_key import AUTHORITY, log_name
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.publication.prove import check_stacked, split_proofs

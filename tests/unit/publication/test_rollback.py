@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from monitor.cli.ledger import ledger
 from monitor.errors import SigningRefused
 from monitor.publication.log_key import LogKey
+from monitor.publication.log_source import LedgerSource
 from monitor.publication.publisher import IN_USE, PublicationSettings, Publisher
 from monitor.publication.refusals import SigningRefusal
 from tests.unit.publication.world import KEY, World, checked, files_of
@@ -206,3 +207,23 @@ def test_a_pilot_log_with_another_history_is_left_out(tmp_path: Path) -> None:
     world.enter(2, 6)
     assert list(world.round().refused.values()) == [SigningRefusal.PILOT_DIFFERENT]
     assert checked(world.published, ["p-1"])["p-1"] == 3
+
+
+def test_a_ledger_with_another_history_is_read_once_not_in_each_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries are only ever appended, so its root at the published size stays another one."""
+    world = World(tmp_path)
+    world.enter(1, 3)
+    world.round()
+    world.notary.close()
+    for file in world.ledgers.glob("p-1*"):
+        file.unlink()
+    world.restart()
+    reads: list[int] = []
+    root_at = LedgerSource.root_at
+    monkeypatch.setattr(LedgerSource, "root_at", lambda self, size: (reads.append(size), root_at(self, size))[1])
+    for last in range(6, 9):
+        world.enter(2, last)
+        assert list(world.round().refused.values()) == [SigningRefusal.PILOT_DIFFERENT]
+    assert reads == [3]

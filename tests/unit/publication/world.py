@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from monitor.files.durable import DurableBatch
+from monitor.notary.authority_leaf import Leaf, decode_leaf
 from monitor.notary.notary import Notary
-from monitor.publication.authority_leaves import Leaf, decode_leaf
 from monitor.publication.hooks import Consistency, Cosigner, NewestCheckpoint, NoCosigner
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.publication.newest_file import NewestFile

@@ -232,3 +232,21 @@ def test_a_witness_that_cosigned_is_not_asked_again_for_the_same_checkpoint(tmp_
                 cosign(by, 3)
         assert [answer.value for answer in firm.answers] == ["cosigned"]
         by.close()
+
+
+def test_a_witness_that_refused_a_checkpoint_is_not_asked_again_at_once_for_the_same_one(tmp_path: Path) -> None:
+    """It does not know the log, which a retry does not change; the key held here refuses a fork in the same way. Of the
+    next checkpoint both are asked."""
+    with RunningWitness(tmp_path / "firm", {"other.example": [LOG.signer.verifier]}, [FIRM]) as firm:
+        text, found = policy(firm.url, "both"), list[tuple[str, Outcome]]()
+        counts = CosignerCounts(lambda witness, outcome: found.append((witness, outcome)))
+        by = PolicyCosigner([parse_policy(text)], own_witness(tmp_path / "own", text), within_s=30.0, counts=counts)
+        for size, log in ((3, LOG), (3, LOG), (3, LOG), (9, LOG), (9, LOG.forked(5, 9)), (9, LOG.forked(5, 9))):
+            with pytest.raises(Refused, match="not satisfied"):
+                cosign(by, size, log)
+        assert [answer.value for answer in firm.answers] == 3 * ["unknown_log"]
+        of_firm = [what for name, what in found if name == FIRM.name]
+        skipped, unknown = Outcome.SKIPPED, Outcome.UNKNOWN_LOG
+        assert of_firm == [unknown, skipped, skipped, unknown, unknown, skipped]
+        assert [what for name, what in found if name == AUTHORITY.name] == [*2 * [Outcome.COSIGNED], Outcome.FORK]
+        by.close()

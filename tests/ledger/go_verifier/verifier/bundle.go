@@ -23,8 +23,16 @@ type manifest struct {
 	Verifier              map[string]string
 }
 
-// verifyBundle checks a bundle: layout, then the two stacked proofs.
+// verifyBundle checks a bundle, and that the trust anchors found something in it.
 func verifyBundle(data []byte, a *anchors, r *report) {
+	own := *a // the policies of a bundle are for it alone
+	own.used = &used{}
+	checkBundle(data, &own, r)
+	own.used.check(a, r)
+}
+
+// checkBundle checks the layout, then the two stacked proofs.
+func checkBundle(data []byte, a *anchors, r *report) {
 	m, files, err := unpack(data)
 	if err != nil {
 		r.fail("bundle.layout", "%v", err)
@@ -174,6 +182,12 @@ func verifyRange(m manifest, files map[string][]byte, head note, a *anchors, r *
 		if more, err = parseTexts(raw); err != nil {
 			r.fail("bundle.layout", "words.jsonl: %v", err)
 			return
+		}
+		for _, one := range more {
+			if one.Pilot != m.Pilot || one.Salt == "" {
+				r.fail("bundle.layout", "words.jsonl: no disclosed text of an entry of %s: %v", m.Pilot, one)
+				return
+			}
 		}
 		texts = append(more, texts...)
 	}

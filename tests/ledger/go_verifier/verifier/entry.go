@@ -151,14 +151,15 @@ type plaintext struct{ Field, ID, Pilot, Salt, Text string }
 
 func parseTexts(data []byte) ([]plaintext, error) {
 	var found []plaintext
+	if len(data) == 0 {
+		return nil, nil
+	}
 	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
 		var one plaintext
 		if err := json.Unmarshal([]byte(line), &one); err != nil {
 			return nil, err
 		}
-		if one.Salt != "" {
-			found = append(found, one)
-		}
+		found = append(found, one)
 	}
 	return found, nil
 }
@@ -204,6 +205,7 @@ func newFollowed(name logName, a *anchors, r *report) *followed {
 		standing: map[byte]uint64{}, epochs: map[byte]uint64{}, seen: map[byte]bool{}, shown: map[string]bool{},
 		decided: map[string]string{}, texts: a.texts,
 	}
+	f.heads[0] = f.tree.root()
 	f.noteRoot()
 	return f
 }
@@ -347,6 +349,8 @@ func (f *followed) disclose(e entry) {
 		f.shown[text.ID+"\x00"+text.Field] = true
 		if expected, ok := committed(get(e.record, text.Field)); !ok || expected == "" || expected != text.commitment() {
 			f.r.fail("text.commitment", "%s of entry %s does not match the disclosed text", text.Field, e.id)
+		} else {
+			f.a.matched[text] = true
 		}
 	}
 }

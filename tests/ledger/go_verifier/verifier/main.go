@@ -22,8 +22,10 @@ type anchors struct {
 	policies   []policy
 	earlier    []note
 	texts      []plaintext
+	matched    map[plaintext]bool // texts that match their commitments
 	roots      map[string]bool
 	stampRoots []byte
+	used       *used
 }
 
 // report collects the ids of failed checks, and why; unreadable inputs give no verdict.
@@ -41,7 +43,7 @@ func (r *report) fail(check, format string, values ...any) {
 
 func main() {
 	r := &report{failed: map[string]string{}, met: map[string]bool{}}
-	a := &anchors{roots: map[string]bool{}}
+	a := &anchors{roots: map[string]bool{}, matched: map[plaintext]bool{}, used: &used{}}
 	inputs, err := parseArguments(os.Args[1:], a, r)
 	if err != nil || len(inputs) == 0 {
 		fmt.Fprintln(os.Stderr, "verifier:", err)
@@ -49,6 +51,11 @@ func main() {
 	}
 	for _, input := range inputs {
 		verifyInput(input, a, r)
+	}
+	for _, text := range a.texts {
+		if !a.matched[text] && len(r.failed) == 0 {
+			r.fail("text.commitment", "a text that was disclosed is of no ledger: %s of entry %s", text.Field, text.ID)
+		}
 	}
 	for _, one := range a.earlier {
 		if !r.met[one.text] && len(r.failed) == 0 {
@@ -131,7 +138,12 @@ func parseFlag(flag, value string, a *anchors, r *report) error {
 			a.earlier = append(a.earlier, n)
 		}
 	case "--disclosed":
-		a.texts, err = parseTexts(data)
+		texts, err := parseTexts(data)
+		for _, one := range texts {
+			if one.Salt != "" {
+				a.texts = append(a.texts, one)
+			}
+		}
 		return err
 	case "--stamp-root":
 		a.stampRoots = data

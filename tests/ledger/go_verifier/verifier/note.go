@@ -122,11 +122,11 @@ func lastPart(origin string) string { return origin[strings.LastIndex(origin, "/
 
 func base(origin string) string { return origin[:max(strings.LastIndex(origin, "/"), 0)] }
 
-// logKeys are the keys of a log: a key named B or B/authority is that of all logs B/...
+// logKeysOf are the keys of a log: a key named B or B/authority is that of all logs B/LOG, and of none below B/x/.
 func (a *anchors) logKeysOf(origin string) []key {
 	var found []key
 	for _, k := range a.logKeys {
-		if origin == k.name || strings.HasPrefix(origin, strings.TrimSuffix(k.name, "/authority")+"/") {
+		if origin == k.name || base(origin) == strings.TrimSuffix(k.name, "/authority") {
 			if k.kind == 1 {
 				k = key{name: origin, kind: 1, public: k.public, id: keyID(origin, 1, k.public)}
 			}
@@ -148,6 +148,8 @@ func checkCheckpoint(data []byte, log string, a *anchors, r *report) (note, bool
 		return n, false
 	}
 	keys := a.logKeysOf(n.origin)
+	a.used.met = append(a.used.met, n.origin)
+	a.used.keyed = a.used.keyed || len(keys) > 0
 	good := len(keys) == 0
 	for _, k := range keys {
 		signed, right := n.signedBy(k)
@@ -159,11 +161,38 @@ func checkCheckpoint(data []byte, log string, a *anchors, r *report) (note, bool
 	return n, true
 }
 
+// used says which anchors found something to check in one signed input: the maker of a record chooses the names of its
+// logs, so an anchor that met nothing of its log must not look like one that was satisfied.
+type used struct {
+	met                       []string // origins of its checkpoints
+	keyed, governed, cosigned bool     // a given key is for one of them, a given policy names one, a given witness signed
+}
+
+func (u used) check(a *anchors, r *report) {
+	if len(u.met) == 0 {
+		return
+	}
+	if (len(a.logKeys) > 0 || len(a.policies) > 0) && !u.keyed {
+		r.fail("checkpoint.signature", "no key that was given is of any of %v", u.met)
+	}
+	if len(a.policies) > 0 && !u.governed {
+		r.fail("policy.satisfied", "no policy that was given names any of %v", u.met)
+	}
+	if len(a.witnesses) > 0 && len(a.policies) == 0 && !u.cosigned {
+		r.fail("witness.cosignature", "no witness that was given cosigned any of %v", u.met)
+	}
+}
+
 // checkCosigners checks cosignatures of known witnesses, then the policies of the log.
 func checkCosigners(n note, a *anchors, r *report) {
+	for _, w := range a.witnesses {
+		signed, right := n.signedBy(w)
+		a.used.cosigned = a.used.cosigned || (signed && right)
+	}
 	witnesses := append([]key{}, a.witnesses...)
 	for _, p := range a.policies {
 		if p.governs(n.origin) {
+			a.used.governed = true
 			for _, w := range p.witnesses {
 				witnesses = append(witnesses, w)
 			}
