@@ -123,6 +123,8 @@ def _advance(context: DecisionContext, table: ClockTable) -> None:
 
 def _record(context: DecisionContext, table: ClockTable, changes: Sequence[ClockChange], detail: str) -> None:
     """One decision for each change; a miss raises its finding, and a duty that was done clears it."""
+    if not changes:
+        return
     settled: dict[str, Finding] = {}
     for change in changes:
         rule = table.rule(change.rule)

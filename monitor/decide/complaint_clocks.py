@@ -26,16 +26,20 @@ _KINDS = (FactKind.COMPLAINT, FactKind.COMPLAINT_ANSWERED, FactKind.COMPLAINT_WI
 def complaint_facts(context: DecisionContext, event: Complaint) -> bool:
     """Give a complaint, its resolution or withdrawal to the clocks. Returns whether timers have to be set again. As
     with every deadline, a resolution counts by the time at which the log received it."""
-    pilot = context.pilot
-    if context.table is None or not context.plan.promised or not context.table.started_by(FactKind.COMPLAINT):
+    pilot, table, key = context.pilot, context.table, event.data.complaint
+    if table is None or not context.plan.promised or not table.started_by(FactKind.COMPLAINT):
         return False
     fact = _fact(context.plan, pilot.clocks, pilot.admitted, event, context.at)
     if fact is None:
         return False
-    clock_facts(context, fact)
-    if fact.kind is FactKind.COMPLAINT and known_case(pilot.clocks, fact.kind, fact.key) is None:
+    known = known_case(pilot.clocks, FactKind.COMPLAINT, key) is not None
+    changed = known or not _only_complaints(table) or not full(pilot.clocks, FactKind.COMPLAINT)
+    if changed:
+        clock_facts(context, fact)
+        known = known_case(pilot.clocks, FactKind.COMPLAINT, key) is not None
+    if fact.kind is FactKind.COMPLAINT and not known:
         context.out.uncount("complaint_without_clock")
-    return True
+    return changed
 
 
 def quiet_complaints(
@@ -44,7 +48,7 @@ def quiet_complaints(
     """Fast twin of `complaint_facts` for `events` in their order, each with when it was received (ms), before `until`
     (ms, included). Returns the clocks after them and how many complaints have none; `None` if a decision may follow.
     """
-    if any(kind is not FactKind.COMPLAINT for fact in _KINDS for kind in table.starts_touched_by(fact)):
+    if not _only_complaints(table):
         return None
     if any(FactKind.MODEL_CHANGED in rule.broken_by for rule in table.started_by(FactKind.COMPLAINT)):
         return None  # its clock holds the system as evidence
@@ -63,6 +67,11 @@ def quiet_complaints(
             return None
         no_space = full(clocks, FactKind.COMPLAINT)
     return clocks, without
+
+
+def _only_complaints(table: ClockTable) -> bool:
+    """Whether complaints concern no other cases."""
+    return all(kind is FactKind.COMPLAINT for fact in _KINDS for kind in table.starts_touched_by(fact))
 
 
 def _ends(clocks: Clocks, until: int) -> bool:
