@@ -56,6 +56,7 @@ ledger.add_command(bundle)
 @click.option("--witness-key", multiple=True, metavar="VKEY", help="the key of a witness; repeatable")
 @click.option("--stamp-root", type=FILE, help="root certificate of the time stamp authority (PEM)")
 @click.option("--published", metavar="DIR|URL", help="the published logs that the ledgers given must agree with")
+@click.option("--entries", is_flag=True, help="after the report, print what each entry says, if all is verified")
 @click.option("--structure", is_flag=True, help="do not parse the JSON of entries: several times as fast")
 def verify(arguments: tuple[str, ...], path: str, **flags: Any) -> None:
     """Verify ledgers: a ledger file, a directory of the notary, a published directory or one log of it, the http(s) URL

@@ -187,8 +187,8 @@ class DurableBatch:
         call()
 
     def _sync(self, sync: Callable[[Path], None], paths: Collection[Path]) -> None:
-        """Sync all of them. A journaling file system writes concurrent syncs in one commit: eight threads are about
-        eight times as fast as one, also on a single disk."""
+        """Sync all of them. A journaling file system writes concurrent syncs in one commit, so several threads are
+        faster than one, also on a single disk."""
         calls = [functools.partial(self.step, "sync", functools.partial(sync, path)) for path in sorted(paths)]
         if len(calls) < self.threads * 2 or self.threads < 2:
             for call in calls:

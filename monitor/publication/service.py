@@ -18,7 +18,7 @@ _log = EventLogger(__name__)
 
 EVERY_S = 1.0
 RETRY_S = 5.0
-REFUSED_S = 30.0  # until a refusal is looked at again: it ends with a restored directory
+REFUSED_S = 30.0  # after a refusal or a failure: a round then reads all leaves again, in the process of the notary
 
 
 class RoundOutcome(StrEnum):
@@ -75,7 +75,7 @@ class PublicationService:
         except (TryAgain, Refused) as error:
             outcome, wait, problem = RoundOutcome.UNAVAILABLE, RETRY_S, str(error)
         except Exception as error:  # the ledger must go on whatever cannot be published
-            outcome, wait, problem = RoundOutcome.FAILED, RETRY_S, str(error) or repr(error)
+            outcome, wait, problem = RoundOutcome.FAILED, REFUSED_S, str(error) or repr(error)
         else:
             outcome, wait, problem = RoundOutcome.PUBLISHED if done.logs else RoundOutcome.UNCHANGED, self._every_s, ""
             refused.update(str(why) for why in done.refused.values())

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.ledger import verify
 from monitor.notary.encoding import encode
 from monitor.verifier import progress
-from monitor.verifier.main import main
+from monitor.verifier.main import main, parser
 from tests.ledger.made_log import policy, published
 from tests.ledger.tampering import LOG_KEY, PILOT, ledger_files, record
 
@@ -45,6 +46,12 @@ def test_wrong_use_and_unreadable_inputs_give_no_verdict(
     """Exit code 2, with words on stderr: neither verified nor failed."""
     assert main([one.format(ledger=ledger) for one in arguments]) == 2
     assert capsys.readouterr().err
+
+
+def test_ledger_verify_has_every_flag_of_the_verifier() -> None:
+    """The verifier parses its flags with the standard library alone, so `ledger verify` lists them once more."""
+    wanted = {name for action in parser("x")._actions for name in action.option_strings} - {"-h", "--help"}
+    assert {name for option in verify.params for name in option.opts if name.startswith("-")} == wanted
 
 
 def test_what_is_given_twice_is_no_contradiction(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from monitor.projections.metrics import Metrics
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name, new_log_key, read_log_key
 from monitor.publication.newest_file import NewestFile
 from monitor.publication.routes import publication_route
-from monitor.publication.service import REFUSED_S, PublicationService
+from monitor.publication.service import REFUSED_S, RETRY_S, PublicationService
 from monitor.testing.wait import Until
 from monitor.tlog.keys import parse_vkey
 from tests.unit.publication.world import KEY, World, checked
@@ -83,8 +83,8 @@ def test_no_error_ends_the_service(tmp_path: Path, error: Exception) -> None:
     world, metrics = World(tmp_path, second=second), Metrics()
     world.enter(1, 1)
     service = PublicationService(world.publisher, metrics)
-    assert service.once() > 1.0
-    outcome = "unavailable" if isinstance(error, Unavailable) else "failed"
+    outcome, wait = ("unavailable", RETRY_S) if isinstance(error, Unavailable) else ("failed", REFUSED_S)
+    assert service.once() == wait, "after a failure all leaves are read again"
     assert value(metrics, f'publication_rounds_total{{outcome="{outcome}"}}') == 1
     second.failing = False
     assert service.once() == 1.0
