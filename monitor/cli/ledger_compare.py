@@ -83,7 +83,7 @@ def compare(ledger: Path, replay: Path, as_json: bool, no_progress: bool) -> Non
       2  no verdict: they cannot be compared, and the summary says why; or a usage error
     """
     for given in (ledger, replay):
-        if not given.is_file() and not given.is_dir():
+        if not is_url(str(given)) and not given.is_file() and not given.is_dir():
             raise click.UsageError(f"{given} is not a regular file; save it to one")
     if is_copy(str(ledger)) and is_copy(str(replay)):
         sys.exit(_copies(str(ledger), str(replay), as_json))

@@ -93,8 +93,8 @@ def _reader(source: str) -> Read:
 def _fetched(store: UrlStore, path: str) -> bytes:
     try:
         data = store.read(path)
-    except Unreadable as error:
-        raise HashUnavailable(str(error)) from error
+    except Unreadable as error:  # whether the file is there is unknown
+        raise click.ClickException(str(error)) from error
     if data is None:
         raise HashUnavailable(f"{store.where}/{path}: no such file")
     return data

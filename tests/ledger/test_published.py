@@ -11,7 +11,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from monitor.cli.ledger import ledger
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.checks import Outcome
 from monitor.verifier.report import Report, Verdict
@@ -155,3 +157,21 @@ def test_entries_that_the_authority_log_counts_must_be_there(copy: Path) -> None
         tile.unlink()
     report = verify_all([str(copy / "published")], Anchors(log_keys=(VKEY,)))
     assert {result.check for result in report.failures} == {"checkpoint.size"}
+
+
+def test_a_ledger_is_compared_with_its_published_log_on_a_server(served: str, copy: Path) -> None:
+    """A URL is a copy as a file is; with anything else than a copy of the log it is wrong use."""
+    file = next(copy.rglob("*.ledger"))
+    done = CliRunner().invoke(ledger, ["compare", str(file), f"{served}/{file.stem}"])
+    assert (done.exit_code, done.output.partition(":")[0]) == (0, "same"), done.output
+    done = CliRunner().invoke(ledger, ["compare", f"{served}/{file.stem}", str(copy)])
+    assert done.exit_code == 2
+    assert "is a published log; compare it with" in done.output
+
+
+def test_a_server_that_cannot_be_read_is_not_one_without_the_log() -> None:
+    """`ledger prove` says what prevented reading: whether the log is published is unknown."""
+    done = CliRunner().invoke(ledger, ["prove", "p-1", "--entry", "0", "--dir", "http://127.0.0.1:1/pub"])
+    assert done.exit_code == 1
+    assert "127.0.0.1:1/pub" in done.output
+    assert "no log of this pilot" not in done.output
