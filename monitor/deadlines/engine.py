@@ -146,6 +146,11 @@ def with_table(clocks: Clocks, before: ClockTable, table: ClockTable, at: int) -
     return Step(structs.replace(clocks, cases=cases), tuple(changes))
 
 
+def full(clocks: Clocks, start: FactKind) -> bool:
+    """Whether there is no space for a new case of this kind."""
+    return _with_space(clocks, start) is None
+
+
 def case_key(starts: FactKind, key: str) -> str:
     """The name of a case in `Clocks.cases`."""
     return f"{starts}/{short(key)}"

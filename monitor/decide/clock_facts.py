@@ -94,6 +94,11 @@ def table_changed(context: DecisionContext, before: ClockTable, table: ClockTabl
             context.clear(name, Finding(rule=name.removeprefix(PREFIX)))
 
 
+def quiet(change: ClockChange) -> bool:
+    """Whether a change of a clock is no decision."""
+    return change.starts is FactKind.COMPLAINT and change.change in _QUIET
+
+
 def breaks_hold(context: DecisionContext, at: int) -> bool:
     """Whether a change of the model at event time `at` (ms) would break an evidence hold."""
     table = context.table
@@ -118,10 +123,12 @@ def _advance(context: DecisionContext, table: ClockTable) -> None:
 
 def _record(context: DecisionContext, table: ClockTable, changes: Sequence[ClockChange], detail: str) -> None:
     """One decision for each change; a miss raises its finding, and a duty that was done clears it."""
+    if not changes:
+        return
     settled: dict[str, Finding] = {}
     for change in changes:
         rule = table.rule(change.rule)
-        if rule is None or (change.starts is FactKind.COMPLAINT and change.change in _QUIET):
+        if rule is None or quiet(change):
             continue
         finding = Finding(rule=change.rule, detail=detail, clock=_clock(change, rule, table))
         key = PREFIX + change.rule

@@ -125,11 +125,13 @@ class BatchStepper:
             stretch.pieces.append((run.records[first].offset, fired))
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
-        out = Outputs()
+        out, clocks = Outputs(), pilot.clocks
         if not partition.hot.fast_path(pilot).take(batch, clipped, out, key):
             return False
         stretch.pieces.append((run.records[first + len(batch.events) - 1].offset, out))
         pilot.received = clipped[-1]
+        if pilot.clocks is not clocks:
+            partition.arm(pilot)
         partition.changed.add(pilot.id)
         return True
 

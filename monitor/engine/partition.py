@@ -106,7 +106,7 @@ class Partition:
     @clock_table.setter
     def clock_table(self, table: ClockTable | None) -> None:
         self._clock_table = table
-        self.hot.complaint_deadlines(table is not None and bool(table.started_by(FactKind.COMPLAINT)))
+        self.hot.complaint_deadlines(table if table and table.started_by(FactKind.COMPLAINT) else None)
 
     def take_clock_table(self) -> ClockTable | None:
         """Use the clock table of the sandbox in force. Returns the one before it."""

@@ -14,6 +14,9 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.deadlines.engine import Clocks
+from monitor.deadlines.rules import ClockTable
+from monitor.decide.complaint_clocks import COMPLAINTS, Complaint, quiet_complaints
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import grant_permit
 from monitor.decide.events import CHANGE_NOT_REGISTERED, MISSING_MODEL, UNREGISTERED_MODEL, WORK
@@ -90,8 +93,8 @@ class OpenFrame:
 
 
 class FastPath:
-    """Takes batches of ordinary events of one pilot. Unless `complaints_fit`, a complaint is none under a charter
-    with a promise to answer it: it has a deadline.
+    """Takes batches of ordinary events of one pilot. `table` gives complaints a deadline under a charter with a promise
+    to answer them.
 
     The caller discards it when a timer fires or an act takes effect, and calls `disturbed` when an event took the slow
     path. `release_periods` frees its references to open periods; they are looked up again on the next batch.
@@ -113,12 +116,13 @@ class FastPath:
         "_received_to",
         "_recent",
         "_released",
+        "_table",
     )  # fmt: skip
 
-    def __init__(self, pilot: PilotState, epoch: int, recent: RecentSources, complaints_fit: bool = True) -> None:
+    def __init__(self, pilot: PilotState, epoch: int, recent: RecentSources, table: ClockTable | None = None) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
         plan = self._pilot_plan = fast_path_plan_of(pilot.plan)
-        self._kinds = plan.kinds if complaints_fit else plan.without_complaints
+        self._kinds, self._table = plan.kinds, table if pilot.plan.promised else None
         nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in plan.by_time]
         self._first = instant(max([pilot.admitted, pilot.cycle[0], *nexts]))
         self._last = instant(pilot.running.cycle[1]) if pilot.running.cycle else plan.last
@@ -178,6 +182,11 @@ class FastPath:
             frame.quiet = self._quiet_events(frame, counted)
             if frame.quiet < counted:
                 return False
+        deadlines = None
+        if self._table is not None and not batch.data.keys().isdisjoint(COMPLAINTS):
+            deadlines = self._complaint_deadlines(self._table, batch, received)
+            if deadlines is None:
+                return False
         frame.quiet -= counted
         # The whole batch is ordinary: apply it.
         source.high, source.heard = batch.last, at
@@ -187,6 +196,10 @@ class FastPath:
         self._add(batch, frame, received, on_time, out)
         if uncounted:
             self._count_uncounted(batch, uncounted, received, out)
+        if deadlines is not None:
+            self._pilot.clocks = deadlines[0]
+            if deadlines[1]:
+                out.uncount("complaint_without_clock", deadlines[1])
         self._take_statements(batch, source)
         self._grant_permit(batch, at, out)
         # In the order of the batch, as floating-point sums depend on it.
@@ -230,6 +243,15 @@ class FastPath:
         if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first stated counter sets the offset of its source
         return slots
+
+    def _complaint_deadlines(
+        self, table: ClockTable, batch: EventBatch, received: Sequence[int]
+    ) -> tuple[Clocks, int] | None:
+        """`quiet_complaints` of the complaints of a batch."""
+        pilot, runs = self._pilot, [run for kind, run in batch.by_type.items() if kind in COMPLAINTS]
+        placed = sorted([(int(event.sequence) - batch.first, event) for run in runs for event in run])
+        events = [(received[place], cast(Complaint, event)) for place, event in placed]
+        return quiet_complaints(self._plan, pilot.clocks, table, pilot.admitted, events, received[-1])
 
     def _due_before(self, kind_of: type[Envelope], run: Sequence[Any], data: Sequence[Any]) -> bool:
         """Whether an event may belong to a closed period of an indicator that is placed by due time."""

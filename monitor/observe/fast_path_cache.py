@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from monitor.deadlines.rules import ClockTable
 from monitor.observe.fast_path import FastPath
 from monitor.state.pilot import PilotState
 from monitor.state.seen import RecentSources
@@ -24,7 +25,7 @@ class HotPilots:
         self._pilots: dict[str, PilotState] = {}  # hot pilots, in the order in which they became hot
         self._fast_paths: dict[str, FastPath] = {}
         self._recent = RecentSources()
-        self._deadlines = False  # of complaints
+        self._table: ClockTable | None = None  # that gives complaints a deadline
 
     def use(self, pilot: PilotState) -> None:
         """Make a pilot hot, as its detectors or open periods are needed next; pack others when there are too many."""
@@ -45,7 +46,7 @@ class HotPilots:
         self.use(pilot)
         fast_path = self._fast_paths.get(pilot.id)
         if fast_path is None:
-            fast_path = self._fast_paths[pilot.id] = FastPath(pilot, self._epoch, self._recent, not self._deadlines)
+            fast_path = self._fast_paths[pilot.id] = FastPath(pilot, self._epoch, self._recent, self._table)
         return fast_path
 
     def disturbed(self, pilot: PilotState) -> None:
@@ -58,10 +59,10 @@ class HotPilots:
         self._epoch = epoch
         self._fast_paths.clear()
 
-    def complaint_deadlines(self, exist: bool) -> None:
-        """Whether a complaint has a deadline under a charter with a promise: then no fast path takes it."""
-        if exist is not self._deadlines:
-            self._deadlines = exist
+    def complaint_deadlines(self, table: ClockTable | None) -> None:
+        """The table that gives a complaint a deadline under a charter with a promise; `None`: there is none."""
+        if table is not self._table:
+            self._table = table
             self._fast_paths.clear()
 
     def changed(self, pilot: PilotState) -> None:

@@ -29,7 +29,6 @@ from monitor.model.events import (
 from monitor.state.incidents import broken_by
 from monitor.state.uncounted import counted_labels
 
-COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 FRAMES_KEPT = 8  # frames of event time that are cached
 
 Fits: TypeAlias = Callable[[Sequence[Any]], bool]
@@ -110,9 +109,6 @@ class FastPathPlan:
         self.kinds = {
             t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
         }
-        self.without_complaints = self.kinds
-        if plan.promised:
-            self.without_complaints = {t: kind for t, kind in self.kinds.items() if t not in COMPLAINTS}
         self.last = instant(plan.cycle[1])
         self.ahead = min([w.ahead for w in indicators if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
         self._frames: list[PeriodFrame] = []

@@ -26,6 +26,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.spec import Charter, Drills, Participant, Reporter, Window
+from monitor.deadlines.shipped import example_table
 from monitor.decide.authority import ROLES_OF_ACT, Role
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
@@ -216,10 +217,18 @@ class Script:
 
 
 @functools.lru_cache(maxsize=32)
-def script(seed: int, volume: int, pack: int) -> tuple[list[Step], list[bytes]]:
+def script(seed: int, volume: int, pack: int, clocks: bool = False) -> tuple[list[Step], list[bytes]]:
     """A script, with the outputs and the states of a machine on the slow path."""
     made = Script(seed, volume, pack, 10 if volume < 1000 else 3)
-    return made.steps, recorded(SlowPath(journalled=False), made.steps, [1000])
+    return made.steps, recorded(machine_of(SlowPath, clocks), made.steps, [1000])
+
+
+def machine_of(kind: type[Machine], clocks: bool) -> Machine:
+    """A machine; with `clocks` complaints have deadlines."""
+    machine = kind(journalled=False)
+    if clocks:
+        machine.use_clock_table(example_table(), 0)
+    return machine
 
 
 def taken(machine: Machine, steps: Iterable[Step]) -> Outputs:
@@ -250,23 +259,24 @@ def recorded(machine: Machine, steps: Sequence[Step], cuts: Sequence[int]) -> li
     rows = [encoded(row) for row in (out.rejected, out.decisions, out.commands, out.permits, out.evidence)]
     return [
         *rows,
+        encoded(out.uncounted.get("complaint_without_clock", 0)),
         encoded([machine.notify_at, machine.events]),
         encoded(sorted(machine.snapshots(machine.pilots).items())),
     ]
 
 
-@pytest.mark.parametrize("volume", [100, 20_000])
+@pytest.mark.parametrize(("volume", "clocks"), [(100, False), (100, True), (20_000, False), (20_000, True)])
 @settings(max_examples=examples(4, 12), deadline=None)
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 3, 40, 200]),
     cuts=st.lists(st.integers(1, 500), min_size=1, max_size=20),
 )
-def test_the_fast_path_equals_the_slow_path(volume: int, seed: int, pack: int, cuts: list[int]) -> None:
+def test_the_fast_path_equals_the_slow_path(volume: int, clocks: bool, seed: int, pack: int, cuts: list[int]) -> None:
     """However events are packed and cut, with exceeded caps, unknown models, new sources, resent records, halts,
-    drills, releases and amendments in between: the same outputs and the same state bytes."""
-    steps, expected = script(seed, volume, pack)
-    assert recorded(Machine(journalled=False), steps, cuts) == expected
+    drills, releases, amendments and deadlines of complaints in between: the same outputs and the same state bytes."""
+    steps, expected = script(seed, volume, pack, clocks)
+    assert recorded(machine_of(Machine, clocks), steps, cuts) == expected
 
 
 @settings(max_examples=examples(4, 12), deadline=None)
