@@ -7,13 +7,14 @@ is what the ledger only commits to (plaintext and salt; no root changes) and yea
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.files.durable import sync_directory
+from monitor.files.durable import append_synced, sync_directory
 from monitor.notary.commitment import WITHHELD
 from monitor.notary.encoding import Entry
 from monitor.notary.evidence_log import year_of
@@ -21,7 +22,7 @@ from monitor.notary.format import EVIDENCE
 from monitor.notary.holds import Hold, hold_of
 from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
-from monitor.notary.retired import Retired, note_retired
+from monitor.notary.retired import NAME, Retired
 from monitor.notary.verify import Verified, entries, ledgers, verify
 
 DAY_MS = 86_400_000
@@ -99,6 +100,14 @@ def apply(directory: Path, found: list[Due], now: int) -> Iterator[str]:
             os.close(lock)
 
 
+def note_retired(directory: Path, row: Retired) -> None:
+    """List a deleted shard; it is durable when this returns. Raises OSError, having listed nothing."""
+    path = directory / NAME
+    cut = path.exists() and not path.read_bytes().endswith(b"\n")  # by a crash: left out by `read_retired`
+    append_synced(path, b"\n" * cut + json.dumps(row._asdict(), sort_keys=True).encode() + b"\n")
+    sync_directory(directory)  # of a new file
+
+
 def class_of(field: str) -> str:
     """The class of a text."""
     if field.startswith(WITHHELD):
@@ -140,7 +149,7 @@ def _delete(directory: Path, file: Path, now: int) -> None:
     sound = verify(file)
     at = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     # Listed first: a crash in between leaves a shard that is listed and here, which is sound.
-    note_retired(directory, [Retired(file.stem, sound.entries, sound.root, at)])
+    note_retired(directory, Retired(file.stem, sound.entries, sound.root, at))
     file.with_suffix(".index").unlink(missing_ok=True)  # an index without its ledger is damage
     file.unlink()
     sync_directory(directory)

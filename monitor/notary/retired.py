@@ -8,8 +8,6 @@ The shard that follows names the same size and root, so what was deleted can sti
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +34,3 @@ def read_retired(directory: Path) -> list[Retired]:
         except (ValueError, KeyError, TypeError):
             continue
     return found
-
-
-def note_retired(directory: Path, rows: Iterable[Retired]) -> None:
-    """Add lines; they are durable when this returns. Raises OSError."""
-    handle = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(handle, b"".join(json.dumps(row._asdict(), sort_keys=True).encode() + b"\n" for row in rows))
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,7 +19,7 @@ from monitor.verifier.followed import Followed
 from monitor.verifier.keyring import AUTHORITY, Keyring
 from monitor.verifier.published import LEAF_PROOF, Reader, check_authority, check_log
 from monitor.verifier.report import Subject
-from monitor.verifier.stamp_files import check_stamp, not_here
+from monitor.verifier.stamp_files import NAMES, check_stamp, not_here
 from monitor.verifier.stores import Store, Unreadable
 
 READINGS = 10  # of a checkpoint and its proof, which change while the log grows
@@ -92,6 +92,7 @@ def _proved(store: Store, log: str) -> tuple[bytes | None, bytes | None]:
 def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
     digests = layout.digests(files)
     needed = {layout.CHECKPOINT, layout.ENTRIES, layout.RANGE, layout.LEAF}
+    known = needed | {layout.WORDS, *(f"{layout.STAMPS}{name}" for name in NAMES)}
     if lacking := sorted(needed - set(manifest.files)):
         raise ValueError(f"{layout.MANIFEST} does not list {', '.join(lacking)}")
     for name, digest in digests.items():
@@ -99,8 +100,7 @@ def _compare_files(manifest: Manifest, files: dict[str, bytes]) -> None:
             raise ValueError(f"{name} is not listed in {layout.MANIFEST}")
         if manifest.files[name] != digest:
             raise ValueError(f"{name} does not have the digest that {layout.MANIFEST} lists")
-        known = name in needed | {layout.WORDS} or name.startswith((layout.STAMPS, layout.POLICIES))
-        if not known:
+        if name not in known and not name.startswith(layout.POLICIES):
             raise ValueError(f"{name} has no place in a bundle")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.tlog.checkpoint import Checkpoint
+from monitor.tlog.merkle import EMPTY_ROOT
 from monitor.verifier.anchors import Anchors
 from monitor.verifier.checkpoints import check_checkpoint
 from monitor.verifier.keyring import Keyring
@@ -40,15 +41,16 @@ class Earlier:
     def _compare(self, where: str, size: int, heads: dict[int, bytes], known: list[tuple[str, Checkpoint]]) -> None:
         for name, head in known:
             self._met.add(name)
+            root = EMPTY_ROOT if head.size == 0 else heads.get(head.size)
             if size < head.size:
                 message = f"it has {size} entries, the earlier checkpoint {name} counts {head.size}: older, or cut"
-            elif head.size not in heads:
+            elif root is None:
                 message = (
                     f"its tree head at {head.size} entries, of the checkpoint {name}, does not follow from a bundle"
                 )
                 self._report.not_run("anchor.checkpoint", where, message)
                 continue
-            elif heads[head.size] != head.root:
+            elif root != head.root:
                 message = f"at {head.size} entries it has another root than the earlier checkpoint {name}: a fork"
             else:
                 self._report.passed("anchor.checkpoint", where)

@@ -158,7 +158,7 @@ def _pilot_log(
     size = max([head.size, *known])
     if size == 0:
         _empty(where, head, report)
-        reader.earlier.compare(where, head.origin, 0, {0: EMPTY_ROOT})
+        reader.earlier.compare(where, head.origin, 0, {})
         return None
     followed = _entries(store, name, size, {head.size, *known, *reader.earlier.sizes(head.origin)}, reader)
     if followed is None:

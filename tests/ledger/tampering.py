@@ -370,7 +370,27 @@ def foreign_words(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -
 def empty_root(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
     name, what = "root-of-no-entries", "an earlier checkpoint of no entries has another root than that of no entries"
     files = ledger_files(name, raw) | {f"{name}/earlier": signed(KEY, log_name(PILOT), 0, bytes(32))}
-    return [Case(name, what, files, (name, *LOG_KEY, "--checkpoint", f"{name}/earlier"), "anchor.checkpoint")]
+    above = f"{name}-authority"
+    return [
+        Case(name, what, files, (name, *LOG_KEY, "--checkpoint", f"{name}/earlier"), "anchor.checkpoint"),
+        in_bundle(
+            above, what, bundle_of(honest), "anchor.checkpoint", "--checkpoint", f"{above}/earlier",
+            earlier=signed(KEY, AUTHORITY, 0, bytes(32)),
+        ),
+    ]  # fmt: skip
+
+
+def unknown_file(honest: MadeStore, raw: list[bytes], texts: list[Plaintext]) -> list[Case]:
+    """A reader who opens the ZIP file could take it for a part of what was verified."""
+    whole, found = bundle_of(honest), []
+    for name, file in (("unknown-file", "notice.txt"), ("unknown-file-of-a-stamp", f"{layout.STAMPS}notice.txt")):
+
+        def change(files: dict[str, bytes], file: str = file) -> None:
+            files[file] = b"what nothing proves"
+
+        what = "a file was added that has no place in a bundle, and is listed with its digest"
+        found.append(in_bundle(name, what, changed(whole, change), "bundle.layout"))
+    return found
 
 
 def _others(store: MadeStore) -> list[bytes]:
@@ -386,7 +406,7 @@ def _authors(texts: list[Plaintext]) -> list[Plaintext]:
 TAMPERINGS = (
     key_substitution, one_character, charter_mismatch, swapped_evaluation, truncation, fork, restored, origin_swap,
     foreign_cosignature, downgrade, exchanged_words, reordered, no_quorum, removed_stamp, revoked_stamp,
-    no_cosignature, other_origin, key_below_sandbox, foreign_words, empty_root,
+    no_cosignature, other_origin, key_below_sandbox, foreign_words, empty_root, unknown_file,
 )  # fmt: skip
 
 

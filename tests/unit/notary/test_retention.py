@@ -15,6 +15,7 @@ from monitor.notary.format import EVIDENCE, LogName
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
 from monitor.notary.retention import CLASSES
+from monitor.notary.retired import read_retired
 from monitor.notary.store import file_name
 from monitor.notary.verify import verify
 from monitor.testing.records import decision
@@ -162,3 +163,12 @@ def test_a_record_after_a_new_key_is_entered_as_ever(directory: Path) -> None:
     PlaintextStore(plaintext_dir(directory)).renew_key()
     assert notary.record([act(3), act(4)]) == 1
     assert verify(directory / file_name("p-1"), disclosed=PlaintextStore(plaintext_dir(directory)).of(NAME).values())
+
+
+def test_a_line_that_a_crash_cut_short_hides_no_shard_that_is_deleted_later(directory: Path) -> None:
+    """The shard of the incomplete line is still here; the lines that follow are whole, so the notary starts."""
+    (directory / "retired.jsonl").write_bytes(b'{"at": "2040-01-01T00:00:00Z", "file": "evid')
+    done = command(["retention", directory, "--apply", "--keep", "evidence=0"])
+    assert done.stdout.count("deleted;") == 2
+    assert len(read_retired(directory)) == 2
+    Notary(directory).close()

@@ -16,7 +16,8 @@ from monitor.notary.evidence_entries import EvidenceGatherer, EvidenceGroup, Gat
 from monitor.notary.format import EVIDENCE, LogName
 from monitor.notary.notary import Notary
 from monitor.notary.rebuild import rebuild
-from monitor.notary.retired import Retired, note_retired
+from monitor.notary.retention import note_retired
+from monitor.notary.retired import Retired
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, verify
 from monitor.testing.records import evidence
@@ -121,7 +122,7 @@ def test_a_shard_that_was_deleted_after_its_time_is_not_missed(tmp_path: Path) -
         gone.with_suffix(suffix).unlink()
     with pytest.raises(LedgerBroken, match="is missing"):
         Notary(tmp_path)
-    note_retired(tmp_path, [Retired(gone.stem, *head, "2037-01-01T00:00:00Z")])
+    note_retired(tmp_path, Retired(gone.stem, *head, "2037-01-01T00:00:00Z"))
     again = Notary(tmp_path)
     before = content(tmp_path)
     assert again.record_evidence(groups(STORY)) == 0

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,13 @@ type manifest struct {
 	Start, End, Size      int
 	Files                 map[string]string
 	Verifier              map[string]string
+}
+
+// places are the files of a bundle besides policies; the first four must be there.
+var places = []string{
+	"log/checkpoint", "log/entries", "log/range", "authority/leaf.tlog-proof", "bundle.json", "words.jsonl",
+	"authority/stamp/checkpoint", "authority/stamp/token.tsr", "authority/stamp/chain.pem",
+	"authority/stamp/revocation.pem",
 }
 
 // verifyBundle checks a bundle, and that the trust anchors found something in it.
@@ -107,8 +115,11 @@ func unpack(data []byte) (m manifest, files map[string][]byte, err error) {
 		if name != "bundle.json" && m.Files[name] != hex.EncodeToString(digest[:]) {
 			return m, nil, fmt.Errorf("%s does not have the digest that is listed", name)
 		}
+		if !slices.Contains(places, name) && !strings.HasPrefix(name, "policy/") {
+			return m, nil, fmt.Errorf("%s has no place in a bundle", name)
+		}
 	}
-	for _, name := range []string{"log/checkpoint", "log/entries", "log/range", "authority/leaf.tlog-proof"} {
+	for _, name := range places[:4] {
 		if m.Files[name] == "" {
 			return m, nil, fmt.Errorf("%s is not listed", name)
 		}

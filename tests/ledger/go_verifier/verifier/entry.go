@@ -205,7 +205,6 @@ func newFollowed(name logName, a *anchors, r *report) *followed {
 		standing: map[byte]uint64{}, epochs: map[byte]uint64{}, seen: map[byte]bool{}, shown: map[string]bool{},
 		decided: map[string]string{}, texts: a.texts,
 	}
-	f.heads[0] = f.tree.root()
 	f.noteRoot()
 	return f
 }
@@ -455,6 +454,9 @@ func compareEarlier(size int, heads map[int]hash, mine func(origin string) bool,
 		}
 		r.met[one.text] = true
 		head, known := heads[one.size]
+		if one.size == 0 {
+			head, known = (&frontier{}).root(), true
+		}
 		if size < one.size {
 			r.fail("anchor.checkpoint", "it has %d entries, the earlier checkpoint counts %d", size, one.size)
 		} else if known && head != one.root {
