@@ -12,12 +12,13 @@ from msgspec import structs
 from monitor.charter.model_acts import ModelAct, ModelEntry
 from monitor.decide.model_file import check_author, new_entry, recorded, standing_entry
 from monitor.decide.signatures import signed_by_person
+from monitor.engine.act_decision import act_decision
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role
-from monitor.lifecycle.sandbox import Sandbox, roles_in
+from monitor.lifecycle.sandbox import roles_in
 from monitor.lifecycle.tenure import known_keys
-from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
+from monitor.model.records import Finding, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
 from monitor.model.subjects import is_model
@@ -51,7 +52,7 @@ def step_model(partition: Partition, act: ModelAct, record: Record, out: Outputs
     known = known_keys(sandbox, partition.sandbox.tenure)
     memory.keys = {key: at for key, at in memory.keys.items() if key in known}
     new = structs.replace(new, acts=memory)
-    out.decisions.append(_decision(partition, sandbox, act, by, role, file, new))
+    out.decisions.append(act_decision(partition, act, by, _found(act, role, file), new.at, new.standing))
     partition.models[act.pilot] = new
     partition.changed.add(act.pilot)
 
@@ -77,32 +78,12 @@ def _valid_once(file: ModelFile, act: ModelAct, by: Proved) -> ActMemory:
     return memory
 
 
-def _decision(
-    partition: Partition, sandbox: Sandbox, act: ModelAct, by: Proved, role: Role, before: ModelFile, after: ModelFile
-) -> Decision:
-    """The record of an act: typed fields in the clear; it names the configuration that gave the author its role."""
-    configuration = partition.configuration_digest
+def _found(act: ModelAct, role: Role, before: ModelFile) -> tuple[Reason, Finding]:
+    """What is recorded of an act: typed fields in the clear."""
     if isinstance(act, ModelEntry):
-        reason, content = Reason.MODEL_ENTRY_ADDED, recorded(act.content, role)
+        content = recorded(act.content, role)
         finding = Finding(rule=str(content["kind"]), detail=act.words, content={**content, "entry": act.id})
-    else:
-        gone, reason = standing_entry(before, act.entry), Reason.MODEL_ENTRY_WITHDRAWN
-        content = {"kind": gone.kind, "by": role.value, "entry": gone.id, "number": float(gone.standing)}
-        finding = Finding(rule=gone.kind, detail=act.reason, content=content)
-    return Decision(
-        id=digest(act.pilot, configuration, f"control:{act.id}@{after.standing}", reason),
-        pilot=act.pilot,
-        participant="",
-        charter=configuration,
-        kind="act",
-        level=Level.NORMAL,
-        was=Level.NORMAL,
-        reason=reason,
-        at=after.at,
-        standing=after.standing,
-        epoch=partition.epoch,
-        cause=f"control:{act.id}",
-        finding=finding,
-        author=act.author,
-        signed=by.key,
-    )
+        return Reason.MODEL_ENTRY_ADDED, finding
+    gone = standing_entry(before, act.entry)
+    content = {"kind": gone.kind, "by": role.value, "entry": gone.id, "number": float(gone.standing)}
+    return Reason.MODEL_ENTRY_WITHDRAWN, Finding(rule=gone.kind, detail=act.reason, content=content)

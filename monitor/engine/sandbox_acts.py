@@ -11,6 +11,7 @@ from __future__ import annotations
 from monitor.charter.control import ControlBase
 from monitor.decide.releasable import check_releasable
 from monitor.decide.signatures import signed_by_person, signed_founding
+from monitor.engine.act_decision import act_decision
 from monitor.engine.partition import Partition
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import (
@@ -21,11 +22,10 @@ from monitor.lifecycle.sandbox_acts import (
     SandboxFounding,
     SandboxState,
     change_words,
-    configuration_digest,
     step,
 )
 from monitor.lifecycle.tenure import founding_tenure, next_tenure
-from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
+from monitor.model.records import Finding, Outputs, Reason, Record
 from monitor.model.signing import Proved, Trusted
 from monitor.state import acts_once
 
@@ -61,7 +61,8 @@ def step_sandbox(
     acts_once.remember_act(subject.acts, act, by, False, subject.standing)
     partition.changed.add(SUBJECT)
     if home:
-        out.decisions.append(_decision(partition, act, by, before))
+        found = REASONS[type(act)], _finding(act, before, new)
+        out.decisions.append(act_decision(partition, act, by, found, at, subject.standing))
 
 
 def configure(partition: Partition, sandbox: Sandbox, at: int, digest: str) -> None:
@@ -75,28 +76,6 @@ def configure(partition: Partition, sandbox: Sandbox, at: int, digest: str) -> N
         tenure = next_tenure(state.tenure, state.sandbox, sandbox, at)
     subject.configuration, subject.at = SandboxState(sandbox, state.open, tenure), at
     partition.changed.add(SUBJECT)
-
-
-def _decision(partition: Partition, act: SandboxAct, by: Proved, before: SandboxState) -> Decision:
-    subject = partition.subject
-    hash_, reason = configuration_digest(subject.configuration.sandbox), REASONS[type(act)]
-    return Decision(
-        id=digest(SUBJECT, hash_, f"control:{act.id}@{subject.standing}", reason),
-        pilot=SUBJECT,
-        participant="",
-        charter=hash_,
-        kind="act",
-        level=Level.NORMAL,
-        was=Level.NORMAL,
-        reason=reason,
-        at=subject.at,
-        standing=subject.standing,
-        epoch=partition.epoch,
-        cause=f"control:{act.id}",
-        finding=_finding(act, before, subject.configuration),
-        author=act.author,
-        signed=by.key,
-    )
 
 
 def _finding(act: SandboxAct, before: SandboxState, after: SandboxState) -> Finding:

@@ -56,9 +56,11 @@ def read_not_entered(directory: Path) -> list[NotEntered]:
 
 def append(directory: Path, row: NotEntered) -> None:
     """Add a line; it is durable when this returns. Raises OSError."""
-    handle = os.open(directory / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    path = directory / NAME
+    cut = path.exists() and not path.read_bytes().endswith(b"\n")  # a line that a crash cut short
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, row.line())
+        os.write(handle, b"\n" * cut + row.line())
         os.fsync(handle)
     finally:
         os.close(handle)

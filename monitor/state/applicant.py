@@ -19,12 +19,12 @@ from monitor.deadlines.engine import Clocks, next_due
 from monitor.lifecycle.arrows import NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle
 from monitor.state.acts_once import ActMemory
+from monitor.state.marked import MarkedSnapshot
 
 OPEN_APPLICATIONS = 256  # of a partition
 OPEN_OF_FIRM = 8
 CLOSED_APPLICATIONS = 2048  # refused or withdrawn
 CLOSED_OF_FIRM = 64
-MARK = "application"  # what a snapshot begins with; that of a pilot begins with a number
 CHARTER_BYTES = 24 * 1024  # of the charter of an application, compressed
 APPLICATIONS_BYTES = 4 * 1024 * 1024  # of the open applications of a partition
 
@@ -85,17 +85,12 @@ def pack_application(application: Application) -> bytes:
 
 def applicant_snapshot(applicant: Applicant) -> bytes:
     """The bytes of an applicant: stored under the pilot's name, as its state is after the admission."""
-    return msgspec.msgpack.encode((MARK, applicant))
+    return _snapshot.encode(applicant)
 
 
 def restored_applicant(raw: bytes) -> Applicant | None:
     """The applicant of a snapshot; `None` for one of a pilot, and for damaged bytes."""
-    if raw[1 : 2 + len(MARK)] != _HEAD:
-        return None
-    try:
-        return _snapshot.decode(raw)[1]
-    except msgspec.MsgspecError:
-        return None
+    return _snapshot.decode(raw)
 
 
 def too_many(those: Mapping[str, Applicant], firm: str, more: int) -> str:
@@ -120,6 +115,5 @@ def _open(those: Iterable[Applicant]) -> int:
     return sum(not one.closed for one in those)
 
 
-_HEAD = msgspec.msgpack.encode(MARK)
-_snapshot = msgspec.msgpack.Decoder(tuple[str, Applicant])
+_snapshot = MarkedSnapshot("application", Applicant)
 _application = msgspec.msgpack.Decoder(Application)

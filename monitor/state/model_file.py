@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from monitor.state.acts_once import ActMemory
+from monitor.state.marked import MarkedSnapshot
 
 MODELS = 256  # of a partition
 MODELS_BYTES = 1024 * 1024  # of the entries of all models of a partition
 ENTRIES = 64  # of a model
 ENTRIES_BYTES = 16 * 1024  # of a model
-MARK = "model"  # what a snapshot begins with; that of a pilot begins with a number
 
 
 class StandingEntry(Struct, array_like=True, frozen=True, gc=False):
@@ -80,18 +80,12 @@ def full(file: ModelFile, more: int) -> str:
 
 def model_snapshot(file: ModelFile) -> bytes:
     """The bytes of the file of a model: stored under its key."""
-    return msgspec.msgpack.encode((MARK, file))
+    return _snapshot.encode(file)
 
 
 def restored_model(raw: bytes) -> ModelFile | None:
     """The file of a snapshot; `None` for one of a pilot or an applicant, and for damaged bytes."""
-    if raw[1 : 2 + len(MARK)] != _HEAD:
-        return None
-    try:
-        return _snapshot.decode(raw)[1]
-    except msgspec.MsgspecError:
-        return None
+    return _snapshot.decode(raw)
 
 
-_HEAD = msgspec.msgpack.encode(MARK)
-_snapshot = msgspec.msgpack.Decoder(tuple[str, ModelFile])
+_snapshot = MarkedSnapshot("model", ModelFile)

@@ -81,3 +81,11 @@ def test_a_rebuild_reads_the_log_again_and_puts_the_list_aside(tmp_path: Path) -
     append(tmp_path, NotEntered("p-1", 4, "d4", "why", "s.decisions/0/8"))
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 0
     assert read_not_entered(tmp_path) == []
+
+
+def test_a_line_that_a_crash_cut_short_hides_no_later_one(tmp_path: Path) -> None:
+    """The decision of the incomplete line is read again, because the position is stored after it."""
+    row = NotEntered("p-1", 4, "d4", "standing 3 is missing before it", "s.decisions/0/8")
+    (tmp_path / NAME).write_bytes(row.line()[:20])
+    append(tmp_path, row)
+    assert read_not_entered(tmp_path) == [row]
