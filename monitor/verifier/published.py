@@ -148,6 +148,10 @@ def _pilot_log(
     latest = history.latest(f"{history.base}/{name}") if history else None
     if checked is not None:
         head, note = checked
+        if history is not None and head.origin.rpartition("/")[0] != history.base:
+            message = f"a checkpoint of {head.origin}, which is no log of the authority log of {history.base}"
+            report.failed("checkpoint.origin", where, message)
+            return None
         check_cosigners(note, head, where, reader.keyring, report)
     elif raw is None and latest is not None:
         # Between the two checkpoints becoming visible a round may end; its tiles are there already.

@@ -11,6 +11,7 @@ from monitor.notary.commitment import Plaintext
 from monitor.notary.encoding import encode
 from monitor.notary.format import LogName
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
+from monitor.tlog.merkle import EMPTY_ROOT
 from monitor.tlog.note import parse_note
 from monitor.tlog.proof import TlogProof
 from monitor.verifier.anchors import Anchors
@@ -22,7 +23,7 @@ from monitor.verifier.keyring import Keyring
 from monitor.verifier.published import Reader, check_published
 from monitor.verifier.report import Report, Verdict
 from monitor.verifier.run import verify_all
-from tests.ledger.made_log import KEY, ORIGIN, WITNESSES, MadeStore, add_log, policy, published
+from tests.ledger.made_log import KEY, ORIGIN, WITNESSES, MadeStore, add_log, policy, published, signed
 from tests.ledger.tampering import PILOT, VERIFIER, alone, bundle_of, honest_store, ledger_files, record
 
 LOG = log_name(PILOT)
@@ -199,3 +200,11 @@ def test_the_second_reading_of_an_authority_log_is_checked_as_the_first() -> Non
     keyring = Keyring(anchors, report)
     check_published(Changing(first, then), Reader(anchors, keyring, Earlier(anchors, keyring, report), report))
     assert failed(report) == {"checkpoint.root"}
+
+
+def test_a_log_is_not_hidden_by_the_empty_checkpoint_of_another_sandbox(tmp_path: Path) -> None:
+    """A log without entries needs no leaf in the authority log, so its origin must be that of the log in its place."""
+    stranger = LogKey("elsewhere.example", bytes(range(1, 33)))
+    files = sound().files | {f"{LOG}/checkpoint": signed(stranger, LOG, 0, EMPTY_ROOT)}
+    report = verify_all([str(written(MadeStore(files), tmp_path / "pub"))], Anchors(policies=POLICIES))
+    assert failed(report) == {"checkpoint.origin"}

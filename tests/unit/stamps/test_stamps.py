@@ -286,7 +286,7 @@ def test_roots_and_lists_that_a_person_gives_are_checked(authority: TimestampAut
 def test_an_authority_that_answers_in_small_pieces_does_not_prevent_a_stop(
     authority: TimestampAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time limit of a request starts again with each byte; `close` has one of its own."""
+    """The time limit of a request starts again with each byte; that of `close` does not."""
     asked, over = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
