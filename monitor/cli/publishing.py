@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from monitor.cli.addresses import HTTP_URL
 from monitor.publication.log_key import read_log_key
@@ -82,6 +83,8 @@ def _settings(
         more = {f"--{name.replace('_', '-')}": outside[name] for name in OUTSIDE[1:5]}
         more |= {"--policy": outside["policies"], "--stamp-root": outside["stamp_roots"]}
         more |= {"--log-key": log_key, "--newest": newest, "--serve-pilot-logs": serve_pilot_logs}
+        source = click.get_current_context().get_parameter_source("publish_every")
+        more["--publish-every"] = source is not ParameterSource.DEFAULT
         for name, value in more.items():
             if value:
                 raise click.UsageError(f"{name} belongs to --publish DIR; give that too")

@@ -1,6 +1,7 @@
 """Asks a time-stamping authority (RFC 3161 over HTTP), and fetches the revocation lists that its certificates name.
 
-Every request is bounded in time and in bytes. A token is returned only after it was verified.
+Every answer is bounded in bytes, and in time between two of them: call it in a thread for which nothing waits longer
+than it wants to. A token is returned only after it was verified.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from monitor.stamps.problems import StampProblem
 from monitor.stamps.verify import Verdict, verify
 
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # without any byte
 LONGEST_REPLY, LONGEST_LIST = 64 * 1024, 8 * 1024 * 1024  # bytes
 LIST_AGE_S = 3_600.0  # a revocation list is fetched again after this
 _LACKS_REVOCATION = {StampProblem.MISSING_REVOCATION, StampProblem.STALE_REVOCATION}

@@ -16,6 +16,7 @@ from monitor.stamps.store import StampStore, files_of
 logger = EventLogger(__name__)
 
 EVERY_S = 60.0
+CLOSE_S = 30.0  # longest wait of `close`
 
 
 class StampCounts(NamedTuple):
@@ -61,11 +62,12 @@ class BackgroundStamper:
         return {}
 
     def close(self) -> None:
-        """End the thread; waits for a request that is running."""
+        """End the thread; waits for a request that is running, but at most `CLOSE_S`: an authority may answer in small
+        pieces without end. What is not stored then is as after a crash, and stamped after the restart."""
         with self._changed:
             self._over = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         self._complete_copies()

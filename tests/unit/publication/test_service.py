@@ -224,6 +224,8 @@ def test_an_origin_that_cannot_name_a_key_is_refused(tmp_path: Path, origin: str
     [
         ["--publish", "pub"], ["--newest", "n"], ["--publish", "pub", "--newest", "pub", "--log-key", "k"],
         ["--serve-pilot-logs"], ["--witness-key", "k"], ["--witness-dir", "w"], ["--witness-new"],
+        ["--publish-every", "5"], ["--log-key", "k"], ["--policy", "p"], ["--stamp-url", "http://t"],
+        ["--stamp-root", "r"],
     ],
 )  # fmt: skip
 def test_options_of_the_publication_that_do_not_fit_are_usage_errors(arguments: list[str]) -> None:

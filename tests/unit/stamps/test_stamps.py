@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from monitor.errors import Refused, Unavailable
-from monitor.stamps import token
+from monitor.stamps import stamper, token
 from monitor.stamps.client import StampClient, Stamped
 from monitor.stamps.roots import read_lists, read_roots
 from monitor.stamps.stamper import BackgroundStamper, StampCounts
@@ -279,3 +281,35 @@ def test_roots_and_lists_that_a_person_gives_are_checked(authority: TimestampAut
     assert len(read_lists([crl])) == 1
     with pytest.raises(Refused, match="has no revocation list"):
         read_lists([der])
+
+
+def test_an_authority_that_answers_in_small_pieces_does_not_prevent_a_stop(
+    authority: TimestampAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limit of a request starts again with each byte; `close` has one of its own."""
+    asked, over = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as line:
+                line.recv(1 << 16)
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+                asked.set()
+                while not over.wait(0.1):
+                    line.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/tsr"
+        background = BackgroundStamper(StampClient(url, [authority.root]), [StampStore(tmp_path / "stamps")])
+        background.stamp(LOG.origin, NOTE)
+        assert asked.wait(120)
+        monkeypatch.setattr(stamper, "CLOSE_S", 0.2)
+        closing = threading.Thread(target=background.close)
+        closing.start()
+        closing.join(60)
+        stopped = not closing.is_alive()
+        over.set()
+        dripping.join()
+        closing.join()
+    assert stopped
