@@ -58,7 +58,9 @@ class HistoryExport:
 
     def __init__(self, header: Header, ordered: MergedHistory) -> None:
         self.header = header
-        self.selection = PilotSelection(frozenset(header.pilots), header.partition) if header.pilots else None
+        self.selection: PilotSelection | None = None
+        if header.pilots:
+            self.selection = PilotSelection(frozenset(header.pilots), header.partition, keyed=header.keyed)
         self.records = self.received = 0
         self._ordered = ordered
 

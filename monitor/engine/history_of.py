@@ -7,6 +7,7 @@ are replaced by `null`, so that places stay what they were. Pure; memory does no
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import UNSET, Struct, structs
 from monitor.engine.history import (
     ConfigurationLine,
     ControlLine,
+    Header,
     HistoryLine,
     JournalLine,
     TelemetryLine,
@@ -22,10 +24,14 @@ from monitor.engine.history import (
     telemetry_line,
 )
 from monitor.engine.history_authority import AuthorityFollower
+from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.machine import GAP_MS
+from monitor.engine.sandbox_acts import HOME
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import AttestedRecord, Claim, ControlRead, Record, Rejected, Skipped, TimeRead
 from monitor.validate.parse import mode_of, validate_control
+
+BATCH = 256  # records that are stepped together: some 10 ms, as a gateway does something else in between
 
 
 class PilotSelection:
@@ -33,11 +39,18 @@ class PilotSelection:
     `pilots`.
 
     `redacted` counts packed records of which something was left out, `attested` those of them that are signed: the
-    signature is of the whole bytes, so it is checked here, and the line names the key.
+    signature is of the whole bytes, so it is checked here, and the line names the key. `keyed` as in `Header`.
+
+    Whether the partition that decides on the sandbox accepts a change depends on the halts of all its pilots, so there
+    every line is replayed.
     """
 
-    def __init__(self, pilots: frozenset[str], partition: int = 0) -> None:
+    def __init__(self, pilots: frozenset[str], partition: int = HOME, *, keyed: bool = True) -> None:
         self.pilots = pilots
+        self._whole = HistoryReplay(batch=BATCH) if partition == HOME else None
+        if self._whole is not None:
+            whole = Header(runtime="", partition=partition, keyed=keyed, control_topic="control")
+            deque(self._whole.steps([whole]), maxlen=0)
         self.redacted = 0
         self.attested = 0
         self._owners: dict[str, str] = {}  # telemetry topic to participant
@@ -46,6 +59,7 @@ class PilotSelection:
 
     def feed(self, line: HistoryLine) -> Iterator[HistoryLine]:
         """Yields the lines to write after this one was read."""
+        outputs = () if self._whole is None else tuple(self._whole.steps([line]))
         if isinstance(line, JournalLine):
             yield from self._journal(line)
             return
@@ -53,7 +67,8 @@ class PilotSelection:
         if isinstance(line, TelemetryLine):
             kept = self._telemetry(line)
         else:
-            kept = line if isinstance(line, ConfigurationLine) else self._control(line)
+            decided = self._whole is None or any(one.pilot == SUBJECT for out in outputs for one in out.decisions)
+            kept = line if isinstance(line, ConfigurationLine) else self._control(line, decided)
         if kept is not None:
             yield from self._times.before_record()
             yield kept
@@ -94,14 +109,15 @@ class PilotSelection:
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 
-    def _control(self, line: ControlLine) -> ControlLine | ConfigurationLine | None:
+    def _control(self, line: ControlLine, decided: bool) -> ControlLine | ConfigurationLine | None:
+        """The line to write; `decided` False: if it holds an act on the sandbox, that was refused."""
         record = record_of(line)
         act = validate_control(record, "control", 0, secret=b"")
         if isinstance(act, Rejected):  # it has no effect
             named, key = _named(record.value), _text(record.key)
             return line if (named or key) in self.pilots and (key is None or key in self.pilots) else None
         if act.pilot == SUBJECT:
-            return self._authority.configuration(act, line)
+            return self._authority.configuration(act, line) if decided else None
         shown = self._authority.shown(act, line)
         return shown if act.pilot in self.pilots else None
 

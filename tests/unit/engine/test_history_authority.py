@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from monitor.charter.control import Amendment, Evaluation, Override, Rectification, Submission
+from monitor.charter.control import Amendment, Approval, Evaluation, Override, Rectification, Submission
 from monitor.charter.model_acts import ModelEntry, ModelVersion
 from monitor.charter.spec import Participant
 from monitor.decide.signatures import signature_of
@@ -36,6 +36,7 @@ from monitor.lifecycle.sandbox_acts import (
     PutAuthority,
     PutPerson,
     RemovePerson,
+    SeveralChanges,
     change_digest,
 )
 from monitor.model.records import Claim, Decision, Outputs, Record, TimeRead
@@ -222,3 +223,25 @@ def test_an_officer_of_another_authority_has_no_rights_in_the_replay_either() ->
     assert world.rejected[-1].pilot == "p"
     assert OTHER in {one.authority for one in without_contacts(SANDBOX).people}
     assert replayed(world.of("p"), "p") == replayed(world.tell(), "p")
+
+
+def test_a_change_that_was_refused_for_a_halt_is_not_in_the_history_of_a_pilot() -> None:
+    """Of whichever pilot: it never came into force. The release that follows replays to the same decisions."""
+    world = Recorded()
+    world.put(Override(**world.by("officer"), level="halt", reason="stop"))
+    spare = Person("spare", (Role.APPROVER,), AUTHORITY, (PUBLIC["stranger"],))
+    change = SeveralChanges((PutPerson(spare), RemovePerson("approver-2")))
+    proposal = Proposal(**world.by("officer", SUBJECT), change=change)
+    world.put(proposal)
+    approval = {"proposal": proposal.id, "digest": change_digest(change)}
+    world.put(ProposalApproval(**world.by("approver-1", SUBJECT), **approval))
+    assert world.rejected[-1].detail.startswith("halt_stands")
+    world.put(Rectification(**world.by("firm"), finding="override", cause="c", action="a", evidence="e"))
+    world.put(Evaluation(**world.by("evaluator"), passed=True, report="r", results=RESULTS))
+    for name in ("approver-1", "approver-2"):
+        world.put(Approval(**world.by(name)))
+    for pilot in ("p", "another"):
+        assert [one.sandbox.version for one in world.of(pilot) if isinstance(one, ConfigurationLine)] == [1]
+    found = replayed(world.of("p"), "p")
+    assert found == replayed(world.tell(), "p")
+    assert found == [structs.replace(d, epoch=0) for d in world.decisions if d.pilot == "p"]
