@@ -102,7 +102,7 @@ walk: install ## the pages for a firm and a regulator, typed as a new user would
 	@$(PY) -m pytest -q -s -n 0 tests/integration/test_walk_of_pages.py -k processes $(ARGS) | grep -E '^\.?GOAL|passed|failed|^E ' ; [ $${PIPESTATUS[0]} = 0 ]
 
 .PHONY: test-ledger
-test-ledger: install ## the ledger as a stranger checks it: proofs, tampering, witnesses, outside verifiers; QUICK=1; one GOAL line per promise
+test-ledger: servers ## the ledger as a stranger checks it: proofs, tampering, witnesses, outside verifiers; QUICK=1; one GOAL line per promise
 	$(PY) -m tests.ledger.run $(ARGS)
 
 .PHONY: bench-stream
