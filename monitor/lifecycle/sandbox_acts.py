@@ -86,6 +86,12 @@ class PutFirmKeys(Struct, frozen=True, tag="put_firm_keys"):
     required: bool
 
 
+class PutResponsibility(Struct, frozen=True, tag="put_responsibility"):
+    """Compute which authorities are responsible for each pilot and address decisions, or no longer."""
+
+    computed: bool
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -96,6 +102,7 @@ OneChange: TypeAlias = (
     | RemoveProhibition
     | PutClocks
     | PutFirmKeys
+    | PutResponsibility
 )
 
 
@@ -190,6 +197,8 @@ def _words(change: Change) -> str:
             words = f"{len(clocks.rules)} rules"
         case PutFirmKeys(required=required):
             words = "required" if required else "not required"
+        case PutResponsibility(computed=computed):
+            words = "computed" if computed else "not computed"
         case _:
             words = change.id
     return f"{kind} {words}"
@@ -258,6 +267,8 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, clocks=clocks)
         case PutFirmKeys(required=required):
             return structs.replace(sandbox, version=version, firm_keys="required" if required else UNSET)
+        case PutResponsibility(computed=computed):
+            return structs.replace(sandbox, version=version, responsibility="computed" if computed else UNSET)
 
 
 def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:

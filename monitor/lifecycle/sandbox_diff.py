@@ -14,6 +14,7 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmKeys,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
     RemoveAuthority,
     RemovePerson,
@@ -46,6 +47,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.responsibility != new.responsibility:
+        yield PutResponsibility(new.responsibility == "computed")
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

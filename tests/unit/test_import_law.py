@@ -21,7 +21,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("access", "files", "charter"),
     ("deadlines",),
     ("lifecycle",),
-    ("validate", "indicators", "http_server"),
+    ("validate", "indicators", "http_server", "network"),
     ("compile", "witness", "stamps"),
     ("state",),
     ("assess",),
@@ -41,6 +41,7 @@ ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folder
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "network",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"

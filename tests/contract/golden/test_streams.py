@@ -47,6 +47,7 @@ OF_SANDBOXES = {
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("graduated", "recalled", "closed", "tier_approved"),
+    *("responsibility_changed", "no_authority"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {

@@ -23,6 +23,7 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmKeys,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
     RemoveAuthority,
     RemovePerson,
@@ -332,6 +333,7 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     PutClocks(structs.replace(SANDBOX.clocks, rules=SANDBOX.clocks.rules[:3])),
     RemoveAuthority("agency"),
     PutFirmKeys(required=False),
+    PutResponsibility(computed=False),
 )
 
 
