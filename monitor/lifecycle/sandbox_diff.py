@@ -16,9 +16,11 @@ from monitor.lifecycle.sandbox_acts import (
     PutProhibition,
     PutResponsibility,
     PutTier,
+    PutToolkit,
     RemoveAuthority,
     RemovePerson,
     RemoveProhibition,
+    RemoveToolkit,
     SeveralChanges,
 )
 
@@ -49,6 +51,10 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutFirmKeys(new.firm_keys == "required")
     if old.responsibility != new.responsibility:
         yield PutResponsibility(new.responsibility == "computed")
+    before, after = old.toolkits or (), new.toolkits or ()
+    yield from (PutToolkit(one) for one in after if one not in before)
+    named = {(one.id, one.version) for one in after}
+    yield from (RemoveToolkit(one.id, one.version) for one in before if (one.id, one.version) not in named)
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:
