@@ -19,7 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model", "tlog"),
     ("access", "files", "charter"),
-    ("deadlines",),
+    ("deadlines", "firms"),
     ("lifecycle",),
     ("validate", "indicators", "http_server"),
     ("compile", "witness", "stamps"),
@@ -41,6 +41,7 @@ ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folder
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "firms",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -51,7 +52,7 @@ READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
     "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
     "monitor.projections.metrics",
-    "monitor.deadlines.shipped",
+    "monitor.deadlines.shipped", "monitor.firms.rule_file",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",
