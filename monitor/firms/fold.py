@@ -11,7 +11,7 @@ order of arrival either, and all that is kept of them is complete; a record says
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -29,7 +29,6 @@ COUNTED = (
     "guidance_given", "guidance_followed", "complaints",
 )  # fmt: skip
 """Numbers of a record that are sums of those of its pilots."""
-Kept = TypeVar("Kept")
 
 
 class FirmFold(Struct, array_like=True):
@@ -43,9 +42,9 @@ class FirmFold(Struct, array_like=True):
 
     def pilot(self, name: str) -> PilotFold | None:
         """The pilot of this name; `None` for one that is not kept."""
-        found, lost = _kept(self.pilots, name, PILOTS, PilotFold)
+        lost = _make_room(self.pilots, name, PILOTS)
         self.truncated = self.truncated or bool(lost)
-        return found
+        return None if lost == name else self.pilots.setdefault(name, PilotFold())
 
     def act(self, decision: Decision) -> bool:
         """Read an act on the firm; returns whether it is new."""
@@ -140,10 +139,12 @@ class FirmsFold:
         self.firms[firm] = restored(raw)
 
     def _firm(self, name: str) -> FirmFold | None:
-        found, lost = _kept(self.firms, name, FIRMS, FirmFold)
-        if lost and lost != name:
+        lost = _make_room(self.firms, name, FIRMS)
+        if lost == name:
+            return None
+        if lost:
             self.changed.add(lost)
-        return found
+        return self.firms.setdefault(name, FirmFold())
 
 
 def restored(raw: bytes) -> FirmFold:
@@ -157,16 +158,13 @@ def restored(raw: bytes) -> FirmFold:
 _decode = msgspec.msgpack.Decoder(FirmFold).decode
 
 
-def _kept(those: dict[str, Kept], name: str, most: int, new: type[Kept]) -> tuple[Kept | None, str]:
-    """The value of a name, made where it is new; of more than `most` names the first ones in order stay. Also the name
-    that is not kept therefore, "" where all are."""
-    found, last = those.get(name), ""
-    if found is not None:
-        return found, last
-    if len(those) >= most:
-        last = max(those)
-        if name > last:
-            return None, name
-        del those[last]
-    those[name] = new()
-    return those[name], last
+def _make_room(those: dict[str, Any], name: str, most: int) -> str:
+    """Make room for a name, so that of more than `most` names the first ones in order stay. Returns the name that is
+    not kept therefore, which may be this one, "" where all are."""
+    if name in those or len(those) < most:
+        return ""
+    last = max(those)
+    if name > last:
+        return name
+    del those[last]
+    return last

@@ -23,7 +23,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("lifecycle",),
     ("validate", "indicators", "http_server"),
     ("compile", "witness", "stamps"),
-    ("state",),
+    ("state", "toolkits"),
     ("assess",),
     ("decide",),
     ("detect",),
@@ -40,7 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
-    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
     "firms",
 }  # fmt: skip
 PURE_ENGINE = {
@@ -52,7 +52,8 @@ READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
     "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
     "monitor.projections.metrics",
-    "monitor.deadlines.shipped", "monitor.firms.rule_file",
+    "monitor.deadlines.shipped",
+    "monitor.toolkits.load",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",
