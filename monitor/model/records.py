@@ -152,6 +152,9 @@ class Reason(StrEnum):
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
+    # about a firm, not a pilot
+    FIRM_CLASSIFIED = "firm_classified"  # a class was set, with the record that it follows from
+    DECISION_ANNULLED = "decision_annulled"  # a decision counts no longer against the firm
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]

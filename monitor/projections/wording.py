@@ -132,6 +132,8 @@ REASONS: dict[Reason, str] = {
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
     Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
     Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
+    Reason.FIRM_CLASSIFIED: "Class of the firm set",
+    Reason.DECISION_ANNULLED: "Decision annulled; it counts no longer against the firm",
 }
 
 

@@ -19,7 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model", "tlog"),
     ("access", "files", "charter"),
-    ("deadlines",),
+    ("deadlines", "firms"),
     ("lifecycle",),
     ("validate", "indicators", "http_server", "network"),
     ("compile", "witness", "stamps"),
@@ -42,6 +42,7 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "network",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
+    "firms",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
