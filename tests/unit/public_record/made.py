@@ -90,6 +90,10 @@ class Maker:
                 hashed = charter_hash(current)
                 charters[cause.removeprefix("control:"), hashed] = current
             more: dict[str, Any] = {"states": dice.choice(STATES)} if dice.random() < 0.3 else {}
+            if dice.random() < 0.1:
+                more |= {"responsible": tuple(dice.sample(("authority-8", "authority-9"), dice.randrange(1, 3)))}
+            if reason == "clock_missed" and dice.random() < 0.5:
+                more |= {"addressed": ("firm:firm-1", "authority:authority-7", "role:approver")}
             made.append(
                 decision(
                     standing,
