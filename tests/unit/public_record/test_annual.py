@@ -75,8 +75,10 @@ def test_two_programs_compute_the_same_numbers_from_any_ledgers(tmp_path: Path) 
 
 def test_the_random_ledgers_have_every_measure(tmp_path: Path) -> None:
     """Else the comparison above would compare nothing."""
-    seen = set()
-    for seed in range(5):
+    seen = set[str]()
+    for seed in range(20):
+        if set(MEASURES) - seen <= {"halts.appealed", "clauses"}:
+            break
         make(tmp_path / str(seed), seed)
         report = json.loads(as_json(annual_report([tmp_path / str(seed)], YEAR)))
         seen |= {name for name, figure in numbers(report) if figure.get("value")}
