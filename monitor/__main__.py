@@ -68,6 +68,8 @@ COMMANDS = {
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
     "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
     "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
+    "register": ("monitor.cli.register", "write the public register of the sandbox from its ledgers"),
+    "reasons": ("monitor.cli.reasons", "state the reasons of the halts of a pilot from its ledger"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
     "recall": ("monitor.cli.exits", "recall a system from routine supervision"),

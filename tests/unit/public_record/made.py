@@ -169,6 +169,7 @@ class Maker:
         if reason in ("suspended", "recalled", "overridden"):
             return Finding(rule=reason, detail="words of a person")
         rule = "acceptance" if reason == "level_accepted" else dice.choice(DETECTORS)
+        rule = "limit_e_process" if reason == "limit_exceeded" else rule
         return Finding(indicator=dice.choice(("incidents", "rare")), rule=rule, statistic=5.0, bar=4.6)
 
     def clock(self, change: str, incident: str) -> Finding:
