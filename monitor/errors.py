@@ -11,6 +11,7 @@ SandboxMonitorError
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
 ├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
+├── ToolkitError           the folder of a toolkit is wrong: report file, line, field and fix
 ├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
 │   ├── Unavailable        an actor's or the SDK's address does not answer, or answers with a transient error
 │   ├── Lapsed             the guard refuses work: the permit expired; not a halt, the next permit clears it
@@ -98,6 +99,10 @@ class NotDeterministic(SandboxMonitorError):
 
 class SandboxConfigError(SandboxMonitorError):
     """A configuration of a sandbox cannot be used; the message lists every mistake with field and fix."""
+
+
+class ToolkitError(SandboxMonitorError):
+    """The folder of a toolkit cannot be used; the message lists every mistake with file, line, field and fix."""
 
 
 class ClockTableError(SandboxMonitorError):
