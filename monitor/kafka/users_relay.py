@@ -65,7 +65,8 @@ def report_of(channels: Channels, key: bytes | None, value: bytes | None, signat
         Trusted(keys).verify("control", value, signature)
     except Forged as error:
         return f"not signed by the author: {error.reason}"
-    return act
+    report: ControlBase = act
+    return report
 
 
 class UsersRelay:

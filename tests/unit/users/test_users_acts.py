@@ -63,7 +63,7 @@ def made() -> Founded:
     return Founded(admit=WATCHED)
 
 
-def test_a_complaint_counts_once_by_its_id_whoever_reports_it_again(made: Founded) -> None:
+def test_a_complaint_counts_once_by_its_id_with_any_sender(made: Founded) -> None:
     """A copy of the act, the same id in another act, and an id twice in one act change nothing."""
     act = filing(made, 1, 2, 2)
     assert [d.reason for d in made.put(act).decisions] == [Reason.COMPLAINT_FILED]
