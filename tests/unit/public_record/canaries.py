@@ -22,6 +22,7 @@ from monitor.charter.spec import (
     TrendSpec,
     Trial,
     Users,
+    UsersChannel,
     charter_hash,
     public_part,
 )
@@ -50,9 +51,14 @@ CANARIES: dict[str, Any] = {
     "changes": (PlannedChange("canary-changes", ChangeKind.DATA_TYPE, "canary-changes", "i"),),
     "trends": (TrendSpec("canary-trends", "30d", 1, 1),),
     "assessment": AssessmentSpec("77001s"),
+    "users_channel": UsersChannel(answer_within="77002s"),
 }
 """Field that may be confidential -> a value."""
-MARKS = {name: f"canary-{name}" for name in CANARIES} | {"identifiers": "pseudonyms", "assessment": "77001s"}
+MARKS = {name: f"canary-{name}" for name in CANARIES} | {
+    "identifiers": "pseudonyms",
+    "assessment": "77001s",
+    "users_channel": "77002s",
+}
 """Field -> the text by which it is known in a JSON file."""
 
 
