@@ -24,6 +24,9 @@ NEEDS: dict[str, dict[str, Any]] = {
     "incident_rate": {"exposure": ExposureSpec(unit="decisions")},
     "complaint_rate": {"exposure": ExposureSpec(unit="decisions")},
     "complaint_over_promise": {"params": {"promise": "15d"}},
+    "claim_over_promise": {"params": {"claim": "takedown", "promise": "1d"}},
+    "claim_rate": {"exposure": ExposureSpec(unit="decisions"), "params": {"claim": "takedown"}},
+    "item_share": {"params": {"measure": "labelled"}},
     "compliance_cost": {"params": {"currency": "EUR"}},
     "silence": {"params": {"every": "30s"}},
 }
@@ -172,6 +175,11 @@ def many(seed: int) -> list[Envelope]:
             "unit": rng.choice(["decisions", "users"]),
             "fp": rng.choice([0, 0, 3]),
             "tn": rng.choice([0, 0, 9]),
+            "measure": rng.choice(["labelled", "labelled", "harmful"]),
+            "kind": rng.choice(["takedown", "takedown", "copyright"]),
+            "withdrawn": rng.choice([False, False, True]),
+            "marked": rng.choice([0, 0, 3]),
+            "unmarked": rng.choice([0, 0, 9]),
             "severity": rng.choice(list(Severity)),
             "was": rng.choice(list(Severity)),
         }
