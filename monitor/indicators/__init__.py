@@ -5,6 +5,8 @@ kept in range:
 
 - *How often does something happen?* `incident_rate`, `complaint_rate`, `claim_rate`: counts over exposure. They need
   an exposure unit, and may rest a halt.
+- *What do users say elsewhere?* `outside_complaint_rate` counts complaints of the users' channel over exposure,
+  `outside_gap` their share of all complaints. They may escalate but not halt: anybody may complain.
 - *Which share goes wrong?* `false_positive_rate`, `item_share`, `complaint_over_promise`, `claim_over_promise`,
   `late_share`: `k` of `n`. They may rest a halt.
 - *How long does it take?* `complaint_handling_time`: resolutions over complaint-hours, open complaints included. It
@@ -31,6 +33,8 @@ from monitor.indicators.false_positive_rate import FalsePositiveRate
 from monitor.indicators.incident_rate import IncidentRate
 from monitor.indicators.item_share import ItemShare
 from monitor.indicators.late_share import LateShare
+from monitor.indicators.outside_complaint_rate import OutsideComplaintRate
+from monitor.indicators.outside_gap import OutsideGap
 from monitor.indicators.silence import Silence
 
 INDICATORS: dict[str, Factory] = {
@@ -45,6 +49,8 @@ INDICATORS: dict[str, Factory] = {
     "incident_rate": IncidentRate,
     "item_share": ItemShare,
     "late_share": LateShare,
+    "outside_complaint_rate": OutsideComplaintRate,
+    "outside_gap": OutsideGap,
     "silence": Silence,
 }
 

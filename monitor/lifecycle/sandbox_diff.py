@@ -14,6 +14,7 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmKeys,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
@@ -48,6 +49,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.responsibility != new.responsibility:
+        yield PutResponsibility(new.responsibility == "computed")
     before, after = old.toolkits or (), new.toolkits or ()
     yield from (PutToolkit(one) for one in after if one not in before)
     named = {(one.id, one.version) for one in after}

@@ -167,7 +167,7 @@ def many(seed: int) -> list[Envelope]:
     list."""
     rng = random.Random(seed)
     made: list[Envelope] = []
-    for _ in range(200):
+    for _ in range(400):
         event = rng.choice(events(rng.choice(["", "under-25", "over-64", "elsewhere"])))
         data = event.data  # type: ignore[attr-defined]
         changes: dict[str, Any] = {
