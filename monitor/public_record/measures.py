@@ -103,8 +103,8 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         ("started by", "rule", "owed by", "change"), ""),
     "deadlines.authority": (
         "Deadlines that an authority missed",
-        "missed deadlines that an authority owed, by each authority responsible: named in the decision, else for the "
-        "pilot then", ("authority", "rule"), ""),
+        "missed deadlines that an authority owed, by each authority responsible for the pilot then",
+        ("authority", "rule"), ""),
     # corrective actions and complaints
     "rectifications.recorded": ("Corrective actions", "decisions `rectification_recorded`", (), ""),
     "rectifications.owed": (
@@ -117,6 +117,12 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "Complaints, of the firm's own reports and of reporters outside",
         "events of `complaint_rate` indicators in evidence of the year; of several such indicators of a pilot the one "
         "that counts most", ("pilot",), "complaints"),
+    "complaints.channel": (
+        "Users' channel",
+        "complaints, answers, redress and departures of users over the channel that the firm does not write: sum of "
+        "the numbers in decisions `complaint_filed`, `complaint_answered`, `complaint_withdrawn`, `redress_recorded` "
+        "(by step) and `user_left`",
+        ("step",), "reports"),
     "complaints.outside": (
         "Complaints from reporters outside the firm",
         "`complaints_outside` of the last assessment or exit of the year, since the admission of the pilot",
