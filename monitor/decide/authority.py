@@ -21,7 +21,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from monitor.charter import exit_acts, incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts, shadow_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -102,6 +102,8 @@ ACT_OF: dict[type[ControlBase], Act] = {
     exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
     exit_acts.Graduation: Act.GRADUATE,
     exit_acts.Recall: Act.RECALL,
+    shadow_acts.ShadowStart: Act.START_SHADOW,
+    shadow_acts.ShadowStop: Act.STOP_SHADOW,
 }
 """A control record -> its row in the table of acts."""
 

@@ -128,6 +128,9 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
+    Reason.SHADOW_STARTED: "Shadow charter started; it never acts",
+    Reason.SHADOW_STOPPED: "Shadow charter stopped",
+    Reason.SHADOW_ENDED: "Shadow charter ended",
     Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
     Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
 }

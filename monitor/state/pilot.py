@@ -26,6 +26,7 @@ from monitor.state.missing import LostCount, Missing
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
+from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
@@ -154,7 +155,7 @@ class PilotState(Struct, gc=False):
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
-    `late_held` what of the late events is not on record yet, by stream."""
+    `late_held` what of the late events is not on record yet, by stream; `shadow` its shadow charter."""
 
     id: str
     charter: Charter
@@ -191,6 +192,7 @@ class PilotState(Struct, gc=False):
     review: Review = NOT_REVIEWED
     late_held: dict[str, HeldLate] = {}
     stay: Stay = NO_STAY
+    shadow: ShadowTerm | None = None
 
     @property
     def cycle(self) -> tuple[int, int]:

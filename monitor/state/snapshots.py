@@ -43,6 +43,7 @@ from monitor.state.pilot import (
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
+from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
@@ -107,6 +108,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     review: Review | None = None
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
+    shadow: ShadowTerm | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -176,6 +178,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         review=s.review or NOT_REVIEWED,
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
+        shadow=s.shadow,
     )  # fmt: skip
     return pilot, plan
 
@@ -211,6 +214,7 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.review == NOT_REVIEWED else p.review],
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
+        [p.shadow],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

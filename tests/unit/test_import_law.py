@@ -24,7 +24,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("validate", "indicators", "http_server"),
     ("compile", "witness", "stamps"),
     ("state",),
-    ("assess",),
+    ("assess", "shadow"),
     ("decide",),
     ("detect",),
     ("observe",),
@@ -40,11 +40,22 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
-    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "shadow",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
-    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside", "applications")
+    for name in (
+        "machine",
+        "partition",
+        "telemetry",
+        "batched",
+        "firing",
+        "outages",
+        "acts",
+        "aside",
+        "applications",
+        "shadows",
+    )
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
