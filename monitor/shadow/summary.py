@@ -1,10 +1,9 @@
 """The comparison of a shadow charter with the charter in force: a fold over the decisions of both. Pure.
 
-Decisions of both sides about the same (`pair_key`) at the same moment are pairs. Any other waits until no partner within
-`tolerance` can come any more; then the oldest is paired with the oldest of the other side that is about the same. So
-pairs depend on the decisions and their times alone,
-never on the order in which the sides were read. What waits and what is listed is bounded; what is beyond the bounds is
-counted.
+Decisions of both sides about the same (`pair_key`) at the same moment are pairs. Any other waits until no partner
+within `tolerance` can come any more; then the oldest is paired with the oldest of the other side that is about the
+same. So pairs depend on the decisions and their times alone, never on the order in which the sides were read. What
+waits and what is listed is bounded; what is beyond the bounds is counted.
 """
 
 from __future__ import annotations
