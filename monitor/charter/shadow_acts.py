@@ -1,4 +1,4 @@
-"""Acts that start and stop a shadow charter: a candidate that runs beside the charter in force and never acts."""
+"""Acts that start and stop a shadow charter: a candidate that runs next to the charter in force and never acts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Shadow charters of one partition: each runs in a machine of its own, over the same input as its pilot.
+"""Shadow charters of one partition: each runs in a separate machine, over the same input as its pilot.
 
-That machine has its own pilots, timers and outputs, and shares no object that changes with the partition. Of its
+That machine has separate pilots, timers and outputs, and shares no object that changes with the partition. Of its
 outputs only decisions are read here, and become `ShadowDecision` and `ShadowSummary`; commands, permits, evidence and
 rejections are dropped. Nothing of a run is read by the partition. So a shadow charter can move no level and send
 nothing to a service. An error in it ends its run and nothing else. See `monitor/shadow/README.md`.

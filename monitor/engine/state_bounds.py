@@ -30,6 +30,7 @@ from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
 from monitor.model.shadow_records import LISTED, ShadowDifference, ShadowFinding
 from monitor.model.shadow_records import TEXT as SHADOW_TEXT
+from monitor.network.responsibility import MOST_RESPONSIBLE
 from monitor.shadow.summary import HALTS as SHADOW_HALTS
 from monitor.shadow.summary import WAITING, Comparison, Run
 from monitor.state import applicant
@@ -172,6 +173,7 @@ PILOT: dict[str, int] = {
     "running": ARRAY + sum(RUNNING.values()),
     "review": ARRAY + sum(REVIEW.values()),
     "stay": ARRAY + sum(STAY.values()),
+    "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,

@@ -1,6 +1,6 @@
 """What a shadow charter writes: its decisions, marked, and summaries of how they differ from those of the pilot.
 
-They are types of their own with a topic of their own. No reader of decisions, commands, permits, alerts or ledgers
+They are separate types on a separate topic. No reader of decisions, commands, permits, alerts or ledgers
 decodes them, and none of them can become a `Decision`. Pure.
 """
 

@@ -120,6 +120,12 @@ ROWS = [
         ),
         "act",
     ),
+    Row(
+        Reason.RESPONSIBILITY_CHANGED,
+        Finding(rule="responsibility", content={"added": ("north",), "removed": ("south",)}),
+        ("Other authorities are responsible", "added north", "removed south"),
+    ),
+    Row(Reason.NO_AUTHORITY, Finding(rule="responsibility"), ("No authority of the sandbox is responsible",)),
     Row(Reason.ASSESSMENT_DUE, Finding(rule="assessment"), ("Assessment due",)),
     Row(Reason.ASSESSMENT_MISSED, Finding(rule="assessment"), ("Assessment overdue",)),
     Row(Reason.TIER_APPROVED, Finding(rule="tier", content={"tier": "limited"}), ("Lower tier", "limited"), "act"),
@@ -487,6 +493,24 @@ ROWS = [
         Reason.MODEL_ENTRY_ADDED,
         Finding(rule="limitation", detail="fails on dialects", content={"limitation": "dialect", "by": "supplier"}),
         ("Entry added to the file of a model", "limitation dialect", "by supplier", "fails on dialects"),
+        "act",
+    ),
+    Row(
+        Reason.SHADOW_STARTED,
+        Finding(rule="shadow", detail="lower limit", content={"candidate": "f" * 64, "version": 2.0, "every": "1d"}),
+        ("Shadow charter started; it never acts", "f" * 64, "lower limit"),
+        "act",
+    ),
+    Row(
+        Reason.SHADOW_STOPPED,
+        Finding(rule="shadow", detail="seen enough", content={"candidate": "f" * 64}),
+        ("Shadow charter stopped", "f" * 64, "seen enough"),
+        "act",
+    ),
+    Row(
+        Reason.SHADOW_ENDED,
+        Finding(rule="time", content={"candidate": "f" * 64}),
+        ("Shadow charter ended", "f" * 64),
         "act",
     ),
     Row(
