@@ -15,6 +15,7 @@ from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
 from monitor.charter.shadow_acts import ShadowAct
 from monitor.charter.spec import Charter, LevelName, SpanText
+from monitor.charter.users_acts import UsersAct
 from monitor.model.events import Id
 
 
@@ -147,6 +148,7 @@ Control: TypeAlias = (
     | RunningAct
     | IncidentAct
     | ExitAct
+    | UsersAct
     | ShadowAct
 )
 

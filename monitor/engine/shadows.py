@@ -254,9 +254,9 @@ class Shadows:
             if follows or mine.decisions:
                 ended = self._fold(run, mine, self._step(run, _caught_up(run.name, received)), out)
                 if follows and not ended and applied is not None:
-                    self._follow(run, applied)
+                    self._follow(run, applied, out)
 
-    def _follow(self, run: ShadowRun, applied: AppliedAct) -> None:
+    def _follow(self, run: ShadowRun, applied: AppliedAct, out: Outputs) -> None:
         """An act on the pilot, on the shadow. After a release the shadow begins again from the released pilot."""
         act = applied.act
         if isinstance(act, Release) and run.machine is not None:
@@ -266,9 +266,9 @@ class Shadows:
             run.comparison.restart(applied.received)
             self._seed(run, candidate_of(live) if same else candidate, applied.received)
             return
-        out = self._step(run, lambda machine: machine.follow(*applied, self._partition.sandbox))
-        run.comparison.not_applied += out is REFUSED
-        run.comparison.add_shadow(out.decisions)
+        stepped = self._step(run, lambda machine: machine.follow(*applied, self._partition.sandbox))
+        run.comparison.not_applied += stepped is REFUSED
+        self._fold(run, Outputs(), stepped, out)
 
     def configured(self, received: int, at: int, out: Outputs) -> None:
         """Another configuration of the sandbox is in force from `at` (ms) on."""
