@@ -32,7 +32,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
     ("client", "simulation", "console", "report", "publication", "verifier"),
-    ("embedded", "kafka", "importers"),
+    ("embedded", "kafka", "importers", "public_record"),
     ("cli",),
     ("__main__",),
     ("testing",),
