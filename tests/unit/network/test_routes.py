@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, structs
 
@@ -124,6 +124,7 @@ anyone = st.builds(
 MAIL_BASE = BASE | {"global": BASE["global"] | {"smtp_smarthost": "127.0.0.1:25", "smtp_from": "sandbox@x.example"}}
 
 
+@settings(deadline=None)
 @given(
     st.lists(anyone, max_size=6, unique_by=lambda one: one.id.casefold()), st.data(), st.sampled_from(["push", "rule"]),
     st.sampled_from(["critical", "warning"]), texts,
