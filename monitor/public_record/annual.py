@@ -15,7 +15,7 @@ from monitor.public_record.figures import Annual, Collector, Figure
 from monitor.public_record.ledgers import Ledgers
 from monitor.public_record.limits import Streams, add_complaints, add_limits, add_no_data, share_of
 from monitor.public_record.pilot import Halt, InForce, PilotRecord, in_year
-from monitor.public_record.year_of_pilot import Year, add_pilot, pilot_in_year
+from monitor.public_record.year_of_pilot import LISTED_RULES, Year, add_pilot, pilot_in_year
 
 SCHEMA = "sandbox-annual-report/1"
 
@@ -39,6 +39,7 @@ def annual_report(
             alphas += _add_evidence(into, ledgers, record, span)
         name = name or (subject if subject == SANDBOX else "")
     _add_highest(into)
+    _add_never_fired(into)
     _add_overridden(into)
     _add_wrongful(into, alphas)
     return Annual(
@@ -109,6 +110,13 @@ def _add_highest(into: Collector) -> None:
             best[one.of[1]] = one
     for name, one in sorted(best.items()):
         into.figure("limits.highest", msgspec.structs.replace(one, of=(name,)))
+
+
+def _add_never_fired(into: Collector) -> None:
+    fired = {one.of for one in into.counted("incidents.rules", by=1)}
+    for one in into.counted(LISTED_RULES, by=1):
+        if one.of not in fired:
+            into.figure("rules.never_fired", one)
 
 
 def _add_overridden(into: Collector) -> None:

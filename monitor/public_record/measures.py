@@ -172,8 +172,9 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "period with exposure in the year; the entry is that of the charter", ("pilot", "indicator"), ""),
     "rules.never_fired": (
         "Hard rules that never fired",
-        "hard rules of the charters last in force without a decision `hard_rule` in the year; the entry is that of the "
-        "charter", ("pilot", "rule"), ""),
+        "hard rules of the charters last in force, by name: those that no decision `hard_rule` of the year names, of "
+        "whichever pilot; the value is the number of charters that have the rule",
+        ("rule",), ""),
     "detectors.alarms": (
         "Alarms by detector, and what became of them",
         "decisions with a finding of a detector: `overridden` where the next thing about it is an officer who lowers "

@@ -166,10 +166,8 @@ def place_figures(out: Figures, pilot: Pilot, here: Any) -> None:
         out.add(here, "pilots.authority", name)
     out.add(here, "pilots.firm", next((r["participant"] for r in pilot.all if r.get("participant")), ""))
     if charter is not None:
-        fired = {r["finding"]["rule"] for r in pilot.now if r["reason"] == "hard_rule"}
         for rule in charter[1].get("hard_rules") or []:
-            if rule["name"] not in fired:
-                out.add(charter[0], "rules.never_fired", here["pilot"], rule["name"])
+            out.add(charter[0], "rules.never_fired", rule["name"])
 
 
 def decision_figures(out: Figures, pilot: Pilot, record: Any) -> None:
@@ -448,6 +446,8 @@ def of_all(out: Figures, alphas: dict[str, Any]) -> None:
             best[key[2]] = made
         if key[0] == "detectors.alarms":
             alarms[key[1], key[2]][key[3]] = made
+    for rule in {key[1] for key in out.of if key[0] == "incidents.rules"}:
+        out.of.pop(("rules.never_fired", rule), None)
     for name, made in best.items():
         out.of["limits.highest", name] = made
     for name_of, results in alarms.items():
