@@ -20,11 +20,13 @@ from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
+from monitor.engine.firm_acts import step_firm
 from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM
 from monitor.lifecycle.names import State
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
@@ -32,7 +34,7 @@ from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
-from monitor.model.subjects import MODEL
+from monitor.model.subjects import FIRM, MODEL
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
 
@@ -73,6 +75,10 @@ class ControlActs:
             self._aside.refuse(act.pilot)
             step_model(self._partition, act, record, out)
             return
+        if isinstance(act, ACTS_ON_FIRM):
+            self._aside.refuse(act.pilot)
+            step_firm(self._partition, act, record, out)
+            return
         if isinstance(act, ACTS_ON_SANDBOX):
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
             self._follow_clocks(record.received, out)
@@ -93,12 +99,14 @@ class ControlActs:
 
     def _check_subject(self, act: ControlBase) -> None:
         """Raises ControlRefused for an act on a pilot with the name of another subject, and the reverse. A pilot that
-        was admitted before models had files keeps its name."""
-        name, model = act.pilot, act.pilot.startswith(MODEL) and act.pilot not in self._partition.pilots
+        was admitted before models and firms had files keeps its name."""
+        name, known = act.pilot, act.pilot in self._partition.pilots
+        model, firm = name.startswith(MODEL) and not known, name.startswith(FIRM) and not known
         if isinstance(act, ACTS_ON_SANDBOX):
             right = name == SUBJECT
         else:
-            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model
+            kinds = isinstance(act, ACTS_ON_MODEL), isinstance(act, ACTS_ON_FIRM)
+            right = name != SUBJECT and kinds == (model, firm)
         if not right:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
@@ -149,7 +157,7 @@ class ControlActs:
         context.received = received
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
-            apply_act(context, act, partition.sandbox, roles)
+            apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise

@@ -11,7 +11,9 @@ from monitor.lifecycle.sandbox_acts import (
     OneChange,
     PutAuthority,
     PutClocks,
+    PutDuties,
     PutFirmKeys,
+    PutFirmRules,
     PutPerson,
     PutProhibition,
     PutTier,
@@ -48,6 +50,10 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.firm_rules != new.firm_rules:
+        yield PutFirmRules(new.firm_rules or None)
+    if old.duties != new.duties:
+        yield PutDuties(new.duties or ())
     before, after = old.toolkits or (), new.toolkits or ()
     yield from (PutToolkit(one) for one in after if one not in before)
     named = {(one.id, one.version) for one in after}
