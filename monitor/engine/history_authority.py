@@ -66,7 +66,7 @@ class AuthorityFollower:
         )
 
     def firm_act(self, act: ControlBase, line: ControlLine) -> None:
-        """Step an act on a firm: no line of its own, what depends on it is with the acts on pilots (`in_force`)."""
+        """Step an act on a firm. It has no line: what depends on it is with the acts on pilots (`in_force`)."""
         self._accepted(act, record_of(line))
 
     def in_force(self, act: ControlBase) -> ClassInForce | None:

@@ -115,7 +115,7 @@ def test_who_annuls_does_not_classify() -> None:
 
 @pytest.mark.parametrize("author", AUTHORS, ids=lambda one: f"{one.name}-{one.key or 'none'}")
 def test_only_officers_classify_and_only_approvers_annul(author: Any) -> None:
-    """Of any authority; nobody else, no other key, and never the firm itself."""
+    """Of any authority; no other role, no other key, and never the firm itself."""
     world = Founded(PEOPLE)
     proved = author.key == author.name
     officer = proved and (Role.OFFICER in author.roles or author.name == "other-officer")
@@ -124,7 +124,7 @@ def test_only_officers_classify_and_only_approvers_annul(author: Any) -> None:
     assert (why(world, annulment(world, author.name), author.key) == "") == approver
 
 
-def test_a_firm_is_no_officer_of_its_own_class() -> None:
+def test_a_firm_never_sets_its_class() -> None:
     """Not even where the configuration lists a person with the id of the firm."""
     person = Person("firm", (Role.OFFICER,), "authority", (PUBLIC["firm"],))
     world = Founded(structs.replace(SANDBOX, people=(*SANDBOX.people, person)), admit=None)
@@ -225,7 +225,7 @@ def test_a_class_bounds_the_open_pilots_of_a_firm() -> None:
 
 
 def test_a_class_is_of_its_firm_alone() -> None:
-    """Another firm keeps the duties of its own class."""
+    """Another firm keeps the duties that it had."""
     world = Founded()
     assert why(world, classification(world, "officer", BAD)) == ""
     other = structs.replace(OWN, pilot="q", participant=Participant("rival", keys=(PUBLIC["stranger"],)))
