@@ -67,6 +67,7 @@ COMMANDS = {
     "issue-report": ("monitor.cli.exits", "record that written proof and exit report were issued"),
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
     "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
+    "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
     "recall": ("monitor.cli.exits", "recall a system from routine supervision"),

@@ -28,8 +28,9 @@ SandboxMonitorError
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
 a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
 ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), Unreadable
-(`report/recompute.py`, which stands alone), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken
-(`notary`, whose verifier imports nothing of this package; the command `ledger` reports them), KeyRefused, Missing,
+(`report/recompute.py` and `public_record/recompute_annual.py`, which stand alone), and CursorBroken,
+CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
+command `ledger` reports them), KeyRefused, Missing,
 NoBundle, NotComparable and Refused (`verifier`, which stands alone too: another class than the one above; its command
 reports them), and TlogError (`tlog`, a library that imports nothing of this package; `tlog/errors.py` draws the tree
 below it).

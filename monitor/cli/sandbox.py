@@ -32,6 +32,7 @@ from monitor.lifecycle.sandbox_acts import (
     configuration_digest,
 )
 from monitor.lifecycle.sandbox_diff import change_between
+from monitor.network.responsibility import network_of
 from monitor.projections.formats import stamp
 from monitor.projections.sandbox_record import SandboxHistory, SandboxVersion, history_of
 from monitor.publication.log_key import new_log_key
@@ -157,6 +158,12 @@ def check(file: Path) -> None:
     if unsigned_firms(made):
         echo(
             "warning: firm_keys: a firm without a key may act, and its acts are unsigned; write `firm_keys: required`",
+            err=True,
+        )
+    if network_of(made) is None:
+        echo(
+            "warning: responsibility: decisions name neither responsible authorities nor addressees; "
+            "write `responsibility: computed`",
             err=True,
         )
 

@@ -23,7 +23,9 @@ from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.firm_acts import step_firm
 from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
+from monitor.engine.responsibility import follow_authorities
 from monitor.engine.sandbox_acts import configure, step_sandbox
+from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
 from monitor.lifecycle.firm_acts import ACTS_ON_FIRM
@@ -80,8 +82,9 @@ class ControlActs:
             step_firm(self._partition, act, record, out)
             return
         if isinstance(act, ACTS_ON_SANDBOX):
+            before = self._partition.sandbox.sandbox
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
-            self._follow_clocks(record.received, out)
+            self._follow(before, record.received, out)
             return
         pilot = self._partition.pilots.get(act.pilot)
         if pilot is None and isinstance(act, APPLICATION_ACTS):
@@ -113,15 +116,18 @@ class ControlActs:
     def use_configuration(self, sandbox: Sandbox, digest: str, at: int, received: int, out: Outputs) -> None:
         """Put a configuration with this digest in force from `at` (ms) on, as an accepted act does that is received at
         `received` (ms)."""
+        before = self._partition.sandbox.sandbox
         configure(self._partition, sandbox, at, digest)
-        self._follow_clocks(received, out)
+        self._follow(before, received, out)
 
-    def _follow_clocks(self, received: int, out: Outputs) -> None:
-        """The deadlines of applicants and pilots follow the clock table of the sandbox in force."""
-        sandbox, before = self._partition.sandbox.sandbox, self._partition.clock_table
+    def _follow(self, before: Sandbox | None, received: int, out: Outputs) -> None:
+        """Applicants and pilots follow the configuration in force in place of `before`: its authorities, and the
+        deadlines of its clock table."""
+        sandbox, table = self._partition.sandbox.sandbox, self._partition.clock_table
         if sandbox is not None:
             cause = f"sandbox:version@{sandbox.version}"
-            self.applications.follow_clock_table(before, sandbox.clocks, received, cause, out)
+            follow_authorities(self._partition, before, received, cause, out, self._catch_up)
+            self.applications.follow_clock_table(table, sandbox.clocks, received, cause, out)
             follow_clock_table(self._partition, sandbox.clocks, received, cause, out, self._catch_up)
 
     def _signer(self, pilot: PilotState | None, act: ControlBase, record: Record) -> Proved:
@@ -157,7 +163,10 @@ class ControlActs:
         context.received = received
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
-            apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
+            if isinstance(act, acts_once.USERS_ACTS):
+                apply_users_act(context, act)
+            else:
+                apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise

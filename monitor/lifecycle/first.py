@@ -44,4 +44,5 @@ def first_sandbox(
         firm_keys="required" if keys else UNSET,
         firm_rules=reference_to(SHIPPED_RULES),
         duties=SHIPPED_DUTIES,
+        responsibility="computed",
     )

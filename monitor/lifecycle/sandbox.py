@@ -83,6 +83,8 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # "required": a charter without keys of its firm is refused, as its acts would not be signed. Left out where it is
     # not given, so that older configurations keep their bytes.
     firm_keys: Literal["required"] | UnsetType = UNSET
+    # "computed": responsible authorities are computed, and decisions addressed (`monitor/network`). Left out likewise.
+    responsibility: Literal["computed"] | UnsetType = UNSET
     # Toolkits in force: charters are written from them. Several versions of one may be in force.
     toolkits: Annotated[tuple[ToolkitRef, ...], Meta(max_length=TOOLKITS)] | UnsetType = UNSET
     # The rules by which firms get their class, and what a class changes in each tier.

@@ -91,6 +91,12 @@ class PutFirmKeys(Struct, frozen=True, tag="put_firm_keys"):
     required: bool
 
 
+class PutResponsibility(Struct, frozen=True, tag="put_responsibility"):
+    """Compute which authorities are responsible for each pilot and address decisions, or no longer."""
+
+    computed: bool
+
+
 class PutToolkit(Struct, frozen=True, tag="put_toolkit"):
     """Put a version of a toolkit in force, or replace the digest of this version."""
 
@@ -127,6 +133,7 @@ OneChange: TypeAlias = (
     | RemoveProhibition
     | PutClocks
     | PutFirmKeys
+    | PutResponsibility
     | PutToolkit
     | RemoveToolkit
     | PutFirmRules
@@ -225,6 +232,8 @@ def _words(change: Change) -> str:
             words = f"{len(clocks.rules)} rules"
         case PutFirmKeys(required=required):
             words = "required" if required else "not required"
+        case PutResponsibility(computed=computed):
+            words = "computed" if computed else "not computed"
         case PutToolkit(toolkit=put):
             words = f"{put.id} version {put.version}, digest {put.digest}"
         case RemoveToolkit(id=name, version=version):
@@ -302,6 +311,8 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, clocks=clocks)
         case PutFirmKeys(required=required):
             return structs.replace(sandbox, version=version, firm_keys="required" if required else UNSET)
+        case PutResponsibility(computed=computed):
+            return structs.replace(sandbox, version=version, responsibility="computed" if computed else UNSET)
         case PutToolkit(toolkit=put):
             others = without_toolkit(sandbox.toolkits or (), put.id, put.version)
             return structs.replace(sandbox, version=version, toolkits=(*others, put))

@@ -16,6 +16,7 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmRules,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
@@ -54,6 +55,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutFirmRules(new.firm_rules or None)
     if old.duties != new.duties:
         yield PutDuties(new.duties or ())
+    if old.responsibility != new.responsibility:
+        yield PutResponsibility(new.responsibility == "computed")
     before, after = old.toolkits or (), new.toolkits or ()
     yield from (PutToolkit(one) for one in after if one not in before)
     named = {(one.id, one.version) for one in after}

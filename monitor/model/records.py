@@ -131,6 +131,8 @@ class Reason(StrEnum):
     CLOCK_MISSED = "clock_missed"  # it was not done in time
     CLOCK_STOPPED = "clock_stopped"  # the duty ended, or never was
     CLOCK_REFUSED = "clock_refused"  # no space for a further deadline
+    RESPONSIBILITY_CHANGED = "responsibility_changed"  # other authorities are responsible for the pilot
+    NO_AUTHORITY = "no_authority"  # no authority of the sandbox is
     ASSESSED = "assessed"  # an officer assessed the pilot; the numbers are computed
     ASSESSMENT_DUE = "assessment_due"  # the charter asks for an assessment
     ASSESSMENT_MISSED = "assessment_missed"  # it was not done in time
@@ -147,6 +149,11 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
+    COMPLAINT_FILED = "complaint_filed"  # users complained outside the firm
+    COMPLAINT_WITHDRAWN = "complaint_withdrawn"
+    COMPLAINT_ANSWERED = "complaint_answered"
+    REDRESS_RECORDED = "redress_recorded"  # asked for, given or refused
+    USER_LEFT = "user_left"  # users withdrew from the pilot
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
@@ -389,6 +396,10 @@ class Decision(Struct, frozen=True, kw_only=True):
     # Left out where they say nothing, so that records of older versions keep their bytes.
     states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
     document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
+    # Where the sandbox computes responsibility: the responsible authorities (ids), where they are computed anew, and
+    # who must learn of it, as `authority:<id>`, `firm:<id>`, `supplier:<id>`, `role:<duty>` (`monitor/network`).
+    responsible: tuple[str, ...] | UnsetType = UNSET
+    addressed: tuple[str, ...] | UnsetType = UNSET
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -46,6 +46,7 @@ from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
+from monitor.state.users import NO_USERS, UsersState
 
 VERSION = 7
 READS = (2, 3, 4, 5, 6, 7)
@@ -107,6 +108,8 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     review: Review | None = None
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
+    responsible: tuple[str, ...] = ()
+    users: UsersState | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -176,6 +179,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         review=s.review or NOT_REVIEWED,
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
+        responsible=s.responsible,
+        users=s.users or NO_USERS,
     )  # fmt: skip
     return pilot, plan
 
@@ -211,6 +216,8 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.review == NOT_REVIEWED else p.review],
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
+        [p.responsible],
+        [None if p.users == NO_USERS else p.users],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

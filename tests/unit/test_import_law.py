@@ -21,7 +21,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("access", "files", "charter"),
     ("deadlines", "firms"),
     ("lifecycle",),
-    ("validate", "indicators", "http_server"),
+    ("validate", "indicators", "http_server", "network"),
     ("compile", "witness", "stamps"),
     ("state", "toolkits"),
     ("assess",),
@@ -32,7 +32,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
     ("client", "simulation", "console", "report", "publication", "verifier"),
-    ("embedded", "kafka", "importers"),
+    ("embedded", "kafka", "importers", "public_record"),
     ("cli",),
     ("__main__",),
     ("testing",),
@@ -40,6 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
+    "network",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
     "firms",
 }  # fmt: skip

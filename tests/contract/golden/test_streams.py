@@ -47,6 +47,8 @@ OF_SANDBOXES = {
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("graduated", "recalled", "closed", "tier_approved"),
+    *("responsibility_changed", "no_authority"),
+    *("complaint_filed", "complaint_withdrawn", "complaint_answered", "redress_recorded", "user_left"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
