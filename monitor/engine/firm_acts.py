@@ -18,7 +18,7 @@ from monitor.engine.partition import Partition
 from monitor.engine.sandbox_acts import HOME
 from monitor.errors import ControlRefused
 from monitor.firms.classes import firm_class, ground_words
-from monitor.firms.content import record_fields
+from monitor.firms.content import record_fields, rule_fields
 from monitor.firms.record import record_digest
 from monitor.firms.rules import reference_to, rule_flaws
 from monitor.lifecycle.acts import refused_by_role
@@ -96,6 +96,7 @@ def _classified(
         "rules": f"{rules.id}@{rules.version}", "rules_digest": sandbox.firm_rules.digest,
         "measures": tuple(one.measure.value if one.measure else one.reason.value for one in computed.deciding),
         "reasons": tuple(one.reason.value for one in computed.deciding), "grounds": grounds, **record_fields(record),
+        **rule_fields(rules),
     }  # fmt: skip
     finding = Finding(rule=f"class {computed.gives.value}", content=content)
     new = structs.replace(new, firm_class=computed.gives.value, through=record.through, open=record.open)

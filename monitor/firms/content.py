@@ -1,4 +1,4 @@
-"""A record as the typed fields of a decision, and back. Pure."""
+"""A record, and the rules for it, as the typed fields of a decision. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from monitor.firms.record import FirmRecord, PilotPosition
+from monitor.firms.rules import FirmRules
 from monitor.model.records import Content
 
 _PREFIX = "record/"
@@ -24,6 +25,18 @@ def record_fields(record: FirmRecord) -> Content:
             found[_PREFIX + name] = "yes" if value else "no"
         else:
             found[_PREFIX + name] = value if isinstance(value, str) else float(value)
+    return found
+
+
+def rule_fields(rules: FirmRules) -> Content:
+    """Every number of rules, under `rules/`: with the record they give the class again."""
+    found: Content = {
+        "rules/confidence": rules.confidence,
+        "rules/enough.pilots": float(rules.enough.pilots),
+        "rules/enough.years": rules.enough.years,
+    }
+    for measure, limits in rules.limits.items():
+        found |= {f"rules/{measure.value}.{name}": getattr(limits, name) for name in ("A", "B", "C")}
     return found
 
 
