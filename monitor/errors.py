@@ -9,6 +9,7 @@ SandboxMonitorError
 ├── ReplayDiffers          a replay differs from the record: report both values of each difference
 ├── NotDeterministic       one history gave two results: report it, the guarantee of replay is broken
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
+├── BasisError             a catalogue of clauses is wrong: report file, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
 ├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
 ├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
@@ -98,6 +99,10 @@ class NotDeterministic(SandboxMonitorError):
 
 class SandboxConfigError(SandboxMonitorError):
     """A configuration of a sandbox cannot be used; the message lists every mistake with field and fix."""
+
+
+class BasisError(SandboxMonitorError):
+    """A catalogue of clauses is wrong, or not the one that is in force. Every mistake names its field and the fix."""
 
 
 class ClockTableError(SandboxMonitorError):

@@ -21,9 +21,11 @@ from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
+from monitor.compile.charter_basis import catalogue_warnings
 from monitor.compile.ledger_policy import policy_problems
 from monitor.compile.lint import FEW_APPROVERS, HALTING, Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
+from monitor.compile.load_basis import read_catalogue
 from monitor.compile.power import IndicatorPower, power_of, power_problems
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.compile.standards import standard_problems
@@ -57,6 +59,13 @@ def charter() -> None:
     help="Also check against the configuration of the sandbox (`sandbox show`): authorities, people, tier, standards.",
 )
 @click.option(
+    "--basis",
+    "catalogue",
+    type=FILE,
+    metavar="FILE",
+    help="The catalogue of clauses that the charter cites; without it the one that ships.",
+)
+@click.option(
     "--ledger-policy",
     "policy",
     type=FILE,
@@ -64,13 +73,22 @@ def charter() -> None:
     help="Also check that the charter states the hash of this policy file (C2SP tlog-policy) in `ledger_policy`.",
 )
 def check(
-    files: tuple[Path, ...], as_json: bool, history: Path | None, configuration: Path | None, policy: Path | None
+    files: tuple[Path, ...],
+    as_json: bool,
+    history: Path | None,
+    configuration: Path | None,
+    catalogue: Path | None,
+    policy: Path | None,
 ) -> None:
     """Check whether each FILE is a valid charter.
 
     --sandbox also checks what the machine does at admission and amendment: the authorities are in the sandbox and have
     approvers, the tier is not below the one that the rules ask for (the reason is printed with its reference), and
     every minimum standard of the tier is kept.
+
+    A rule that may halt and cites no clause of a legal basis, or only weak ones (APE below 18, or below `weak_below` of
+    the sandbox; `sandbox-monitor basis --help`), is a warning, and so is a clause that the catalogue does not have, or
+    has as repealed.
 
     --ledger-policy compares the file that says who must cosign the published log of the pilot with the hash in the
     charter, which both sides sign at admission.
@@ -99,6 +117,7 @@ def check(
       1  at least one is not, or EVENTS has no telemetry of its pilot
     """
     sandbox = None if configuration is None else read_sandbox(configuration)
+    given = None if catalogue is None else read_catalogue(catalogue)
     agreed = "" if policy is None else read_policy(policy).sha256
     readings: list[tuple[Path, LoadedCharter]] = []
     for path in files:
@@ -108,7 +127,8 @@ def check(
             powers += power_of(charter)
             lacks = [] if sandbox is None else standard_problems(charter, sandbox=sandbox)
             differs = policy_problems(charter, agreed) if agreed else []
-            return [*power_problems(charter, powers), *lacks, *differs]
+            basis = [Problem("warning", *flaw) for flaw in catalogue_warnings(charter, given, sandbox)]
+            return [*power_problems(charter, powers), *lacks, *differs, *basis]
 
         reading = read_bytes(path.read_bytes(), str(path), more)
         if sandbox is not None:  # its approvers release, not those of the charter

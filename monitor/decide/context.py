@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
+from monitor.basis.cited import cited
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.deadlines.rules import ClockTable
@@ -21,6 +22,7 @@ from monitor.decide import ladder
 from monitor.lifecycle import life
 from monitor.lifecycle.arrows import Arrow
 from monitor.lifecycle.names import Event, Fact, Outcome, Trigger
+from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.assessment import Assessment
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
@@ -35,13 +37,15 @@ FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a 
 
 class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
-    words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
-    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
+    words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none,
+    and `act` its name (`monitor/lifecycle/names.py Act`). What is emitted goes to `out`. `sandbox` is the configuration
+    in force, `None` without one; `table` has the legal deadlines in force, `None` without a sandbox;
     `received` (ms) is when the log received the cause, also where it is read after a later time. `assessed` are the
     numbers that an assessment or an exit was computed from."""
 
     __slots__ = (
         "_source",
+        "act",
         "assessed",
         "at",
         "document",
@@ -51,6 +55,7 @@ class DecisionContext:
         "plan",
         "received",
         "recorded",
+        "sandbox",
         "signed",
         "table",
         "tolerated",
@@ -67,6 +72,8 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
+        self.act = ""
+        self.sandbox: Sandbox | None = None
         self.table: ClockTable | None = None
         self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
@@ -197,6 +204,7 @@ class DecisionContext:
             finding_level=asked,
             states=self._states(),
             document=self.document,
+            clauses=cited(move.reason, finding, self.act if author else "", pilot.charter, self.sandbox),
         )
         self.document = UNSET
         if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:

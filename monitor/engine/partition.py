@@ -84,6 +84,7 @@ class Partition:
         """A decision context for one cause; see `DecisionContext`."""
         context = DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
         context.table = self.clock_table
+        context.sandbox = self.sandbox.sandbox
         return context
 
     def settle(self, context: DecisionContext) -> None:

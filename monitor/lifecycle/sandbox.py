@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.standards import TierStandard as TierStandard
@@ -78,6 +79,9 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # "required": a charter without keys of its firm is refused, as its acts would not be signed. Left out where it is
     # not given, so that older configurations keep their bytes.
     firm_keys: Literal["required"] | UnsetType = UNSET
+    # The catalogue of clauses in force, and the legal basis of acts and of the monitor's own rules; decisions then name
+    # the clauses that their clock, act or rule cites.
+    legal_basis: LegalBasis | UnsetType = UNSET
 
     @property
     def open_mode(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
 from monitor.deadlines.rules import ClockTable
@@ -86,6 +87,16 @@ class PutFirmKeys(Struct, frozen=True, tag="put_firm_keys"):
     required: bool
 
 
+class PutLegalBasis(Struct, frozen=True, tag="put_legal_basis"):
+    """Put a catalogue of clauses in force, with what acts and the rules of the monitor cite of it."""
+
+    basis: LegalBasis
+
+
+class RemoveLegalBasis(Struct, frozen=True, tag="remove_legal_basis"):
+    """No catalogue is in force any longer."""
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -96,6 +107,8 @@ OneChange: TypeAlias = (
     | RemoveProhibition
     | PutClocks
     | PutFirmKeys
+    | PutLegalBasis
+    | RemoveLegalBasis
 )
 
 
@@ -190,9 +203,13 @@ def _words(change: Change) -> str:
             words = f"{len(clocks.rules)} rules"
         case PutFirmKeys(required=required):
             words = "required" if required else "not required"
+        case PutLegalBasis(basis=basis):
+            words = f"{basis.id} version {basis.version}, digest {basis.digest}"
+        case RemoveLegalBasis():
+            words = ""
         case _:
             words = change.id
-    return f"{kind} {words}"
+    return f"{kind} {words}".rstrip()
 
 
 def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
@@ -258,6 +275,10 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, clocks=clocks)
         case PutFirmKeys(required=required):
             return structs.replace(sandbox, version=version, firm_keys="required" if required else UNSET)
+        case PutLegalBasis(basis=basis):
+            return structs.replace(sandbox, version=version, legal_basis=basis)
+        case RemoveLegalBasis():
+            return structs.replace(sandbox, version=version, legal_basis=UNSET)
 
 
 def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:

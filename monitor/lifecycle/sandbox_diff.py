@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from msgspec import UnsetType
+
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
     Change,
@@ -12,10 +14,12 @@ from monitor.lifecycle.sandbox_acts import (
     PutAuthority,
     PutClocks,
     PutFirmKeys,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutTier,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     SeveralChanges,
@@ -46,6 +50,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.legal_basis != new.legal_basis:
+        yield RemoveLegalBasis() if isinstance(new.legal_basis, UnsetType) else PutLegalBasis(new.legal_basis)
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

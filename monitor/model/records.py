@@ -386,6 +386,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     # Left out where they say nothing, so that records of older versions keep their bytes.
     states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
     document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
+    clauses: tuple[str, ...] | UnsetType = UNSET  # the legal basis: what its rule, clock or act cites
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -21,7 +21,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("access", "files", "charter"),
     ("deadlines",),
     ("lifecycle",),
-    ("validate", "indicators", "http_server"),
+    ("validate", "indicators", "http_server", "basis"),
     ("compile", "witness", "stamps"),
     ("state",),
     ("assess",),
@@ -40,7 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
-    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "basis",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -49,7 +49,8 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
+    "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.dump",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
 }  # fmt: skip
