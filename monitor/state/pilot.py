@@ -154,7 +154,8 @@ class PilotState(Struct, gc=False):
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
-    `late_held` what of the late events is not on record yet, by stream."""
+    `late_held` what of the late events is not on record yet, by stream; `responsible` the ids of the authorities that
+    are responsible, `()` where the sandbox does not compute them or there is none."""
 
     id: str
     charter: Charter
@@ -191,6 +192,7 @@ class PilotState(Struct, gc=False):
     review: Review = NOT_REVIEWED
     late_held: dict[str, HeldLate] = {}
     stay: Stay = NO_STAY
+    responsible: tuple[str, ...] = ()
 
     @property
     def cycle(self) -> tuple[int, int]:

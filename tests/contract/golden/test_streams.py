@@ -42,11 +42,12 @@ OF_SANDBOXES = {
     *("clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold"),
     *("incident_report_received", "change_notified", "suspension_notified", "incident_reclassified"),
     *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
-    *("model_entry_added", "model_entry_withdrawn"),
+    *("model_entry_added", "model_entry_withdrawn", "firm_classified", "decision_annulled"),
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("graduated", "recalled", "closed", "tier_approved"),
+    *("responsibility_changed", "no_authority"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
