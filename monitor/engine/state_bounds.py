@@ -52,6 +52,7 @@ from monitor.state.running import (
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
+from monitor.state.users import ID_BYTES, KNOWN, SENDERS, KnownIds, Spent, UsersState
 from monitor.validate.rejections import RejectionReason
 
 BY_CHARTER: Final = (
@@ -133,6 +134,16 @@ STAY: dict[str, int] = {
     "outside": NUMBER,
 }
 
+KNOWN_IDS: dict[str, int] = {"ids": ARRAY + KNOWN * ID_BYTES, "states": ARRAY + KNOWN}
+SPENT: dict[str, int] = {"day": NUMBER, "counts": ARRAY + (SENDERS + 1) * (TEXT + NUMBER)}
+USERS: dict[str, int] = {
+    **dict.fromkeys(("complaints", "left"), ARRAY + sum(KNOWN_IDS.values())),
+    "spent": ARRAY + sum(SPENT.values()),
+    **dict.fromkeys(("filed", "counted", "late", "over", "withdrawn", "answered", "asked", "given", "refused"), NUMBER),
+    "departed": NUMBER,
+    "inside": NUMBER,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -168,6 +179,7 @@ PILOT: dict[str, int] = {
     "review": ARRAY + sum(REVIEW.values()),
     "stay": ARRAY + sum(STAY.values()),
     "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
+    "users": ARRAY + sum(USERS.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -204,6 +216,9 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     Review: REVIEW,
     Stay: STAY,
+    UsersState: USERS,
+    KnownIds: KNOWN_IDS,
+    Spent: SPENT,
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),

@@ -46,6 +46,7 @@ from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
+from monitor.state.users import NO_USERS, UsersState
 
 VERSION = 7
 READS = (2, 3, 4, 5, 6, 7)
@@ -108,6 +109,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
     responsible: tuple[str, ...] = ()
+    users: UsersState | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -178,6 +180,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
         responsible=s.responsible,
+        users=s.users or NO_USERS,
     )  # fmt: skip
     return pilot, plan
 
@@ -214,6 +217,7 @@ def _tail(p: PilotState) -> list[Any]:
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
         [p.responsible],
+        [None if p.users == NO_USERS else p.users],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

@@ -97,6 +97,7 @@ ROWS: dict[Act, Row] = {
     Act.WITHDRAW_COMPLAINT: Row("public_channel officer firm", BEGAN, None),
     Act.ANSWER_COMPLAINT: Row("public_channel officer firm", BEGAN, None),
     Act.REDRESS: Row("public_channel officer firm", BEGAN, None),
+    Act.LEAVE_PILOT: Row("public_channel officer", BEGAN, None),
 }
 ON_THE_SANDBOX = {
     Act.PUBLISH_TOOLKIT: "officer publisher",

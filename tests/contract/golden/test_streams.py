@@ -48,6 +48,7 @@ OF_SANDBOXES = {
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("graduated", "recalled", "closed", "tier_approved"),
     *("responsibility_changed", "no_authority"),
+    *("complaint_filed", "complaint_withdrawn", "complaint_answered", "redress_recorded", "user_left"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
