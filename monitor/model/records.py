@@ -53,7 +53,7 @@ class Reason(StrEnum):
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after its cycle
     UNREGISTERED_MODEL = "unregistered_model"  # a model that the charter does not list serves
     CORRECTED = "corrected"  # a firm took back what it had tallied too much
-    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
+    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit, measure, kind or currency that the charter does not know
     LATE_DROPPED = "late_dropped"  # events came so long after their period had closed that they count nowhere
     MISSING_MODEL = "missing_model"  # an event without a model, where the charter lists models
     CLEARED = "cleared"  # quiet for as many periods as the charter requires
@@ -535,7 +535,7 @@ class Closed(Struct, frozen=True, kw_only=True):
 
 UNCOUNTED = (
     "segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction", "late",
-    "complaint_without_clock",
+    "complaint_without_clock", "measure", "kind",
 )  # fmt: skip
 
 

@@ -45,8 +45,9 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "uncounted_total",
         "counter",
-        "Accepted events that no indicator counts, by kind: a segment, unit or currency that the charter does not name,"
-        " a repeated incident id, an incident id dropped from memory, a correction of a closed period,"
+        "Accepted events that no indicator counts, by kind: a segment, unit, currency, measure of items or kind of"
+        " claims that the charter does not name, a repeated incident id, an incident id dropped from memory,"
+        " a correction of a closed period,"
         " an event that came too late (late).",
         "kind",
     ),
