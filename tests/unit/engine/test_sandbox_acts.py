@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Authority, Exit, Participant, Responses, ToolkitRef
 from monitor.engine.machine import Machine
@@ -25,12 +26,14 @@ from monitor.lifecycle.sandbox_acts import (
     PutDuties,
     PutFirmKeys,
     PutFirmRules,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     RemoveToolkit,
@@ -345,6 +348,8 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     RemoveToolkit("audio", 1),
     PutFirmRules(reference_to(structs.replace(SHIPPED_RULES, version=2))),
     PutDuties((ClassDuty(firm_class=FirmClass.D, tier="critical", drill_every="1d"),)),
+    RemoveLegalBasis(),
+    PutLegalBasis(LegalBasis(id="city", version=1, digest="3" * 64, acts={"suspend": ("eu-1",)})),
 )
 
 
