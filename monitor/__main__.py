@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
 COMMANDS = {
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
+    "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
@@ -88,6 +89,7 @@ COMMANDS = {
     "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
+    "firm": ("monitor.cli.firm", "the record of a firm over its pilots, and its class: show, list, classify, annul"),
     "toolkit": ("monitor.cli.toolkit", "toolkits by sector: list, show, start a charter from one, check, publish"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
