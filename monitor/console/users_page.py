@@ -102,7 +102,7 @@ def sent_page(language: str, receipt: str) -> str:
     words = WORDS[language]
     body = (
         f'<p>{words["receipt"]}:</p><p class="receipt" translate="no">{receipt}</p><p>{words["receipt_help"]}</p>'
-        f"<p>{words['not_yet']}.</p>{_receipt_form(language, '/receipt', words['have_receipt'], receipt)}"
+        f"{_receipt_form(language, '/receipt', words['show'], receipt)}"
     )
     return _page(language, words["sent"], body)
 

@@ -31,7 +31,7 @@ WORDS: dict[str, dict[str, str]] = {
         "state": "Your complaint",
         "received": "received",
         "on_record": "on record",
-        "not_yet": "it will be on record within a minute",
+        "not_yet": "will be on record within a minute",
         "answered": "answered by the firm or the authority",
         "withdrawn": "withdrawn",
         "asked": "redress asked for",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import urllib.error
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from click.testing import CliRunner
 from msgspec import structs
 
 from monitor.charter.control import ControlBase
 from monitor.charter.users_acts import ComplaintAnswer, ComplaintFiling, RedressStep, UserComplaint
+from monitor.cli.complaints import complaints
 from monitor.embedded import users_door
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import Incoming
@@ -27,7 +30,7 @@ from monitor.model.events import instant
 from monitor.model.signing import HEADER, HTTP_HEADER
 from monitor.state.acts_once import validity
 from monitor.testing.wait import Until
-from tests.unit.lifecycle.founded import KEYS, SANDBOX
+from tests.unit.lifecycle.founded import KEYS, NAMES, SANDBOX
 from tests.unit.users.test_users_acts import WATCHED
 
 until = Until(60.0, every=0.05)
@@ -218,17 +221,51 @@ def test_a_signed_report_is_taken_and_one_of_the_firm_is_refused(tmp_path: Path)
     async def run() -> None:
         async with opened(tmp_path) as world:
             now = world.monitor.clock()
-            complaints = (UserComplaint(complaint="d" * 32, time=instant(now)),)
+            filed = (UserComplaint(complaint="d" * 32, time=instant(now)),)
 
             async def sent(author: str, signer: str, make: Any = ComplaintFiling, **fields: Any) -> int:
                 body, _ = world.signed(make, author, **fields)
                 headers = {"Content_Type": "application/json", HTTP_HEADER: KEYS[signer].sign("control", body)}
                 return (await world.get("/reports/p", body, **headers))[0]
 
-            assert await sent("public", "public", complaints=complaints) == 202
+            assert await sent("public", "public", complaints=filed) == 202
             await world.eventually(lambda: world.users.filed == 1)
-            assert await sent("public", "firm", complaints=complaints) == 403
+            assert await sent("public", "firm", complaints=filed) == 403
             assert await sent("firm", "firm", make=ComplaintAnswer, complaints=("d" * 32,)) == 403
-            assert await sent("officer", "officer", complaints=complaints) == 403
+            assert await sent("officer", "officer", complaints=filed) == 403
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_imported_twice_changes_nothing_the_second_time(tmp_path: Path) -> None:
+    """Also beyond what the machine remembers; a dry run sends nothing; the firm's key is refused."""
+    table = tmp_path / "public.csv"
+    lines = [f"{n},2026-01-01" for n in range(1_300)]
+    table.write_text("complaint_id,filed\n" + "\n".join([*lines, "7,2026-01-01", "x,soon"]) + "\n")
+    for name in ("public", "firm"):
+        key = tmp_path / f"{name}.key"
+        key.write_bytes(bytes([NAMES.index(name) + 1]) * 32)
+        key.chmod(0o600)
+
+    async def run() -> None:
+        async with opened(tmp_path / "data") as world:
+
+            async def imported(*more: str, author: str = "public") -> dict[str, Any]:
+                options = ["--pilot", "p", "--author", author, "--key", str(tmp_path / f"{author}.key"), "--json"]
+                command = ["import", str(table), *options, "--to", world.monitor.address.rstrip("/"), *more]
+                done = await asyncio.to_thread(CliRunner().invoke, complaints, command)
+                assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+                return dict(json.loads(done.stdout))
+
+            dry = await imported("--dry-run")
+            assert (dry["rows"], dry["new"], world.users.filed) == (1_302, 1_300, 0)
+            assert set(dry["refused"]) == {"repeated", "no_time"}
+            assert "not_its_own" in (await imported(author="firm"))["why"]
+            first = await imported()
+            assert (first["taken"], world.users.filed) == (1_300, 1_300)
+            again = await imported()
+            assert (again["repeated"], again["new"], again["taken"]) == (1_300, 0, 0)
+            assert world.users.filed == 1_300
+            assert world.users.counted + world.users.late + world.users.over == 1_300
 
     asyncio.run(run())
