@@ -4,7 +4,6 @@ order."""
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -16,6 +15,7 @@ from monitor.kafka.topics import create_topics, topics, users_topic
 from monitor.kafka.users_relay import UsersRelay
 from monitor.model.events import instant
 from monitor.model.signing import HEADER
+from monitor.testing.kafka import Fresh
 from tests.unit.lifecycle.founded import KEYS, PUBLIC
 
 NOW = 1_790_000_000_000
@@ -33,7 +33,7 @@ def report(number: int, author: str = "public") -> bytes:
     return msgspec.json.encode(ComplaintFiling(id=f"r{number}", pilot="p", author=author, complaints=(complaint,)))
 
 
-def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else(fresh: Any) -> None:
+def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else() -> None:
     """What a firm signs, an act of an officer, garbage and a wrong key are passed over; a relay that starts again goes
     on where the last one ended."""
     override = msgspec.json.encode(Override(id="o", pilot="p", author="public", level="halt", reason="x"))
@@ -47,6 +47,7 @@ def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else(fresh: 
         (report(4), "public", b"other"),
         (report(5), "public", b"p"),
     ]
+    fresh = Fresh()
     names = fresh.names
 
     async def relayed(expected: int) -> UsersRelay:
