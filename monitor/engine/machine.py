@@ -90,6 +90,7 @@ class Machine:
 
     fast_path = True  # False: every event takes the slow path, with the same result
     skips_empty_periods = True  # False: every period is closed one by one, with the same result
+    gap_ms = GAP_MS  # another value only where a test drives the clock in longer steps (`monitor/testing/driven.py`)
 
     def __init__(
         self,
@@ -210,7 +211,7 @@ class Machine:
         partition.hot.use(pilot)
         if received > pilot.received:
             if pilot.due < received:
-                heard_until = partition.state.last_time + GAP_MS if self._journalled else NEVER
+                heard_until = partition.state.last_time + self.gap_ms if self._journalled else NEVER
                 self._timers.fire(pilot, received, heard_until, out)
             pilot.received = received
         partition.changed.add(pilot.id)
@@ -266,16 +267,16 @@ class Machine:
         out = Outputs()
         state = self._partition.state
         step = now - state.last_time if state.last_time and self._journalled else 0
-        step = min(step, GAP_MS) if unbroken else step
-        if step > GAP_MS:
+        step = min(step, self.gap_ms) if unbroken else step
+        if step > self.gap_ms:
             self._outages.begin(step, now, out)
             self._acts.applications.outage(now)
-        elif step < -GAP_MS and not self._outages.flagged:
+        elif step < -self.gap_ms and not self._outages.flagged:
             # Until the clock has caught up nothing falls due, so no pilot is watched.
             self._outages.begin(0, state.last_time, out)
         self._acts.applications.time(now, out)
         fired = self._partition.fire_due(now, partial(self._timers.fire, before=now, heard_until=NEVER, out=out))
-        if 0 < step <= GAP_MS:
+        if 0 < step <= self.gap_ms:
             self._outages.end(now, out)
         state.last_time = max(state.last_time, now)
         out.rejected.extend(state.rates.released(now))
