@@ -1,9 +1,9 @@
 """G24: complaints outside the firm against those inside: false accusations of honest firms, and delay.
 
 A year of days with a third of the complaints outside, exactly the limit, at alpha 5 %. Given the total of a day the
-outside part is binomial, so what moves both sides alike (use, cycles, a scandal) changes nothing. What moves the outside alone
-(a campaign) does: it is granted by the charter's `variance_mean`, or an honest firm is accused falsely. Then a firm
-that reports half, or four fifths, of what reaches it.
+outside part is binomial, so what moves both sides alike (use, cycles, a scandal) changes nothing. What moves only the
+outside (a campaign) does: it is granted by the charter's `variance_mean`, or an honest firm is accused falsely. Then a
+firm that reports half, or four fifths, of what reaches it.
 """
 
 from __future__ import annotations
