@@ -24,7 +24,7 @@ WORDS: dict[str, dict[str, str]] = {
         "have_receipt": "I have a receipt: see what became of my complaint",
         "sent": "Your complaint was received",
         "receipt": "Your receipt",
-        "receipt_help": "Write it down. It is shown once, and nobody can find it again. Who has it can see the state "
+        "receipt_help": "Write it down. It is shown once and cannot be recovered. Who has it can see the state "
         "of the complaint, withdraw it, or ask for redress.",
         "receipt_field": "Receipt",
         "show": "Show",

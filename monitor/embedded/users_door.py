@@ -1,4 +1,4 @@
-"""The users' door of the embedded monitor: a listener of its own for users and for signed reports of their channels.
+"""The users' door of the embedded monitor: a separate listener for users and for signed reports of their channels.
 
 Users write a complaint in a form; it is durable when they see their receipt. Every `FORWARD_S` the door sends what is
 new to control, as acts that the key of the channel signs: at most one of each kind and pilot, with up to 50 items, so
@@ -40,7 +40,7 @@ from monitor.charter.users_acts import (
 from monitor.console.users_page import ask_receipt_page, form_page, sent_page, start_page, state_page
 from monitor.console.users_words import LANGUAGES, WORDS
 from monitor.embedded.store import Incoming, Store
-from monitor.embedded.users_store import ASK, LEAVE, SENT, TEXT_CHARACTERS, WITHDRAW, Complaint, Full, UsersStore
+from monitor.embedded.users_store import ASK, LEAVE, SENT, TEXT_CHARACTERS, WITHDRAW, Complaint, UsersStore
 from monitor.http_server.connection_counts import client_of
 from monitor.http_server.guards import TooMany
 from monitor.http_server.limits import ServerLimits
@@ -199,9 +199,8 @@ class UsersDoor:
         listed = {name for spec in charter.indicators for name in spec.segments}
         wants = LEAVE if form.get("leave") else 0
         segment = segment if segment in listed else ""
-        try:
-            receipt = await self._in_thread(lambda: self._kept.add(charter.pilot, self._clock(), segment, text, wants))
-        except Full:
+        receipt = await self._in_thread(partial(self._kept.add, charter.pilot, self._clock(), segment, text, wants))
+        if receipt is None:
             return again(words["full"], 503)
         return _html(sent_page(language, receipt))
 
@@ -332,7 +331,7 @@ class UsersDoor:
             self._sent[kept.first] = names, told
             while len(self._sent) > LISTED:
                 del self._sent[next(iter(self._sent))]
-            # A crash before this line sends it again; it then counts once.
+            # After a crash before this line it is resent, and counts once.
             await self._in_thread(partial(self._kept.mark, names, SENT, told))
             self.arrived()
             sent += 1

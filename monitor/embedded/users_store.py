@@ -30,10 +30,6 @@ CREATE INDEX IF NOT EXISTS wanting ON complaints (pilot) WHERE wants <> told;
 """
 
 
-class Full(Exception):
-    """There is no space for a further complaint of this pilot."""
-
-
 class Complaint(NamedTuple):
     """One complaint as kept; `state` are the bits of `monitor/state/users.py`."""
 
@@ -77,7 +73,7 @@ class UsersStore:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
-        # Whether what was sent took effect is not known after a start: it is sent again, and counts once.
+        # Whether what was sent took effect is not known after a start: it is resent, and counts once.
         self._db.execute("UPDATE complaints SET filed = 0 WHERE filed = 1")
         self._db.execute("UPDATE complaints SET told = told & ~? WHERE wants & ?", (ASK | WITHDRAW, ASK | WITHDRAW))
 
@@ -85,14 +81,14 @@ class UsersStore:
         """Close the file."""
         self._db.close()
 
-    def add(self, pilot: str, at: int, segment: str, text: str, wants: int) -> str:
-        """Keep a complaint. Returns its receipt. Raises Full."""
+    def add(self, pilot: str, at: int, segment: str, text: str, wants: int) -> str | None:
+        """Keep a complaint. Returns its receipt; `None` if there is no space for a further one of this pilot."""
         (waiting,) = self._db.execute(
             "SELECT count(*) FROM complaints WHERE filed < 2 AND pilot = ?", (pilot,)
         ).fetchone()
         (whole,) = self._db.execute("SELECT count(*) FROM complaints").fetchone()
         if waiting >= WAITING or whole >= MOST:
-            raise Full(pilot)
+            return None
         receipt, salt = new_receipt(), secrets.token_hex(16)
         digest = hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest() if text else ""
         self._db.execute(
@@ -133,7 +129,7 @@ class UsersStore:
         self._db.execute("COMMIT")
 
     def refused(self, names: list[str]) -> None:
-        """The complaints that were sent had no effect, and are sent again later."""
+        """The complaints that were sent had no effect, and are resent later."""
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE complaints SET filed = 0 WHERE filed = 1 AND id = ?", [(n,) for n in names])
         self._db.execute("COMMIT")

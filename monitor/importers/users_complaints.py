@@ -1,7 +1,7 @@
 """A public file of complaints as reports of the users' channel: rows of CSV, columns by a mapping, ids as pseudonyms.
 
-Ids of a public file are public, so their pseudonym is a plain SHA-256: the same row gives the same complaint, whoever
-imports the file, and however often. Columns that are not mapped are not read.
+Ids of a public file are public, so their pseudonym is a plain SHA-256: the same row gives the same complaint for every
+import of the file. Columns that are not mapped are not read.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_reports_that_a_firm_withholds_show_in_those_of_others() -> None:
     assert instant(found.at).date().isoformat()[:7] == "2023-11"
 
 
-def test_cycles_and_bursts_that_move_both_sides_alike_disturb_nobody() -> None:
+def test_cycles_and_bursts_that_move_both_sides_alike_raise_no_finding() -> None:
     """74 days of 311, a quarter outside where 0.3 is allowed."""
     found = replayed(calls(lambda at, case: True), 0.3, "1d")
     assert (found.at, found.level) == (None, Level.NORMAL)
