@@ -102,6 +102,8 @@ ACT_OF: dict[type[ControlBase], Act] = {
     exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
     exit_acts.Graduation: Act.GRADUATE,
     exit_acts.Recall: Act.RECALL,
+    exit_acts.StepEvaluation: Act.EVALUATE_STEP,
+    exit_acts.TemplateMaking: Act.MAKE_TEMPLATE,
 }
 """A control record -> its row in the table of acts."""
 

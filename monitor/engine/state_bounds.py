@@ -37,6 +37,7 @@ from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Approvals, Review, Stay
+from monitor.state.rollout import Rollout
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -132,6 +133,11 @@ STAY: dict[str, int] = {
     "outside": NUMBER,
 }
 
+ROLLOUT: dict[str, int] = {
+    **dict.fromkeys(("cap", "since", "began", "restart", "halts"), NUMBER),
+    "marks": BY_CHARTER,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -166,6 +172,7 @@ PILOT: dict[str, int] = {
     "running": ARRAY + sum(RUNNING.values()),
     "review": ARRAY + sum(REVIEW.values()),
     "stay": ARRAY + sum(STAY.values()),
+    "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -202,6 +209,7 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     Review: REVIEW,
     Stay: STAY,
+    Rollout: ROLLOUT,
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),

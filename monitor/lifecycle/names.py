@@ -133,6 +133,7 @@ class Act(StrEnum):
     RECLASSIFY = "reclassify"
     NOTIFY_SUSPENSION = "notify_suspension"  # the AI Office was told of a suspension
     MAKE_TEMPLATE = "make_template"
+    EVALUATE_STEP = "evaluate_step"  # of a rollout: the cap on users rises, falls or stays
     RELEASE = "release"
     # two approvers
     APPROVE = "approve"  # of a release

@@ -147,6 +147,10 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
+    STEP_PASSED = "step_passed"  # of a rollout: the cap on users rises
+    STEP_FAILED = "step_failed"  # it falls by one step
+    STEP_INCONCLUSIVE = "step_inconclusive"  # it stays
+    TEMPLATE_MADE = "template_made"  # other pilots may replicate the charter
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"

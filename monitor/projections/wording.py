@@ -128,6 +128,10 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
+    Reason.STEP_PASSED: "Step of the rollout passed; the cap on users rises",
+    Reason.STEP_FAILED: "Step of the rollout failed; the cap on users falls by one step",
+    Reason.STEP_INCONCLUSIVE: "Step of the rollout inconclusive; the cap on users stays",
+    Reason.TEMPLATE_MADE: "Charter made a template for other pilots",
     Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
     Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
 }

@@ -24,6 +24,7 @@ from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
+from monitor.state.rollout import FIRST_STEP, Rollout
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
@@ -154,7 +155,7 @@ class PilotState(Struct, gc=False):
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
-    `late_held` what of the late events is not on record yet, by stream."""
+    `late_held` what of the late events is not on record yet, by stream; `rollout` the step of its rollout."""
 
     id: str
     charter: Charter
@@ -191,6 +192,7 @@ class PilotState(Struct, gc=False):
     review: Review = NOT_REVIEWED
     late_held: dict[str, HeldLate] = {}
     stay: Stay = NO_STAY
+    rollout: Rollout = FIRST_STEP
 
     @property
     def cycle(self) -> tuple[int, int]:

@@ -41,6 +41,7 @@ from monitor.state.pilot import (
     shared_tuple,
 )
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
+from monitor.state.rollout import FIRST_STEP, Rollout
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
@@ -107,6 +108,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     review: Review | None = None
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
+    rollout: Rollout | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -176,6 +178,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         review=s.review or NOT_REVIEWED,
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
+        rollout=s.rollout or FIRST_STEP,
     )  # fmt: skip
     return pilot, plan
 
@@ -211,6 +214,7 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.review == NOT_REVIEWED else p.review],
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
+        [None if p.rollout == FIRST_STEP else p.rollout],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

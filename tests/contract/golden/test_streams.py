@@ -46,7 +46,8 @@ OF_SANDBOXES = {
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
-    *("graduated", "recalled", "closed", "tier_approved"),
+    *("graduated", "recalled", "closed", "tier_approved", "template_made"),
+    *("step_passed", "step_failed", "step_inconclusive"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {
