@@ -67,6 +67,7 @@ COMMANDS = {
     "issue-report": ("monitor.cli.exits", "record that written proof and exit report were issued"),
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
     "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
+    "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
     "evaluate-step": ("monitor.cli.replicas", "evaluate the step of a rollout: the cap on users rises, falls or stays"),
@@ -88,6 +89,7 @@ COMMANDS = {
     "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
+    "toolkit": ("monitor.cli.toolkit", "toolkits by sector: list, show, start a charter from one, check, publish"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }

@@ -11,6 +11,7 @@ SandboxMonitorError
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
 ├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
+├── ToolkitError           the folder of a toolkit is wrong: report file, line, field and fix
 ├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
 │   ├── Unavailable        an actor's or the SDK's address does not answer, or answers with a transient error
 │   ├── Lapsed             the guard refuses work: the permit expired; not a halt, the next permit clears it
@@ -27,8 +28,9 @@ SandboxMonitorError
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
 a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
 ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), Unreadable
-(`report/recompute.py`, which stands alone), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken
-(`notary`, whose verifier imports nothing of this package; the command `ledger` reports them), KeyRefused, Missing,
+(`report/recompute.py` and `public_record/recompute_annual.py`, which stand alone), and CursorBroken,
+CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
+command `ledger` reports them), KeyRefused, Missing,
 NoBundle, NotComparable and Refused (`verifier`, which stands alone too: another class than the one above; its command
 reports them), and TlogError (`tlog`, a library that imports nothing of this package; `tlog/errors.py` draws the tree
 below it).
@@ -98,6 +100,10 @@ class NotDeterministic(SandboxMonitorError):
 
 class SandboxConfigError(SandboxMonitorError):
     """A configuration of a sandbox cannot be used; the message lists every mistake with field and fix."""
+
+
+class ToolkitError(SandboxMonitorError):
+    """The folder of a toolkit cannot be used; the message lists every mistake with file, line, field and fix."""
 
 
 class ClockTableError(SandboxMonitorError):

@@ -343,6 +343,15 @@ class AssessmentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     within: SpanText = "30d"
 
 
+class ToolkitRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """One published version of a toolkit: `digest` is that of its folder (`monitor/toolkits/load.py`, 64 hex digits).
+    In a charter, the toolkit from which it was written."""
+
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     """The plan under which one pilot runs. `confidential` names the fields that the public does not see
     (`public_part`)."""
@@ -379,6 +388,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     assessment: AssessmentSpec | UnsetType = UNSET
     # SHA-256 (hex) of the policy file: who cosigns the published log of this pilot.
     ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
+    toolkit: ToolkitRef | UnsetType = UNSET
     # Steps by which the number of users rises to `users.cap`, each gated by evidence (`monitor/assess/rollout.py`).
     rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
     replicates: Provenance | UnsetType = UNSET
@@ -435,7 +445,7 @@ def canonical_charter(charter: Charter) -> bytes:
 
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
-    "responses", "exit", "confidential", "ledger_policy",
+    "responses", "exit", "confidential", "ledger_policy", "toolkit",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib import resources
 from pathlib import Path
 
 import click
@@ -26,11 +25,14 @@ from monitor.compile.lint import FEW_APPROVERS, HALTING, Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 from monitor.compile.power import IndicatorPower, power_of, power_problems
 from monitor.compile.sandbox_file import read_sandbox
-from monitor.compile.standards import standard_problems
+from monitor.compile.standards import not_in_force, standard_problems
 from monitor.compile.tier_rules import facts_of, tier_by_rule
+from monitor.toolkits.deviations import toolkit_problems
+from monitor.toolkits.load import SHIPPED, load_toolkit, shipped
+from monitor.toolkits.new import new_charter
 from monitor.witness.cosigner import read_policy
 
-TEMPLATES = ("automated_driving", "consumer_finance")
+TEMPLATES = SHIPPED  # of each shipped toolkit one
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -63,14 +65,31 @@ def charter() -> None:
     metavar="FILE",
     help="Also check that the charter states the hash of this policy file (C2SP tlog-policy) in `ledger_policy`.",
 )
+@click.option(
+    "--toolkit",
+    "folders",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also compare with the toolkit in this folder; repeatable. The shipped ones are always known.",
+)
 def check(
-    files: tuple[Path, ...], as_json: bool, history: Path | None, configuration: Path | None, policy: Path | None
+    files: tuple[Path, ...],
+    as_json: bool,
+    history: Path | None,
+    configuration: Path | None,
+    policy: Path | None,
+    folders: tuple[Path, ...],
 ) -> None:
     """Check whether each FILE is a valid charter.
 
     --sandbox also checks what the machine does at admission and amendment: the authorities are in the sandbox and have
     approvers, the tier is not below the one that the rules ask for (the reason is printed with its reference), and
     every minimum standard of the tier is kept.
+
+    A charter that names a toolkit is compared with its template: what was loosened or removed is a warning, and so is a
+    newer version of it. With --sandbox, one that is not in force there is a warning, or an error where the standard of
+    the tier demands one in force.
 
     --ledger-policy compares the file that says who must cosign the published log of the pilot with the hash in the
     charter, which both sides sign at admission.
@@ -100,6 +119,7 @@ def check(
     """
     sandbox = None if configuration is None else read_sandbox(configuration)
     agreed = "" if policy is None else read_policy(policy).sha256
+    toolkits = [*map(load_toolkit, folders), *map(shipped, SHIPPED)]
     readings: list[tuple[Path, LoadedCharter]] = []
     for path in files:
         powers: list[IndicatorPower] = []
@@ -107,6 +127,8 @@ def check(
         def more(charter: Charter, powers: list[IndicatorPower] = powers) -> list[Problem]:
             powers += power_of(charter)
             lacks = [] if sandbox is None else standard_problems(charter, sandbox=sandbox)
+            lacks += [] if sandbox is None else not_in_force(charter, sandbox)
+            lacks += toolkit_problems(charter, toolkits)
             differs = policy_problems(charter, agreed) if agreed else []
             return [*power_problems(charter, powers), *lacks, *differs]
 
@@ -185,13 +207,13 @@ def alpha(file: Path, restart: int) -> None:
 @charter.command()
 @click.argument("template", type=click.Choice(TEMPLATES))
 def new(template: str) -> None:
-    """Write a commented TEMPLATE to stdout.
+    """Write the commented TEMPLATE of a shipped toolkit to stdout, as `toolkit new` does.
 
     \b
     Example:
       sandbox-monitor charter new consumer_finance > charter.yaml
     """
-    echo(resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
+    echo(new_charter(shipped(template)), nl=False)
 
 
 charter.add_command(week)

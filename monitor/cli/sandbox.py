@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from msgspec import structs
 
 from monitor.charter.control import ControlBase
 from monitor.cli import control
@@ -31,9 +32,11 @@ from monitor.lifecycle.sandbox_acts import (
     configuration_digest,
 )
 from monitor.lifecycle.sandbox_diff import change_between
+from monitor.network.responsibility import network_of
 from monitor.projections.formats import stamp
 from monitor.projections.sandbox_record import SandboxHistory, SandboxVersion, history_of
 from monitor.publication.log_key import new_log_key
+from monitor.toolkits.load import SHIPPED, shipped
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TO = to_option("kafka://host:port or http://host:port")
@@ -45,7 +48,7 @@ WAIT_S = 30.0  # for the outcome of the founding
 @click.group()
 def sandbox() -> None:
     """The configuration of the sandbox: authorities, people with roles and keys, standards of the tiers, negative list,
-    legal deadlines.
+    legal deadlines, toolkits in force.
 
     Once it is founded, roles come from it alone: a charter only names which of its authorities are responsible. It is
     founded once (`init`). Each change is proposed by an officer and approved by an approver, who is another person.
@@ -89,7 +92,8 @@ def init(
 ) -> None:
     """Make keys and a first configuration in DIR, and found the sandbox with it.
 
-    DIR gets sandbox.yaml (one authority, the EU negative list, standards of the tiers, legal deadlines) and one key
+    DIR gets sandbox.yaml (one authority, the EU negative list, standards of the tiers, legal deadlines, the shipped
+    toolkits) and one key
     file each for `officer`, `approver-1`, `approver-2` and `evaluator`, readable by their owner only: give each person
     his or her file, and keep no copy. An existing sandbox.yaml is used as it is, so edit it between --files-only and
     the second run.
@@ -117,6 +121,7 @@ def write_files(directory: Path, name: str, authority: str) -> Sandbox:
         return read_sandbox(path)
     keys = {person: own_key(directory / f"{person}.key") for person in FIRST_PEOPLE}
     made = first_sandbox(name, authority, {person: key.public for person, key in keys.items()}, example_table())
+    made = structs.replace(made, toolkits=tuple(shipped(one).ref for one in SHIPPED))
     create_file(path, sandbox_yaml(made).encode())
     echo(f"wrote {path} and the keys of {', '.join(FIRST_PEOPLE)} in {directory}", err=True)
     return made
@@ -145,12 +150,20 @@ def check(file: Path) -> None:
     mode = "open mode: no person has a key" if made.open_mode else "signed: every person has a key"
     echo(
         f"{made.id}, version {made.version}: {len(made.authorities)} authorities, {len(made.people)} people, "
-        f"{len(made.prohibitions)} prohibitions, {len(made.clocks.rules)} deadlines; {mode}; {size_of(made)} bytes; "
+        f"{len(made.prohibitions)} prohibitions, {len(made.clocks.rules)} deadlines, "
+        f"{len(made.toolkits or ())} toolkits; "
+        f"{mode}; {size_of(made)} bytes; "
         f"digest {configuration_digest(made)}"
     )
     if unsigned_firms(made):
         echo(
             "warning: firm_keys: a firm without a key may act, and its acts are unsigned; write `firm_keys: required`",
+            err=True,
+        )
+    if network_of(made) is None:
+        echo(
+            "warning: responsibility: decisions name neither responsible authorities nor addressees; "
+            "write `responsibility: computed`",
             err=True,
         )
 
@@ -277,6 +290,13 @@ def _send(server: Server, act: ControlBase) -> None:
     """Send an act, print its outcome, and copy what was accepted to the other partitions."""
     control.send(server.to, server.prefix, act)
     _copy(server)
+
+
+def send_to_sandbox(to: str, prefix: str, act: ControlBase) -> None:
+    """Send an act on the configuration to a server, print its outcome, and copy it to the other partitions."""
+    server = Server(to, prefix, trusted_here())
+    _history(server)
+    _send(server, act)
 
 
 def _copy(server: Server) -> None:

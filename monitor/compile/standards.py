@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.charter.spec import LEVEL_OF_NAME, Charter, Tier
+from msgspec import UNSET
+
+from monitor.charter.spec import LEVEL_OF_NAME, Charter, Tier, ToolkitRef
 from monitor.compile.lint import HALTING, Problem
 from monitor.compile.plan import STRICT
 from monitor.compile.power import asked_power, ratio_words
@@ -36,8 +38,9 @@ def standard_problems(
         standard = STANDARDS[charter.tier] if sandbox is None else sandbox.standard(charter.tier)
     found = [*_tier(charter, facts or facts_of(charter), tier)]
     people = _people(charter, standard) if sandbox is None else _people_of(sandbox, charter, standard)
+    toolkits = () if sandbox is None else sandbox.toolkits or ()
     for part in (people, _content(charter, standard), _statistics(charter, standard), _responses(charter, standard),
-                 _rules(charter, standard)):  # fmt: skip
+                 _rules(charter, standard), _toolkit(charter, standard, toolkits)):  # fmt: skip
         found += [Problem("error", *one) for one in part]
     return found
 
@@ -100,6 +103,48 @@ def _content(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
         yield "identifiers", f"tier {tier} needs ids that name no person", "write identifiers: pseudonyms"
     if asked.scenarios and not charter.evaluation:
         yield "evaluation", f"tier {tier} needs scenarios for the evaluation of a halted system", "add one"
+
+
+def not_in_force(charter: Charter, sandbox: Sandbox) -> list[Problem]:
+    """Warnings on the toolkit of a charter: one that is not in force, or of which a newer version is. Without
+    `toolkit: required` in the standard of the tier nothing is refused for it."""
+    if sandbox.standard(charter.tier).toolkit is not UNSET:
+        found = []
+    else:
+        found = [Problem("warning", *one) for one in _other_toolkit(charter, sandbox.toolkits or ())]
+    own = charter.toolkit
+    newest = max([one.version for one in sandbox.toolkits or () if own and one.id == own.id], default=0)
+    if own and not found and newest > own.version:
+        fix = f"write a new version of the charter from version {newest}, or state why not"
+        found.append(Problem("warning", "toolkit.version", f"version {newest} of {own.id} is in force", fix))
+    return found
+
+
+def _toolkit(charter: Charter, asked: TierStandard, toolkits: tuple[ToolkitRef, ...]) -> Iterator[Lacking]:
+    if asked.toolkit is UNSET:
+        return
+    if not charter.toolkit:
+        names = ", ".join(sorted({one.id for one in toolkits})[:8]) or "none is in force"
+        what = f"tier {charter.tier} needs a charter that is written from a toolkit in force"
+        yield "toolkit", what, f"start from `sandbox-monitor toolkit new`: {names}"
+    yield from _other_toolkit(charter, toolkits)
+
+
+def _other_toolkit(charter: Charter, toolkits: tuple[ToolkitRef, ...]) -> Iterator[Lacking]:
+    own = charter.toolkit
+    if not own or own in toolkits:
+        return
+    versions = sorted(one.version for one in toolkits if one.id == own.id)
+    if own.version in versions:
+        what = f"version {own.version} of {own.id} in force has another digest"
+        yield "toolkit.digest", what, "take the toolkit of the sandbox, or the digest of its folder"
+    elif versions:
+        there = ", ".join(map(str, versions))
+        what = f"version {own.version} of {own.id} is not in force; in force: {there}"
+        yield "toolkit.version", what, "take that one"
+    else:
+        names = ", ".join(sorted({one.id for one in toolkits})[:8]) or "none"
+        yield "toolkit.id", f"{own.id} is not a toolkit in force; in force: {names}", "take one of them"
 
 
 def _statistics(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:

@@ -52,6 +52,7 @@ from monitor.lifecycle.tenure import authorities_needed, held, held_since, role_
 from monitor.model.labels import alike
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
+from monitor.network.responsibility import MOST_RESPONSIBLE, all_responsible, network_of
 from monitor.state.pilot import PilotState
 from monitor.state.review import Approvals
 
@@ -187,6 +188,10 @@ def check_charter(sandbox: Sandbox, charter: Charter) -> None:
         if one.id not in known:
             words = f"the sandbox has no authority {one.id}; it has {', '.join(sorted(known)[:LISTED])}"
             raise ControlRefused(f"charter.authorities[{index}].id", Refusal.UNKNOWN_AUTHORITY, words)
+    if (network := network_of(sandbox)) and len(found := all_responsible(network, charter)) > MOST_RESPONSIBLE:
+        words = f"{len(found)} authorities are responsible for its region and sector, of at most {MOST_RESPONSIBLE}: "
+        words += f"{', '.join(found[:LISTED])} ...; name fewer, or narrow their regions and sectors"
+        raise ControlRefused("charter.authorities", Refusal.BAD_CHARTER, words)
     firm = alike(charter.participant.id)
     if any(alike(person.id) == firm for person in sandbox.people):
         words = f"a person of the sandbox is called {charter.participant.id}; a firm needs another id"

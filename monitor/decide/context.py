@@ -21,15 +21,19 @@ from monitor.decide import ladder
 from monitor.lifecycle import life
 from monitor.lifecycle.arrows import Arrow
 from monitor.lifecycle.names import Event, Fact, Outcome, Trigger
+from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.assessment import Assessment
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Finding, Level, Outputs, Permit, Reason, command_of, digest
+from monitor.network.addressees import addressees
+from monitor.network.responsibility import responsible
 from monitor.state.acts_once import may_forget_ids
 from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import PilotState
 from monitor.state.standing import Stays
 
+PUTS_IN_FORCE = frozenset({Reason.ADMITTED, Reason.AMENDED, Reason.GRADUATED})  # a charter
 FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a move; computed only if there is a move
 
 
@@ -37,6 +41,7 @@ class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
     words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
     What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
+    `network` is the configuration from which responsibility is computed, `None` where it is not;
     `received` (ms) is when the log received the cause, also where it is read after a later time. `assessed` are the
     numbers that an assessment or an exit was computed from."""
 
@@ -46,11 +51,13 @@ class DecisionContext:
         "at",
         "document",
         "epoch",
+        "network",
         "out",
         "pilot",
         "plan",
         "received",
         "recorded",
+        "responsible",
         "signed",
         "table",
         "tolerated",
@@ -70,7 +77,9 @@ class DecisionContext:
         self.table: ClockTable | None = None
         self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
+        self.network: Sandbox | None = None
         self.assessed: Assessment | UnsetType = UNSET
+        self.responsible: tuple[str, ...] | UnsetType = UNSET  # of the next decision: computed anew
         self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property
@@ -198,6 +207,8 @@ class DecisionContext:
             states=self._states(),
             document=self.document,
         )
+        if self.network is not None:
+            decision = self._addressed(decision, self.network)
         self.document = UNSET
         if max(decision.level, decision.was, asked or Level.NORMAL) >= Level.ESCALATE:
             halts = pilot.review.halts + (decision.was < Level.HALT == decision.level)
@@ -224,6 +235,17 @@ class DecisionContext:
             )
             self.emit(command)
         pilot.standing = standing
+
+    def _addressed(self, decision: Decision, network: Sandbox) -> Decision:
+        """The decision with its addressees; one that puts a charter in force also names the responsible authorities."""
+        pilot, found = self.pilot, self.responsible
+        if decision.reason in PUTS_IN_FORCE:
+            found = responsible(network, pilot.charter)
+        if found is not UNSET:
+            pilot.responsible = found
+        self.responsible = UNSET
+        addressed = addressees(decision, network, pilot.charter, pilot.responsible)
+        return structs.replace(decision, responsible=found, addressed=addressed)
 
     def _states(self) -> str | UnsetType:
         """The states of the pilot, where they do not follow from its standing."""

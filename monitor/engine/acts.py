@@ -22,6 +22,7 @@ from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
+from monitor.engine.responsibility import follow_authorities
 from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
@@ -74,8 +75,9 @@ class ControlActs:
             step_model(self._partition, act, record, out)
             return
         if isinstance(act, ACTS_ON_SANDBOX):
+            before = self._partition.sandbox.sandbox
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
-            self._follow_clocks(record.received, out)
+            self._follow(before, record.received, out)
             return
         pilot = self._partition.pilots.get(act.pilot)
         if pilot is None and isinstance(act, APPLICATION_ACTS):
@@ -105,15 +107,18 @@ class ControlActs:
     def use_configuration(self, sandbox: Sandbox, digest: str, at: int, received: int, out: Outputs) -> None:
         """Put a configuration with this digest in force from `at` (ms) on, as an accepted act does that is received at
         `received` (ms)."""
+        before = self._partition.sandbox.sandbox
         configure(self._partition, sandbox, at, digest)
-        self._follow_clocks(received, out)
+        self._follow(before, received, out)
 
-    def _follow_clocks(self, received: int, out: Outputs) -> None:
-        """The deadlines of applicants and pilots follow the clock table of the sandbox in force."""
-        sandbox, before = self._partition.sandbox.sandbox, self._partition.clock_table
+    def _follow(self, before: Sandbox | None, received: int, out: Outputs) -> None:
+        """Applicants and pilots follow the configuration in force in place of `before`: its authorities, and the
+        deadlines of its clock table."""
+        sandbox, table = self._partition.sandbox.sandbox, self._partition.clock_table
         if sandbox is not None:
             cause = f"sandbox:version@{sandbox.version}"
-            self.applications.follow_clock_table(before, sandbox.clocks, received, cause, out)
+            follow_authorities(self._partition, before, received, cause, out, self._catch_up)
+            self.applications.follow_clock_table(table, sandbox.clocks, received, cause, out)
             follow_clock_table(self._partition, sandbox.clocks, received, cause, out, self._catch_up)
 
     def _signer(self, pilot: PilotState | None, act: ControlBase, record: Record) -> Proved:

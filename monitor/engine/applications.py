@@ -39,6 +39,8 @@ from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
+from monitor.network.addressees import addressees
+from monitor.network.responsibility import network_of, responsible
 from monitor.state import acts_once
 from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import CHARTER_BYTES, Applicant, pack_application, too_many
@@ -46,6 +48,7 @@ from monitor.state.pilot import PilotState
 from monitor.state.timers import NEVER
 
 APPLICATION_ACTS = (Submission, Screening, ApplicationRefusal, Agreement, ApplicationWithdrawal)
+PROPOSES_CHARTER = (Reason.APPLICATION_SUBMITTED, Reason.APPLICATION_SCREENED)
 PASSED = frozenset({Fact.SCREENING_PASSED, Fact.POWER_SUFFICIENT})  # `screen` refuses without them
 
 
@@ -225,7 +228,7 @@ class Applications:
         key: str = "",
     ) -> Decision:  # fmt: skip
         rule = found.rule if found.clock is not UNSET else ""
-        return Decision(
+        decision = Decision(
             id=digest(pilot, applicant.hash, f"{cause}@{applicant.standing}", f"{reason}/{rule}"),
             pilot=pilot,
             participant=applicant.firm,
@@ -243,6 +246,16 @@ class Applications:
             signed=key,
             states=state_words(applicant.life),
         )
+        network = network_of(self._partition.sandbox.sandbox)
+        return decision if network is None or not applicant.charter else _addressed(decision, applicant, network)
+
+
+def _addressed(decision: Decision, applicant: Applicant, network: Sandbox) -> Decision:
+    """The decision with its addressees; of what an applicant may be admitted under, also who will be responsible."""
+    charter = applicant.plan.charter
+    names = responsible(network, charter)
+    computed = names if decision.reason in PROPOSES_CHARTER else UNSET
+    return structs.replace(decision, responsible=computed, addressed=addressees(decision, network, charter, names))
 
 
 def _screened_plan(applicant: Applicant, pilot: str, charter: Charter) -> Plan:

@@ -18,6 +18,7 @@ from monitor.detect.periods import emit_all_held
 from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
+from monitor.network.responsibility import network_of
 from monitor.observe.fast_path_cache import HotPilots
 from monitor.state.applicant import Applicant
 from monitor.state.model_file import ModelFile
@@ -84,6 +85,7 @@ class Partition:
         """A decision context for one cause; see `DecisionContext`."""
         context = DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
         context.table = self.clock_table
+        context.network = network_of(self.sandbox.sandbox)
         return context
 
     def settle(self, context: DecisionContext) -> None:

@@ -27,6 +27,7 @@ from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, mark
 from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
+from monitor.network.responsibility import MOST_RESPONSIBLE
 from monitor.state import applicant
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
 from monitor.state.applicant import Applicant
@@ -172,6 +173,7 @@ PILOT: dict[str, int] = {
     "running": ARRAY + sum(RUNNING.values()),
     "review": ARRAY + sum(REVIEW.values()),
     "stay": ARRAY + sum(STAY.values()),
+    "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
     "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,

@@ -40,4 +40,5 @@ def first_sandbox(
         prohibitions=EU_PROHIBITIONS,
         clocks=clocks,
         firm_keys="required" if keys else UNSET,
+        responsibility="computed",
     )

@@ -1,5 +1,5 @@
 """The configuration of a sandbox: authorities, people with roles and keys, standards of the tiers, negative list, clock
-table with its calendars. Versioned; the subject `sandbox` on the control log holds it. Pure.
+table with its calendars, toolkits in force. Versioned; the subject `sandbox` on the control log holds it. Pure.
 
 Roles of authorities come from here, never from a charter that a firm can send. `sandbox_check.py` validates a
 configuration, `sandbox_acts.py` changes it.
@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.standards import TierStandard as TierStandard
@@ -21,6 +22,7 @@ from monitor.model.subjects import SANDBOX
 
 SUBJECT = SANDBOX  # key of its records on the control log
 SANDBOX_BYTES = 384 * 1024  # of a configuration, as MessagePack
+TOOLKITS = 64  # versions of toolkits that may be in force
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text: TypeAlias = Annotated[str, Meta(max_length=200)]
@@ -78,6 +80,10 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # "required": a charter without keys of its firm is refused, as its acts would not be signed. Left out where it is
     # not given, so that older configurations keep their bytes.
     firm_keys: Literal["required"] | UnsetType = UNSET
+    # "computed": responsible authorities are computed, and decisions addressed (`monitor/network`). Left out likewise.
+    responsibility: Literal["computed"] | UnsetType = UNSET
+    # Toolkits in force: charters are written from them. Several versions of one may be in force.
+    toolkits: Annotated[tuple[ToolkitRef, ...], Meta(max_length=TOOLKITS)] | UnsetType = UNSET
 
     @property
     def open_mode(self) -> bool:

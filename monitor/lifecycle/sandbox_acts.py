@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, structs
 
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
+from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role, refused_by_role
@@ -29,6 +30,7 @@ from monitor.model.signing import Proved, Trusted
 
 Named = TypeVar("Named", SandboxAuthority, Person, Prohibition)
 OPEN_PROPOSALS = 8
+TOOLKIT_PROPOSALS = 4  # of them: a publisher leaves some to the officers
 PROPOSAL_BYTES = 32 * 1024  # of one change
 
 
@@ -86,6 +88,25 @@ class PutFirmKeys(Struct, frozen=True, tag="put_firm_keys"):
     required: bool
 
 
+class PutResponsibility(Struct, frozen=True, tag="put_responsibility"):
+    """Compute which authorities are responsible for each pilot and address decisions, or no longer."""
+
+    computed: bool
+
+
+class PutToolkit(Struct, frozen=True, tag="put_toolkit"):
+    """Put a version of a toolkit in force, or replace the digest of this version."""
+
+    toolkit: ToolkitRef
+
+
+class RemoveToolkit(Struct, frozen=True, tag="remove_toolkit"):
+    """A version of a toolkit is no longer in force. Charters that name it stay in force."""
+
+    id: Id
+    version: int
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -96,6 +117,9 @@ OneChange: TypeAlias = (
     | RemoveProhibition
     | PutClocks
     | PutFirmKeys
+    | PutResponsibility
+    | PutToolkit
+    | RemoveToolkit
 )
 
 
@@ -115,7 +139,7 @@ class SandboxFounding(ControlBase, frozen=True, kw_only=True, tag="sandbox.contr
 
 
 class Proposal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.proposal"):
-    """An officer proposes a change; `id` names it."""
+    """An officer proposes a change; `id` names it. A change of toolkits alone may also be proposed by a publisher."""
 
     change: Change
 
@@ -128,7 +152,7 @@ class ProposalApproval(ControlBase, frozen=True, kw_only=True, tag="sandbox.cont
 
 
 class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.proposal_withdrawal"):
-    """An officer withdraws an open proposal."""
+    """An officer withdraws an open proposal, or a publisher its own."""
 
     proposal: Id
 
@@ -190,6 +214,12 @@ def _words(change: Change) -> str:
             words = f"{len(clocks.rules)} rules"
         case PutFirmKeys(required=required):
             words = "required" if required else "not required"
+        case PutResponsibility(computed=computed):
+            words = "computed" if computed else "not computed"
+        case PutToolkit(toolkit=put):
+            words = f"{put.id} version {put.version}, digest {put.digest}"
+        case RemoveToolkit(id=name, version=version):
+            words = f"{name} version {version}"
         case _:
             words = change.id
     return f"{kind} {words}"
@@ -205,11 +235,12 @@ def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_
     if sandbox is None:
         raise _refused("pilot", Refusal.NOT_FOUNDED)
     if isinstance(act, Proposal):
-        _check_role(sandbox, act.author, by, Act.CONFIGURE)
+        _check_role(sandbox, act.author, by, _proposing(act.change))
         return _propose(state, sandbox, act)
-    role = Act.APPROVE_CONFIGURATION if isinstance(act, ProposalApproval) else Act.CONFIGURE
-    _check_role(sandbox, act.author, by, role)
     proposed = state.open.get(act.proposal)
+    own = proposed is not None and proposed.author == act.author
+    withdraws = _proposing(proposed.change) if proposed is not None and own else Act.CONFIGURE
+    _check_role(sandbox, act.author, by, Act.APPROVE_CONFIGURATION if isinstance(act, ProposalApproval) else withdraws)
     if proposed is None:
         raise _refused("proposal", Refusal.UNKNOWN_PROPOSAL)
     rest = {name: one for name, one in state.open.items() if name != act.proposal}
@@ -258,6 +289,26 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, clocks=clocks)
         case PutFirmKeys(required=required):
             return structs.replace(sandbox, version=version, firm_keys="required" if required else UNSET)
+        case PutResponsibility(computed=computed):
+            return structs.replace(sandbox, version=version, responsibility="computed" if computed else UNSET)
+        case PutToolkit(toolkit=put):
+            others = without_toolkit(sandbox.toolkits or (), put.id, put.version)
+            return structs.replace(sandbox, version=version, toolkits=(*others, put))
+        case RemoveToolkit(id=name, version=number):
+            kept_toolkits = without_toolkit(sandbox.toolkits or (), name, number)
+            return structs.replace(sandbox, version=version, toolkits=kept_toolkits or UNSET)
+
+
+def without_toolkit(toolkits: tuple[ToolkitRef, ...], name: str, version: int) -> tuple[ToolkitRef, ...]:
+    """The toolkits without one version of one of them."""
+    return tuple(one for one in toolkits if (one.id, one.version) != (name, version))
+
+
+def _proposing(change: Change) -> Act:
+    """The act that a proposal of this change is: a change of nothing but toolkits publishes them."""
+    changes = change.changes if isinstance(change, SeveralChanges) else (change,)
+    toolkits = all(isinstance(one, PutToolkit | RemoveToolkit) for one in changes)
+    return Act.PUBLISH_TOOLKIT if toolkits else Act.CONFIGURE
 
 
 def _with(those: tuple[Named, ...], one: Named) -> tuple[Named, ...]:
@@ -283,7 +334,9 @@ def _propose(state: SandboxState, sandbox: Sandbox, act: Proposal) -> SandboxSta
         raise _refused("id", Refusal.REPEATED)
     # A proposal for an earlier version can never be approved.
     current = {name: one for name, one in state.open.items() if one.version == sandbox.version}
-    if len(current) >= OPEN_PROPOSALS:
+    toolkits = sum(_proposing(one.change) is Act.PUBLISH_TOOLKIT for one in current.values())
+    full = _proposing(act.change) is Act.PUBLISH_TOOLKIT and toolkits >= TOOLKIT_PROPOSALS
+    if full or len(current) >= OPEN_PROPOSALS:
         raise _refused("id", Refusal.TOO_MANY_PROPOSALS)
     if (size := len(msgspec.msgpack.encode(act.change))) > PROPOSAL_BYTES:
         words = f"it has {size} bytes of at most {PROPOSAL_BYTES}; propose it in parts"

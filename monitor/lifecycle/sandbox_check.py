@@ -44,6 +44,7 @@ def flaws(sandbox: Sandbox) -> Iterator[Flaw]:
     yield from _keys(sandbox)
     yield from _tiers(sandbox.tiers)
     yield from _twice("prohibitions", (item.id for item in sandbox.prohibitions))
+    yield from _twice("toolkits", (f"{one.id} version {one.version}" for one in sandbox.toolkits or ()))
     for text in rules.flaws(sandbox.clocks):
         field, _, problem = text.partition(": ")
         yield Flaw(f"clocks.{field}", problem, "correct the clock table")

@@ -14,10 +14,13 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmKeys,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
+    PutToolkit,
     RemoveAuthority,
     RemovePerson,
     RemoveProhibition,
+    RemoveToolkit,
     SeveralChanges,
 )
 
@@ -46,6 +49,12 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.responsibility != new.responsibility:
+        yield PutResponsibility(new.responsibility == "computed")
+    before, after = old.toolkits or (), new.toolkits or ()
+    yield from (PutToolkit(one) for one in after if one not in before)
+    named = {(one.id, one.version) for one in after}
+    yield from (RemoveToolkit(one.id, one.version) for one in before if (one.id, one.version) not in named)
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from monitor.charter.spec import SpanText, Tier
 from monitor.model.periods import parse_span
@@ -31,7 +31,7 @@ class TierStandard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     by the firm does not count for a release or an exit. `death_halts`: a hard rule halts on a death;
     `serious_escalates`: one escalates each serious incident. `power`: the probability with which a rise to `rate_ratio`
     times each halting limit must be found within the cycle. `tolerates`: whether the first crossing of a limit may be
-    tolerated.
+    tolerated. `toolkit`: a charter names one of the toolkits that are in force in the sandbox.
     """
 
     tier: Tier
@@ -57,6 +57,9 @@ class TierStandard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rate_ratio: Annotated[float, Meta(gt=1, le=100)] = 2.0
     quiet_for: SpanText | None = None
     tolerates: bool = False
+    # "required": a charter names a toolkit in force. Left out where it is not given, so that older configurations keep
+    # their bytes.
+    toolkit: Literal["required"] | UnsetType = UNSET
 
 
 SHIPPED_STANDARDS: tuple[TierStandard, ...] = (
@@ -99,10 +102,15 @@ def _longest(text: str | None) -> float:
     return float("-inf") if text is None else float(span_ms(text))
 
 
+def _given(value: Any) -> float:
+    return float(value is not UNSET)
+
+
 _STRICTNESS: dict[str, Callable[[Any], float]] = {
     **dict.fromkeys(("highest_alpha", "rate_ratio", "tolerates"), _most),
     **dict.fromkeys(("longest_lease", "acknowledge_within", "drill_every", "unknown_escalates_after"), _shortest),
     "quiet_for": _longest,
+    "toolkit": _given,
 }
 """Field -> how strict a value of it is; all others: the larger the stricter."""
 

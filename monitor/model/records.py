@@ -131,6 +131,8 @@ class Reason(StrEnum):
     CLOCK_MISSED = "clock_missed"  # it was not done in time
     CLOCK_STOPPED = "clock_stopped"  # the duty ended, or never was
     CLOCK_REFUSED = "clock_refused"  # no space for a further deadline
+    RESPONSIBILITY_CHANGED = "responsibility_changed"  # other authorities are responsible for the pilot
+    NO_AUTHORITY = "no_authority"  # no authority of the sandbox is
     ASSESSED = "assessed"  # an officer assessed the pilot; the numbers are computed
     ASSESSMENT_DUE = "assessment_due"  # the charter asks for an assessment
     ASSESSMENT_MISSED = "assessment_missed"  # it was not done in time
@@ -154,6 +156,9 @@ class Reason(StrEnum):
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
+    # about a firm, not a pilot
+    FIRM_CLASSIFIED = "firm_classified"  # a class was set, with the record that it follows from
+    DECISION_ANNULLED = "decision_annulled"  # a decision counts no longer against the firm
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -390,6 +395,10 @@ class Decision(Struct, frozen=True, kw_only=True):
     # Left out where they say nothing, so that records of older versions keep their bytes.
     states: str | UnsetType = UNSET  # of the pilot after it (`monitor/lifecycle/life.py state_words`)
     document: dict[str, Any] | UnsetType = UNSET  # the public part of a charter that comes into force
+    # Where the sandbox computes responsibility: the responsible authorities (ids), where they are computed anew, and
+    # who must learn of it, as `authority:<id>`, `firm:<id>`, `supplier:<id>`, `role:<duty>` (`monitor/network`).
+    responsible: tuple[str, ...] | UnsetType = UNSET
+    addressed: tuple[str, ...] | UnsetType = UNSET
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -112,6 +112,8 @@ REASONS: dict[Reason, str] = {
     Reason.CLOCK_MISSED: "Legal deadline missed",
     Reason.CLOCK_STOPPED: "Legal deadline ended without effect",
     Reason.CLOCK_REFUSED: "Too many open legal deadlines; a further one is not tracked",
+    Reason.RESPONSIBILITY_CHANGED: "Other authorities are responsible",
+    Reason.NO_AUTHORITY: "No authority of the sandbox is responsible",
     Reason.ASSESSED: "Assessed",
     Reason.ASSESSMENT_DUE: "Assessment due",
     Reason.ASSESSMENT_MISSED: "Assessment overdue",
@@ -134,6 +136,8 @@ REASONS: dict[Reason, str] = {
     Reason.TEMPLATE_MADE: "Charter made a template for other pilots",
     Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
     Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
+    Reason.FIRM_CLASSIFIED: "Class of the firm set",
+    Reason.DECISION_ANNULLED: "Decision annulled; it counts no longer against the firm",
 }
 
 

@@ -210,8 +210,10 @@ def _pool(indicator: str, segment: str, rows: Sequence[CohortStream]) -> PooledS
 
 
 def deviations(charter: Charter, public: Json) -> list[tuple[str, Any, Any]]:
-    """Each field in which a replica differs from the template that `public` gave (field, template, replica). What is its
-    own is left out, and so is what the template does not show: people, and what its origin keeps confidential."""
+    """Each field in which a replica differs from the template that `public` gave (field, template, replica).
+
+    What is its own is left out, and so is what the template does not show: people, and what its origin keeps
+    confidential."""
     own, hidden = public_and_withheld(charter)[0], public.get("confidential", ())
     found = differences(template_of(public), template_of(own))
     return [one for one in found if one[0] not in hidden and not (one[1] is None and not one[2])]

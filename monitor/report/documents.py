@@ -10,20 +10,10 @@ import msgspec
 
 from monitor.projections.formats import stamp
 from monitor.report.fields import DOCUMENTS, INSTANT
+from monitor.report.page import head
 from monitor.report.stay import Number, Stay
 
 SCHEMA = "sandbox-exit-report/1"
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea}
-@media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#a3afbd;--paper:#141a21;--rule:#313c49}}
-body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:var(--ink);
-background:var(--paper);max-width:960px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin-bottom:.2rem}h2{margin-top:2rem;font-size:1.15rem}
-p.lead,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
-"""
 
 
 def document(stay: Stay, name: str) -> dict[str, Any]:
@@ -58,8 +48,7 @@ def as_json(made: dict[str, Any]) -> str:
 def as_html(made: dict[str, Any]) -> str:
     """A page without scripts or external resources: a table for each field, each number with its ledger entry."""
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>{escape(made['title'])}: {escape(made['pilot'])}</title><style>{_STYLE}</style>",
+        head(f"{made['title']}: {made['pilot']}"),
         f"<h1>{escape(made['title'])}</h1><p class=lead>Pilot {escape(made['pilot'])} of "
         f"{escape(made['participant'])}, charter <code>{escape(made['charter'])}</code>. Made from the ledger alone: "
         f"{made['ledger']['entries']} entries, root <code>{escape(made['ledger']['root'])}</code>.</p>",

@@ -155,7 +155,8 @@ class PilotState(Struct, gc=False):
     until when none of them is found to be missed, as what was sent during an outage of the monitor may still be unread;
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
-    `late_held` what of the late events is not on record yet, by stream; `rollout` the step of its rollout."""
+    `late_held` what of the late events is not on record yet, by stream; `responsible` the ids of the authorities that
+    are responsible, `()` where the sandbox does not compute them or there is none; `rollout` its step of a rollout."""
 
     id: str
     charter: Charter
@@ -192,6 +193,7 @@ class PilotState(Struct, gc=False):
     review: Review = NOT_REVIEWED
     late_held: dict[str, HeldLate] = {}
     stay: Stay = NO_STAY
+    responsible: tuple[str, ...] = ()
     rollout: Rollout = FIRST_STEP
 
     @property

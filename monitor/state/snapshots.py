@@ -108,6 +108,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     review: Review | None = None
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
+    responsible: tuple[str, ...] = ()
     rollout: Rollout | None = None
 
 
@@ -178,6 +179,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         review=s.review or NOT_REVIEWED,
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
+        responsible=s.responsible,
         rollout=s.rollout or FIRST_STEP,
     )  # fmt: skip
     return pilot, plan
@@ -214,6 +216,7 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.review == NOT_REVIEWED else p.review],
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
+        [p.responsible],
         [None if p.rollout == FIRST_STEP else p.rollout],
     ]
     while groups and not any(groups[-1]):

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +27,7 @@ import msgspec
 from monitor.compile.load import load_charter
 from monitor.engine.replay import write_lines
 from monitor.simulation.fleet import Fleet
+from monitor.toolkits.load import shipped
 
 START = 1_767_571_200_000  # Monday 5 January 2026
 SECONDS, MEGABYTES = 20.0, 400.0
@@ -94,8 +94,7 @@ def goal(name: str, figure: float, bound: float) -> None:
 
 def early(home: Path) -> tuple[Path, Path]:
     """A pilot under the template, in periods of 5 s, whose events begin eight months after its cycle."""
-    with resources.as_file(resources.files("monitor.charter.templates") / "consumer_finance.yaml") as template:
-        text = template.read_text(encoding="utf-8")
+    text = shipped("consumer_finance").charter_text
     text = (
         text.replace("<pilot-id>", "pilot-0001")
         .replace("period: 1d", "period: 5s")

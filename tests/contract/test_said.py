@@ -120,6 +120,12 @@ ROWS = [
         ),
         "act",
     ),
+    Row(
+        Reason.RESPONSIBILITY_CHANGED,
+        Finding(rule="responsibility", content={"added": ("north",), "removed": ("south",)}),
+        ("Other authorities are responsible", "added north", "removed south"),
+    ),
+    Row(Reason.NO_AUTHORITY, Finding(rule="responsibility"), ("No authority of the sandbox is responsible",)),
     Row(Reason.ASSESSMENT_DUE, Finding(rule="assessment"), ("Assessment due",)),
     Row(Reason.ASSESSMENT_MISSED, Finding(rule="assessment"), ("Assessment overdue",)),
     Row(Reason.TIER_APPROVED, Finding(rule="tier", content={"tier": "limited"}), ("Lower tier", "limited"), "act"),

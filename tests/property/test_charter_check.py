@@ -8,7 +8,6 @@ import json
 import random
 import re
 import time
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from monitor.__main__ import cli
 from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
 from monitor.compile.load import LoadedCharter, read_bytes
+from monitor.toolkits.load import shipped
 from tests.strength import examples
 
 VALUES = [
@@ -132,9 +132,7 @@ PATHS = re.compile(r"^( *(?:- )?)([\w]+): ?(.*)$", re.MULTILINE)
 def templates() -> list[str]:
     """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds
     no office."""
-    texts = [
-        resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES
-    ]
+    texts = [shipped(name).charter_text for name in TEMPLATES]
     numbers = itertools.count(1)
     names: dict[str, str] = {}  # the same placeholder is the same name throughout
     return [re.sub(r"<[^<>]+>", lambda m: names.setdefault(m[0], f"x{next(numbers)}"), text) for text in texts]

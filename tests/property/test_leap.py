@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from random import Random
 from typing import Any
 
@@ -19,12 +18,12 @@ from detectors.repeat import repeated
 from monitor.charter.control import Admission, Drill, Override
 from monitor.charter.running_acts import Grant, PauseRequest, Resumption
 from monitor.charter.spec import Charter, Drills, IndicatorSpec
-from monitor.compile.load import load_charter
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Severity, encode
 from monitor.model.records import Closed, Evidence, Outputs, Record
 from monitor.simulation.fleet import Fleet
+from monitor.toolkits.load import SHIPPED, shipped
 from tests.strength import examples
 
 START = 1_767_225_600_000  # 2026-01-01
@@ -57,11 +56,7 @@ def hurried(charter: Charter, drills: bool) -> Charter:
 @functools.cache
 def charters() -> tuple[Charter, ...]:
     """Both templates, and the simulator's fleet with and without a cap on its exposure."""
-    folder = resources.files("monitor.charter.templates")
-    made = []
-    for name in ("automated_driving", "consumer_finance"):
-        with resources.as_file(folder / f"{name}.yaml") as path:
-            made.append(hurried(load_charter(path), drills=name == "consumer_finance"))
+    made = [hurried(shipped(name).charter, drills=name == "consumer_finance") for name in SHIPPED[:2]]
     fleet = Fleet(1, pilots=1, start=START, hours=1, period="1m")
     simulated = structs.replace(fleet.charter_for(fleet.pilots[0]), pilot="p-1")
     free = tuple(

@@ -19,11 +19,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model", "tlog"),
     ("access", "files", "charter"),
-    ("deadlines",),
+    ("deadlines", "firms"),
     ("lifecycle",),
-    ("validate", "indicators", "http_server"),
+    ("validate", "indicators", "http_server", "network"),
     ("compile", "witness", "stamps"),
-    ("state",),
+    ("state", "toolkits"),
     ("assess",),
     ("decide",),
     ("detect",),
@@ -32,7 +32,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("projections", "common_cause", "asyncapi"),
     ("notary", "act", "sdk"),
     ("client", "simulation", "console", "report", "publication", "verifier"),
-    ("embedded", "kafka", "importers"),
+    ("embedded", "kafka", "importers", "public_record"),
     ("cli",),
     ("__main__",),
     ("testing",),
@@ -40,7 +40,9 @@ RANKS: tuple[tuple[str, ...], ...] = (
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
-    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess",
+    "network",
+    "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
+    "firms",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -52,6 +54,7 @@ READS_FILES = {
     "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
+    "monitor.toolkits.load",
 }  # fmt: skip
 IMPURE = {
     "time", "os", "asyncio", "socket", "random", "secrets", "uuid", "threading", "subprocess", "pathlib", "io",

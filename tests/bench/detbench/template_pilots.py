@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
 from msgspec import UNSET, structs
@@ -21,6 +20,7 @@ from monitor.engine.replay import CharterReplay, timed_records
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Severity
 from monitor.model.records import Decision
+from monitor.toolkits.load import shipped
 from tests.bench.detbench import simulators
 
 TEMPLATES = ("automated_driving", "consumer_finance")
@@ -33,7 +33,7 @@ _Rows = list[tuple[int, Envelope]]
 
 def template(name: str, pilot: str = "p") -> Charter:
     """A template with its placeholders filled in, without silence and drills."""
-    text = resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8")
+    text = shipped(name).charter_text
     text = text.replace("<pilot-id>", pilot)
     charter = read_charter(re.sub(r"<([^<>\n]+)>", lambda m: m[1].replace(" ", "-"), text)).charter
     assert charter is not None

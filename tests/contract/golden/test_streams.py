@@ -42,10 +42,11 @@ OF_SANDBOXES = {
     *("clock_started", "clock_moved", "clock_met", "clock_missed", "clock_stopped", "clock_refused", "evidence_hold"),
     *("incident_report_received", "change_notified", "suspension_notified", "incident_reclassified"),
     *("sandbox_founded", "configuration_proposed", "configuration_changed", "proposal_withdrawn"),
-    *("model_entry_added", "model_entry_withdrawn"),
+    *("model_entry_added", "model_entry_withdrawn", "firm_classified", "decision_annulled"),
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
+    *("responsibility_changed", "no_authority"),
     *("graduated", "recalled", "closed", "tier_approved", "template_made"),
     *("step_passed", "step_failed", "step_inconclusive"),
 }

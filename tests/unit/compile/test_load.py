@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,8 @@ from monitor.cli.charter import TEMPLATES
 from monitor.compile.load import load_charter, read_bytes, read_charter
 from monitor.errors import CharterError
 from monitor.model.signing import Signer
+from monitor.toolkits.load import shipped
+from monitor.toolkits.new import new_charter
 
 KEY = Signer(bytes(32)).public
 GOOD = """\
@@ -329,7 +330,7 @@ class TestCommand:
     def test_each_choice_that_a_template_shows_can_be_made(self, template: str) -> None:
         """Without the `#` before them all choices together make a charter that passes (of a tier that may tolerate a
         crossing)."""
-        shown = resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8")
+        shown = shipped(template).charter_text
         made = re.sub(r"^( +)#(?=[a-z])", r"\1", shown, flags=re.MULTILINE)
         made = re.sub(r"^ +limit: .*\n( +baseline: )", r"\1", made, flags=re.MULTILINE)  # "in place of a limit"
         made = re.sub(r"^tier: \w+", "tier: limited", made, flags=re.MULTILINE).replace("<ed25519:...>", KEY)
@@ -346,9 +347,7 @@ class TestCommand:
 
     def test_the_templates_show_every_field_of_a_charter(self) -> None:
         """A template shows each field that a charter can have, with responses, drills and evaluation."""
-        shown = "".join(
-            resources.files("monitor.charter.templates").joinpath(f"{t}.yaml").read_text("utf-8") for t in TEMPLATES
-        )
+        shown = "".join(new_charter(shipped(t)) for t in TEMPLATES)
         unshown = {
             f"{kind.__name__}.{field}"
             for kind in vars(charter_words).values()
@@ -392,7 +391,7 @@ class TestCommand:
     def test_the_templates_grant_a_dispersion_of_two(self) -> None:
         """Of every indicator with a limit on counts or proportions, and their halts are checked."""
         for name in TEMPLATES:
-            text = resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8")
+            text = shipped(name).charter_text
             made = read_charter(text).charter
             assert made is not None
             limits = [spec for spec in made.indicators if any(d.name == "limit_e_process" for d in spec.detectors)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -40,6 +39,7 @@ from monitor.lifecycle.sandbox import Person, SandboxAuthority
 from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, weaker_fields
 from monitor.model.events import Harm, Severity
 from monitor.model.signing import Signer
+from monitor.toolkits.load import shipped
 
 KEYS = [Signer(bytes([n]) * 32).public for n in range(1, 6)]
 SERIOUS, DEATH = (Severity.SERIOUS_INCIDENT,), (Harm.DEATH,)
@@ -141,7 +141,7 @@ def test_each_standard_is_checked(standard: str, changes: dict[str, Any], field:
 def test_every_standard_that_a_charter_can_show_has_a_case() -> None:
     """A field of the table that nothing checks would be a promise that nothing keeps."""
     assert set(TierStandard.__struct_fields__) - {case[0] for case in CASES} == {
-        "tier", "independent_evaluator", "permits",
+        "tier", "independent_evaluator", "permits", "toolkit",  # the last: tests/unit/toolkits/test_in_force.py
     }  # fmt: skip
 
 
@@ -244,7 +244,7 @@ def test_a_tier_below_the_rules_is_an_error_unless_the_authority_has_fixed_it() 
 @pytest.mark.parametrize("template", ["automated_driving", "consumer_finance"])
 def test_the_templates_are_of_the_tier_that_the_rules_ask_for(template: str) -> None:
     """What a template lacks until it is filled in are keys, and a second authority where its tier needs two."""
-    text = resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8")
+    text = shipped(template).charter_text
     made = read_charter(text).charter
     assert made is not None
     assert tier_by_rule(facts_of(made)).tier == made.tier

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
-from monitor.charter.spec import Authority, Exit, Participant, Responses
+from monitor.charter.spec import Authority, Exit, Participant, Responses, ToolkitRef
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Person, SandboxAuthority
@@ -23,10 +23,13 @@ from monitor.lifecycle.sandbox_acts import (
     PutFirmKeys,
     PutPerson,
     PutProhibition,
+    PutResponsibility,
     PutTier,
+    PutToolkit,
     RemoveAuthority,
     RemovePerson,
     RemoveProhibition,
+    RemoveToolkit,
     SandboxFounding,
     SeveralChanges,
     change_digest,
@@ -332,6 +335,10 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     PutClocks(structs.replace(SANDBOX.clocks, rules=SANDBOX.clocks.rules[:3])),
     RemoveAuthority("agency"),
     PutFirmKeys(required=False),
+    PutResponsibility(computed=False),
+    PutToolkit(ToolkitRef("audio", 1, "1" * 64)),
+    PutToolkit(ToolkitRef("audio", 2, "2" * 64)),
+    RemoveToolkit("audio", 1),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -24,6 +23,7 @@ from monitor.projections.charter_record import versions
 from monitor.simulation.fleet_charter import HOUR_MS
 from monitor.simulation.fleet_charter import charter as fleet
 from monitor.testing.records import decision
+from monitor.toolkits.load import shipped
 from tests.strength import examples
 
 T0 = 1_700_000_000_000
@@ -77,7 +77,7 @@ def test_a_charter_written_as_yaml_has_its_hash(made: Charter) -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_survives_too(template: str) -> None:
     """Every part that a template uses is written so that it is read again."""
-    text = resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8")
+    text = shipped(template).charter_text
     made = read_charter(text).charter
     assert made is not None
     again = read_charter(charter_yaml(made)).charter

@@ -181,7 +181,8 @@ def test_a_filled_in_template_is_a_charter_that_is_like_the_template(tmp_path: P
     path.write_text(text.replace("limit: 50", "limit: 60"))
     code, differs, _ = run("replicate", "origin", "--ledger", str(ledgers), "--check", str(path))
     assert (code, differs) == (0, "indicators[incidents].limit: 50 -> 60\n")
-    path.write_text(text.replace("digest: ", "digest: 0", 1))
+    before, _, after = text.rpartition("digest: ")
+    path.write_text(f"{before}digest: {'1' if after[0] == '0' else '0'}{after[1:]}")
     assert run("replicate", "origin", "--ledger", str(ledgers), "--check", str(path))[0] == 1
 
 

@@ -1,0 +1,170 @@
+"""The records of all firms, folded from the decisions and evidence of all partitions. Pure.
+
+The decisions of a pilot are in one partition, in the order of their numbers; pilots do not depend on each other, and a
+record is a sum over them in the order of names. So the order in which partitions arrive changes nothing, and neither
+does a decision that arrives again. Evidence has no numbers: the caller passes each observation once, as the position of
+its log says.
+
+Bounded: `FIRMS` firms with `PILOTS` pilots each, those whose names come first. Which they are does not depend on the
+order of arrival either, and all that is kept of them is complete; a record says that it is `truncated`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from monitor.errors import LogBroken
+from monitor.firms.pilot_fold import SHORT, PilotFold
+from monitor.firms.record import PILOTS, Adverse, FirmRecord, PilotPosition
+from monitor.model.records import Closed, Decision, Evidence, Outputs, Reason
+from monitor.model.subjects import firm_of, is_pilot
+
+FIRMS = 1_024
+ANNULLED = 64  # decisions of a firm
+COUNTED = (
+    "applications", "halts_released", "halts_stopped", "clocks_met", "rectifications_in_time", "guidance_asked",
+    "guidance_given", "guidance_followed", "complaints",
+)  # fmt: skip
+"""Numbers of a record that are sums of those of its pilots."""
+
+
+class FirmFold(Struct, array_like=True):
+    """What is remembered of one firm: its pilots by name, the number of the last act on the firm, and the decisions
+    that were annulled (the beginnings of their ids). New fields are appended, with defaults."""
+
+    pilots: dict[str, PilotFold] = {}
+    truncated: bool = False
+    subject: int = 0
+    annulled: list[str] = []
+
+    def pilot(self, name: str) -> PilotFold | None:
+        """The pilot of this name; `None` for one that is not kept."""
+        lost = _make_room(self.pilots, name, PILOTS)
+        self.truncated = self.truncated or bool(lost)
+        return None if lost == name else self.pilots.setdefault(name, PilotFold())
+
+    def act(self, decision: Decision) -> bool:
+        """Read an act on the firm; returns whether it is new."""
+        if decision.standing <= self.subject:
+            return False
+        self.subject = decision.standing
+        content = decision.finding.content
+        if decision.reason is Reason.DECISION_ANNULLED and content is not UNSET and len(self.annulled) < ANNULLED:
+            self.annulled.append(str(content.get("decision", ""))[:SHORT])
+        return True
+
+    def record(self, firm: str) -> FirmRecord:
+        """The record of the firm as far as it was read."""
+        annulled = frozenset(self.annulled)
+        pilots = [self.pilots[name] for name in sorted(self.pilots)]
+        numbers = {name: sum(one.counts.get(name, 0) for one in pilots) for name in COUNTED}
+        numbers |= {one.value: sum(pilot.total(one, annulled) for pilot in pilots) for one in Adverse}
+        known = {mark.decision for one in pilots for mark in one.marks}
+        return FirmRecord(
+            firm=firm,
+            first=min((one.first for one in pilots if one.first is not None), default=0),
+            through=max((one.through for one in pilots), default=0),
+            pilots=sum(one.admitted for one in pilots),
+            open=sum(one.admitted and not one.ended for one in pilots),
+            operated_ms=sum(one.operated_through for one in pilots),
+            halts_standing=sum("halted" in one.states and not one.ended for one in pilots),
+            rectifications_open=sum((one.window == "open") + len(one.duties) for one in pilots),
+            observations=sum(one.observations for one in pilots),
+            observations_late=sum(one.late for one in pilots),
+            annulled=len(annulled & known),
+            truncated=self.truncated,
+            subject=self.subject,
+            positions=tuple(PilotPosition(name, one.standing, one.read) for name, one in sorted(self.pilots.items())),
+            **numbers,
+        )
+
+
+class FirmsFold:
+    """Every firm. `changed` are the firms whose fold changed since the caller cleared it."""
+
+    def __init__(self) -> None:
+        self.firms: dict[str, FirmFold] = {}
+        self.changed: set[str] = set()
+
+    def add(self, outputs: Outputs) -> None:
+        """Read what was emitted."""
+        for decision in outputs.decisions:
+            self.decide(decision)
+        for one in outputs.evidence:
+            if not isinstance(one, Closed):
+                self.observe(one)
+
+    def decide(self, decision: Decision) -> None:
+        """Read one decision, on a pilot or on a firm; any other is passed over."""
+        if (firm := firm_of(decision.pilot)) is not None:
+            fold = self._firm(firm)
+            new = fold is not None and fold.act(decision)
+        elif is_pilot(decision.pilot) and decision.participant:
+            firm, fold = decision.participant, self._firm(decision.participant)
+            pilot = None if fold is None else fold.pilot(decision.pilot)
+            new = pilot is not None and pilot.add(decision)
+        else:
+            return
+        if new:
+            self.changed.add(firm)
+
+    def observe(self, evidence: Evidence) -> None:
+        """Read one observation."""
+        if not evidence.participant:
+            return
+        fold = self._firm(evidence.participant)
+        pilot = None if fold is None else fold.pilot(evidence.pilot)
+        if pilot is not None:
+            pilot.observe(evidence)
+            self.changed.add(evidence.participant)
+
+    def record(self, firm: str) -> FirmRecord:
+        """The record of a firm; one without a pilot for a firm that is not known."""
+        return self.firms.get(firm, FirmFold()).record(firm)
+
+    def records(self) -> list[FirmRecord]:
+        """Every record, by firm."""
+        return [self.firms[name].record(name) for name in sorted(self.firms)]
+
+    def snapshot(self, firm: str) -> bytes | None:
+        """What is remembered of a firm as bytes; `None` of one that is not known."""
+        fold = self.firms.get(firm)
+        return None if fold is None else msgspec.msgpack.encode(fold)
+
+    def restore(self, firm: str, raw: bytes) -> None:
+        """Continue from a snapshot of a firm. Raises LogBroken when it cannot be read."""
+        self.firms[firm] = restored(raw)
+
+    def _firm(self, name: str) -> FirmFold | None:
+        lost = _make_room(self.firms, name, FIRMS)
+        if lost == name:
+            return None
+        if lost:
+            self.changed.add(lost)
+        return self.firms.setdefault(name, FirmFold())
+
+
+def restored(raw: bytes) -> FirmFold:
+    """The fold of a firm from its snapshot. Raises LogBroken when it cannot be read."""
+    try:
+        return _decode(raw)
+    except msgspec.MsgspecError as error:
+        raise LogBroken(f"the record of a firm cannot be read: {error}") from error
+
+
+_decode = msgspec.msgpack.Decoder(FirmFold).decode
+
+
+def _make_room(those: dict[str, Any], name: str, most: int) -> str:
+    """Make room for a name, so that of more than `most` names the first ones in order stay. Returns the name that is
+    not kept therefore, which may be this one, "" where all are."""
+    if name in those or len(those) < most:
+        return ""
+    last = max(those)
+    if name > last:
+        return name
+    del those[last]
+    return last
