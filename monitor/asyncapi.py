@@ -9,11 +9,12 @@ import inspect
 import json
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from monitor import __version__
+from monitor.charter.users_acts import UsersAct
 from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model import events as telemetry
 from monitor.model import records as model
@@ -89,6 +90,12 @@ CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
         "Acts of people: admission, amendment, override, release. One per record. Acts on the configuration of the "
         "sandbox have the key `sandbox`; partition 0 decides, and the others get copies.",
     ),
+    "users": (
+        "channels",
+        "pilot",
+        "Signed reports of users' channels: complaints, what became of them, users who left. No firm may write here; "
+        "the gateway forwards them to control.",
+    ),
     "journal": (
         "the monitor",
         "none",
@@ -105,6 +112,8 @@ CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "evidence": ("the monitor", "pilot", "Every closed period with the score of each detector."),
     "rejected": ("the monitor", "pilot, if known", "Input that could not be used, and why."),
 }
+
+READ = ("firms", "authorities", "channels")  # who writes what the monitor reads
 
 FIELDS = {  # what a field means, wherever it stands in telemetry
     "id": "Unique within `source`.",
@@ -226,6 +235,8 @@ def document() -> dict[str, Any]:
     }
     for kind, act in ACT_TYPES.items():
         carried["control"].append(act.__name__)
+        if act in get_args(UsersAct):
+            carried["users"].append(act.__name__)
         messages[act.__name__] = _message(kind, act, "the pilot, equal to `pilot`")
     for channel, structs in OUTPUTS.items():
         for struct in structs:
@@ -264,10 +275,10 @@ def document() -> dict[str, Any]:
             for name, (who, key, what) in CHANNELS.items()
         },
         "operations": {
-            f"{'read' if who in ('firms', 'authorities') else 'write'}_{name}": {
-                "action": "receive" if who in ("firms", "authorities") else "send",
+            f"{'read' if who in READ else 'write'}_{name}": {
+                "action": "receive" if who in READ else "send",
                 "channel": _ref_to(f"#/channels/{name}"),
-                "summary": f"The monitor {'reads' if who in ('firms', 'authorities') else 'writes'} {name}.",
+                "summary": f"The monitor {'reads' if who in READ else 'writes'} {name}.",
             }
             for name, (who, _, _) in CHANNELS.items()
         },

@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.kafka.acls import AclUsers, Grant, grants
 from monitor.kafka.quotas import FIRM
-from monitor.kafka.topics import TopicNames, topics
+from monitor.kafka.topics import TopicNames, topics, users_topic
 
 CLUSTER = "sandbox"
 VERSION = "4.0.0"  # of Kafka, as this release of Strimzi offers it
@@ -60,7 +60,7 @@ def cluster(storage: str) -> Iterator[dict[str, Any]]:
 def topic_resources(participants: Sequence[str], partitions: int) -> Iterator[dict[str, Any]]:
     """A KafkaTopic for each topic of the deployment."""
     names = TopicNames("sandbox", tuple(participants), per_participant=True)
-    for topic in topics(names, partitions, 3):
+    for topic in (*topics(names, partitions, 3), users_topic(names, partitions, 3)):
         spec = {"topicName": topic.name, "partitions": topic.partitions, "replicas": topic.replication}
         spec["config"] = {key: _plain(value) for key, value in sorted(topic.settings.items())}
         yield _resource("KafkaTopic", _name(topic.name), spec, {"strimzi.io/cluster": CLUSTER})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.assess.conditions import conditions_of
 from monitor.assess.evaluate import advised, lacks_of, stands_in_the_way
@@ -41,7 +41,8 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
         quiet_needed=parse_span(charter.exit.quiet_for).after(at) - at,
         late_events=pilot.late_events,
         complaints=_complaints(pilot, streams),
-        complaints_outside=pilot.stay.outside,
+        complaints_outside=pilot.stay.outside + pilot.users.filed,
+        complaints_inside=pilot.users.inside if pilot.plan.counts_inside else UNSET,
         clocks_running=clocked.count(ClockState.RUNNING),
         clocks_met=clocked.count(ClockState.MET),
         clocks_missed=clocked.count(ClockState.MISSED),

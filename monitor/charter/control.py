@@ -14,6 +14,7 @@ from monitor.charter.exit_acts import Withdrawal as Withdrawal
 from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
 from monitor.charter.spec import Charter, LevelName, SpanText
+from monitor.charter.users_acts import UsersAct
 from monitor.model.events import Id
 
 
@@ -146,6 +147,7 @@ Control: TypeAlias = (
     | RunningAct
     | IncidentAct
     | ExitAct
+    | UsersAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

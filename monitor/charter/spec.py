@@ -83,6 +83,16 @@ class Users(Struct, frozen=True, forbid_unknown_fields=True):
     groups: tuple[str, ...] = ()
 
 
+class UsersChannel(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is promised to users who complain outside the firm: an answer `answer_within` and a decision about redress
+    `redress_within` of their report. At most `counted_per_day` complaints of one sender of the channel count in
+    indicators on one day (UTC); those beyond are on record."""
+
+    answer_within: SpanText | None = None
+    redress_within: SpanText | None = None
+    counted_per_day: Annotated[int, Meta(ge=1, le=100_000)] = 100
+
+
 class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
     """When the pilot may operate, as dates (`YYYY-MM-DD`, UTC)."""
 
@@ -389,6 +399,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     # SHA-256 (hex) of the policy file: who cosigns the published log of this pilot.
     ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
     toolkit: ToolkitRef | UnsetType = UNSET
+    users_channel: UsersChannel | UnsetType = UNSET
     # Steps by which the number of users rises to `users.cap`, each gated by evidence (`monitor/assess/rollout.py`).
     rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
     replicates: Provenance | UnsetType = UNSET

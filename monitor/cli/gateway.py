@@ -31,6 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--port", default=8322, show_default=True, type=click.IntRange(0, 65535), help="0 = any free port")
 @click.option("--cert", "certificate", type=_FILE, help="certificate chain (PEM) for HTTPS")
 @click.option("--key", type=_FILE, help="private key (PEM) of --cert")
+@click.option("--users", is_flag=True, help="forward reports of users' channels from the topic PREFIX.users to control")
 @trust_option
 @metrics_options
 def gateway(
@@ -40,6 +41,7 @@ def gateway(
     port: int,
     certificate: Path | None,
     key: Path | None,
+    users: bool,
     trusted: tuple[str, ...],
     metrics_port: int | None,
     metrics_host: str,
@@ -50,6 +52,9 @@ def gateway(
     Under access control (`topics acls`) a firm reaches its own topics only. Each request is signed with a key that the
     charter in force names for the firm; a firm sees nothing of other firms' pilots. Firms use the same commands with
     --to https://HOST:PORT and their key. Without --cert it serves HTTP, for a proxy with TLS on the same machine.
+
+    With --users it forwards the reports of users' channels (`complaints`), which their keys in the configuration of
+    the sandbox sign, from a topic that no firm may write.
 
     It needs the Kafka user `gateway`. With --trust-key a decision that no trusted key signed gives no access. Exit
     codes: 0 stopped by a signal, 1 the log is broken, the workers do not sign with a trusted key, or the address is
@@ -65,6 +70,7 @@ def gateway(
         host=host,
         port=port,
         host_names=host_names,
+        users=users,
         trusted=Trusted(trusted) if trusted else None,
         tls=None if certificate is None or key is None else (certificate, key),
     )

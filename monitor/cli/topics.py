@@ -74,8 +74,10 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 def create(
     bootstrap: str, prefix: str, partitions: int, replication: int, participants: tuple[str, ...], as_json: bool
 ) -> None:
-    """Create missing topics, then check all."""
-    wanted = stream_topics.topics(stream_topics.TopicNames(prefix, participants), partitions, replication)
+    """Create missing topics, that of the users' channels too, then check all."""
+    names = stream_topics.TopicNames(prefix, participants)
+    wanted = stream_topics.topics(names, partitions, replication)
+    wanted.append(stream_topics.users_topic(names, partitions, replication))
     created = asyncio.run(stream_topics.create_topics(bootstrap, wanted))
     if not as_json:
         for name in created:
@@ -132,6 +134,7 @@ def _acl_users(command: Callable[..., Any]) -> Callable[..., Any]:
         "act": "the actors",
         "pool": "the second stage",
         "gateway": "the gateway of the firms",
+        "channel": "the users' channels",
         "regulator": "the regulators' commands",
         "reader": "other readers of outputs",
     }

@@ -40,6 +40,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker has died
 RECOVERY_MS = 10_000  # until the next worker has recovered
+OUTSIDE_KINDS = ("outside_complaint_rate", "outside_gap")  # of complaints by the public
 HALTING = "limit_e_process"  # spends alpha on the indicator's limit
 
 FEW_APPROVERS = "fewer than two approvers are listed, so no halt of this pilot can be lifted"  # without a sandbox
@@ -381,6 +382,12 @@ def _detector(
             f"{at}.level",
             "handling times are rarely exponential, so the rate of false halts would not hold",
             "write escalate, or halt on complaint_over_promise",
+        )
+    if detector_spec.level == "halt" and spec.kind in OUTSIDE_KINDS:
+        yield _error(
+            f"{at}.level",
+            "anybody may complain outside the firm, also a competitor, so no halt may rest on it",
+            "write escalate; an officer who has read the complaints may suspend the pilot",
         )
     if detector_spec.name == HALTING and (spec.nominal() is None or spec.weight == 0):
         field = "limit" if spec.nominal() is None else "weight"

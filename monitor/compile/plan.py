@@ -15,7 +15,15 @@ import detectors
 from detectors import SPENDS_ALPHA
 from detectors.base import Count, Design, Detector, Gap, Observation
 from detectors.baseline_limit import against_baseline
-from monitor.charter.spec import DAYS, LEVEL_OF_NAME, Charter, DetectorSpec, IndicatorSpec, alpha_share
+from monitor.charter.spec import (
+    DAYS,
+    LEVEL_OF_NAME,
+    Charter,
+    DetectorSpec,
+    IndicatorSpec,
+    UsersChannel,
+    alpha_share,
+)
 from monitor.charter.time_zones import zone
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
@@ -174,6 +182,10 @@ class Plan:
         self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
         self.promised = tuple(w for w in self.indicators if hasattr(w.implementation, "promise"))
+        self.outside = tuple(w for w in self.indicators if getattr(w.implementation, "outside", False))
+        channel = charter.users_channel or None
+        self.counts_inside = channel is not None  # whether complaints that the firm reports are counted separately
+        self.users_channel = channel or UsersChannel()
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         labels = {"", "users", *charter.data_boundary, *(indicator.unit or "" for indicator in self.indicators)}

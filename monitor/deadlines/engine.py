@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from monitor.deadlines.cases import Case, Clock, ClockState, basis_of, derived, elapsed, with_fact
-from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind
+from monitor.deadlines.facts import COUNTED_APART, STARTED_BY_FIRM, Fact, FactKind
 from monitor.deadlines.rules import ClockRule, ClockTable, OnMiss, Owes
 from monitor.model.bounds import short
 from monitor.model.clock_record import Change as Change
@@ -24,7 +24,7 @@ CASES_OF_FIRM = 48
 # Complaints that are followed one by one: no number of them takes the place of another case.
 # The first that wait keep their places; a share of all complaints is what an indicator measures.
 COMPLAINTS = 8
-CLOCKS_BYTES = 108 * 1024  # of `Clocks` in msgpack, at most
+CLOCKS_BYTES = 132 * 1024  # of `Clocks` in msgpack, at most
 
 
 class Clocks(Struct, frozen=True, array_like=True, gc=False):
@@ -66,7 +66,7 @@ class Step(NamedTuple):
 
 def apply(clocks: Clocks, table: ClockTable, fact: Fact) -> Step:
     """Apply one fact to every case that it concerns. Never raises for what a firm sends; a fact for which there is no
-    space is counted and reported as `refused`, unless it is a complaint: then nothing changes."""
+    space is counted and reported as `refused`, unless it is of `COUNTED_APART`: then nothing changes."""
     if fact.kind is FactKind.SERIOUS_INCIDENT and not fact.classes:
         return Step(clocks, ())  # not serious
     fact = structs.replace(fact, stated=_clipped(fact.stated), due=_clipped(fact.due))
@@ -77,7 +77,7 @@ def apply(clocks: Clocks, table: ClockTable, fact: Fact) -> Step:
             case = clocks.cases.get(key)
             if case is None:
                 made = _with_space(clocks, start)
-                if made is None and start is FactKind.COMPLAINT:
+                if made is None and start in COUNTED_APART:
                     continue
                 if made is None:
                     clocks = structs.replace(clocks, refused=clocks.refused + 1)
@@ -221,12 +221,14 @@ def _changes(before: Clock | None, after: Clock, case: Case, rule: ClockRule | N
 
 def _with_space(clocks: Clocks, start: FactKind) -> Clocks | None:
     """The clocks with space for one more case; `None` if there is none. The case that asks for nothing and was touched
-    longest ago is forgotten first, of those without any clock before others. Complaints have separate places."""
-    complaint = start is FactKind.COMPLAINT
-    sharing = [key for key, case in clocks.cases.items() if (case.starts is FactKind.COMPLAINT) is complaint]
-    of_firm = [key for key in sharing if clocks.cases[key].starts in STARTED_BY_FIRM]
-    most = COMPLAINTS if complaint else CASES_OF_FIRM
-    full_of_firm = start in STARTED_BY_FIRM and len(of_firm) >= most
+    longest ago is forgotten first, of those without any clock before others. Each kind of `COUNTED_APART` has separate
+    places."""
+    apart = start in COUNTED_APART
+    group = (start,) if apart else frozenset(FactKind) - COUNTED_APART
+    sharing = [key for key, case in clocks.cases.items() if case.starts in group]
+    of_firm = [key for key in sharing if apart or clocks.cases[key].starts in STARTED_BY_FIRM]
+    most = COMPLAINTS if apart else CASES_OF_FIRM
+    full_of_firm = (apart or start in STARTED_BY_FIRM) and len(of_firm) >= most
     if len(sharing) < CASES and not full_of_firm:
         return clocks
     idle = [key for key in (of_firm if full_of_firm else sharing) if not clocks.cases[key].open]

@@ -49,6 +49,12 @@ class FactKind(StrEnum):
     COMPLAINT_ANSWERED = "complaint_answered"
     COMPLAINT_WITHDRAWN = "complaint_withdrawn"
     PILOT_ENDED = "pilot_ended"
+    USER_COMPLAINT = "user_complaint"  # reported by the users' channel, not by the firm
+    USER_COMPLAINT_ANSWERED = "user_complaint_answered"
+    USER_COMPLAINT_WITHDRAWN = "user_complaint_withdrawn"
+    REDRESS_ASKED = "redress_asked"
+    REDRESS_DECIDED = "redress_decided"  # given or refused
+    REDRESS_WITHDRAWN = "redress_withdrawn"  # with the complaint
 
 
 # Cases that start with something that a firm does. They share a part of the space, so that no flood displaces what an
@@ -57,6 +63,10 @@ STARTED_BY_FIRM = frozenset({
     FactKind.SERIOUS_INCIDENT, FactKind.COMPLAINT, FactKind.SERVICE_STARTED, FactKind.SERVICE_CHANGED,
     FactKind.SERVICE_ENDED, FactKind.LOGS_CLOSED, FactKind.APPLICATION,
 })  # fmt: skip
+
+
+# Complaints and requests of users: each kind has separate places, so that no number of them takes that of another case.
+COUNTED_APART = frozenset({FactKind.COMPLAINT, FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED})
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):

@@ -17,11 +17,11 @@ charter in force registers no keys either, authors are not proved; the record th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET
 
-from monitor.charter import exit_acts, incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts, users_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -45,7 +45,7 @@ from monitor.charter.spec import Charter
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role as Role
 from monitor.lifecycle.acts import refused_by_role, roles_that_may
-from monitor.lifecycle.names import Act
+from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.lifecycle.tenure import authorities_needed, held, held_since, role_right, roles_since
@@ -103,6 +103,11 @@ ACT_OF: dict[type[ControlBase], Act] = {
     exit_acts.PublicationConsent: Act.CONSENT_TO_PUBLISH,
     exit_acts.Graduation: Act.GRADUATE,
     exit_acts.Recall: Act.RECALL,
+    users_acts.ComplaintFiling: Act.FILE_COMPLAINT,
+    users_acts.ComplaintWithdrawal: Act.WITHDRAW_COMPLAINT,
+    users_acts.ComplaintAnswer: Act.ANSWER_COMPLAINT,
+    users_acts.RedressStep: Act.REDRESS,
+    users_acts.UserDeparture: Act.LEAVE_PILOT,
     exit_acts.StepEvaluation: Act.EVALUATE_STEP,
     exit_acts.TemplateMaking: Act.MAKE_TEMPLATE,
 }
@@ -162,7 +167,8 @@ def responsible(charter: Charter) -> frozenset[str]:
 def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandbox: Sandbox | None = None) -> None:
     """Raises ControlRefused when the author has no role that may do this act: `found` are the author's roles, given by
     the sandbox, or without one by the charter in force."""
-    why = refused_by_role(ACT_OF[type(act)], found, roles_from="charter" if sandbox is None else "sandbox")
+    roles_from: Literal["charter", "sandbox"] = "charter" if sandbox is None else "sandbox"
+    why = refused_by_role(ACT_OF[type(act)], found, own_complaint(act), roles_from)
     if why is None:
         return
     if sandbox is not None:
@@ -172,6 +178,15 @@ def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandb
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
     )
+
+
+def own_complaint(act: ControlBase) -> frozenset[Fact]:
+    """`OWN_COMPLAINT` for what a firm may do about a complaint that was made outside: answer it, give or refuse
+    redress. It neither reports nor withdraws one, and asks for nothing."""
+    mine = isinstance(act, users_acts.ComplaintAnswer) or (
+        isinstance(act, users_acts.RedressStep) and act.step != "asked"
+    )
+    return frozenset({Fact.OWN_COMPLAINT}) if mine else frozenset()
 
 
 def _who_may(act: ControlBase, charter: Charter) -> str:

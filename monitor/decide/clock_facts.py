@@ -36,7 +36,8 @@ _REASONS = {
     Change.STOPPED: Reason.CLOCK_STOPPED,
     Change.REFUSED: Reason.CLOCK_REFUSED,
 }
-# Of complaints only a miss and what follows it are decisions: else there would be as many of them as complaints.
+# Of complaints only a miss and what follows it are decisions: else there would be as many of them as complaints. A
+# request for redress is rarer: of it every change is one.
 _QUIET = frozenset({Change.STARTED, Change.MET, Change.STOPPED})
 # Facts that an arrow gives and that need neither a date nor classes: the occurrence is named by the act or event.
 _STARTS_BY_ARROW = frozenset({FactKind.EXIT, FactKind.SUSPENSION, FactKind.SERVICE_CHANGED, FactKind.APPLICATION})
@@ -96,7 +97,7 @@ def table_changed(context: DecisionContext, before: ClockTable, table: ClockTabl
 
 def quiet(change: ClockChange) -> bool:
     """Whether a change of a clock is no decision."""
-    return change.starts is FactKind.COMPLAINT and change.change in _QUIET
+    return change.starts in (FactKind.COMPLAINT, FactKind.USER_COMPLAINT) and change.change in _QUIET
 
 
 def breaks_hold(context: DecisionContext, at: int) -> bool:

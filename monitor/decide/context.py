@@ -32,6 +32,7 @@ from monitor.state.acts_once import may_forget_ids
 from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import PilotState
 from monitor.state.standing import Stays
+from monitor.state.users import NO_USERS
 
 PUTS_IN_FORCE = frozenset({Reason.ADMITTED, Reason.AMENDED, Reason.GRADUATED})  # a charter
 FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a move; computed only if there is a move
@@ -101,7 +102,11 @@ class DecisionContext:
     def _identity(self) -> str:
         """The cause as it enters decision ids. The id of an act may have been used and forgotten, so from then on the
         standing of its first decision is appended."""
-        if isinstance(self._source, str) and self._source.startswith("control:") and may_forget_ids(self.pilot.acts):
+        if (
+            isinstance(self._source, str)
+            and self._source.startswith("control:")
+            and (may_forget_ids(self.pilot.acts) or self.pilot.users is not NO_USERS)
+        ):
             return f"{self._source}@{self._first_standing}"
         return self.cause
 

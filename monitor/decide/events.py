@@ -55,6 +55,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_
         check_pause(context, event)
     if by_reporter and kind is ComplaintFiled:
         pilot.stay = structs.replace(pilot.stay, outside=pilot.stay.outside + 1)
+    elif kind is ComplaintFiled and plan.counts_inside and millis(event.time) >= pilot.admitted:
+        pilot.users = structs.replace(pilot.users, inside=pilot.users.inside + 1)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]
     elif kind is BoundaryBreached:

@@ -72,7 +72,7 @@ def _check_as_before(context: DecisionContext, act: ControlBase) -> None:
 def facts_of_act(pilot: PilotState, act: ControlBase, sandbox: SandboxState = NO_SANDBOX) -> frozenset[Fact]:
     """What holds for an act on a pilot, where its states do not say it. Without a sandbox an amendment needs neither
     the firm's signature nor approvals."""
-    steps, found = pilot.standing.lifting, set[Fact]()
+    steps, found = pilot.standing.lifting, set(authority.own_complaint(act))
     if pilot.standing.halted and stopped(pilot):
         found.add(Fact.STOP_VERIFIED)
     if steps.rectified:

@@ -24,6 +24,7 @@ from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
 from monitor.engine.responsibility import follow_authorities
 from monitor.engine.sandbox_acts import configure, step_sandbox
+from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
 from monitor.lifecycle.arrows import AFTER_EXIT
 from monitor.lifecycle.names import State
@@ -154,7 +155,10 @@ class ControlActs:
         context.received = received
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
-            apply_act(context, act, partition.sandbox, roles)
+            if isinstance(act, acts_once.USERS_ACTS):
+                apply_users_act(context, act)
+            else:
+                apply_act(context, act, partition.sandbox, roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise

@@ -52,7 +52,9 @@ from monitor.state.running import (
 )
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
+from monitor.state.users import ID_BYTES, KNOWN, SENDERS, KnownIds, Spent, UsersState
 from monitor.validate.rejections import RejectionReason
 
 BY_CHARTER: Final = (
@@ -134,6 +136,16 @@ STAY: dict[str, int] = {
     "outside": NUMBER,
 }
 
+KNOWN_IDS: dict[str, int] = {"ids": ARRAY + KNOWN * ID_BYTES, "states": ARRAY + KNOWN}
+SPENT: dict[str, int] = {"day": NUMBER, "counts": ARRAY + (SENDERS + 1) * (TEXT + NUMBER)}
+USERS: dict[str, int] = {
+    **dict.fromkeys(("complaints", "left"), ARRAY + sum(KNOWN_IDS.values())),
+    "spent": ARRAY + sum(SPENT.values()),
+    **dict.fromkeys(("filed", "counted", "late", "over", "withdrawn", "answered", "asked", "given", "refused"), NUMBER),
+    "departed": NUMBER,
+    "inside": NUMBER,
+}
+
 ROLLOUT: dict[str, int] = {
     **dict.fromkeys(("cap", "since", "began", "restart", "halts"), NUMBER),
     "marks": BY_CHARTER,
@@ -174,6 +186,7 @@ PILOT: dict[str, int] = {
     "review": ARRAY + sum(REVIEW.values()),
     "stay": ARRAY + sum(STAY.values()),
     "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
+    "users": ARRAY + sum(USERS.values()),
     "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
@@ -211,7 +224,11 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     Running: RUNNING,
     Review: REVIEW,
     Stay: STAY,
+    UsersState: USERS,
+    KnownIds: KNOWN_IDS,
+    Spent: SPENT,
     Rollout: ROLLOUT,
+    Tally: dict.fromkeys(("first", "complete", "partial", "k", "m", "extra"), NUMBER),
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),

@@ -5,6 +5,8 @@ kept in range:
 
 - *How often does something happen?* `incident_rate`, `complaint_rate`: counts over exposure. They need an exposure
   unit, and may rest a halt.
+- *What do users say elsewhere?* `outside_complaint_rate` counts complaints of the users' channel over exposure,
+  `outside_gap` their share of all complaints. They may escalate but not halt: anybody may complain.
 - *Which share goes wrong?* `false_positive_rate`, `complaint_over_promise`, `late_share`: `k` of `n`. They may rest a
   halt.
 - *How long does it take?* `complaint_handling_time`: resolutions over complaint-hours, open complaints included. It
@@ -28,6 +30,8 @@ from monitor.indicators.efficiency_gain import EfficiencyGain
 from monitor.indicators.false_positive_rate import FalsePositiveRate
 from monitor.indicators.incident_rate import IncidentRate
 from monitor.indicators.late_share import LateShare
+from monitor.indicators.outside_complaint_rate import OutsideComplaintRate
+from monitor.indicators.outside_gap import OutsideGap
 from monitor.indicators.silence import Silence
 
 INDICATORS: dict[str, Factory] = {
@@ -39,6 +43,8 @@ INDICATORS: dict[str, Factory] = {
     "false_positive_rate": FalsePositiveRate,
     "incident_rate": IncidentRate,
     "late_share": LateShare,
+    "outside_complaint_rate": OutsideComplaintRate,
+    "outside_gap": OutsideGap,
     "silence": Silence,
 }
 

@@ -53,8 +53,8 @@ def rows(prefix: str) -> list[Row]:
     own = [topic.name for topic in topics(names, 1, 1)]
     shared = [topic for topic in (names.shared_telemetry, names.commands, names.permits) if topic not in own]
     second = [pool.journal, pool.state, pool.decisions]
-    found = [Row("topic", topic) for topic in sorted([*own, *shared, *second, names.checkpoints])]
-    found.append(Row("group", prefix))
+    found = [Row("topic", topic) for topic in sorted([*own, *shared, *second, names.checkpoints, names.users])]
+    found += [Row("group", prefix), Row("group", f"{prefix}-users")]
     found += [Row("transactional-id", name) for name in (f"{prefix}-0", f"{prefix}.pool-0", names.checkpoints)]
     return [*found, Row("cluster", CLUSTER)]
 

@@ -48,6 +48,7 @@ class AclUsers(Struct, frozen=True):
     act: str = "act"
     pool: str = "pool"
     gateway: str = "gateway"
+    channel: str = "channel"
     regulator: str = "regulator"
     reader: str = "reader"
 
@@ -83,6 +84,10 @@ def grants(
     yield Grant(users.regulator, ("Read",), "topic", names.evidence)
     for user in (users.gateway, users.regulator):
         yield Grant(user, ("Write",), "topic", names.control)
+    # Reports of users: the channel writes them, the gateway forwards them; no firm has any right here.
+    yield Grant(users.channel, ("Write",), "topic", names.users)
+    yield Grant(users.gateway, ("Read",), "topic", names.users)
+    yield Grant(users.gateway, ("Read",), "group", f"{prefix}-users")
     outputs = (names.decisions, names.evidence, names.rejected, names.control, names.journal)
     yield from _reads(users.reader, *outputs)
     yield from _reads_each(users.reader, names.commands)

@@ -74,6 +74,10 @@ class FirmDirectory:
         firms = (self.of(pilot) for pilot in self._in_force)
         return frozenset(key for firm in firms if firm and firm.participant == participant for key in firm.keys)
 
+    def channel_keys(self, author: str) -> tuple[str, ...]:
+        """The public keys of a public channel in the configuration in force; none for everybody else."""
+        return self._people.channel_keys_of(author)
+
     def applicant(self, pilot: str, act: str) -> FirmOfPilot | None:
         """The firm that sent this application, whether it was accepted or not; None where it is not known."""
         return self._submitted.get((pilot, act))

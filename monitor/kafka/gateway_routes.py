@@ -76,6 +76,7 @@ class GatewayRoutes:
         rates: TokenBuckets | None = None,
     ) -> None:
         self.ready = False
+        self.opened = asyncio.Event()  # set once, when it is first ready
         self.changed = Bell()
         self.gate = RequestGate(directory)
         self._directory = directory

@@ -31,6 +31,7 @@ from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
+from monitor.kafka.users_relay import UsersRelay
 from monitor.model.records import Decision, Rejected
 from monitor.model.signing import HEADER, Trusted
 from monitor.projections.metrics import Metrics
@@ -56,6 +57,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     port: int = 8322
     host_names: tuple[str, ...] = ()
     tls: tuple[Path, Path] | None = None
+    users: bool = False  # forward the reports of users' channels
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
 
 
@@ -145,6 +147,9 @@ async def _serve(settings: GatewaySettings, say: Say, metrics: Metrics) -> None:
         asyncio.create_task(follow_acts(bootstrap, settings.names.control, directory.act, CLIENT, ended=acts_read.set)),
         asyncio.create_task(_follow(settings, _Followed(directory, outcomes, routes), acts_read, reports, trust)),
     ]
+    if settings.users:
+        relay = UsersRelay(bootstrap, settings.names.users, f"{prefix}-users", directory, control)
+        tasks.append(asyncio.create_task(relay.run(routes.opened)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
     try:
@@ -198,6 +203,7 @@ async def _follow(
                 to.take(seen.value)
             await acts_read.wait()
             to.routes.ready = True
+            to.routes.opened.set()
         except Unavailable as error:
             reports.failed(error)
             await asyncio.sleep(RETRY_S)

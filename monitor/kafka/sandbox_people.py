@@ -60,6 +60,11 @@ class SandboxPeople:
         person = None if self._sandbox is None else self._sandbox.person(name)
         return () if person is None or THIRD_PARTIES.isdisjoint(person.roles) else person.keys
 
+    def channel_keys_of(self, name: str) -> tuple[str, ...]:
+        """The public keys of a public channel of users; none for everybody else."""
+        person = None if self._sandbox is None else self._sandbox.person(name)
+        return () if person is None or Role.PUBLIC_CHANNEL not in person.roles else person.keys
+
     def _advance(self) -> None:
         while (decision := self._waiting.get(self._standing + 1)) is not None:
             found = self._after(decision)

@@ -124,6 +124,11 @@ class TopicNames(Struct, frozen=True):
         return f"{self.prefix}.rejected"
 
     @property
+    def users(self) -> str:
+        """Signed reports of users' channels, which no firm may write; the gateway forwards them to control."""
+        return f"{self.prefix}.users"
+
+    @property
     def checkpoints(self) -> str:
         """The newest signed checkpoint of the authority log, by origin; only a notary with `--newest-topic` has it."""
         return f"{self.prefix}.checkpoints"
@@ -190,6 +195,13 @@ def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list
     }
     flags = _prefix_flag(names.prefix)
     return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]
+
+
+def users_topic(names: TopicNames, partitions: int, replication: int) -> Topic:
+    """The topic of the users' channels. `topics create` makes it; only a gateway with `--users` needs it, so that a
+    deployment of before starts without it. What was forwarded is kept on control, so its retention is limited."""
+    settings = _Settings(replication)
+    return Topic(names.users, partitions, replication, settings.limited, _prefix_flag(names.prefix))
 
 
 def checkpoint_topic(names: TopicNames, replication: int) -> Topic:

@@ -92,6 +92,7 @@ def _rules() -> dict[Act, Rule]:
         (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR),
          (Act.EVALUATE,)),
         (complaint, (Act.FILE_COMPLAINT, Act.WITHDRAW_COMPLAINT, Act.ANSWER_COMPLAINT, Act.REDRESS)),
+        (structs.replace(complaint, roles=complaint.roles - {Role.FIRM}, needs={}), (Act.LEAVE_PILOT,)),
         (publish, (Act.PUBLISH_TOOLKIT,)),
         (configure, (Act.PUBLISH_LEGAL_BASIS, Act.CONFIGURE, Act.NAME_SUPPLIER, Act.INSPECT_MODEL)),
         (to_model, (Act.ADD_TO_MODEL,)),

@@ -222,10 +222,14 @@ def _without_move() -> Iterator[Iterable[Arrow]]:
     yield _arrow(began, A.REPORT, None, "incident_report_received", clocks=("initial_report", "complete_report"))
     yield _arrow(began, A.NOTIFY_CHANGE, None, "change_notified", clocks="change_notice")
     yield _arrow(began, A.NOTIFY_SUSPENSION, None, "suspension_notified", clocks="ai_office_told")
-    yield _arrow(began, A.FILE_COMPLAINT, None, "complaint_filed", clocks="complaint")
-    yield _arrow(began, A.WITHDRAW_COMPLAINT, None, "complaint_withdrawn", clocks="complaint_withdrawn")
-    yield _arrow(began, A.ANSWER_COMPLAINT, None, "complaint_answered", clocks="complaint_answered")
-    yield _arrow(began, A.REDRESS, None, "redress_recorded")
+    yield _arrow(began, A.FILE_COMPLAINT, None, "complaint_filed", clocks="user_complaint")
+    yield _arrow(
+        began, A.WITHDRAW_COMPLAINT, None, "complaint_withdrawn",
+        clocks=("user_complaint_withdrawn", "redress_withdrawn"),
+    )  # fmt: skip
+    yield _arrow(began, A.ANSWER_COMPLAINT, None, "complaint_answered", clocks="user_complaint_answered")
+    yield _arrow(began, A.REDRESS, None, "redress_recorded", clocks=("redress_asked", "redress_decided"))
+    yield _arrow(began, A.LEAVE_PILOT, None, "user_left")
     yield _arrow((*ENDED, S.TRACKED), A.MAKE_TEMPLATE, None, "template_made", statistics=X.NONE)
 
 

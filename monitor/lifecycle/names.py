@@ -145,6 +145,7 @@ class Act(StrEnum):
     WITHDRAW_COMPLAINT = "withdraw_complaint"
     ANSWER_COMPLAINT = "answer_complaint"
     REDRESS = "redress"
+    LEAVE_PILOT = "leave_pilot"  # users withdraw from the pilot
     # on the sandbox
     PUBLISH_TOOLKIT = "publish_toolkit"
     PUBLISH_LEGAL_BASIS = "publish_legal_basis"
@@ -202,7 +203,7 @@ class Fact(StrEnum):
     STOP_VERIFIED = "stop_verified"
     LIMITS_KEPT = "limits_kept"  # every upper bound is below its limit
     POWER_REACHED = "power_reached"  # the declared power was reached
-    OWN_COMPLAINT = "own_complaint"  # the complaint was made to the author itself
+    OWN_COMPLAINT = "own_complaint"  # the act is the author's answer to a complaint about its pilot
     OWN_MODEL = "own_model"  # the file of the model names the author as a supplier
     OWN_ENTRY = "own_entry"  # the author added the entry
     # derived by `life.py`

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 MOST_STREAMS = 64  # of an assessment; those that keep a pilot from `scale` come first
 MOST_CONDITIONS = 32
@@ -93,7 +93,8 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     alpha. `entries`: number of the last entry before this one. `rectifications` are open, the first is due at
     `rectification_due`. `quiet` (ms) has passed without a finding at level escalate, `quiet_needed` is asked. Of its
     legal deadlines `clocks_*` are in that state. `complaints` were counted in closed periods (`None`: the charter has
-    no indicator that counts them), `complaints_outside` came from the reporters of the charter, in closed periods or
+    no indicator that counts them). `complaints_outside` came from the users' channel and from the reporters of the
+    charter, `complaints_inside` from the firm (left out where the charter has no users' channel), in closed periods or
     not. `omitted` streams are not listed. `lacks`: what keeps it from `scale`; `advised`: the outcome that follows."""
 
     at: int
@@ -119,3 +120,4 @@ class Assessment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     advised: str = ""
     complaints: float | None = None
     complaints_outside: int = 0
+    complaints_inside: int | UnsetType = UNSET

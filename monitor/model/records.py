@@ -149,6 +149,11 @@ class Reason(StrEnum):
     CHANGE_NOTIFIED = "change_notified"  # the authority was told of a change of the system
     SUSPENSION_NOTIFIED = "suspension_notified"  # the AI Office was told of a suspension
     INCIDENT_RECLASSIFIED = "incident_reclassified"  # an officer decided on the classes of an incident
+    COMPLAINT_FILED = "complaint_filed"  # users complained outside the firm
+    COMPLAINT_WITHDRAWN = "complaint_withdrawn"
+    COMPLAINT_ANSWERED = "complaint_answered"
+    REDRESS_RECORDED = "redress_recorded"  # asked for, given or refused
+    USER_LEFT = "user_left"  # users withdrew from the pilot
     STEP_PASSED = "step_passed"  # of a rollout: the cap on users rises
     STEP_FAILED = "step_failed"  # it falls by one step
     STEP_INCONCLUSIVE = "step_inconclusive"  # it stays

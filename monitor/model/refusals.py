@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     NOT_A_PUBLISHER = "not_a_publisher"
     NOT_A_SUPPLIER = "not_a_supplier"
     NOT_A_COMPLAINT_CHANNEL = "not_a_complaint_channel"
+    UNKNOWN_COMPLAINT = "unknown_complaint"
     NOT_ITS_OWN = "not_its_own"
     # once
     REPEATED = "repeated"
@@ -164,6 +165,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_A_SUPPLIER: "The sandbox does not list the author as an officer, or as a supplier of this model.",
     Refusal.NOT_A_COMPLAINT_CHANNEL: "The author is neither the public channel, nor an authority, nor the firm.",
     Refusal.NOT_ITS_OWN: "The author may do this only on its own: a complaint made to it, its model, its entry.",
+    Refusal.UNKNOWN_COMPLAINT: "No complaint with one of these ids is known of this pilot, or it was settled before.",
     Refusal.REPEATED: "The same act was judged before; a copy of it changes nothing.",
     Refusal.CONFLICT: "An act with this id and other content, or another signer, was judged before.",
     Refusal.VALIDITY_MISSING: "A signed act must carry `expected_standing`, `not_before` and `not_after`.",

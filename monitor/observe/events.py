@@ -81,7 +81,7 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
             stream = context.pilot.streams.get(indicator.keys.get(slot.segment, ""))
             if stream is None:
                 continue
-            period = _add_to_period(context, indicator, stream, slot)
+            period = add_to_period(context, indicator, stream, slot)
             if period is not None:
                 changed = (*changed, period)
             if once is not None and slot.k > 0 and (period is None or period.opened is not None):
@@ -93,7 +93,7 @@ def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> in
     return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
 
 
-def _add_to_period(
+def add_to_period(
     context: DecisionContext, indicator: CompiledIndicator, stream: Stream, slot: Slot
 ) -> ChangedPeriod | None:
     """Add an increment to its period. A closed period only keeps the stock; its evidence is left to the detect stage.

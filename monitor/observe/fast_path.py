@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
+from msgspec import structs
+
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.deadlines.engine import Clocks
 from monitor.deadlines.rules import ClockTable
@@ -200,6 +202,9 @@ class FastPath:
             self._pilot.clocks = deadlines[0]
             if deadlines[1]:
                 out.uncount("complaint_without_clock", deadlines[1])
+        if self._plan.counts_inside and (complaints := batch.by_type.get(ComplaintFiled)):
+            inside = sum(event.time >= self._admitted for event in complaints)
+            self._pilot.users = structs.replace(self._pilot.users, inside=self._pilot.users.inside + inside)
         self._take_statements(batch, source)
         self._grant_permit(batch, at, out)
         # In the order of the batch, as floating-point sums depend on it.

@@ -9,12 +9,12 @@ from msgspec import Struct, UnsetType
 
 from monitor.deadlines.cases import Case, Clock, ClockState, basis_of
 from monitor.deadlines.engine import CASES, COMPLAINTS, Clocks
-from monitor.deadlines.facts import FactKind
+from monitor.deadlines.facts import COUNTED_APART, FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
 from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
 
-MOST = (CASES + COMPLAINTS) * RULES_PER_START  # clocks of one pilot
+MOST = (CASES + len(COUNTED_APART) * COMPLAINTS) * RULES_PER_START  # clocks of one pilot
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 

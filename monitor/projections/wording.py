@@ -130,6 +130,11 @@ REASONS: dict[Reason, str] = {
     Reason.CHANGE_NOTIFIED: "Authority told of a change of the system",
     Reason.SUSPENSION_NOTIFIED: "AI Office told of the suspension",
     Reason.INCIDENT_RECLASSIFIED: "Incident classified by an officer",
+    Reason.COMPLAINT_FILED: "Complaints of users received from outside the firm",
+    Reason.COMPLAINT_WITHDRAWN: "Complaints of users withdrawn",
+    Reason.COMPLAINT_ANSWERED: "Complaints of users answered",
+    Reason.REDRESS_RECORDED: "Redress recorded",
+    Reason.USER_LEFT: "Users withdrew from the pilot",
     Reason.STEP_PASSED: "Step of the rollout passed; the cap on users rises",
     Reason.STEP_FAILED: "Step of the rollout failed; the cap on users falls by one step",
     Reason.STEP_INCONCLUSIVE: "Step of the rollout inconclusive; the cap on users stays",
@@ -149,7 +154,7 @@ RULED = (
     Reason.CHARTER_AGREED,
     Reason.INCIDENT_REPORT_RECEIVED, Reason.INCIDENT_RECLASSIFIED,
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
-    Reason.MODEL_ENTRY_ADDED, Reason.MODEL_ENTRY_WITHDRAWN,
+    Reason.MODEL_ENTRY_ADDED, Reason.MODEL_ENTRY_WITHDRAWN, Reason.REDRESS_RECORDED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
@@ -162,8 +167,14 @@ SINGLE = {
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
     Reason.USED_IN_PAUSE: "used {}",
+    Reason.COMPLAINT_FILED: "{} new",
+    Reason.COMPLAINT_WITHDRAWN: "{} withdrawn",
+    Reason.COMPLAINT_ANSWERED: "{} answered",
+    Reason.REDRESS_RECORDED: "of {} complaints",
+    Reason.USER_LEFT: "{} users",
 }
 """Reasons with a single number, and its format."""
+LISTED = 8  # items of a typed field that a sentence names
 ENDED = {
     "acknowledge": "Halt acknowledged; it is no longer overdue",
     "heartbeats": "Stop confirmed by heartbeats; the halt is no longer overdue or contradicted",
@@ -240,7 +251,10 @@ def _content(finding: Finding) -> str:
 def _value(value: str | float | tuple[str, ...]) -> str:
     if isinstance(value, str):
         return value
-    return figure(value) if isinstance(value, float | int) else " and ".join(value)
+    if isinstance(value, float | int):
+        return figure(value)
+    more = len(value) - LISTED
+    return " and ".join(value if more <= 0 else (*value[:LISTED], f"{more} more"))
 
 
 def _subject(decision: Decision) -> str:

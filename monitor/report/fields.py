@@ -42,7 +42,8 @@ PILOT_FIELDS: tuple[tuple[str, str, str], ...] = (
     ("clocks_missed", "legal deadlines missed", ""),
     ("late_events", "events too late to count", ""),
     ("complaints", "complaints in closed periods, of the firm and of reporters", ""),
-    ("complaints_outside", "complaints of reporters", ""),
+    ("complaints_outside", "complaints of users outside the firm, and of reporters", ""),
+    ("complaints_inside", "complaints that the firm reported", ""),
 )
 """Of the pilot: field of the assessment, words, unit. Each is 0 where it is left out."""
 

@@ -22,13 +22,14 @@ from base64 import urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 import msgspec
 from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.charter.spec import hash_of
+from monitor.charter.users_acts import UsersAct
 from monitor.errors import ControlRefused
 from monitor.model.events import instant, millis
 from monitor.model.refusals import REFUSALS, Refusal
@@ -39,6 +40,7 @@ KEPT_ACTS = 512  # signed acts and steps towards a release without validity fiel
 VALID_MS = 3_600_000  # from `not_before` to `not_after`, by default
 AUTHOR_SKEW_MS = 300_000  # how far the clock of an author may be ahead
 LONGEST_VALIDITY_MS = 31 * 86_400_000  # between `not_before` and `not_after`
+USERS_ACTS = get_args(UsersAct)  # a copy changes nothing, as what they report counts once by its id
 RELEASE_STEPS = (Rectification, Evaluation, Approval, Release)
 DIGEST_CHARACTERS = 11  # of a digest: 8 bytes in base64
 
@@ -139,6 +141,9 @@ def check_time(act: ControlBase, received: int) -> None:
 def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int, seen: int) -> None:
     """Check the validity fields of an act that is about to be judged at `standing`, and remember it. Its author must
     have seen the standing `seen`. Raises ControlRefused."""
+    if isinstance(act, USERS_ACTS):
+        _check_users_act(act, by)
+        return
     expected = act.expected_standing
     fields = {"expected_standing": expected, "not_before": act.not_before, "not_after": act.not_after}
     missing = [name for name, value in fields.items() if value is None]
@@ -162,8 +167,18 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
         )
 
 
+def _check_users_act(act: ControlBase, by: Proved) -> None:
+    """A signed report of users is valid for a stated time, so that no copy counts once its ids are forgotten."""
+    for name in ("not_before", "not_after") if by.key else ():
+        if getattr(act, name) is None:
+            raise ControlRefused(name, Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
+
+
 def remember_act(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int) -> None:
-    """Remember an act that took effect; `standing` is that of the last record it made."""
+    """Remember an act that took effect; `standing` is that of the last record it made. Reports of users are remembered
+    by what they report (`monitor/state/users.py`), so that no number of them displaces acts of officers."""
+    if isinstance(act, USERS_ACTS):
+        return
     _remember_recent(memory.firm_recent if firm else memory.recent, act_digests(act, by))
     if by.key and act.expected_standing is not None:
         memory.keys[by.key] = standing

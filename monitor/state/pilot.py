@@ -30,6 +30,7 @@ from monitor.state.seen import SequenceDigests
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
+from monitor.state.users import NO_USERS, UsersState
 
 
 class ExposureStatements:
@@ -156,7 +157,8 @@ class PilotState(Struct, gc=False):
     `held_model` the model that served when an evidence hold began ("" = none is in force); `running` what else is known
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
     `late_held` what of the late events is not on record yet, by stream; `responsible` the ids of the authorities that
-    are responsible, `()` where the sandbox does not compute them or there is none; `rollout` its step of a rollout."""
+    are responsible, `()` where the sandbox does not compute them or there is none; `users` what the users' channel
+    reported; `rollout` its step of a rollout."""
 
     id: str
     charter: Charter
@@ -194,6 +196,7 @@ class PilotState(Struct, gc=False):
     late_held: dict[str, HeldLate] = {}
     stay: Stay = NO_STAY
     responsible: tuple[str, ...] = ()
+    users: UsersState = NO_USERS
     rollout: Rollout = FIRST_STEP
 
     @property

@@ -47,6 +47,7 @@ from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
+from monitor.state.users import NO_USERS, UsersState
 
 VERSION = 7
 READS = (2, 3, 4, 5, 6, 7)
@@ -109,6 +110,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     late_held: dict[str, HeldLate] = {}  # some of it since the last period closed
     stay: Stay | None = None
     responsible: tuple[str, ...] = ()
+    users: UsersState | None = None
     rollout: Rollout | None = None
 
 
@@ -180,6 +182,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         late_held=s.late_held,
         stay=s.stay or NO_STAY,
         responsible=s.responsible,
+        users=s.users or NO_USERS,
         rollout=s.rollout or FIRST_STEP,
     )  # fmt: skip
     return pilot, plan
@@ -217,6 +220,7 @@ def _tail(p: PilotState) -> list[Any]:
         [dict(sorted(p.late_held.items()))],
         [None if p.stay == NO_STAY else p.stay],
         [p.responsible],
+        [None if p.users == NO_USERS else p.users],
         [None if p.rollout == FIRST_STEP else p.rollout],
     ]
     while groups and not any(groups[-1]):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import structs
 
-from monitor.charter import exit_acts, incident_acts, running_acts
+from monitor.charter import exit_acts, incident_acts, running_acts, users_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -39,10 +39,12 @@ from monitor.lifecycle.acts import Role
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.names import Act, State
 from monitor.lifecycle.sandbox import SUBJECT, Person
+from monitor.model.events import instant
 from monitor.model.records import Outputs
 from monitor.model.signing import Signer, Trusted
 from monitor.state.running import OpenChange
 from tests.unit.detect.test_learning import LEARNT
+from tests.unit.engine.test_machine import T0
 from tests.unit.lifecycle.founded import AUTHORITY, KEYS, OWN, PUBLIC, RESULTS, SANDBOX, Founded, application
 
 THIRD = Signer(bytes([77]) * 32)
@@ -83,6 +85,14 @@ AUTHORS: tuple[Author, ...] = (
     Author("approver-3", "stranger"),
     Author("firm", ""),
 )
+
+KNOWN = "a" * 32  # a complaint of the users' channel that is on record
+
+
+def complaint(name: str) -> users_acts.UserComplaint:
+    """A complaint of a user."""
+    return users_acts.UserComplaint(complaint=name, time=instant(T0))
+
 
 Maker = Callable[[dict[str, Any], State], ControlBase]
 MAKERS: dict[Act, Maker] = {
@@ -136,6 +146,11 @@ MAKERS: dict[Act, Maker] = {
     Act.NOTIFY_CHANGE: lambda by, state: incident_acts.ChangeNotice(**by, notice="x"),
     Act.NOTIFY_SUSPENSION: lambda by, state: incident_acts.SuspensionNotice(**by, notice="x"),
     Act.RECLASSIFY: lambda by, state: incident_acts.Reclassification(**by, incident="i-1", reason="x"),
+    Act.FILE_COMPLAINT: lambda by, state: users_acts.ComplaintFiling(**by, complaints=(complaint("b" * 32),)),
+    Act.WITHDRAW_COMPLAINT: lambda by, state: users_acts.ComplaintWithdrawal(**by, complaints=(KNOWN,)),
+    Act.ANSWER_COMPLAINT: lambda by, state: users_acts.ComplaintAnswer(**by, complaints=(KNOWN,)),
+    Act.REDRESS: lambda by, state: users_acts.RedressStep(**by, step="given", complaints=(KNOWN,)),
+    Act.LEAVE_PILOT: lambda by, state: users_acts.UserDeparture(**by, users=("c" * 32,)),
 }
 """One act of each kind that a record can carry, with content that is in order."""
 
@@ -217,6 +232,7 @@ def _base(halt: State) -> Founded:
     world = Founded(PEOPLE, admit=CHARTER)
     _taken(world, running_acts.Guidance(**{**world.by("officer"), "id": "g-1"}, answer="x"))
     _taken(world, Override(**world.by("officer"), level="escalate", reason="x"))
+    _taken(world, users_acts.ComplaintFiling(**world.by("public"), complaints=(complaint(KNOWN),)))
     if halt is not State.NOT_HALTED:
         by = world.by("officer")
         suspend = running_acts.Suspension(**by, basis="art-57-11", reason="x")

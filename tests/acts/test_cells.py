@@ -55,7 +55,9 @@ def unequal(act: Act, stride: int = 1) -> tuple[int, list[str]]:
     row, wrong = ROWS[act], []
     all_cells = [Cell(act, author, life) for life in every_life(row.other) for author in AUTHORS]
     for cell in all_cells[::stride]:
-        may = any(role.value in row.roles.split() for role in cell.author.roles)
+        # A firm reports complaints that are made to it as telemetry: none that was made outside is its own.
+        roles = cell.author.roles - ({Role.FIRM} if act in (Act.FILE_COMPLAINT, Act.WITHDRAW_COMPLAINT) else set())
+        may = any(role.value in row.roles.split() for role in roles)
         should = may and expected(row, cell.life, act)
         if why := _unequal(cell, should, may, cells().step(cell)[0]):
             wrong.append(why)
@@ -75,7 +77,8 @@ def _unequal(cell: Cell, should: bool, may: bool, out: Outputs) -> str:
     pending = cell.life.pilot.value in ("draft",)
     if not may and not pending and rejected.reason not in ("forged", "conflict"):
         wanted = RULES[cell.act].otherwise.value
-        known = (wanted, "not_admitted", "already_admitted", "after_exit", "application_closed", "step_passed")
+        known = {wanted, "not_admitted", "already_admitted", "after_exit", "application_closed", "step_passed"}
+        known.add("not_its_own")
         return "" if rejected.detail.split(":")[0] in known else f"{where}: {rejected.detail} in place of {wanted}"
     return ""
 

@@ -88,6 +88,7 @@ ROWS: dict[Act, Row] = {
     Act.NOTIFY_CHANGE: Row("firm officer", BEGAN, None),
     Act.NOTIFY_SUSPENSION: Row("officer", BEGAN, None),
     Act.MAKE_TEMPLATE: Row("officer", f"tracked {ENDED}", None),
+    Act.EVALUATE_STEP: Row("officer", "running paused", ""),
     Act.RELEASE: Row("officer", "", LIVE),
     Act.APPROVE: Row("approver", "", LIVE),
     Act.APPROVE_EXIT: Row("approver", "running paused", ""),
@@ -97,6 +98,7 @@ ROWS: dict[Act, Row] = {
     Act.WITHDRAW_COMPLAINT: Row("public_channel officer firm", BEGAN, None),
     Act.ANSWER_COMPLAINT: Row("public_channel officer firm", BEGAN, None),
     Act.REDRESS: Row("public_channel officer firm", BEGAN, None),
+    Act.LEAVE_PILOT: Row("public_channel officer", BEGAN, None),
 }
 ON_THE_SANDBOX = {
     Act.PUBLISH_TOOLKIT: "officer publisher",

@@ -449,6 +449,36 @@ ROWS = [
         "act",
     ),
     Row(
+        Reason.COMPLAINT_FILED,
+        Finding(rule="complaints", observed=2.0, content={"complaints": ("a" * 32, "b" * 32), "late": 1.0}),
+        ("Complaints of users", "outside the firm", "2 new", "a" * 32, "late 1"),
+        "act",
+    ),
+    Row(
+        Reason.COMPLAINT_WITHDRAWN,
+        Finding(rule="withdrawn", observed=1.0, content={"complaints": ("a" * 32,)}),
+        ("Complaints of users withdrawn",),
+        "act",
+    ),
+    Row(
+        Reason.COMPLAINT_ANSWERED,
+        Finding(rule="answered", observed=1.0, content={"complaints": ("a" * 32,)}),
+        ("Complaints of users answered",),
+        "act",
+    ),
+    Row(
+        Reason.REDRESS_RECORDED,
+        Finding(rule="given", observed=1.0, content={"complaints": ("a" * 32,)}),
+        ("Redress", "given"),
+        "act",
+    ),
+    Row(
+        Reason.USER_LEFT,
+        Finding(rule="users", observed=1.0, content={"users": ("a" * 32,)}),
+        ("Users withdrew", "a" * 32),
+        "act",
+    ),
+    Row(
         Reason.INCIDENT_RECLASSIFIED,
         Finding(rule="death", detail="incident i-7; the injured person died"),
         ("classified by an officer", "death", "the injured person died"),

@@ -25,7 +25,17 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.charter.spec import Charter, Drills, Participant, Reporter, Window
+from monitor.charter.spec import (
+    Charter,
+    DetectorSpec,
+    Drills,
+    ExposureSpec,
+    IndicatorSpec,
+    Participant,
+    Reporter,
+    UsersChannel,
+    Window,
+)
 from monitor.deadlines.shipped import example_table
 from monitor.decide.authority import ROLES_OF_ACT, Role
 from monitor.engine.machine import Machine
@@ -37,7 +47,14 @@ from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 from tests.running_acts import running_acts
 from tests.strength import examples
+from tests.users_acts import users_acts
 
+OUTSIDE = (  # of complaints that users make outside the firm
+    IndicatorSpec("gap", "outside_gap", limit=0.4, weight=0.05,
+                  detectors=(DetectorSpec("limit_e_process", "escalate"),)),
+    IndicatorSpec("outside", "outside_complaint_rate", exposure=ExposureSpec("decisions"), limit=0.001,
+                  detectors=(DetectorSpec("cusum", "watch"),)),
+)  # fmt: skip
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
 FIRM, SECOND_KEY, DESK = (Signer(bytes([n]) * 32) for n in (1, 2, 3))
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -59,6 +76,7 @@ class Script:
 
     def __init__(self, seed: int, volume: int, pack: int, hours: int) -> None:
         self.rng = Random(f"{seed}/{volume}/{pack}")
+        self.public = Random(f"public/{seed}/{volume}/{pack}")
         self.replica = Random(f"replica/{seed}/{volume}/{pack}")
         stories = self.rng.sample(STORIES, 6)
         self.fleet = Fleet(seed, pilots=6, scenarios=stories, hours=hours, onset=1, volume=volume)
@@ -76,6 +94,8 @@ class Script:
                 act.charter,
                 drills=Drills(every="7h", full_stops=(Window(DAYS, "00:00", "23:59"),)),
                 tier=tier,
+                indicators=(*act.charter.indicators, *OUTSIDE),
+                users_channel=UsersChannel(answer_within="2h", redress_within="3h", counted_per_day=20),
                 responses=msgspec.structs.replace(act.charter.responses, tolerate_first=tier == "limited"),
             )
             if pilot in self.fleet.pilots[1:3]:
@@ -98,6 +118,8 @@ class Script:
                 self.send(at, event.subject, self.spoil(encode(passed)))
             if rng.random() < 30 / len(story):
                 self.act(at, rng.choice(self.fleet.pilots))
+            if self.public.random() < 8 / len(story):
+                self.users(at, self.public.choice(self.fleet.pilots))
             if rng.random() < 6 / len(story):
                 self.burst(at, rng.choice(self.fleet.pilots), rng.choice([5, 30, 200]))
             if at // 600_000 > ticks and rng.random() < 0.9:
@@ -201,6 +223,12 @@ class Script:
             for author in ("regulator-1", "regulator-2"):
                 self.control(at, Approval(id=new(), pilot=pilot, author=author))
             self.control(at, Release(id=new(), reason="seen on site", **common))
+
+    def users(self, at: int, pilot: str) -> None:
+        """Send acts of the users' channel."""
+        common: dict[str, Any] = {"pilot": pilot, "author": "regulator-1"}
+        for act in users_acts(lambda: {"id": "", **common}, at, self.public):
+            self.control(at, msgspec.structs.replace(act, id=self._id()))
 
     def _id(self) -> str:
         return f"act-{self.acts}"
@@ -311,6 +339,7 @@ def test_the_scripts_cover_the_fast_path_and_all_kinds_of_outputs() -> None:
         assert machine.fast_path_events > machine.events * 0.35
     assert "source_conflict" in reasons
     assert {"released", "drill_begun", "command_acknowledged", "amended"} <= reasons
+    assert {"complaint_filed", "complaint_answered", "redress_recorded", "user_left"} <= reasons
     assert actions == {"halt", "release"}
     assert permits
     assert rejected

@@ -71,6 +71,8 @@ def rich() -> Charter:
         IndicatorSpec(
             "promises", "complaint_over_promise", limit=0.3, params={"promise": "2h"}, detectors=DRIFT, **slow
         ),
+        IndicatorSpec("gap", "outside_gap", limit=0.2),
+        IndicatorSpec("outside", "outside_complaint_rate", limit=5, per=1000, exposure=decisions),
         IndicatorSpec("cost", "compliance_cost", params={"currency": "EUR"}, detectors=DRIFT, **slow),
         IndicatorSpec("gain", "efficiency_gain", detectors=DRIFT, **slow),
         IndicatorSpec("late", "late_share", detectors=DRIFT, **slow),

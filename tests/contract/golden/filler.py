@@ -86,6 +86,8 @@ def _text(pattern: str, name: str, number: int) -> str:
     """A text that `pattern` allows: a span, a time of day, a date, or any."""
     if "|w)" in pattern:
         return f"{number}h"
+    if "{32}" in pattern:
+        return f"{number:032x}"
     if "{64}" in pattern:
         return f"{number:064x}"
     if ":[0-5]" in pattern:

@@ -47,6 +47,7 @@ OF_SANDBOXES = {
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
     *("responsibility_changed", "no_authority"),
+    *("complaint_filed", "complaint_withdrawn", "complaint_answered", "redress_recorded", "user_left"),
     *("graduated", "recalled", "closed", "tier_approved", "template_made"),
     *("step_passed", "step_failed", "step_inconclusive"),
 }

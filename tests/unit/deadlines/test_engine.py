@@ -24,7 +24,7 @@ from monitor.deadlines.engine import (
     held_by,
     next_due,
 )
-from monitor.deadlines.facts import STARTED_BY_FIRM, Fact, FactKind, IncidentClass, incident_classes
+from monitor.deadlines.facts import COUNTED_APART, STARTED_BY_FIRM, Fact, FactKind, IncidentClass, incident_classes
 from monitor.deadlines.rules import KINDS_PER_START, RULES_PER_START, OnMiss, Owes, Shorter
 from monitor.model.bounds import NAME
 from monitor.model.events import LAST_MS, Harm, Severity
@@ -249,7 +249,7 @@ def test_every_kind_that_a_firm_starts_is_known() -> None:
         FactKind.FINDING, FactKind.DRILL_SET, FactKind.ASSESSMENT_SET, FactKind.INSPECTION_SET, FactKind.SUSPENSION,
         FactKind.EXIT,
     }  # fmt: skip
-    assert {rule.starts for rule in TABLE.rules} <= STARTED_BY_FIRM | by_authority
+    assert {rule.starts for rule in TABLE.rules} <= STARTED_BY_FIRM | by_authority | COUNTED_APART
 
 
 def test_a_stored_state_stays_readable() -> None:

@@ -186,7 +186,7 @@ def test_a_filled_in_template_is_a_charter_that_is_like_the_template(tmp_path: P
     assert run("replicate", "origin", "--ledger", str(ledgers), "--check", str(path))[0] == 1
 
 
-def test_a_charter_of_nobody_is_refused(tmp_path: Path, ledgers: Path) -> None:
+def test_a_charter_without_provenance_is_refused(tmp_path: Path, ledgers: Path) -> None:
     """A charter without provenance, or with that of another template, is not checked against this one."""
     path = tmp_path / "own.yaml"
     plain = structs.replace(ORIGIN, pilot="own", models=(Model("m1"),), cycle=Cycle("2026-01-01", "2026-12-31"))
@@ -201,7 +201,7 @@ def test_without_a_template_there_is_no_cohort(ledgers: Path) -> None:
     with pytest.raises(Refused, match="make-template stranger"):
         cohort_of(ledgers, "stranger")
     assert run("cohort", "stranger", "--ledger", str(ledgers))[0] == 1
-    assert run("replicate", "nobody", "--ledger", str(ledgers))[0] == 1
+    assert run("replicate", "unknown", "--ledger", str(ledgers))[0] == 1
 
 
 def test_the_page_has_every_number_of_the_comparison(tmp_path: Path, ledgers: Path) -> None:
