@@ -36,7 +36,7 @@ test-fast: install ## unit, contract, property and replay tests, without servers
 	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
-FAST = tests/unit tests/contract tests/acts tests/ledger tests/property tests/replay detectors monitor
+FAST = tests/unit tests/contract tests/acts tests/country tests/ledger tests/property tests/replay detectors monitor
 # Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
 # puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
 BY_FILE = --dist loadfile --no-loadscope-reorder
@@ -69,6 +69,13 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 	$(PY) tests/halt/run.py $(ARGS) || status=1; \
 	$(PY) -m pytest -q -s tests/property/test_sdk_forgery.py tests/property/test_forgery.py | grep -E '^GOAL|failed|error' ; [ $${PIPESTATUS[0]} = 0 ] || status=1; \
 	$(PY) tests/bench/guard.py | grep ^GOAL || status=1; \
+	exit $$status
+
+.PHONY: country
+country: servers ## a year of a simulated country on Kafka: 200 pilots, 30 firms, then with a silent authority; QUICK=1: 12 pilots; one GOAL line per promise
+	@status=0; \
+	$(PY) -m tests.country $(ARGS) || status=1; \
+	$(PY) -m tests.country --silent north $(ARGS) || status=1; \
 	exit $$status
 
 .PHONY: test-security

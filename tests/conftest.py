@@ -30,6 +30,7 @@ LONGEST = (
 )
 FOLDERS = (
     "halt",
+    "country",
     "consistency",
     "failure",
     "security",

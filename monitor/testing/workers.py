@@ -33,12 +33,15 @@ class Worker:
     ) -> None:
         self.port = free_port()
         self.log = log
-        command = [sys.executable, "-m", "monitor", "worker", "--bootstrap", bootstrap, "--prefix", prefix]
-        command += ["--group", group or prefix, "--metrics-port", str(self.port), "--loglevel", "INFO", *options]
+        command = self._command(bootstrap, prefix, group or prefix, options)
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(environment or {})}
             )
+
+    def _command(self, bootstrap: str, prefix: str, group: str, options: tuple[str, ...]) -> list[str]:
+        command = [sys.executable, "-m", "monitor", "worker", "--bootstrap", bootstrap, "--prefix", prefix]
+        return [*command, "--group", group, "--metrics-port", str(self.port), "--loglevel", "INFO", *options]
 
     @property
     def running(self) -> bool:
