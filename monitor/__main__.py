@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
 COMMANDS = {
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
+    "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
@@ -69,6 +70,8 @@ COMMANDS = {
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
     "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
     "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
+    "register": ("monitor.cli.register", "write the public register of the sandbox from its ledgers"),
+    "reasons": ("monitor.cli.reasons", "state the reasons of the halts of a pilot from its ledger"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
     "evaluate-step": ("monitor.cli.replicas", "evaluate the step of a rollout: the cap on users rises, falls or stays"),

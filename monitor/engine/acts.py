@@ -29,7 +29,7 @@ from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.arrows import AFTER_EXIT
-from monitor.lifecycle.names import State
+from monitor.lifecycle.names import Act, State
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX, SandboxState
 from monitor.lifecycle.tenure import known_keys
@@ -161,6 +161,7 @@ class ControlActs:
             pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
         context.received = received
+        context.act = authority.ACT_OF[type(act)]
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
             if isinstance(act, acts_once.USERS_ACTS):
@@ -237,6 +238,7 @@ class ControlActs:
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
         context.document = document
+        context.act = Act.ADMIT
         context.record(move, version, act.author)
         if sandbox is not None:
             clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
+from monitor.basis.cited import cited
 from monitor.charter.control import (
     Admission,
     Agreement,
@@ -80,7 +81,8 @@ class Applications:
         new = structs.replace(new, at=at, standing=applicant.standing + 1, acts=memory)
         acts_once.remember_act(memory, act, by, act.author == firm, new.standing)
         cause = f"control:{act.id}"
-        out.decisions.append(self._decision(act.pilot, new, Reason(arrow.record), finding, cause, act.author, by.key))
+        decision = self._decision(act.pilot, new, Reason(arrow.record), finding, cause, act.author, by.key)
+        out.decisions.append(self._citing(decision, authority.ACT_OF[type(act)]))
         for kind in arrow.clocks:
             new, changes = _with_fact(new, sandbox.clocks, ClockFact(kind=kind, at=at, key=act.pilot))
             new = self._record_clocks(act.pilot, new, sandbox.clocks, changes, cause, out)
@@ -156,7 +158,7 @@ class Applications:
             found = clock_finding(change, table)
             if found is not None:
                 applicant = structs.replace(applicant, standing=applicant.standing + 1)
-                out.decisions.append(self._decision(pilot, applicant, *found, cause))
+                out.decisions.append(self._citing(self._decision(pilot, applicant, *found, cause)))
         return applicant
 
     def _plan(self, applicant: Applicant | None, act: ControlBase) -> Plan:
@@ -221,6 +223,11 @@ class Applications:
         if why := too_many(self._partition.applications, applicant.firm, size):
             raise ControlRefused("pilot", Refusal.TOO_MANY_APPLICATIONS, why)
         return structs.replace(applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter))
+
+    def _citing(self, decision: Decision, act: str = "") -> Decision:
+        """The decision with its legal basis, as the sandbox has it: no charter is in force yet."""
+        clauses = cited(decision.reason, decision.finding, act, None, self._partition.sandbox.sandbox)
+        return decision if isinstance(clauses, UnsetType) else structs.replace(decision, clauses=clauses)
 
     # What a decision on an applicant consists of; those of pilots have a context for it.
     def _decision(

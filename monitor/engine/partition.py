@@ -87,6 +87,7 @@ class Partition:
         context = DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
         context.table = self.clock_table
         context.network = network_of(self.sandbox.sandbox)
+        context.sandbox = self.sandbox.sandbox
         return context
 
     def settle(self, context: DecisionContext) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.lifecycle.acts import Role
@@ -84,6 +85,9 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     responsibility: Literal["computed"] | UnsetType = UNSET
     # Toolkits in force: charters are written from them. Several versions of one may be in force.
     toolkits: Annotated[tuple[ToolkitRef, ...], Meta(max_length=TOOLKITS)] | UnsetType = UNSET
+    # The catalogue of clauses in force, and the legal basis of acts and of the monitor's own rules; decisions then name
+    # the clauses that their clock, act or rule cites.
+    legal_basis: LegalBasis | UnsetType = UNSET
 
     @property
     def open_mode(self) -> bool:

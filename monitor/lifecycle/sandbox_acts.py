@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
 from monitor.charter.spec import ToolkitRef
@@ -107,6 +108,16 @@ class RemoveToolkit(Struct, frozen=True, tag="remove_toolkit"):
     version: int
 
 
+class PutLegalBasis(Struct, frozen=True, tag="put_legal_basis"):
+    """Put a catalogue of clauses in force, with what acts and the rules of the monitor cite of it."""
+
+    basis: LegalBasis
+
+
+class RemoveLegalBasis(Struct, frozen=True, tag="remove_legal_basis"):
+    """No catalogue is in force any longer."""
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -120,6 +131,8 @@ OneChange: TypeAlias = (
     | PutResponsibility
     | PutToolkit
     | RemoveToolkit
+    | PutLegalBasis
+    | RemoveLegalBasis
 )
 
 
@@ -220,9 +233,13 @@ def _words(change: Change) -> str:
             words = f"{put.id} version {put.version}, digest {put.digest}"
         case RemoveToolkit(id=name, version=version):
             words = f"{name} version {version}"
+        case PutLegalBasis(basis=basis):
+            words = f"{basis.id} version {basis.version}, digest {basis.digest}"
+        case RemoveLegalBasis():
+            words = ""
         case _:
             words = change.id
-    return f"{kind} {words}"
+    return f"{kind} {words}".rstrip()
 
 
 def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
@@ -297,6 +314,10 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
         case RemoveToolkit(id=name, version=number):
             kept_toolkits = without_toolkit(sandbox.toolkits or (), name, number)
             return structs.replace(sandbox, version=version, toolkits=kept_toolkits or UNSET)
+        case PutLegalBasis(basis=basis):
+            return structs.replace(sandbox, version=version, legal_basis=basis)
+        case RemoveLegalBasis():
+            return structs.replace(sandbox, version=version, legal_basis=UNSET)
 
 
 def without_toolkit(toolkits: tuple[ToolkitRef, ...], name: str, version: int) -> tuple[ToolkitRef, ...]:

@@ -11,6 +11,7 @@ from monitor.charter.values import Flaw
 from monitor.deadlines import rules
 from monitor.errors import SandboxConfigError
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.basis_names import name_flaws
 from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, size_of
 from monitor.lifecycle.standards import TIERS, TierStandard, weaker_fields
 from monitor.model.signing import read_public
@@ -48,6 +49,7 @@ def flaws(sandbox: Sandbox) -> Iterator[Flaw]:
     for text in rules.flaws(sandbox.clocks):
         field, _, problem = text.partition(": ")
         yield Flaw(f"clocks.{field}", problem, "correct the clock table")
+    yield from name_flaws(sandbox.legal_basis, "legal_basis")
     if (size := size_of(sandbox)) > SANDBOX_BYTES:
         yield Flaw("sandbox", f"has {size} bytes of at most {SANDBOX_BYTES}", "remove people or calendars")
 

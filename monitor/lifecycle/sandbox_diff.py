@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from msgspec import UnsetType
+
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
     Change,
@@ -12,12 +14,14 @@ from monitor.lifecycle.sandbox_acts import (
     PutAuthority,
     PutClocks,
     PutFirmKeys,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     RemoveToolkit,
@@ -55,6 +59,8 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
     yield from (PutToolkit(one) for one in after if one not in before)
     named = {(one.id, one.version) for one in after}
     yield from (RemoveToolkit(one.id, one.version) for one in before if (one.id, one.version) not in named)
+    if old.legal_basis != new.legal_basis:
+        yield RemoveLegalBasis() if isinstance(new.legal_basis, UnsetType) else PutLegalBasis(new.legal_basis)
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

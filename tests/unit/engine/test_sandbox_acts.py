@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Authority, Exit, Participant, Responses, ToolkitRef
 from monitor.engine.machine import Machine
@@ -21,12 +22,14 @@ from monitor.lifecycle.sandbox_acts import (
     PutAuthority,
     PutClocks,
     PutFirmKeys,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     RemoveToolkit,
@@ -339,6 +342,8 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     PutToolkit(ToolkitRef("audio", 1, "1" * 64)),
     PutToolkit(ToolkitRef("audio", 2, "2" * 64)),
     RemoveToolkit("audio", 1),
+    RemoveLegalBasis(),
+    PutLegalBasis(LegalBasis(id="city", version=1, digest="3" * 64, acts={"suspend": ("eu-1",)})),
 )
 
 
