@@ -96,8 +96,8 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         ("started by", "rule", "owed by", "change"), ""),
     "deadlines.authority": (
         "Deadlines that an authority missed",
-        "missed deadlines that an authority owed, by each authority responsible: named in the decision, else for the "
-        "pilot then", ("authority", "rule"), ""),
+        "missed deadlines that an authority owed, by each authority that was responsible for the pilot then; the "
+        "level above learns of them and is not counted", ("authority", "rule"), ""),
     # corrective actions and complaints
     "rectifications.recorded": ("Corrective actions", "decisions `rectification_recorded`", (), ""),
     "rectifications.owed": (

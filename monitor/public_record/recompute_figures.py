@@ -212,8 +212,7 @@ def deadline_figures(out: Figures, pilot: Pilot, record: Any, clock: Any) -> Non
     if starts == "serious_incident" and change in ("met", "missed", "done_late"):
         out.add(record, "deadlines.serious_incident", owes, record["participant"], rule, change)
     if owes == "authority" and change == "missed":
-        named = [one[10:] for one in record.get("addressed") or [] if one.startswith("authority:")]
-        for name in named or pilot.authorities(record["at"] + 1):
+        for name in pilot.authorities(record["at"] + 1):
             out.add(record, "deadlines.authority", name, rule)
 
 

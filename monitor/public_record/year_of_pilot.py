@@ -162,15 +162,8 @@ def _add_deadline(into: Collector, record: Json, pilot: PilotRecord) -> None:
     if starts == "serious_incident" and change in ("met", "missed", "done_late"):
         into.count("deadlines.serious_incident", record, owes, str(record["participant"]), rule, change)
     if owes == "authority" and change == "missed":
-        for authority in _addressed(record, pilot):
+        for authority in pilot.responsible(record["at"] + 1):
             into.count("deadlines.authority", record, authority, rule)
-
-
-def _addressed(record: Json, pilot: PilotRecord) -> tuple[str, ...]:
-    """The authorities that a miss is addressed to."""
-    named = [str(one) for one in record.get("addressed") or ()]
-    found = tuple(one.removeprefix("authority:") for one in named if one.startswith("authority:"))
-    return found or pilot.responsible(record["at"] + 1)
 
 
 def _add_amendments(into: Collector, pilot: PilotRecord, year: Year) -> None:
