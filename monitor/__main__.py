@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
 
 COMMANDS = {
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
+    "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),

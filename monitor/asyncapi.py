@@ -18,6 +18,7 @@ from monitor.charter.users_acts import UsersAct
 from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model import events as telemetry
 from monitor.model import records as model
+from monitor.model import shadow_records
 from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
 
 INFO = f"""
@@ -111,6 +112,11 @@ CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "permits": ("the monitor", "pilot", "The lease under which a service may run, one per heartbeat. Compacted."),
     "evidence": ("the monitor", "pilot", "Every closed period with the score of each detector."),
     "rejected": ("the monitor", "pilot, if known", "Input that could not be used, and why."),
+    "shadow": (
+        "the monitor",
+        "pilot",
+        "What shadow charters would have decided, and summaries of the differences. Without any effect on the pilot.",
+    ),
 }
 
 READ = ("firms", "authorities", "channels")  # who writes what the monitor reads
@@ -129,9 +135,15 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
     "boundary": "What was crossed, as the charter's `data_boundary` lists it.",
+    "claim": "Pseudonym of the claim, the same in all its events.",
+    "kind": "Kind of claim, as the charter names it: takedown, copyright, portrait, data ...",
+    "withdrawn": "Whether the claim was withdrawn by who filed it; else it was answered.",
+    "measure": "What was looked at, as the charter names it: labelled, harmful ...",
+    "marked": "Items that have the property: that carry the label, in which the harm was found.",
+    "unmarked": "Items that have it not.",
     "about": "When what is complained of happened, if that is known.",
     "dry_run": "Whether this acknowledges a drill.",
-    "filed": "When the complaint was filed: its first event's `time`.",
+    "filed": "When the complaint or claim was filed: its first event's `time`.",
     "was": "What it was before: the severity, or the model's digest.",
     "tp": "True positives.",
     "fp": "False positives.",
@@ -170,6 +182,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.exposure.corrected": {"unit": "decisions", "amount": -900.0, "segment": "under-25"},
     "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
     "sandbox.boundary.breached": {"boundary": "no transfer outside the region"},
+    "sandbox.items.tallied": {"measure": "labelled", "marked": 970, "unmarked": 30, "segment": "under-25"},
+    "sandbox.claim.filed": {"claim": "r-12", "kind": "takedown", "segment": "under-25"},
+    "sandbox.claim.closed": {"claim": "r-12", "kind": "takedown", "filed": "2026-03-01T09:20:00Z"},
 }
 
 # Struct -> the schema name on the page: generated clients are named after it, so it outlives a rename of the struct.
@@ -182,6 +197,7 @@ OUTPUTS: dict[str, tuple[type, ...]] = {
     "permits": (model.Permit,),
     "evidence": (model.Evidence, model.Closed),
     "rejected": (model.Rejected,),
+    "shadow": (shadow_records.ShadowDecision, shadow_records.ShadowSummary),
 }
 
 

@@ -30,7 +30,7 @@ from monitor.indicators.base import Indicator
 from monitor.indicators.late_share import LateShare
 from monitor.indicators.silence import Silence
 from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS
-from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
+from monitor.model.events import ComplaintFiled, Envelope, IncidentReported, IncidentUpdated
 from monitor.model.labels import tidy
 from monitor.model.periods import Period, Span, parse_span
 from monitor.model.records import Level, Reason
@@ -180,7 +180,7 @@ class Plan:
         self.silent = tuple(indicator for indicator in self.indicators if indicator.silence is not None)
         self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
-        self.promised = tuple(w for w in self.indicators if hasattr(w.implementation, "promise"))
+        self.promised = tuple(w for w in self.by_type.get(ComplaintFiled, ()) if hasattr(w.implementation, "promise"))
         self.outside = tuple(w for w in self.indicators if getattr(w.implementation, "outside", False))
         channel = charter.users_channel or None
         self.counts_inside = channel is not None  # whether complaints that the firm reports are counted separately
@@ -188,6 +188,7 @@ class Plan:
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         labels = {"", "users", *charter.data_boundary, *(indicator.unit or "" for indicator in self.indicators)}
+        labels.update(getattr(indicator.implementation, "selects", "") for indicator in self.indicators)
         # Texts of events that the charter itself lists; under `identifiers: pseudonyms` others may be personal.
         self.listed = labels.union(self.models, *(indicator.segments for indicator in self.indicators))
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`

@@ -17,6 +17,7 @@ from monitor.model.events import (
     Envelope,
     ExposureTallied,
     Heartbeat,
+    ItemsTallied,
     OutcomesTallied,
     millis,
 )
@@ -208,6 +209,8 @@ def _traffic(context: DecisionContext, event: Envelope) -> None:
     elif isinstance(event, OutcomesTallied):
         data = event.data
         amount = float(data.tp + data.fp + data.tn + data.fn)
+    elif isinstance(event, ItemsTallied):
+        amount = float(event.data.marked + event.data.unmarked)
     elif isinstance(event, ComplaintFiled) and event.data.about is not None:
         when = event.data.about
     else:

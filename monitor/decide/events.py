@@ -21,6 +21,7 @@ from monitor.model.events import (
     Heartbeat,
     IncidentReported,
     IncidentUpdated,
+    ItemsTallied,
     OutcomesTallied,
     event_type,
     millis,
@@ -33,7 +34,7 @@ from monitor.state.observed import Observed
 CHANGE_NOT_REGISTERED = "change_not_registered"  # key of a finding
 UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # keys of findings
 # Events about the work of the AI system, so that the model that did it has to be named.
-WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
+WORK = (ExposureTallied, OutcomesTallied, ItemsTallied, IncidentReported, IncidentUpdated)
 
 
 def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_reporter: bool = False) -> bool:

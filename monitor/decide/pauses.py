@@ -16,7 +16,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import State
-from monitor.model.events import Envelope, ExposureTallied, Heartbeat, OutcomesTallied, millis
+from monitor.model.events import Envelope, ExposureTallied, Heartbeat, ItemsTallied, OutcomesTallied, millis
 from monitor.model.records import Content, Finding, Level, Reason
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.state.pilot import PilotState
@@ -132,6 +132,8 @@ def check_pause(context: DecisionContext, event: Envelope) -> None:
     elif isinstance(event, OutcomesTallied):
         data = event.data
         used, rule = float(data.tp + data.fp + data.tn + data.fn), "outcomes"
+    elif isinstance(event, ItemsTallied):
+        used, rule = float(event.data.marked + event.data.unmarked), "items"
     else:
         return
     if used > 0:

@@ -19,6 +19,8 @@ from monitor.decide.signatures import SIGNED_EVENTS, signature_of
 from monitor.errors import Forged
 from monitor.model.events import (
     BoundaryBreached,
+    ClaimClosed,
+    ClaimFiled,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -33,6 +35,7 @@ from monitor.validate.parse import mode_of
 
 REPORTS = (
     IncidentReported, IncidentUpdated, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, BoundaryBreached,
+    ClaimFiled, ClaimClosed,
 )  # fmt: skip
 PREFIX = "reporter:"  # of the sources of reporters
 E = TypeVar("E", bound=Envelope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import TypeAlias
 
 from msgspec import UNSET, structs
 
@@ -26,22 +27,26 @@ from monitor.engine.responsibility import follow_authorities
 from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
+from monitor.lifecycle.acts import Role
 from monitor.lifecycle.arrows import AFTER_EXIT
 from monitor.lifecycle.names import State
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
-from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
+from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX, SandboxState
 from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
-from monitor.model.subjects import MODEL
+from monitor.model.subjects import MODEL, SHADOW
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
+
+Applied: TypeAlias = Callable[[ControlBase, int, frozenset[Role]], None]  # act, when received (ms), roles of its author
 
 
 class ControlActs:
     """Applies acts. `admitters` may admit pilots, and amend or end them in place of an officer; with `open_mode`
-    everybody who may write to control may admit. `catch_up` brings a pilot to a time of reception."""
+    everybody who may write to control may admit. `catch_up` brings a pilot to a time of reception. `applied` is called
+    with each act that took effect on a pilot."""
 
     def __init__(
         self,
@@ -50,8 +55,10 @@ class ControlActs:
         catch_up: Callable[[PilotState, int, Outputs], int],
         admitters: Trusted | None,
         open_mode: bool | None,
+        applied: Applied = lambda act, received, roles: None,
     ) -> None:
         self._partition = partition
+        self._applied = applied
         self._aside = aside
         self._catch_up = catch_up
         self.applications = Applications(partition)
@@ -97,11 +104,12 @@ class ControlActs:
     def _check_subject(self, act: ControlBase) -> None:
         """Raises ControlRefused for an act on a pilot with the name of another subject, and the reverse. A pilot that
         was admitted before models had files keeps its name."""
-        name, model = act.pilot, act.pilot.startswith(MODEL) and act.pilot not in self._partition.pilots
+        name, new = act.pilot, act.pilot not in self._partition.pilots
+        model, shadow = name.startswith(MODEL) and new, name.startswith(SHADOW) and new
         if isinstance(act, ACTS_ON_SANDBOX):
             right = name == SUBJECT
         else:
-            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model
+            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model and not shadow
         if not right:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
@@ -170,6 +178,39 @@ class ControlActs:
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
             pilot.acts.by = (act.author, signer.key)
         acts_once.remember_act(pilot.acts, act, signer, firm, pilot.standing.counter)
+        partition.arm(pilot)
+        self._applied(act, received, roles)
+
+    def follow(
+        self, act: ControlBase, received: int, roles: frozenset[Role], sandbox: SandboxState, out: Outputs
+    ) -> None:
+        """Apply an act to the pilot of a shadow charter, after it was accepted for the pilot itself: who may do it and
+        whether it is valid was judged there. Raises ControlRefused where it does not apply."""
+        partition = self._partition
+        pilot = partition.pilots[act.pilot]
+        at = self._catch_up(pilot, received, out)
+        partition.hot.changed(pilot)
+        context, life = partition.context(pilot, at, f"control:{act.id}", out), pilot.life
+        context.received = received
+        try:
+            arrows = advance_by_act(context, act, sandbox)
+            apply_act(context, act, sandbox, roles)
+        except ControlRefused:
+            pilot.life = life
+            raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
+        partition.settle(context)
+        partition.arm(pilot)
+
+    def amend(self, act: Amendment, received: int) -> None:
+        """Put a shadow charter in force on a copy of the pilot. Nothing is emitted. Raises ControlRefused."""
+        partition = self._partition
+        pilot = partition.pilots[act.pilot]
+        partition.hot.changed(pilot)
+        context = partition.context(pilot, received, f"control:{act.id}", Outputs())
+        apply_act(context, act)
+        partition.settle(context)
         partition.arm(pilot)
 
     def _other_keys(self) -> Collection[str]:

@@ -14,6 +14,7 @@ from monitor.deadlines.rules import ClockTable
 from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
+from monitor.decide.shadow_acts import end_shadow
 from monitor.detect.periods import emit_all_held
 from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.events import Envelope
@@ -95,6 +96,8 @@ class Partition:
             restart = pilot.standing.restart + 1
             pilot.standing = structs.replace(pilot.standing, restart=restart)
             restart_statistics(pilot, context.plan, restart, context.at)
+        if pilot.shadow is not None and (pilot.exited or pilot.shadow.live != pilot.hash):
+            end_shadow(context, "exited" if pilot.exited else "amended")
         if pilot.exited and pilot.late_held:
             emit_all_held(context)
         if not self.service:

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from detectors.base import Observation
 from monitor.charter.spec import IndicatorSpec
 from monitor.model.events import Envelope
+from monitor.model.labels import tidy
 
 Direction: TypeAlias = Literal["above", "below"]
 Aggregate: TypeAlias = Literal["sum", "mean"]
 P = TypeVar("P", bound=msgspec.Struct)
 T = TypeVar("T")
+Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]  # of `params`, such as a measure
 EXACT = 2.0**53  # below it a float holds every whole number
 
 
@@ -76,7 +79,7 @@ class Indicator(Protocol):
 
     Optional, looked up once when a charter is compiled: the protocols `Folding` and `Receiving`; `promise` (a span: how
     long after an event it may fall due, so its period stays open for as long); `currency` (events in another one do not
-    count).
+    count); `selects` (the measure of items, or the kind of claims, that counts: others do not).
     """
 
     @property
@@ -227,6 +230,14 @@ def fold_count(spec: IndicatorSpec, data: Sequence[Any], opened: Mapping[str, Op
     for payload in data:
         if payload.segment in spec.segments:
             opened[payload.segment].k += 1.0
+
+
+def selected(label: str) -> str:
+    """A label of `params` in the form in which labels of events are compared. Raises BadSpec for one of blanks."""
+    found = tidy(label)
+    if not found:
+        raise BadSpec("params", "a label of blanks selects nothing", "write the label that the events carry")
+    return found
 
 
 def require_exposure(spec: IndicatorSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,7 +9,8 @@ import msgspec
 
 from detectors.base import Proportion
 from monitor.charter.spec import IndicatorSpec, SpanText
-from monitor.indicators.base import Aggregate, OpenPeriod, Slot, by_segment, listed, params, require_share
+from monitor.indicators.base import Aggregate, OpenPeriod, Slot, listed, params, require_share
+from monitor.indicators.promises import Promise
 from monitor.model.events import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 from monitor.model.periods import parse_span
 
@@ -35,8 +35,8 @@ class ComplaintOverPromise:
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
-        self.grid = spec.grid()
         self.promise = parse_span(params(spec, Params).promise)
+        self.promises = Promise(spec, self.promise)
         self.limit = require_share(spec)
         self.direction = spec.direction
 
@@ -44,12 +44,11 @@ class ComplaintOverPromise:
         segment = listed(self.spec, event.data.segment)  # type: ignore[attr-defined]
         if segment is None:
             return ()
+        at = millis(event.time)
         if type(event) is ComplaintFiled:
-            return (Slot(self.promise.after(millis(event.time)), segment, 1.0, 1.0),)
-        due = self.promise.after(millis(event.data.filed))  # type: ignore[attr-defined]
-        if millis(event.time) > due:
-            return ()
-        return (Slot(due, segment, -1.0, -1.0 if type(event) is ComplaintWithdrawn else 0.0),)
+            return (self.promises.filed(at, segment),)
+        filed = millis(event.data.filed)  # type: ignore[attr-defined]
+        return self.promises.closed(at, filed, segment, withdrawn=type(event) is ComplaintWithdrawn)
 
     def fold(
         self,
@@ -59,20 +58,6 @@ class ComplaintOverPromise:
         calm: bool,
         opened: Mapping[tuple[str, int], OpenPeriod | None],
     ) -> None:
-        kind, after, index = type(events[0]), self.promise.after, self.grid.index
+        kind = type(events[0])
         k, m = (1.0, 1.0) if kind is ComplaintFiled else (-1.0, -1.0 if kind is ComplaintWithdrawn else 0.0)
-        for segment, some in by_segment(self.spec, events, data):
-            times = [event.time for event in some]
-            filed = times if k > 0 else [event.data.filed for event in some]  # type: ignore[attr-defined]
-            first, last = after(millis(min(filed))), after(millis(max(filed)))
-            if index(first) == index(last) and (k > 0 or millis(max(times)) <= first):
-                places = {index(first): len(some)}  # as a rule: all in time, and all due in one period
-            else:
-                dues = [after(millis(at)) for at in filed]
-                in_time = [due for due, at in zip(dues, times, strict=True) if k > 0 or millis(at) <= due]
-                places = Counter(map(index, in_time))
-            for place, count in places.items():
-                period = opened[segment, place]
-                if period is not None:
-                    period.k += k * count
-                    period.m += m * count
+        self.promises.fold(events, k, m, opened)

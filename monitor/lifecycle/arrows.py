@@ -209,6 +209,9 @@ def _without_move() -> Iterator[Iterable[Arrow]]:
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.DRILL, None, "drill_begun", during=S.NOT_HALTED)
     yield _arrow(LIVE, A.RECTIFY, None, "rectification_recorded", clocks="rectified")
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.SHELVE, None, "shelved", during=S.NOT_HALTED)
+    yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.START_SHADOW, None, "shadow_started",
+                 during=S.NOT_HALTED)  # fmt: skip
+    yield _arrow(LIVE, A.STOP_SHADOW, None, "shadow_stopped")
     yield _arrow(LIVE, A.INSPECT, None, "inspected", clocks="inspection_done")
     yield _arrow(LIVE, A.ASK_GUIDANCE, None, "guidance_asked")
     yield _arrow(LIVE, A.GUIDE, None, "guidance_given")

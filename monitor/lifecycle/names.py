@@ -132,6 +132,8 @@ class Act(StrEnum):
     LIFT_HOLD = "lift_hold"
     RECLASSIFY = "reclassify"
     NOTIFY_SUSPENSION = "notify_suspension"  # the AI Office was told of a suspension
+    START_SHADOW = "start_shadow"  # of a shadow charter
+    STOP_SHADOW = "stop_shadow"
     MAKE_TEMPLATE = "make_template"
     RELEASE = "release"
     # two approvers

@@ -17,6 +17,10 @@ from monitor.model.events import (
     AcknowledgedData,
     BoundaryBreached,
     BoundaryData,
+    ClaimClosed,
+    ClaimClosedData,
+    ClaimFiled,
+    ClaimFiledData,
     CommandAcknowledged,
     ComplaintClosedData,
     ComplaintFiled,
@@ -40,6 +44,8 @@ from monitor.model.events import (
     IncidentReported,
     IncidentUpdated,
     IncidentUpdatedData,
+    ItemsData,
+    ItemsTallied,
     ModelChanged,
     ModelData,
     OutcomesCorrected,
@@ -224,6 +230,36 @@ class Emitter:
         stamp = self._stamp(at)
         return BoundaryBreached(**stamp, data=BoundaryData(model=self.model, boundary=boundary, segment=segment))
 
+    def items(
+        self, at: int | datetime, marked: int = 5, unmarked: int = 95, measure: str = "labelled", segment: str = ""
+    ) -> ItemsTallied:
+        """Items made around `at`, by whether they have the property that `measure` names."""
+        stamp = self._stamp(at)
+        data = ItemsData(model=self.model, measure=measure, marked=marked, unmarked=unmarked, segment=segment)
+        return ItemsTallied(**stamp, data=data)
+
+    def claim(self, at: int | datetime, claim: str = "", kind: str = "takedown", segment: str = "") -> ClaimFiled:
+        """A claim filed at `at`; its pseudonymous id defaults to the event's."""
+        stamp = self._stamp(at)
+        data = ClaimFiledData(model=self.model, claim=claim or stamp["id"], kind=kind, segment=segment)
+        return ClaimFiled(**stamp, data=data)
+
+    def claim_closed(
+        self,
+        at: int | datetime,
+        claim: str,
+        filed: int | datetime,
+        kind: str = "takedown",
+        segment: str = "",
+        withdrawn: bool = False,
+    ) -> ClaimClosed:
+        """The claim that was `filed` then is answered, or `withdrawn`, at `at`."""
+        stamp = self._stamp(at)
+        data = ClaimClosedData(
+            model=self.model, claim=claim, kind=kind, filed=as_instant(filed), segment=segment, withdrawn=withdrawn
+        )
+        return ClaimClosed(**stamp, data=data)
+
     def heartbeat(
         self, at: int | datetime, serving: bool = True, exposure: float | None = None, nonce: str = ""
     ) -> Heartbeat:
@@ -268,3 +304,6 @@ def one_of_each(emitter: Emitter, at: int) -> Iterator[Event]:
     yield emitter.boundary_breached(at + 12)
     yield emitter.exposure_corrected(at + 1)
     yield emitter.outcomes_corrected(at + 2, tp=-1)
+    yield emitter.items(at + 13)
+    yield emitter.claim(at + 14, claim="r-1")
+    yield emitter.claim_closed(at + 15, "r-1", filed=at + 14)

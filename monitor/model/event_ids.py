@@ -12,6 +12,8 @@ from typing import Any
 from msgspec import structs
 
 from monitor.model.events import (
+    ClaimClosed,
+    ClaimFiled,
     CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
@@ -30,6 +32,8 @@ PERSONAL: dict[type[Envelope], str] = {  # ids that may lead to a person
     ComplaintFiled: "complaint",
     ComplaintResolved: "complaint",
     ComplaintWithdrawn: "complaint",
+    ClaimFiled: "claim",
+    ClaimClosed: "claim",
     IncidentReported: "incident",
     IncidentUpdated: "incident",
     CommandAcknowledged: "last_decision",

@@ -218,6 +218,48 @@ class BoundaryBreached(Envelope, frozen=True, kw_only=True, tag="sandbox.boundar
     data: BoundaryData
 
 
+class ItemsData(_Data, frozen=True, kw_only=True, gc=False):
+    measure: Id
+    marked: Tally
+    unmarked: Tally
+    segment: Name = ""
+
+
+class ItemsTallied(Envelope, frozen=True, kw_only=True, tag="sandbox.items.tallied", gc=False):
+    """Of the items made around `time` and looked at, `marked` have the property that `measure` names (a label, a harm
+    found by a review) and `unmarked` have not."""
+
+    data: ItemsData
+
+
+class ClaimFiledData(_Data, frozen=True, kw_only=True, gc=False):
+    claim: Id
+    kind: Id
+    segment: Name = ""
+
+
+class ClaimFiled(Envelope, frozen=True, kw_only=True, tag="sandbox.claim.filed", gc=False):
+    """A claim of this `kind` was filed at `time`: a demand that the firm has to answer, such as to take an item down,
+    or of a holder of rights."""
+
+    data: ClaimFiledData
+
+
+class ClaimClosedData(_Data, frozen=True, kw_only=True, gc=False):
+    claim: Id
+    kind: Id
+    filed: Instant
+    segment: Name = ""
+    withdrawn: bool = False
+
+
+class ClaimClosed(Envelope, frozen=True, kw_only=True, tag="sandbox.claim.closed", gc=False):
+    """A claim was answered at `time` (an item was taken down, the claim was met or refused with reasons), or
+    `withdrawn` by who filed it; repeats when it was `filed`."""
+
+    data: ClaimClosedData
+
+
 class HeartbeatData(_Data, frozen=True, kw_only=True, gc=False):
     nonce: Id
     serving: bool
@@ -262,6 +304,9 @@ Event: TypeAlias = (
     | Heartbeat
     | CommandAcknowledged
     | BoundaryBreached
+    | ItemsTallied
+    | ClaimFiled
+    | ClaimClosed
 )
 
 EVENT_TYPES: dict[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t in get_args(Event)}

@@ -1,4 +1,5 @@
-"""Labels: the texts by which a charter selects what counts (segment, unit, currency), normalised on both sides.
+"""Labels: the texts by which a charter selects what counts (unit, measure, kind, segment, currency), normalised on both
+sides.
 
 Blanks around a label are dropped and it is compared in Unicode's normalisation form C, in charters and in events alike.
 Labels are case-sensitive; for an unknown label that differs in case only, the known one is suggested. No event is
@@ -18,7 +19,7 @@ from msgspec import structs
 
 from monitor.model.events import EVENT_TYPES, Envelope
 
-FIELDS = ("unit", "segment", "currency")
+FIELDS = ("unit", "measure", "kind", "segment", "currency")
 Label: TypeAlias = str | tuple[str, ...]  # of an event: the values of its fields in `LABELLED`; one value stands alone
 
 

@@ -81,6 +81,9 @@ class Refusal(StrEnum):
     NOT_THINNER = "not_thinner"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    SHADOW_RUNS = "shadow_runs"
+    NO_SHADOW = "no_shadow"
+    SHADOW_TOO_COSTLY = "shadow_too_costly"
     # applications
     BAD_APPLICATION = "bad_application"
     TOO_MANY_APPLICATIONS = "too_many_applications"
@@ -220,6 +223,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_THINNER: "The charter for routine supervision asks for more than the one in force.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.SHADOW_RUNS: "The pilot has a shadow charter; stop it first.",
+    Refusal.NO_SHADOW: "The pilot has no shadow charter.",
+    Refusal.SHADOW_TOO_COSTLY: "The shadow charter would cost more than the charter in force.",
     Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",
     Refusal.TOO_MANY_APPLICATIONS: "Too many applications are open, or were closed; decide or withdraw one.",
     Refusal.NOT_RESPONSIBLE: "The charter names an authority that is not responsible for its region and sector.",

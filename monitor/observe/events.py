@@ -12,6 +12,8 @@ from monitor.decide.context import DecisionContext
 from monitor.indicators.base import OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, short
 from monitor.model.events import (
+    ClaimClosed,
+    ClaimFiled,
     CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
@@ -33,7 +35,9 @@ from monitor.state.pilot import PilotState, Stream
 from monitor.state.uncounted import label_of, uncounted_label
 
 LINK = (Heartbeat, CommandAcknowledged)  # events about the service and its commands; they count nowhere
-COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
+FILINGS = (ComplaintFiled, ClaimFiled)
+# What is filed once, and closed by an event that repeats when it was filed.
+CASES = (*FILINGS, ComplaintResolved, ComplaintWithdrawn, ClaimClosed)
 
 
 def observe(context: DecisionContext, event: Envelope, *, by_reporter: bool = False) -> Observed:
@@ -67,7 +71,7 @@ def observe(context: DecisionContext, event: Envelope, *, by_reporter: bool = Fa
 def _count(context: DecisionContext, event: Envelope, incident: IncidentReport | None) -> tuple[ChangedPeriod, ...]:
     """Add the event's increments. Returns the periods whose evidence may change with them."""
     indicators = context.plan.by_type.get(type(event), ())
-    if indicators and isinstance(event, COMPLAINTS) and _filed(event) < context.pilot.admitted:
+    if indicators and isinstance(event, CASES) and _filed(event) < context.pilot.admitted:
         return ()  # it never counted as open, so it must not count as closed either
     changed: tuple[ChangedPeriod, ...] = ()
     for indicator in indicators:
@@ -89,8 +93,8 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
     return changed
 
 
-def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> int:
-    return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
+def _filed(event: ComplaintFiled | ClaimFiled | ComplaintResolved | ComplaintWithdrawn | ClaimClosed) -> int:
+    return millis(event.time if isinstance(event, FILINGS) else event.data.filed)
 
 
 def add_to_period(

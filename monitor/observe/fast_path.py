@@ -29,7 +29,7 @@ from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.events import ComplaintFiled, Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
 from monitor.model.records import Outputs
-from monitor.observe.events import add
+from monitor.observe.events import FILINGS, add
 from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
 from monitor.state.exposure import state_exposures
 from monitor.state.incidents import incident_report
@@ -260,9 +260,11 @@ class FastPath:
 
     def _due_before(self, kind_of: type[Envelope], run: Sequence[Any], data: Sequence[Any]) -> bool:
         """Whether an event may belong to a closed period of an indicator that is placed by due time."""
-        filed = kind_of is ComplaintFiled
+        filed = kind_of in FILINGS
         first = millis(min([event.time for event in run] if filed else [d.filed for d in data]))
         for indicator in self._pilot_plan.by_due:
+            if kind_of not in indicator.implementation.reads:
+                continue
             stream = self._pilot.streams[stream_key(indicator, indicator.segments[0])]
             start = indicator.grid.start(stream.next)
             promise = getattr(indicator.implementation, "promise", None)

@@ -13,6 +13,8 @@ from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan
 from monitor.indicators.base import Folding, Receiving
 from monitor.model.events import (
     LAST_MS,
+    ClaimClosed,
+    ClaimFiled,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -22,6 +24,7 @@ from monitor.model.events import (
     GainReported,
     Heartbeat,
     IncidentReported,
+    ItemsTallied,
     OutcomesTallied,
     instant,
     millis,
@@ -41,7 +44,7 @@ class EventTypePlan:
     indicators that only have slots, each with the names of its streams by segment; `once` are those that count each
     incident once. `selects` reads the labels of payloads that the charter selects by (`None` = it selects by none),
     `selected` are the labels that count. `fits` are the tests that a run of ordinary events passes; `filed`: the
-    complaint must not have been filed before admission. `counts`: an event may be provisional evidence.
+    complaint or claim must not have been filed before admission. `counts`: an event may be provisional evidence.
     """
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
@@ -56,7 +59,7 @@ class EventTypePlan:
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
         self.selects, self.selected = counted_labels(plan, kind)
-        self.filed = kind in (ComplaintResolved, ComplaintWithdrawn)
+        self.filed = kind in (ComplaintResolved, ComplaintWithdrawn, ClaimClosed)
         self.counts = kind is not ExposureTallied and any(w.provisional for w, _ in found)
 
 
@@ -103,6 +106,9 @@ class FastPathPlan:
             Heartbeat: [],
             IncidentReported: [lambda run: not broken(run)],
             OutcomesTallied: [],
+            ItemsTallied: [],
+            ClaimFiled: [],
+            ClaimClosed: [],
         }
         kinds = {kind: EventTypePlan(plan, kind, tests) for kind, tests in fits.items()}
         # Only a fold promises how little an event can add to what has a cap.

@@ -20,7 +20,7 @@ from monitor.model.pseudonyms import shown
 from monitor.validate.runs import EventBatch
 
 _INCARNATION = re.compile(r"/[0-9]{13}-[0-9a-f]{6}")  # what the SDK adds to a source at each start
-_TEXTS = ("model", "was", "segment", "category", "unit", "boundary")
+_TEXTS = ("model", "was", "segment", "category", "unit", "boundary", "measure", "kind")
 
 
 def _texts(kind: type[Envelope]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from monitor.errors import Unavailable
 from monitor.files.key_file import read_key
 from monitor.model.events import (
     BoundaryBreached,
+    ClaimClosed,
+    ClaimFiled,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -25,6 +27,7 @@ from monitor.model.events import (
     Heartbeat,
     IncidentReported,
     IncidentUpdated,
+    ItemsTallied,
     ModelChanged,
     OutcomesCorrected,
     OutcomesTallied,
@@ -212,6 +215,32 @@ class Pilot:
     def outcomes(self, *, tp: int, fp: int, tn: int, fn: int, segment: str = "", at: datetime | None = None) -> str:
         """Confusion counts of decisions taken around `at`."""
         return self._reporter.emit(OutcomesTallied, at, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
+
+    def items(self, measure: str, *, marked: int, unmarked: int, segment: str = "", at: datetime | None = None) -> str:
+        """Of items made around `at` and looked at, `marked` have the property that the charter's `measure` names (the
+        label of generated content, a harm that a review found), and `unmarked` have it not."""
+        return self._reporter.emit(ItemsTallied, at, measure=measure, marked=marked, unmarked=unmarked, segment=segment)
+
+    def claim(self, claim: str, kind: str, *, segment: str = "", at: datetime | None = None) -> str:
+        """A claim of the charter's `kind` was filed (pseudonymous id; `at` = time of filing): a demand to take an item
+        down, or of a holder of rights."""
+        return self._reporter.emit(ClaimFiled, at, claim=claim, kind=kind, segment=segment)
+
+    def claim_closed(
+        self,
+        claim: str,
+        kind: str,
+        *,
+        filed: datetime,
+        withdrawn: bool = False,
+        segment: str = "",
+        at: datetime | None = None,
+    ) -> str:
+        """A claim was answered (the item was taken down, or the claim refused with reasons), or `withdrawn` by who
+        filed it; `filed` is when it was filed."""
+        return self._reporter.emit(
+            ClaimClosed, at, claim=claim, kind=kind, filed=filed, segment=segment, withdrawn=withdrawn
+        )
 
     def exposure(self, amount: float, unit: str, *, segment: str = "", at: datetime | None = None) -> str:
         """`amount` of exposure in the charter's `unit` (decisions, users, miles ...); increases the running counter."""

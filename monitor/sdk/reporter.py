@@ -52,7 +52,7 @@ class Reporter:
         self.counter = 0.0  # exposure reported so far
         self.not_recorded = 0  # reports that found no room
 
-    def emit(self, kind: type[Envelope], at: datetime | None, **data: Any) -> str:
+    def emit(self, kind: type[Envelope], at: datetime | None, /, **data: Any) -> str:
         """Record an event and return its id. Blocks for one fsync, none inside `together`.
 
         Raises `BadEvent`, `SpoolFull` or `SpoolBroken`; number, counter and model are unchanged then.

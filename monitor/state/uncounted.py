@@ -1,7 +1,8 @@
 """Uncounted events: accepted, but counted by no indicator of the charter because of their label. Pure.
 
-A unit, segment or currency that the charter does not know is a mistake of the firm or of the charter. It is a finding
-that names the value and the nearest known one, once per pilot and value, and it stays active while such events come.
+A unit, measure, kind of claim, segment or currency that the charter does not know is a mistake of the firm or of the
+charter. It is a finding that names the value and the nearest known one, once per pilot and value, and it stays active
+while such events come.
 Bound: `REPORTED_LABELS` values of 9 bytes each are remembered per pilot; further ones are counted, not named.
 """
 
@@ -18,7 +19,7 @@ from msgspec import Struct
 
 from monitor.charter.values import escaped
 from monitor.compile.plan import CompiledIndicator, Plan
-from monitor.model.events import CostReported, Envelope, ExposureTallied
+from monitor.model.events import ClaimClosed, ClaimFiled, CostReported, Envelope, ExposureTallied, ItemsTallied
 from monitor.model.labels import LABEL_OF, Label, alike
 from monitor.model.records import Finding
 
@@ -27,6 +28,13 @@ CACHED = 512  # labels whose result is cached per charter: 1 MiB at most, whatev
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
 EFFORT = 50_000  # pairs of characters compared to find the nearest label: 5 ms
 UNCOUNTED_KEY = "counted_nowhere"  # of the finding
+# Types of events of which an indicator counts those with one label -> the field of that label.
+SELECTING: dict[type[Envelope], str] = {
+    ExposureTallied: "unit",
+    ItemsTallied: "measure",
+    ClaimFiled: "kind",
+    ClaimClosed: "kind",
+}
 Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
 
@@ -73,21 +81,38 @@ def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, f
     if kind is CostReported:
         currencies = [getattr(indicator.implementation, "currency", None) for indicator in indicators]
         return (None, frozenset()) if None in currencies else (_currencies, frozenset(filter(None, currencies)))
-    if kind is not ExposureTallied:
+    if kind not in SELECTING:
         if len(segments) == 1:
             return None, frozenset()
         return _segments, frozenset(name for name in segments if uncounted_label(plan, kind, name) is None)
-    units = dict.fromkeys(indicator.unit for indicator in indicators)
-    if len(segments) == 1:
+    units = dict.fromkeys(_selected(indicator, kind) for indicator in indicators)
+    if kind is ExposureTallied and len(segments) == 1:
         return (None, frozenset()) if None in units else (_units, frozenset(filter(None, units)))
     labels: list[Label] = [(unit, name) for unit in units if unit is not None for name in segments]
-    return _both, frozenset(label for label in labels if uncounted_label(plan, kind, label) is None)
+    counted = frozenset(label for label in labels if uncounted_label(plan, kind, label) is None)
+    return _PAIRS[SELECTING[kind]], counted
+
+
+def _selected(indicator: CompiledIndicator, kind: type[Envelope]) -> str | None:
+    """The unit of exposure, measure of items or kind of claims that an indicator counts; `None`: of all."""
+    if kind is ExposureTallied:
+        return indicator.unit
+    selects: str | None = getattr(indicator.implementation, "selects", None)
+    return selects
 
 
 def _units(
     data: Sequence[Any],
-) -> set[Label]:  # the four run per event: a getter passed in costs twice as much
+) -> set[Label]:  # these run per event: a getter passed in costs twice as much
     return {payload.unit for payload in data}
+
+
+def _measures(data: Sequence[Any]) -> set[Label]:
+    return {(payload.measure, payload.segment) for payload in data}
+
+
+def _kinds(data: Sequence[Any]) -> set[Label]:
+    return {(payload.kind, payload.segment) for payload in data}
 
 
 def _segments(data: Sequence[Any]) -> set[Label]:
@@ -96,6 +121,9 @@ def _segments(data: Sequence[Any]) -> set[Label]:
 
 def _both(data: Sequence[Any]) -> set[Label]:
     return {(payload.unit, payload.segment) for payload in data}
+
+
+_PAIRS: dict[str, Selected] = {"unit": _both, "measure": _measures, "kind": _kinds}
 
 
 def _currencies(data: Sequence[Any]) -> set[Label]:
@@ -125,13 +153,13 @@ def _judged(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | 
     if kind is CostReported:
         currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in indicators}
         return None if segment in currencies else _uncounted(tag, "currency", segment, currencies)
-    if kind is ExposureTallied:
-        unit = label[0]
-        units = {indicator.unit: None for indicator in indicators if indicator.unit is not None}
-        indicators = [indicator for indicator in indicators if indicator.unit in (None, unit)]
+    if kind in SELECTING:
+        unit, field = label[0], SELECTING[kind]
+        units = {one: None for indicator in indicators if (one := _selected(indicator, kind)) is not None}
+        indicators = [indicator for indicator in indicators if _selected(indicator, kind) in (None, unit)]
         if not indicators:
-            is_cap = unit == "users" and plan.user_cap is not None
-            return None if is_cap else _uncounted(tag, "unit", unit, units)
+            is_cap = field == "unit" and unit == "users" and plan.user_cap is not None
+            return None if is_cap else _uncounted(tag, field, unit, units)
     return _in_segments(tag, segment, indicators)
 
 

@@ -28,6 +28,7 @@ from monitor.model.event_ids import TAKE_EFFECT, ids_well_formed, malformed_id, 
 from monitor.model.events import (
     EVENT_TYPES,
     SEQUENCE_FORM,
+    ClaimClosed,
     ComplaintResolved,
     ComplaintWithdrawn,
     Envelope,
@@ -165,12 +166,14 @@ def _in_order(events: list[Event], record: Record) -> bool:
         if not OLDEST <= event.time <= bound or (key is not None and event.subject != key):
             return False
         kind = type(event)  # per event; isinstance of a pair costs three times as much
-        if (kind is ComplaintResolved or kind is ComplaintWithdrawn) and not OLDEST <= event.data.filed <= event.time:  # type: ignore[union-attr]
+        if (kind is ComplaintResolved or kind is ComplaintWithdrawn or kind is ClaimClosed) and not (
+            OLDEST <= event.data.filed <= event.time  # type: ignore[union-attr]
+        ):
             return False
     return True
 
 
-_CLOSING = (ComplaintResolved, ComplaintWithdrawn)
+_CLOSING = (ComplaintResolved, ComplaintWithdrawn, ClaimClosed)
 
 
 def latest(received: int) -> datetime:

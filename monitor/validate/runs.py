@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from monitor.model.event_ids import ids_well_formed
-from monitor.model.events import ComplaintResolved, ComplaintWithdrawn, Envelope, Event
+from monitor.model.events import ClaimClosed, ComplaintResolved, ComplaintWithdrawn, Envelope, Event
 from monitor.model.records import Record
 from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, judge, latest, mode_of, whole
 
@@ -220,7 +220,7 @@ def _empty() -> tuple[EventRun, list[int]]:
 
 # ---- a run as a batch
 
-_CLOSING = (ComplaintResolved, ComplaintWithdrawn)
+_CLOSING = (ComplaintResolved, ComplaintWithdrawn, ClaimClosed)
 _FOUR = [f"{number:04d}" for number in range(10_000)]
 
 

@@ -66,6 +66,8 @@ ROWS: dict[Act, Row] = {
     Act.SHELVE: Row("officer", "registered running paused tracked", ""),
     Act.ACCEPT_LEVEL: Row("officer", LIVE, None),
     Act.DRILL: Row("officer", "registered running paused tracked", ""),
+    Act.START_SHADOW: Row("officer", "registered running paused tracked", ""),
+    Act.STOP_SHADOW: Row("officer", LIVE, None),
     Act.INSPECT: Row("officer", LIVE, None),
     Act.FOLLOW_GUIDANCE: Row("firm", LIVE, None),
     Act.GUIDE: Row("officer", LIVE, None),

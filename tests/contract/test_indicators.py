@@ -24,6 +24,9 @@ NEEDS: dict[str, dict[str, Any]] = {
     "incident_rate": {"exposure": ExposureSpec(unit="decisions")},
     "complaint_rate": {"exposure": ExposureSpec(unit="decisions")},
     "complaint_over_promise": {"params": {"promise": "15d"}},
+    "claim_over_promise": {"params": {"claim": "takedown", "promise": "1d"}},
+    "claim_rate": {"exposure": ExposureSpec(unit="decisions"), "params": {"claim": "takedown"}},
+    "item_share": {"params": {"measure": "labelled"}},
     "compliance_cost": {"params": {"currency": "EUR"}},
     "silence": {"params": {"every": "30s"}},
 }
@@ -164,7 +167,7 @@ def many(seed: int) -> list[Envelope]:
     list."""
     rng = random.Random(seed)
     made: list[Envelope] = []
-    for _ in range(200):
+    for _ in range(400):
         event = rng.choice(events(rng.choice(["", "under-25", "over-64", "elsewhere"])))
         data = event.data  # type: ignore[attr-defined]
         changes: dict[str, Any] = {
@@ -172,6 +175,11 @@ def many(seed: int) -> list[Envelope]:
             "unit": rng.choice(["decisions", "users"]),
             "fp": rng.choice([0, 0, 3]),
             "tn": rng.choice([0, 0, 9]),
+            "measure": rng.choice(["labelled", "labelled", "harmful"]),
+            "kind": rng.choice(["takedown", "takedown", "copyright"]),
+            "withdrawn": rng.choice([False, False, True]),
+            "marked": rng.choice([0, 0, 3]),
+            "unmarked": rng.choice([0, 0, 9]),
             "severity": rng.choice(list(Severity)),
             "was": rng.choice(list(Severity)),
         }

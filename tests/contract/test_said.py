@@ -526,6 +526,24 @@ ROWS = [
         "act",
     ),
     Row(
+        Reason.SHADOW_STARTED,
+        Finding(rule="shadow", detail="lower limit", content={"candidate": "f" * 64, "version": 2.0, "every": "1d"}),
+        ("Shadow charter started; it never acts", "f" * 64, "lower limit"),
+        "act",
+    ),
+    Row(
+        Reason.SHADOW_STOPPED,
+        Finding(rule="shadow", detail="seen enough", content={"candidate": "f" * 64}),
+        ("Shadow charter stopped", "f" * 64, "seen enough"),
+        "act",
+    ),
+    Row(
+        Reason.SHADOW_ENDED,
+        Finding(rule="time", content={"candidate": "f" * 64}),
+        ("Shadow charter ended", "f" * 64),
+        "act",
+    ),
+    Row(
         Reason.MODEL_ENTRY_WITHDRAWN,
         Finding(rule="version", detail="was wrong", content={"entry": "e-1", "number": 2.0}),
         ("withdrawn", "entry e-1", "was wrong"),

@@ -137,13 +137,14 @@ def test_the_e_process_keeps_its_value_and_its_findings() -> None:
 
 def test_use_of_the_system_in_a_pause_is_a_finding_and_reports_are_none() -> None:
     """Exposure, outcomes and a serving heartbeat, once the service had the time to stop; once, until it is lowered."""
-    for event in ("exposure", "outcomes", "heartbeat"):
+    for event in ("exposure", "outcomes", "items", "heartbeat"):
         b = Bench(RATE, responses=LONG, tier="limited")
         paused(b, T0 + HOUR)
         at = T0 + HOUR + 60_000  # acknowledge_within
         sent = {
             "exposure": lambda when, b=b: b.emitter.exposure(when, 5.0),
             "outcomes": lambda when, b=b: b.emitter.outcomes(when, tp=1),
+            "items": lambda when, b=b: b.emitter.items(when, 0, 1),
             "heartbeat": lambda when, b=b: b.emitter.heartbeat(when, serving=True),
         }[event]
         b.send(sent(at), b.emitter.heartbeat(at, serving=False), b.emitter.complaint(at), at=at)

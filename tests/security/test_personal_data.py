@@ -91,6 +91,11 @@ def good_events(charter: Charter) -> list[Envelope]:
     tally = {"unit": unit, "amount": -1.0}
     more = [raw, {**raw, "type": "sandbox.exposure.corrected", "data": tally}]
     more.append({**raw, "type": "sandbox.outcomes.corrected", "data": {"tp": -1}})
+    items = {"measure": "labelled", "marked": 1, "unmarked": 2}
+    claim = {"claim": known, "kind": "takedown"}
+    more.append({**raw, "type": "sandbox.items.tallied", "data": items})
+    more.append({**raw, "type": "sandbox.claim.filed", "data": claim})
+    more.append({**raw, "type": "sandbox.claim.closed", "data": {**claim, "filed": raw["time"]}})
     return [*found, *(msgspec.convert(fields, EVENT_TYPES[fields["type"]]) for fields in more)]
 
 

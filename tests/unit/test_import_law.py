@@ -24,7 +24,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("validate", "indicators", "http_server", "network"),
     ("compile", "witness", "stamps"),
     ("state", "toolkits"),
-    ("assess",),
+    ("assess", "shadow"),
     ("decide",),
     ("detect",),
     ("observe",),
@@ -42,11 +42,22 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "network",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
-    "firms",
+    "firms", "shadow",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
-    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside", "applications")
+    for name in (
+        "machine",
+        "partition",
+        "telemetry",
+        "batched",
+        "firing",
+        "outages",
+        "acts",
+        "aside",
+        "applications",
+        "shadows",
+    )
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {

@@ -56,7 +56,7 @@ OF_RUNNING = {
     "pause_granted", "resumed", "cycle_requested", "cycle_granted", "request_declined", "used_in_pause", "extended",
     "guidance_asked", "guidance_given", "guidance_followed", "inspected", "inspection_finding", "finding_overdue",
     "suspended", "evidence_held", "hold_lifted", "trend_rising",
-    "trend_steady", "boundary_breached",
+    "trend_steady", "boundary_breached", "shadow_started", "shadow_stopped", "shadow_ended",
 }  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def test_an_exposure_counter_that_moves_starts_the_row_again() -> None:
     assert bench.order == "overdue"
 
 
-@pytest.mark.parametrize("what", ["heartbeat", "exposure", "outcomes", "complaint"])
+@pytest.mark.parametrize("what", ["heartbeat", "exposure", "outcomes", "items", "complaint"])
 def test_a_service_that_goes_on_contradicts_its_word(what: str) -> None:
     """A serving heartbeat, exposure, outcomes or a complaint about the time after the stop: found with that one
     event."""
@@ -140,9 +140,10 @@ def test_a_service_that_goes_on_contradicts_its_word(what: str) -> None:
         "heartbeat": bench.emitter.heartbeat(at, serving=True),
         "exposure": bench.emitter.exposure(at, 1.0),
         "outcomes": bench.emitter.outcomes(at),
+        "items": bench.emitter.items(at),
         "complaint": other.complaint(at, about=at - 1),
     }
-    if what in ("exposure", "outcomes", "complaint"):
+    if what in ("exposure", "outcomes", "items", "complaint"):
         bench.emitter.next = 6 if what == "complaint" else bench.emitter.next
     out = bench.send(events[what], at=at)
     assert Reason.HALT_CONTRADICTED in said(out)

@@ -22,10 +22,12 @@ def test_an_event_survives_its_own_encoding(kind: str) -> None:
     assert type(event) is EVENT_TYPES[kind]
 
 
-def test_types_are_named_after_the_sandbox_and_are_fifteen() -> None:
+def test_types_are_named_after_the_sandbox_and_are_eighteen() -> None:
     """The list that charters, pages and firms rely on."""
     assert sorted(EVENT_TYPES) == [
         "sandbox.boundary.breached",
+        "sandbox.claim.closed",
+        "sandbox.claim.filed",
         "sandbox.command.acknowledged",
         "sandbox.complaint.filed",
         "sandbox.complaint.resolved",
@@ -37,6 +39,7 @@ def test_types_are_named_after_the_sandbox_and_are_fifteen() -> None:
         "sandbox.heartbeat",
         "sandbox.incident.reported",
         "sandbox.incident.updated",
+        "sandbox.items.tallied",
         "sandbox.model.changed",
         "sandbox.outcomes.corrected",
         "sandbox.outcomes.tallied",

@@ -34,6 +34,13 @@ SHARE = IndicatorSpec(
     detectors=(DetectorSpec("limit_e_process", "halt"),),
 )
 MILES = msgspec.structs.replace(RATE, weight=0, detectors=QUICK, exposure=ExposureSpec(unit="miles"))
+LABELS = IndicatorSpec(
+    name="labels", kind="item_share", period="1h", params={"measure": "labelled"}, segments=("hate",), detectors=()
+)
+TAKEDOWNS = IndicatorSpec(
+    name="takedowns", kind="claim_over_promise", period="1h", params={"claim": "takedown", "promise": "1d"},
+    detectors=(),
+)  # fmt: skip
 COST = IndicatorSpec(name="cost", kind="compliance_cost", period="1h", params={"currency": "EUR"}, detectors=())
 
 
@@ -84,13 +91,17 @@ def send_packed(bench: Bench, events: list[Envelope], pack: int, at: int) -> Non
             "unit",
             "'hours' counts nowhere; the charter knows 'decisions', 'miles'",
         ),
+        (lambda e: e.items(T0, measure="labeled"), "measure", "'labeled' counts nowhere; did you mean 'labelled'?"),
+        (lambda e: e.items(T0, segment="x"), "segment", "'x' counts nowhere; the charter knows 'hate'"),
+        (lambda e: e.claim(T0, kind="portrait"), "kind", "'portrait' counts nowhere; the charter knows 'takedown'"),
+        (lambda e: e.claim_closed(T0, "r", T0, "Takedown"), "kind", "'Takedown' counts nowhere; did you mean 'take"),
         (lambda e: e.cost(T0, currency="USD"), "currency", "'USD' counts nowhere; the charter knows 'EUR'"),
     ],
 )
 def test_what_counts_nowhere_is_named_with_what_was_probably_meant(event: Any, field: str, names: str) -> None:
     """Field, value and the nearest known value are on record, the pilot is watched, and the event is counted by
     kind."""
-    bench = Bench(RATE_0, SHARE, msgspec.structs.replace(MILES, name="by-mile"), COST)
+    bench = Bench(RATE_0, SHARE, msgspec.structs.replace(MILES, name="by-mile"), COST, LABELS, TAKEDOWNS)
     bench.send(event(bench.emitter), at=T0 + 1)
     (detail,) = said(bench)
     assert detail.startswith(f"data.{field} {names}")

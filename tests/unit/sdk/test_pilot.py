@@ -64,6 +64,9 @@ def report_each(pilot: Pilot) -> None:
     pilot.exposure(10, "decisions")
     pilot.exposure_corrected(-1, "decisions", at=datetime.now(UTC))
     pilot.outcomes_corrected(tp=-1, at=datetime.now(UTC))
+    pilot.items("labelled", marked=97, unmarked=3)
+    pilot.claim("r-1", "takedown")
+    pilot.claim_closed("r-1", "takedown", filed=now)
     pilot.cost(12.5, "EUR")
     pilot.gain(0.2)
     pilot.model_changed("m2")
@@ -77,7 +80,7 @@ def test_every_type_of_event_can_be_reported(tmp_path: Path) -> None:
         report_each(pilot)
     every = {event_type(e) for e in one_of_each(Emitter("s", "p"), 0)}
     assert {event_type(e) for e in link.events} == every - {"sandbox.command.acknowledged"}
-    assert numbers(link.events) == list(range(1, 15))
+    assert numbers(link.events) == list(range(1, 18))
     assert {e.source for e in link.events} == {pilot.source}
     changed = next(e for e in link.events if isinstance(e, ModelChanged))
     assert (changed.data.was, changed.data.model, link.events[-1].data.model) == ("m1", "m2", "m2")
