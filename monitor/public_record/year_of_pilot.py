@@ -33,6 +33,8 @@ _TOTALS = {
     "rectification_recorded": "rectifications.recorded", "assessment_missed": "assessments.missed",
     "amended": "charters.amended",
 }  # fmt: skip
+_CHANNEL = {"complaint_filed": "filed", "complaint_answered": "answered", "complaint_withdrawn": "withdrawn",
+            "user_left": "users who left"}  # fmt: skip
 _BY_REASON = {reason: name for name, reasons in _COUNTED.items() for reason in reasons}
 
 
@@ -138,6 +140,9 @@ def _add_decision(into: Collector, record: Json) -> None:
         into.count("exits", record, _outcome(record))
     elif reason == "hard_rule":
         into.count("incidents.rules", record, record["finding"]["rule"])
+    elif reason in _CHANNEL or reason == "redress_recorded":
+        step = _CHANNEL.get(reason) or f"redress {record['finding']['rule']}"
+        into.add("complaints.channel", record["finding"]["observed"] or 0.0, record, step)
     elif reason == "incident_report_received":
         into.count("incidents.reports", record, record["finding"]["rule"])
     for clause in record.get("clauses") or ():
