@@ -1,4 +1,4 @@
-"""Who must learn of each decision in a ledger, by a table of its own: from the script and the entry alone."""
+"""Who must learn of each decision in a ledger, by an independent table: from the script and the entry alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of the annual report, counted from ledgers by a program of its own: standard library only."""
+"""Numbers of the annual report, counted from ledgers by an independent program: standard library only."""
 
 from __future__ import annotations
 

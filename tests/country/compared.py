@@ -1,4 +1,4 @@
-"""Compares what the monitor computes of ledgers, classes of firms and the annual report, with counts of their own."""
+"""Compares what the monitor computes of ledgers, classes of firms and the annual report, with independent counts."""
 
 from __future__ import annotations
 

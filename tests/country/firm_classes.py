@@ -1,4 +1,4 @@
-"""The record and the class of each firm, from ledgers, by a program of its own: standard library only, none of the
+"""The record and the class of each firm, from ledgers, by an independent program: standard library only, none of the
 monitor's code. The numbers are those that `monitor/firms/README.md` describes; the limits are exact ones of Poisson
 counts (Garwood 1936) and shares (Clopper and Pearson 1934), by bisection of the distribution functions."""
 

@@ -19,7 +19,7 @@ from monitor.model.signing import Signer
 DAY_MS = 86_400_000
 START = 1_767_225_600_000  # Thursday 1 January 2026, 00:00 UTC
 PROVINCES = ("north", "south", "east")
-REGIONS = (*PROVINCES, "west")  # the west has no authority of its own: the central one acts there
+REGIONS = (*PROVINCES, "west")  # the west has no provincial authority: the central one acts there
 SECTORS = {"driving": "roads", "finance": "bank", "health": "", "media": ""}  # sector -> its sectoral authority
 SUPPLIERS = ("maker-1", "maker-2", "maker-3", "maker-4")
 ADMITTER, EVALUATOR, REPORTER = "operator", "laboratory", "hospital"

@@ -18,7 +18,7 @@ import msgspec
 from kafka import TopicPartition
 
 from monitor.charter.act_base import ControlBase
-from monitor.cli.sandbox_link import Server, accepted, copy_to_partitions
+from monitor.cli.sandbox_link import Server, copy_to_partitions
 from monitor.client.bulk import open_bulk
 from monitor.client.kafka import send_control
 from monitor.errors import Unavailable
@@ -164,7 +164,7 @@ class OnKafka:
         send_control(link, SUBJECT, body, signer.sign("control", body))
         link.close()
         self.settle()
-        copy_to_partitions(self.server, accepted(self.server))
+        copy_to_partitions(self.server)
 
     def stepped(self) -> int:
         """Events that the worker stepped, by its own metrics."""
