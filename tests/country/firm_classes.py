@@ -37,9 +37,11 @@ def records(ledgers: Ledgers) -> dict[str, Numbers]:
 def _of_pilot(decisions: list[Body], evidence: list[Body]) -> Numbers:
     found: Numbers = defaultdict(int)
     rows = [row for one in evidence for row in one["observations"]]
-    late = [row for row in rows if row.get("late") or row.get("dropped") is not None]
-    found["observations_late"] = len(late)
-    found["observations"] = sum(1 for row in rows if row not in late and not row.get("unknown"))
+    for row in rows:
+        if row.get("late") or row.get("dropped") is not None:
+            found["observations_late"] += 1
+        elif not row.get("unknown"):
+            found["observations"] += 1
     stop, missed = "", set[tuple[str, str]]()
     for one in decisions:
         reason = one["reason"]
