@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.chain import Chain
 from monitor.charter.clauses import CharterBasis, Clauses
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
@@ -388,6 +389,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     toolkit: ToolkitRef | UnsetType = UNSET
     users_channel: UsersChannel | UnsetType = UNSET
     basis: CharterBasis | UnsetType = UNSET  # the legal basis of acts and of the monitor's own rules
+    chain: Chain | UnsetType = UNSET  # who made the base model, who built the system, who runs it
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
