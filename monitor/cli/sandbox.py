@@ -294,7 +294,7 @@ def withdraw(proposal: str, to: str, prefix: str, author: str, id_: str) -> None
 @PREFIX
 @trust_option
 def sync(to: str, prefix: str, trusted: tuple[str, ...]) -> None:
-    """Copy every accepted act to the partitions that lack it, in order (Kafka).
+    """Copy every accepted act on the sandbox and on firms to the partitions that lack it, in order (Kafka).
 
     The other commands do this after each act. Needed after partitions were added, or when a command was interrupted
     (alert SandboxConfigurationDiffers). Repeating it has no effect.
@@ -333,7 +333,7 @@ def send_to_sandbox(to: str, prefix: str, act: ControlBase) -> None:
 
 
 def _copy(server: Server) -> None:
-    copied = copy_to_partitions(server, accepted(server))
+    copied = copy_to_partitions(server)
     if any(copied.values()):
         where = ", ".join(f"{number} to partition {partition}" for partition, number in copied.items() if number)
         echo(f"copied {where}", err=True)

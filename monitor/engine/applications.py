@@ -40,6 +40,7 @@ from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
+from monitor.model.subjects import firm_subject
 from monitor.network.addressees import addressees
 from monitor.network.responsibility import network_of, responsible
 from monitor.state import acts_once
@@ -184,7 +185,9 @@ class Applications:
             case Screening(charter=charter, answers=answers):
                 moved = advance(life, trigger, PASSED)
                 plan = plan if charter is None else _screened_plan(applicant, act.pilot, charter)
-                result = screen(applicant.read(), plan.charter, sandbox, answers)
+                firm_class = self._partition.class_of(applicant.firm)
+                result = screen(applicant.read(), plan.charter, sandbox.for_class(firm_class), answers)
+                self._check_open_pilots(applicant.firm, sandbox.open_pilots(firm_class, plan.charter.tier))
                 said = "; ".join(f"{name}: {text}" for name, text in sorted(answers.items()))
                 finding = Finding(rule=result.words(plan.charter), detail=said)
                 new = structs.replace(
@@ -208,6 +211,14 @@ class Applications:
             case _:
                 raise AssertionError(f"no rule for {type(act).__name__}")
         return new, moved.arrows[0], finding
+
+    def _check_open_pilots(self, firm: str, most: int | None) -> None:
+        """Raises ControlRefused where the firm has as many pilots in the sandbox as its class permits in a tier, by the
+        record of its last classification: a partition does not know the pilots of others."""
+        file = self._partition.firms.get(firm_subject(firm))
+        if most is not None and file is not None and file.open >= most:
+            words = f"{firm} had {file.open} open pilots when its class was set, which permits {most}; set it again"
+            raise ControlRefused("charter.participant.id", Refusal.TOO_MANY_PILOTS, f"{words} if some have left")
 
     def _submitted(self, applicant: Applicant, act: Submission, plan: Plan, sandbox: Sandbox) -> Applicant:
         check_application(act.application, act.charter)

@@ -18,7 +18,10 @@ from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
 from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
+from monitor.firms.rules import RulesReference
 from monitor.lifecycle.acts import Role, refused_by_role
+from monitor.lifecycle.duties import ClassDuty
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM, FirmAct
 from monitor.lifecycle.names import Act
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
 from monitor.lifecycle.sandbox_check import flaws
@@ -118,6 +121,19 @@ class RemoveLegalBasis(Struct, frozen=True, tag="remove_legal_basis"):
     """No catalogue is in force any longer."""
 
 
+class PutFirmRules(Struct, frozen=True, tag="put_firm_rules"):
+    """Put rules for classes of firms in force, by reference; `None`: there are none any more. Classes that were set
+    stay."""
+
+    rules: RulesReference | None
+
+
+class PutDuties(Struct, frozen=True, tag="put_duties"):
+    """Replace the duties of firms by class and tier; none: a class changes nothing."""
+
+    duties: Annotated[tuple[ClassDuty, ...], Meta(max_length=20)]
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -133,6 +149,8 @@ OneChange: TypeAlias = (
     | RemoveToolkit
     | PutLegalBasis
     | RemoveLegalBasis
+    | PutFirmRules
+    | PutDuties
 )
 
 
@@ -172,10 +190,10 @@ class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.co
 
 SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
 ACTS_ON_SANDBOX = (SandboxFounding, Proposal, ProposalApproval, ProposalWithdrawal)
-AnyAct: TypeAlias = Control | SandboxAct | ModelAct  # what `control` carries
+AnyAct: TypeAlias = Control | SandboxAct | ModelAct | FirmAct  # what `control` carries
 ACT_TYPES: dict[str, type[ControlBase]] = {
     **CONTROL_TYPES,
-    **{str(kind.__struct_config__.tag): kind for kind in (*ACTS_ON_SANDBOX, *ACTS_ON_MODEL)},
+    **{str(kind.__struct_config__.tag): kind for kind in (*ACTS_ON_SANDBOX, *ACTS_ON_MODEL, *ACTS_ON_FIRM)},
 }
 """Type on the wire -> class, of every act."""
 
@@ -237,6 +255,10 @@ def _words(change: Change) -> str:
             words = f"{basis.id} version {basis.version}, digest {basis.digest}"
         case RemoveLegalBasis():
             words = ""
+        case PutFirmRules(rules=rules):
+            words = "none" if rules is None else f"{rules.id} version {rules.version}, digest {rules.digest}"
+        case PutDuties(duties=duties):
+            words = f"{len(duties)} of classes and tiers"
         case _:
             words = change.id
     return f"{kind} {words}".rstrip()
@@ -318,6 +340,10 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
             return structs.replace(sandbox, version=version, legal_basis=basis)
         case RemoveLegalBasis():
             return structs.replace(sandbox, version=version, legal_basis=UNSET)
+        case PutFirmRules(rules=rules):
+            return structs.replace(sandbox, version=version, firm_rules=UNSET if rules is None else rules)
+        case PutDuties(duties=duties):
+            return structs.replace(sandbox, version=version, duties=duties or UNSET)
 
 
 def without_toolkit(toolkits: tuple[ToolkitRef, ...], name: str, version: int) -> tuple[ToolkitRef, ...]:

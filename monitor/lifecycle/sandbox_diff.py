@@ -13,7 +13,9 @@ from monitor.lifecycle.sandbox_acts import (
     OneChange,
     PutAuthority,
     PutClocks,
+    PutDuties,
     PutFirmKeys,
+    PutFirmRules,
     PutLegalBasis,
     PutPerson,
     PutProhibition,
@@ -53,6 +55,10 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.firm_rules != new.firm_rules:
+        yield PutFirmRules(new.firm_rules or None)
+    if old.duties != new.duties:
+        yield PutDuties(new.duties or ())
     if old.responsibility != new.responsibility:
         yield PutResponsibility(new.responsibility == "computed")
     before, after = old.toolkits or (), new.toolkits or ()
