@@ -23,6 +23,7 @@ from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, Indica
 from monitor.charter.values import escaped, flaws
 from monitor.compile.lint_changes import change_flaws, trial_flaws
 from monitor.compile.lint_exit import exit_flaws
+from monitor.compile.lint_rollout import rollout_flaws
 from monitor.compile.lint_trends import trend_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
@@ -239,7 +240,7 @@ def _raw(key: str) -> bytes:
 def _evaluation(charter: Charter) -> Iterator[Problem]:
     for flaw in trial_flaws(charter.evaluation, "evaluation"):
         yield _error(*flaw)
-    for flaw in (*change_flaws(charter), *trend_flaws(charter)):
+    for flaw in (*change_flaws(charter), *trend_flaws(charter), *rollout_flaws(charter)):
         yield _error(*flaw)
 
 
