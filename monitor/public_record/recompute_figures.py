@@ -20,6 +20,7 @@ REASONS = {
     "inspections": "inspected inspection_finding finding_overdue",
     "guidance": "guidance_asked guidance_given guidance_followed",
     "changes": "change_registered change_proposed change_refused change_not_registered unregistered_model",
+    "rollout": "step_passed step_failed step_inconclusive template_made",
     "halts.problems": "halt_overdue halt_contradicted",
     "incidents.trends": "trend_rising trend_steady",
     "applications": "application_submitted application_screened charter_agreed admitted application_refused "
@@ -30,7 +31,7 @@ TOTALS = {
     "rectifications.recorded": "rectification_recorded", "assessments.missed": "assessment_missed",
     "charters.amended": "amended",
 }  # fmt: skip
-ZERO = (*TOTALS, "pilots.in_year", "halts.begun", "halts.standing", "halts.to_review")
+ZERO = (*TOTALS, "halts.wrongful", "pilots.in_year", "halts.begun", "halts.standing", "halts.to_review")
 EMPTY = tuple(f"{name}.{what}" for name in ("applications.days", "halts.acknowledge", "halts.verify",
               "halts.release_days") for what in ("median", "largest"))  # fmt: skip
 ALARMS = (
@@ -462,7 +463,7 @@ def compute(
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Every figure of a year from the logs: subject, log, year of the shard, file name, bodies of the entries."""
     since, until = (int(datetime(y, 1, 1, tzinfo=UTC).timestamp() * 1000) for y in (year, year + 1))
-    out, alphas = Figures(), {}
+    out, alphas, annulled, halts = Figures(), {}, list[Any](), set[str]()
     by: dict[tuple[str, str], list[tuple[int, str, list[Any]]]] = defaultdict(list)
     for subject, log, shard, file, bodies in logs:
         by[subject, log].append((shard, file, bodies))
@@ -473,11 +474,20 @@ def compute(
             for record in pilot.now:
                 if record["reason"] in ("sandbox_founded", "configuration_changed"):
                     out.add(record, "sandbox.configurations", record["reason"])
-        elif not subject.startswith(("model:", "firm:", "vendor:")):
+        elif subject.startswith("firm:"):
+            classes = [record for record in pilot.all if record["reason"] == "firm_classified"]
+            if classes:
+                out.add(classes[-1], "firms.class", classes[-1]["finding"]["content"]["class"])
+            annulled += [record for record in pilot.now if record["reason"] == "decision_annulled"]
+        elif not subject.startswith(("model:", "vendor:")):
+            halts |= {record["id"] for record in pilot.all if record["level"] == 3 > record["was"]}
             pilot_figures(out, pilot)
             files = [(name, bodies) for _, name, bodies in sorted(by[subject, "evidence"])]
             evidence_figures(out, pilot, files, sequences)
             if pilot.charter is not None and pilot.here() is not None:
                 alphas[subject] = pilot.charter
+    for record in annulled:
+        if record["finding"]["content"]["decision"] in halts:
+            out.add(record, "halts.wrongful")
     of_all(out, alphas)
     return out.done()

@@ -25,6 +25,7 @@ _COUNTED: dict[str, tuple[str, ...]] = {
     "changes": (
         "change_registered", "change_proposed", "change_refused", "change_not_registered", "unregistered_model",
     ),
+    "rollout": ("step_passed", "step_failed", "step_inconclusive", "template_made"),
     "halts.problems": ("halt_overdue", "halt_contradicted"),
     "incidents.trends": ("trend_rising", "trend_steady"),
 }  # fmt: skip
