@@ -383,6 +383,9 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
     toolkit: ToolkitRef | UnsetType = UNSET
     users_channel: UsersChannel | UnsetType = UNSET
+    # Of how many different authorities approvers must approve a release, an exit with the outcome `scale`, and a lower
+    # tier; the standard of the tier may ask for more.
+    approving_authorities: Annotated[int, Meta(ge=1, le=2)] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -437,6 +440,7 @@ def canonical_charter(charter: Charter) -> bytes:
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
     "responses", "exit", "confidential", "ledger_policy", "toolkit",
+    "approving_authorities",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
 
