@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.clauses import CharterBasis, Clauses
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
 from monitor.model.periods import Period, Span, parse_span
@@ -155,6 +156,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many
     closed periods late events may still raise. `variance_mean` is the overdispersion that the charter assumes. `weight`
     is this indicator's share of alpha. `power` states what an excess has to be found with; no detector reads it.
+    `clauses` are the legal basis of what it may cause (`monitor/basis`).
     """
 
     name: Id
@@ -173,8 +175,9 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     late_window: Annotated[int, Meta(ge=0, le=64)] = 4
     detectors: tuple[DetectorSpec, ...] = ()
     params: dict[str, Any] = {}
-    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    # Left out of the encoded form where they are not given, so that older charters keep their bytes.
     power: PowerSpec | UnsetType = UNSET
+    clauses: Clauses | UnsetType = UNSET
 
     def nominal(self) -> float | None:
         """The limit as people state it: with a baseline, a multiple of its rate, without the margin for its
@@ -194,7 +197,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
     """A single event that moves the level at once. All given conditions must hold; an empty one always does. With
-    `boundary` it is on breaches of the data boundary, and on nothing else."""
+    `boundary` it is on breaches of the data boundary, and on nothing else. `clauses` are its legal basis."""
 
     name: Id
     level: LevelName
@@ -203,6 +206,7 @@ class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
     unregistered_model: bool = False
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     boundary: bool | UnsetType = UNSET
+    clauses: Clauses | UnsetType = UNSET
 
 
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
@@ -383,9 +387,10 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
     toolkit: ToolkitRef | UnsetType = UNSET
     users_channel: UsersChannel | UnsetType = UNSET
+    basis: CharterBasis | UnsetType = UNSET  # the legal basis of acts and of the monitor's own rules
     # Of how many different authorities approvers must approve a release, an exit with the outcome `scale`, and a lower
     # tier; the standard of the tier may ask for more.
-    approving_authorities: Annotated[int, Meta(ge=1, le=2)] | UnsetType = UNSET
+    approving_authorities: Literal[1, 2] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -439,7 +444,7 @@ def canonical_charter(charter: Charter) -> bytes:
 
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
-    "responses", "exit", "confidential", "ledger_policy", "toolkit",
+    "responses", "exit", "confidential", "ledger_policy", "toolkit", "basis",
     "approving_authorities",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""

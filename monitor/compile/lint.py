@@ -27,6 +27,7 @@ from monitor.compile.lint_trends import trend_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
+from monitor.lifecycle.basis_names import name_flaws
 from monitor.lifecycle.standards import approving
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
@@ -78,6 +79,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += [*_hard_rules(charter.hard_rules), *_boundary(charter), *_confidential(charter)]
     found += _spans(charter)
     found += [_error(*flaw) for flaw in exit_flaws(charter)]
+    found += [_error(*flaw) for flaw in name_flaws(charter.basis, "basis")]
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 

@@ -36,6 +36,7 @@ from monitor.shadow.summary import WAITING, Comparison, Run
 from monitor.state import applicant
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import ANNULMENTS, FirmFile
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
@@ -294,6 +295,13 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "size": NUMBER,
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
     },
+    FirmFile: {
+        **dict.fromkeys(("standing", "at", "through", "open"), NUMBER),
+        "firm_class": WORD,
+        "annulled": ARRAY + ANNULMENTS * (32 + 2),
+        "annulled_by": ARRAY + ANNULMENTS * TEXT,
+        "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+    },
     StandingEntry: {"id": TEXT, "kind": WORD, "names": 2 * TEXT + 1, "author": TEXT, "standing": NUMBER},
     Active: {"level": 1, "reason": WORD, "since": NUMBER, "stays": WORD, "quiet": NUMBER},
     Shelf: {"until": NUMBER, "level": 1},
@@ -377,4 +385,5 @@ LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
 LARGEST_SHADOW = ARRAY + sum(SHADOW.values()) + CHARTER_BYTES
 LARGEST_APPLICANT = ARRAY + sum(BOUNDS[Applicant].values())
 LARGEST_MODEL = ARRAY + sum(BOUNDS[ModelFile].values())
+LARGEST_FIRM = ARRAY + sum(BOUNDS[FirmFile].values())
 LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

@@ -158,6 +158,9 @@ class Act(StrEnum):
     EVALUATE_MODEL = "evaluate_model"
     INSPECT_MODEL = "inspect_model"
     WITHDRAW_FROM_MODEL = "withdraw_from_model"
+    # on the file of a firm
+    CLASSIFY = "classify"
+    ANNUL = "annul"  # a decision that was wrong, so that it does not count against the firm
 
 
 class Event(StrEnum):

@@ -404,6 +404,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     # who must learn of it, as `authority:<id>`, `firm:<id>`, `supplier:<id>`, `role:<duty>` (`monitor/network`).
     responsible: tuple[str, ...] | UnsetType = UNSET
     addressed: tuple[str, ...] | UnsetType = UNSET
+    clauses: tuple[str, ...] | UnsetType = UNSET  # the legal basis: what its rule, clock or act cites
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -243,8 +243,11 @@ def _assessed(finding: Finding) -> str:
 
 
 def _content(finding: Finding) -> str:
-    """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in sorted((finding.content or {}).items()))
+    """The typed fields of an act: `kind model version, model m2`; not the record of a firm and its rules."""
+    fields = sorted((finding.content or {}).items())
+    return ", ".join(
+        f"{plain(name)} {_value(value)}" for name, value in fields if not name.startswith(("record/", "rules/"))
+    )
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:

@@ -111,6 +111,8 @@ ON_THE_SANDBOX = {
     Act.EVALUATE_MODEL: "officer supplier evaluator",
     Act.INSPECT_MODEL: "officer",
     Act.WITHDRAW_FROM_MODEL: "officer supplier evaluator",
+    Act.CLASSIFY: "officer",
+    Act.ANNUL: "approver",
 }
 BY_CHARTER = {  # what else the roles that a charter gives may do, where a deployment has no sandbox
     Act.ADMIT: {Role.ADMITTER},

@@ -549,6 +549,18 @@ ROWS = [
         ("withdrawn", "entry e-1", "was wrong"),
         "act",
     ),
+    Row(
+        Reason.FIRM_CLASSIFIED,
+        Finding(rule="class C", content={"class": "C", "grounds": ("halts: 9 in 3 pilot-years",), "record/halts": 9.0}),
+        ("Class of the firm set", "class C", "halts: 9 in 3 pilot-years"),
+        "act",
+    ),
+    Row(
+        Reason.DECISION_ANNULLED,
+        Finding(rule="annulment", detail="wrong data", content={"pilot": "p-1", "decision": "a" * 32}),
+        ("Decision annulled", "a" * 32, "wrong data"),
+        "act",
+    ),
 ]
 
 

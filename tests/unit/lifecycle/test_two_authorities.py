@@ -105,8 +105,8 @@ def test_without_a_sandbox_the_charter_names_the_approvers_of_each() -> None:
 def test_a_charter_that_could_never_be_released_is_refused() -> None:
     one = structs.replace(TWO, authorities=TWO.authorities[:1])
     assert "approving_authorities" in {found.field for found in lint(one) if found.severity == "error"}
-    nobody = structs.replace(SANDBOX, people=tuple(p for p in SANDBOX.people if p.id != "other-approver"))
-    problems = [found.problem for found in standard_problems(TWO, sandbox=nobody)]
+    without = structs.replace(SANDBOX, people=tuple(p for p in SANDBOX.people if p.id != "other-approver"))
+    problems = [found.problem for found in standard_problems(TWO, sandbox=without)]
     assert "approving_authorities needs 2 approvers of 2 authorities in the sandbox" in problems
 
 
