@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
+    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
@@ -74,6 +75,10 @@ COMMANDS = {
     "reasons": ("monitor.cli.reasons", "state the reasons of the halts of a pilot from its ledger"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
+    "evaluate-step": ("monitor.cli.replicas", "evaluate the step of a rollout: the cap on users rises, falls or stays"),
+    "make-template": ("monitor.cli.replicas", "make the charter of a finished pilot a template"),
+    "replicate": ("monitor.cli.replicas", "write a charter for a replica of a finished pilot"),
+    "cohort": ("monitor.cli.replicas", "compare the replicas of a pilot, from their ledgers"),
     "recall": ("monitor.cli.exits", "recall a system from routine supervision"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),

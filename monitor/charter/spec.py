@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.chain import Chain
 from monitor.charter.clauses import CharterBasis, Clauses
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
@@ -27,6 +28,7 @@ LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 PLANNED = 32  # items that a plan of changes may have
 TRENDS = 8  # trend reports that a charter may declare
+ROLLOUT_STEPS = 16
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
@@ -332,6 +334,22 @@ class Exit(Struct, frozen=True, forbid_unknown_fields=True):
     tracked_for: SpanText | UnsetType = UNSET
 
 
+class RolloutStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """A step of a rollout: at most `cap` users, for `at_least` so long before it can be passed."""
+
+    cap: Annotated[int, Meta(ge=1, le=1 << 53)]
+    at_least: SpanText = "0d"
+
+
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which finished pilot a charter replicates: the `template` that an officer made of it, and the SHA-256 (hex) of
+    that template (`monitor/charter/template.py`)."""
+
+    pilot: Id
+    template: Id
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class AssessmentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """An assessment is due `every` so often, counted from the start of the pilot or the last one, and is overdue
     `within` after that."""
@@ -388,6 +406,10 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     toolkit: ToolkitRef | UnsetType = UNSET
     users_channel: UsersChannel | UnsetType = UNSET
     basis: CharterBasis | UnsetType = UNSET  # the legal basis of acts and of the monitor's own rules
+    # Steps by which the number of users rises to `users.cap`, each gated by evidence (`monitor/assess/rollout.py`).
+    rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
+    replicates: Provenance | UnsetType = UNSET
+    chain: Chain | UnsetType = UNSET  # who made the base model, who built the system, who runs it
     # Of how many different authorities approvers must approve a release, an exit with the outcome `scale`, and a lower
     # tier; the standard of the tier may ask for more.
     approving_authorities: Literal[1, 2] | UnsetType = UNSET
@@ -430,7 +452,7 @@ def canonical_charter(charter: Charter) -> bytes:
             del spec["baseline"]
         if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
             del spec["exposure"]["complete"]
-    for name in ("reporters", "changes", "trends"):
+    for name in ("reporters", "changes", "trends", "rollout"):
         if not whole.get(name):
             whole.pop(name, None)
     if not whole["participant"]["keys"]:

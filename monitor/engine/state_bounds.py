@@ -44,6 +44,7 @@ from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Approvals, Review, Stay
+from monitor.state.rollout import Rollout
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -58,6 +59,7 @@ from monitor.state.running import (
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Active, Lifting, Shelf, Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
 from monitor.state.users import ID_BYTES, KNOWN, SENDERS, KnownIds, Spent, UsersState
 from monitor.validate.rejections import RejectionReason
@@ -151,6 +153,11 @@ USERS: dict[str, int] = {
     "inside": NUMBER,
 }
 
+ROLLOUT: dict[str, int] = {
+    **dict.fromkeys(("cap", "since", "began", "restart", "halts"), NUMBER),
+    "marks": BY_CHARTER,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -187,6 +194,7 @@ PILOT: dict[str, int] = {
     "stay": ARRAY + sum(STAY.values()),
     "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
     "users": ARRAY + sum(USERS.values()),
+    "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -268,6 +276,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     UsersState: USERS,
     KnownIds: KNOWN_IDS,
     Spent: SPENT,
+    Rollout: ROLLOUT,
+    Tally: dict.fromkeys(("first", "complete", "partial", "k", "m", "extra"), NUMBER),
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),

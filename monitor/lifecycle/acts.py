@@ -92,7 +92,7 @@ def _rules() -> dict[Act, Rule]:
                    Act.ACCEPT_LEVEL, Act.DRILL, Act.INSPECT, Act.GUIDE, Act.ASSESS, Act.EXTEND, Act.SUSPEND,
                    Act.TERMINATE, Act.ISSUE_REPORT, Act.WITHHOLD, Act.GRADUATE, Act.RECALL, Act.HOLD, Act.LIFT_HOLD,
                    Act.RECLASSIFY, Act.NOTIFY_SUSPENSION, Act.START_SHADOW, Act.STOP_SHADOW, Act.MAKE_TEMPLATE,
-                   Act.RELEASE)),
+                   Act.EVALUATE_STEP, Act.RELEASE)),
         (two, (Act.APPROVE, Act.APPROVE_EXIT, Act.APPROVE_TIER)),
         (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR,
               needs={Role.EVALUATOR: Fact.ACCREDITED}),

@@ -135,6 +135,7 @@ class Act(StrEnum):
     START_SHADOW = "start_shadow"  # of a shadow charter
     STOP_SHADOW = "stop_shadow"
     MAKE_TEMPLATE = "make_template"
+    EVALUATE_STEP = "evaluate_step"  # of a rollout: the cap on users rises, falls or stays
     RELEASE = "release"
     # two approvers
     APPROVE = "approve"  # of a release

@@ -90,6 +90,7 @@ ROWS: dict[Act, Row] = {
     Act.NOTIFY_CHANGE: Row("firm officer", BEGAN, None),
     Act.NOTIFY_SUSPENSION: Row("officer", BEGAN, None),
     Act.MAKE_TEMPLATE: Row("officer", f"tracked {ENDED}", None),
+    Act.EVALUATE_STEP: Row("officer", "running paused", ""),
     Act.RELEASE: Row("officer", "", LIVE),
     Act.APPROVE: Row("approver", "", LIVE),
     Act.APPROVE_EXIT: Row("approver", "running paused", ""),
