@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from cryptography import x509
 from msgspec import Struct
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from monitor.access.address import shown
 from monitor.access.kafka_login import access
+from monitor.access.tls import valid_until
 from monitor.act import http
 from monitor.act.grafana import Grafana
 from monitor.errors import Refused, SandboxMonitorError
@@ -153,7 +152,7 @@ def kafka(setup: Setup) -> Iterator[Checked]:
 def _certificate(name: str, now: datetime) -> Iterator[Checked]:
     if not name:
         return
-    end = x509.load_pem_x509_certificate(Path(name).read_bytes()).not_valid_after_utc
+    end = valid_until(name)
     words = f"the certificate {name} is valid until {end:%Y-%m-%d}"
     if end - now < EXPIRES:
         yield Checked("warning", words, "replace the file; running processes read it again by themselves")
@@ -284,12 +283,9 @@ def alertmanager(setup: Setup) -> Iterator[Checked]:
 
 
 def _waits_long_enough(text: str) -> bool:
-    """Whether the configuration keeps an alert for an hour and more without an update."""
-    try:
-        stated = (YAML(typ="safe", pure=True).load(text).get("global") or {}).get("resolve_timeout", "5m")
-    except YAMLError:
-        return True  # Alertmanager runs with it; what it says is not ours to doubt
-    return str(stated).endswith(("h", "d", "w"))
+    """Whether the configuration keeps an alert for an hour and more without an update (5 minutes by default)."""
+    stated = re.search(r"^\s+resolve_timeout: *\"?([0-9a-z]+)", text, re.MULTILINE)
+    return stated is not None and any(unit in stated[1] for unit in "hdwy")
 
 
 def grafana(setup: Setup) -> Iterator[Checked]:
