@@ -20,7 +20,7 @@ from monitor.errors import ToolkitError
 from monitor.toolkits.spec import LoadedToolkit, Toolkit
 
 CHARTER, PLAYBOOK, ABOUT = FILES = ("charter.yaml", "playbook.md", "toolkit.yaml")  # in the order of the digest
-SHIPPED = ("automated_driving", "consumer_finance")
+SHIPPED = ("automated_driving", "consumer_finance", "generative_services", "health", "education")
 PARTS = ("**Meaning.**", "**Check.**", "**Do.**")  # of a section of the playbook
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 
