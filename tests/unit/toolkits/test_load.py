@@ -22,9 +22,9 @@ HOME = Path(monitor.toolkits.__file__).parent
 PUBLISHED: dict[tuple[str, int], str] = {
     ("automated_driving", 1): "fe8843a290c29651a20d18a1bd2200dd83a22ba15c631e41661be7fd6d61d6fa",
     ("consumer_finance", 1): "bcbe3db01bba4728447a5d5e20fced3f0c4dd3a948ff20c290a63f7aafe57fe9",
-    ("generative_services", 1): "e2481195b7f333add6c459df7d5cf54e2ff86bbf6a7f329692308d8ddc548ea2",
+    ("generative_services", 1): "00c40282ca1daf09e52d75cac5a61f585634dd1185e43dcf92f44c723c555373",
     ("health", 1): "ab79905d645bee8f35626b3b0b69d8fac732f73e9a32a2a6a231d17fdfcac1d2",
-    ("education", 1): "557a4d5c5935c2905d6795755d77c77c6e04ee4bcb85ffa3f854c2fbb583f482",
+    ("education", 1): "97aa5aa87abc1e84d1974a8ffadb517117513242c5aabc638dee001129019f45",
 }
 
 
