@@ -17,7 +17,10 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
+    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
+    "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
+    "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
@@ -68,8 +71,14 @@ COMMANDS = {
     "withhold": ("monitor.cli.exits", "record that the exit report is not published"),
     "consent-to-publish": ("monitor.cli.exits", "agree that the exit report is published (the firm)"),
     "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
+    "register": ("monitor.cli.register", "write the public register of the sandbox from its ledgers"),
+    "reasons": ("monitor.cli.reasons", "state the reasons of the halts of a pilot from its ledger"),
     "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
+    "evaluate-step": ("monitor.cli.replicas", "evaluate the step of a rollout: the cap on users rises, falls or stays"),
+    "make-template": ("monitor.cli.replicas", "make the charter of a finished pilot a template"),
+    "replicate": ("monitor.cli.replicas", "write a charter for a replica of a finished pilot"),
+    "cohort": ("monitor.cli.replicas", "compare the replicas of a pilot, from their ledgers"),
     "recall": ("monitor.cli.exits", "recall a system from routine supervision"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
@@ -85,6 +94,7 @@ COMMANDS = {
     "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
+    "firm": ("monitor.cli.firm", "the record of a firm over its pilots, and its class: show, list, classify, annul"),
     "toolkit": ("monitor.cli.toolkit", "toolkits by sector: list, show, start a charter from one, check, publish"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),

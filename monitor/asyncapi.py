@@ -18,6 +18,7 @@ from monitor.charter.users_acts import UsersAct
 from monitor.lifecycle.sandbox_acts import ACT_TYPES
 from monitor.model import events as telemetry
 from monitor.model import records as model
+from monitor.model import shadow_records
 from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
 
 INFO = f"""
@@ -111,6 +112,11 @@ CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "permits": ("the monitor", "pilot", "The lease under which a service may run, one per heartbeat. Compacted."),
     "evidence": ("the monitor", "pilot", "Every closed period with the score of each detector."),
     "rejected": ("the monitor", "pilot, if known", "Input that could not be used, and why."),
+    "shadow": (
+        "the monitor",
+        "pilot",
+        "What shadow charters would have decided, and summaries of the differences. Without any effect on the pilot.",
+    ),
 }
 
 READ = ("firms", "authorities", "channels")  # who writes what the monitor reads
@@ -191,6 +197,7 @@ OUTPUTS: dict[str, tuple[type, ...]] = {
     "permits": (model.Permit,),
     "evidence": (model.Evidence, model.Closed),
     "rejected": (model.Rejected,),
+    "shadow": (shadow_records.ShadowDecision, shadow_records.ShadowSummary),
 }
 
 

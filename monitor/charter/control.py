@@ -13,6 +13,7 @@ from monitor.charter.exit_acts import ExitAct
 from monitor.charter.exit_acts import Withdrawal as Withdrawal
 from monitor.charter.incident_acts import IncidentAct
 from monitor.charter.running_acts import RunningAct
+from monitor.charter.shadow_acts import ShadowAct
 from monitor.charter.spec import Charter, LevelName, SpanText
 from monitor.charter.users_acts import UsersAct
 from monitor.model.events import Id
@@ -148,6 +149,7 @@ Control: TypeAlias = (
     | IncidentAct
     | ExitAct
     | UsersAct
+    | ShadowAct
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

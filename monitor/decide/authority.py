@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET
 
-from monitor.charter import exit_acts, incident_acts, running_acts, users_acts
+from monitor.charter import exit_acts, incident_acts, running_acts, shadow_acts, users_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -108,6 +108,10 @@ ACT_OF: dict[type[ControlBase], Act] = {
     users_acts.ComplaintAnswer: Act.ANSWER_COMPLAINT,
     users_acts.RedressStep: Act.REDRESS,
     users_acts.UserDeparture: Act.LEAVE_PILOT,
+    shadow_acts.ShadowStart: Act.START_SHADOW,
+    shadow_acts.ShadowStop: Act.STOP_SHADOW,
+    exit_acts.StepEvaluation: Act.EVALUATE_STEP,
+    exit_acts.TemplateMaking: Act.MAKE_TEMPLATE,
 }
 """A control record -> its row in the table of acts."""
 

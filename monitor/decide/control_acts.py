@@ -3,6 +3,7 @@ Pure."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -42,6 +43,7 @@ from monitor.decide.pauses import forget_ended
 from monitor.decide.relearn import relearn
 from monitor.decide.running_acts import RUNNING_ACTS, apply_running_act
 from monitor.decide.screening import check_responsible
+from monitor.decide.shadow_acts import SHADOW_ACTS, apply_shadow_act, check_cost
 from monitor.decide.stale_rules import bound_stale_rules
 from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
@@ -51,13 +53,14 @@ from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxState
 from monitor.model.periods import parse_span
-from monitor.model.records import Finding, Level, Reason
+from monitor.model.records import Finding, Level, Outputs, Reason
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
 from monitor.state.pilot import PilotState
 from monitor.state.running import NOTHING_RUNS
+from monitor.state.snapshots import restore, snapshot
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 
@@ -159,6 +162,8 @@ def apply_act(
             outcome, finding = apply_running_act(context, act)
         case _ if isinstance(act, INCIDENT_ACTS):
             outcome, finding = apply_incident_act(context, act)
+        case _ if isinstance(act, SHADOW_ACTS):
+            outcome, finding = apply_shadow_act(context, act, partial(_try_amendment, context, act, sandbox))
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     context.apply(outcome, finding, act.author, key=about)
@@ -168,6 +173,17 @@ def apply_act(
     exit_once_stopped(context)
     if context.pilot.running is not NOTHING_RUNS:
         forget_ended(context)
+
+
+def _try_amendment(context: DecisionContext, act: ControlBase, sandbox: SandboxState, charter: Charter) -> str:
+    """Put a charter in force on a copy of the pilot; returns its hash. Raises ControlRefused where an amendment
+    to it would be refused, or where it costs more than the charter in force."""
+    copied, _ = restore(snapshot(context.pilot))
+    trial = DecisionContext(copied, copied.plan, context.at, context.cause, Outputs(), context.epoch)
+    amendment = Amendment(id=act.id, pilot=act.pilot, author=act.author, charter=charter)
+    apply_act(trial, amendment, sandbox)
+    check_cost(context.plan, copied.plan)
+    return copied.hash
 
 
 def _place(charter: Charter) -> tuple[frozenset[str], str, str]:

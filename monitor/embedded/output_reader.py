@@ -11,6 +11,7 @@ import msgspec
 
 from monitor.embedded.store import OUTPUTS, Output, Store
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Rejected
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 
 _rejected = msgspec.json.Decoder(Rejected).decode
 _decision = msgspec.json.Decoder(Decision).decode
@@ -18,6 +19,8 @@ _command = msgspec.json.Decoder(Command).decode
 _permit = msgspec.json.Decoder(Permit).decode
 _evidence = msgspec.json.Decoder(Evidence).decode
 _closed = msgspec.json.Decoder(Closed).decode
+_shadow_decision = msgspec.json.Decoder(ShadowDecision).decode
+_shadow_summary = msgspec.json.Decoder(ShadowSummary).decode
 
 
 class OutputReader:
@@ -39,7 +42,16 @@ class OutputReader:
             commands=[_command(raw) for raw in rows.get("commands", ())],
             permits=[_permit(raw) for raw in rows.get("permits", ())],
             evidence=[evidence_of(raw) for raw in rows.get("evidence", ())],
+            shadows=[shadow_of(raw) for raw in rows.get("shadows", ())],
         )
+
+
+def shadow_of(raw: bytes) -> ShadowDecision | ShadowSummary:
+    """The value of a row of `shadows`."""
+    try:
+        return _shadow_summary(raw)
+    except msgspec.ValidationError:
+        return _shadow_decision(raw)
 
 
 def evidence_of(raw: bytes) -> Evidence | Closed:

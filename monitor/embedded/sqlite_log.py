@@ -146,6 +146,7 @@ def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
         ("commands", [(x.pilot, encode(x)) for x in outputs.commands]),
         ("permits", [(x.pilot, encode(x)) for x in outputs.permits]),
         ("evidence", [(x.pilot if isinstance(x, Evidence) else _CLOSED, encode(x)) for x in outputs.evidence]),
+        ("shadows", [(x.pilot, encode(x)) for x in outputs.shadows]),
     ]
 
 

@@ -25,7 +25,7 @@ from monitor.model.records import JournalEntry, Position, Record
 TOPIC = "telemetry"
 """The telemetry topic of the HTTP ingress and of JSON lines. The file may hold further topics."""
 
-Output: TypeAlias = Literal["decisions", "commands", "permits", "evidence", "rejected"]
+Output: TypeAlias = Literal["decisions", "commands", "permits", "evidence", "rejected", "shadows"]
 T = TypeVar("T")
 
 _SCHEMA = """
@@ -51,7 +51,7 @@ _OUTPUT = """
 CREATE TABLE IF NOT EXISTS {0} (seq INTEGER PRIMARY KEY, pilot TEXT NOT NULL, value BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS {0}_of_pilot ON {0} (pilot, seq);
 """
-OUTPUTS: tuple[Output, ...] = ("rejected", "decisions", "commands", "permits", "evidence")
+OUTPUTS: tuple[Output, ...] = ("rejected", "decisions", "commands", "permits", "evidence", "shadows")
 TOPIC_BITS = 40
 
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import TypeAlias
 
 from msgspec import UNSET, structs
 
@@ -20,28 +21,34 @@ from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
+from monitor.engine.firm_acts import step_firm
 from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
 from monitor.engine.responsibility import follow_authorities
 from monitor.engine.sandbox_acts import configure, step_sandbox
 from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
+from monitor.lifecycle.acts import Role
 from monitor.lifecycle.arrows import AFTER_EXIT
-from monitor.lifecycle.names import State
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM
+from monitor.lifecycle.names import Act, State
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
-from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX
+from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX, SandboxState
 from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
-from monitor.model.subjects import MODEL
+from monitor.model.subjects import FIRM, MODEL, SHADOW
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
+
+Applied: TypeAlias = Callable[[ControlBase, int, frozenset[Role]], None]  # act, when received (ms), roles of its author
 
 
 class ControlActs:
     """Applies acts. `admitters` may admit pilots, and amend or end them in place of an officer; with `open_mode`
-    everybody who may write to control may admit. `catch_up` brings a pilot to a time of reception."""
+    everybody who may write to control may admit. `catch_up` brings a pilot to a time of reception. `applied` is called
+    with each act that took effect on a pilot."""
 
     def __init__(
         self,
@@ -50,8 +57,10 @@ class ControlActs:
         catch_up: Callable[[PilotState, int, Outputs], int],
         admitters: Trusted | None,
         open_mode: bool | None,
+        applied: Applied = lambda act, received, roles: None,
     ) -> None:
         self._partition = partition
+        self._applied = applied
         self._aside = aside
         self._catch_up = catch_up
         self.applications = Applications(partition)
@@ -75,6 +84,10 @@ class ControlActs:
             self._aside.refuse(act.pilot)
             step_model(self._partition, act, record, out)
             return
+        if isinstance(act, ACTS_ON_FIRM):
+            self._aside.refuse(act.pilot)
+            step_firm(self._partition, act, record, out)
+            return
         if isinstance(act, ACTS_ON_SANDBOX):
             before = self._partition.sandbox.sandbox
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
@@ -96,12 +109,14 @@ class ControlActs:
 
     def _check_subject(self, act: ControlBase) -> None:
         """Raises ControlRefused for an act on a pilot with the name of another subject, and the reverse. A pilot that
-        was admitted before models had files keeps its name."""
-        name, model = act.pilot, act.pilot.startswith(MODEL) and act.pilot not in self._partition.pilots
+        was admitted before models and firms had files keeps its name."""
+        name, new = act.pilot, act.pilot not in self._partition.pilots
+        model, firm, shadow = (name.startswith(kind) and new for kind in (MODEL, FIRM, SHADOW))
         if isinstance(act, ACTS_ON_SANDBOX):
             right = name == SUBJECT
         else:
-            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model
+            kinds = isinstance(act, ACTS_ON_MODEL), isinstance(act, ACTS_ON_FIRM)
+            right = name != SUBJECT and kinds == (model, firm) and not shadow
         if not right:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
@@ -153,12 +168,13 @@ class ControlActs:
             pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
         context.received = received
+        context.act = authority.ACT_OF[type(act)]
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
             if isinstance(act, acts_once.USERS_ACTS):
                 apply_users_act(context, act)
             else:
-                apply_act(context, act, partition.sandbox, roles)
+                apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise
@@ -170,6 +186,39 @@ class ControlActs:
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
             pilot.acts.by = (act.author, signer.key)
         acts_once.remember_act(pilot.acts, act, signer, firm, pilot.standing.counter)
+        partition.arm(pilot)
+        self._applied(act, received, roles)
+
+    def follow(
+        self, act: ControlBase, received: int, roles: frozenset[Role], sandbox: SandboxState, out: Outputs
+    ) -> None:
+        """Apply an act to the pilot of a shadow charter, after it was accepted for the pilot itself: who may do it and
+        whether it is valid was judged there. Raises ControlRefused where it does not apply."""
+        partition = self._partition
+        pilot = partition.pilots[act.pilot]
+        at = self._catch_up(pilot, received, out)
+        partition.hot.changed(pilot)
+        context, life = partition.context(pilot, at, f"control:{act.id}", out), pilot.life
+        context.received = received
+        try:
+            arrows = advance_by_act(context, act, sandbox)
+            apply_act(context, act, sandbox, roles)
+        except ControlRefused:
+            pilot.life = life
+            raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
+        partition.settle(context)
+        partition.arm(pilot)
+
+    def amend(self, act: Amendment, received: int) -> None:
+        """Put a shadow charter in force on a copy of the pilot. Nothing is emitted. Raises ControlRefused."""
+        partition = self._partition
+        pilot = partition.pilots[act.pilot]
+        partition.hot.changed(pilot)
+        context = partition.context(pilot, received, f"control:{act.id}", Outputs())
+        apply_act(context, act)
+        partition.settle(context)
         partition.arm(pilot)
 
     def _other_keys(self) -> Collection[str]:
@@ -196,6 +245,7 @@ class ControlActs:
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
         context.document = document
+        context.act = Act.ADMIT
         context.record(move, version, act.author)
         if sandbox is not None:
             clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))

@@ -15,6 +15,7 @@ from monitor.decide.enforcement import command_overdue, drill_due, resend
 from monitor.decide.exits import assessment_timer, tracking_ended
 from monitor.decide.ladder import Move, unshelve
 from monitor.decide.life_steps import start_cycle
+from monitor.decide.shadow_acts import end_shadow
 from monitor.decide.supervision import duty_overdue
 from monitor.decide.tolerate import rectification_overdue
 from monitor.detect.leap import Tries, leap
@@ -82,6 +83,10 @@ def _cycle(context: DecisionContext, name: str, service: bool) -> None:
     start_cycle(context)
 
 
+def _shadow(context: DecisionContext, name: str, service: bool) -> None:
+    end_shadow(context, "time")
+
+
 def _unknown_too_long(context: DecisionContext, name: str, service: bool) -> None:
     finding = Finding(rule="unknown", detail=context.pilot.standing.flag)
     context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
@@ -106,6 +111,7 @@ TIMERS: dict[str, Callable[[DecisionContext, str, bool], None]] = {
     "tracked": _tracked,
     "clock": _clock,
     "finding": _finding,
+    "shadow": _shadow,
 }
 # Timers that wait for somebody else: an outage of the monitor postpones them.
 WAITING = ("silence", "overdue", "drill", "rectify", "clock", "finding")

@@ -19,6 +19,7 @@ from functools import partial
 
 import msgspec
 
+from monitor.charter.control import Amendment, ControlBase
 from monitor.compile.state_size import open_allowance
 from monitor.deadlines.rules import ClockTable
 from monitor.decide.events import decide
@@ -32,8 +33,10 @@ from monitor.engine.clock_tables import follow_clock_table
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
+from monitor.engine.shadows import AppliedAct, Shadows
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
+from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
@@ -43,11 +46,13 @@ from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
 from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
+from monitor.model.subjects import SHADOW, firm_subject
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
 from monitor.state.applicant import Applicant, applicant_snapshot, restored_applicant
+from monitor.state.firm_file import ClassInForce, FirmFile, firm_snapshot, restored_firm
 from monitor.state.model_file import ModelFile, model_snapshot, restored_model
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
@@ -108,6 +113,7 @@ class Machine:
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
         open_mode: bool | None = None,
+        shadows: bool = True,
     ) -> None:
         self._partition = Partition(partition, epoch, resident=resident, hot=hot, service=service)
         self.pilots = self._partition.pilots
@@ -115,13 +121,18 @@ class Machine:
         self._timers = TimerFiring(self._partition, evidence=evidence, skips_empty_periods=self.skips_empty_periods)
         self._outages = Outages(self._partition)
         self._aside = PilotsAside(self._partition)
-        self._acts = ControlActs(self._partition, self._aside, self._catch_up, admitters, open_mode)
+        self._acts = ControlActs(
+            self._partition, self._aside, self._catch_up, admitters, open_mode, applied=self._act_applied
+        )
         self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
         self._senders = Senders()
         self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
         self._digested: tuple[Sandbox | None, str] = (None, "")  # the configuration, and its digest
-        self._journalled = journalled
+        self._journalled, self._keyed = journalled, keyed
+        self._shadows = Shadows(self._partition, self._shadow_machine)
+        self._steps_shadows = shadows
+        self._applied: AppliedAct | None = None  # the act that took effect in this step
         self._secret = secret
         self._control_topic = control_topic
         self._owner_of = owner_of
@@ -241,6 +252,8 @@ class Machine:
             out = self._single.outputs(stretch)
         self._senders.forget()
         self.pilots.evict_excess()
+        if self._shadows:
+            yield from self._shadows.telemetry(topic, records, out)
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
         return out
@@ -252,6 +265,9 @@ class Machine:
         if isinstance(act, Rejected):
             out.rejected.append(act)
             return out
+        if self._shadows:
+            self._shadows.prepare()
+        before, self._applied = self._partition.sandbox.sandbox, None
         try:
             self._acts.step(act, record, out)
         except Forged as refused:
@@ -259,12 +275,18 @@ class Machine:
         except ControlRefused as refused:
             reason = _REJECTIONS.get(refused.reason, RejectionReason.CONTROL_REFUSED)
             self._reject_act(reason, refused, act.pilot, record, out)
+        if self._steps_shadows and (self._shadows or self._applied is not None):
+            if self._partition.sandbox.sandbox is not before:
+                self._shadows.configured(record.received, self._partition.subject.at, out)
+            else:
+                self._shadows.control(record.received, self._applied, out)
         return out
 
     def time(self, now: int, *, unbroken: bool = False) -> Outputs:
         """Step to `now` (ms): fire every timer due before it. `unbroken`: time went on from the last `time` to this
         one without a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
+        self._shadows.prepare()
         state = self._partition.state
         step = now - state.last_time if state.last_time and self._journalled else 0
         step = min(step, self.gap_ms) if unbroken else step
@@ -283,6 +305,8 @@ class Machine:
         if fired and (through := self._partition.closed_until()) > state.closed:
             state.closed = through  # the second stage waits for it
             out.evidence.append(Closed(partition=self._partition.number, through=through))
+        if self._shadows:
+            self._shadows.time(now, unbroken, out)
         return out
 
     def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NO_KEYS) -> Outputs:
@@ -295,6 +319,8 @@ class Machine:
                 self._outages.skipped(topic, kept - 1, keys[topic], owner, out)
             else:
                 self._outages.lost(topic, first, kept, owner, out)
+        self._shadows.prepare()
+        self._shadows.lost(lost, dict(keys), out)
         return out
 
     @property
@@ -310,7 +336,9 @@ class Machine:
     def set_aside(self, pilots: Collection[str]) -> Outputs:
         """Continue without these pilots: nothing of them counts, no act but an admission is accepted, and what they may
         do stays as it was commanded. See `monitor/engine/aside.py`."""
-        return self._aside.set_aside(pilots)
+        out = self._aside.set_aside(pilots)
+        self._shadows.drop(sorted(pilots), self._partition.state.last_time, out)
+        return out
 
     @property
     def clock_table(self) -> ClockTable | None:
@@ -321,6 +349,8 @@ class Machine:
         """Step with these legal deadlines from `at` (ms) on: for trials of a table, where there is no sandbox."""
         out = Outputs()
         follow_clock_table(self._partition, table, at, f"clocks:{at}", out, self._catch_up)
+        for machine in self._shadows.machines:
+            machine.use_clock_table(table, at)
         return out
 
     def believe_senders(self) -> None:
@@ -332,7 +362,9 @@ class Machine:
         force from `at` (ms) on: for replays of histories that do not hold the act. `digest` is that of the whole
         configuration (`configuration_digest`)."""
         out = Outputs()
+        self._shadows.prepare()
         self._acts.use_configuration(sandbox, digest, at, received, out)
+        self._shadows.configured(received, at, out)
         return out
 
     def withheld(self, pilot: str, received: int) -> Outputs:
@@ -342,6 +374,9 @@ class Machine:
         if (known := self.pilots.get(pilot)) is not None and not known.exited:
             self._catch_up(known, received, out)
             self._partition.arm(known)
+        if self._shadows:
+            self._shadows.prepare()
+            self._shadows.control(received, None, out)
         return out
 
     def take_claim(self, claim: Claim) -> None:
@@ -351,6 +386,56 @@ class Machine:
         self._acts.trust(Trusted(claim.admitters) if claim.admitters else None, claim.open_mode)
         self._owner_of = claim.owners.get
         self._senders.rules = claim.rules or 1
+        for machine in self._shadows.machines:
+            machine.take_claim(claim)
+
+    # ---- shadow charters
+
+    @property
+    def shadows(self) -> Shadows:
+        """The shadow charters that run."""
+        return self._shadows
+
+    def _act_applied(self, act: ControlBase, received: int, roles: frozenset[Role]) -> None:
+        self._applied = AppliedAct(act, received, roles)
+
+    def _shadow_machine(self) -> Machine:
+        """A machine like this one, without pilots, at the same time: for one shadow charter."""
+        partition = self._partition
+        made = type(self)(
+            partition.number,
+            partition.epoch,
+            journalled=self._journalled,
+            control_topic=self._control_topic,
+            keyed=self._keyed,
+            service=partition.service,
+            owner_of=self._owner_of,
+            open_mode=self._acts.open_mode,
+            shadows=False,
+        )
+        made.fast_path, made.skips_empty_periods = self.fast_path, self.skips_empty_periods
+        made._senders.rules, made._senders.verify = self._senders.rules, self._senders.verify
+        made._partition.state.last_time = partition.state.last_time
+        made._partition.subject = msgspec.msgpack.decode(
+            msgspec.msgpack.encode(partition.subject), type=type(partition.subject)
+        )
+        made._partition.take_clock_table()
+        return made
+
+    def amend(self, act: Amendment, received: int) -> None:
+        """Put a shadow charter in force. Only of a machine of a shadow. Raises ControlRefused."""
+        self._acts.amend(act, received)
+
+    def arm(self, pilot: PilotState) -> None:
+        """Compute the next due time of a pilot whose state was replaced."""
+        self._partition.arm(pilot)
+
+    def follow(self, act: ControlBase, received: int, roles: frozenset[Role], sandbox: SandboxState) -> Outputs:
+        """Apply an act that was accepted for the pilot of this shadow. Raises ControlRefused where it does not
+        apply."""
+        out = Outputs()
+        self._acts.follow(act, received, roles, sandbox, out)
+        return out
 
     # ---- state in and out
 
@@ -358,7 +443,8 @@ class Machine:
     def notify_at(self) -> int | None:
         """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
         is due earlier."""
-        due = (self._partition.notify_at, self._partition.state.rates.due(), self._acts.applications.notify_at)
+        due = (self._partition.notify_at, self._partition.state.rates.due(), self._acts.applications.notify_at,
+               self._shadows.notify_at)  # fmt: skip
         return min((at for at in due if at is not None), default=None)
 
     @property
@@ -375,6 +461,15 @@ class Machine:
     def models(self) -> Mapping[str, ModelFile]:
         """The files of models, by key (`model:<id>`)."""
         return self._partition.models
+
+    @property
+    def firms(self) -> Mapping[str, FirmFile]:
+        """The files of firms, by key (`firm:<id>`)."""
+        return self._partition.firms
+
+    def use_class(self, given: ClassInForce) -> None:
+        """Put a class in force without the act that did it; nothing is recorded."""
+        self._partition.firms[firm_subject(given.firm)] = FirmFile(firm_class=given.firm_class, open=given.open)
 
     @property
     def sandbox(self) -> SandboxState:
@@ -408,6 +503,8 @@ class Machine:
     def epoch(self, epoch: int) -> None:
         self._partition.epoch = epoch
         self._partition.hot.epoch(epoch)
+        for machine in self._shadows.machines:
+            machine.epoch = epoch
 
     @property
     def events(self) -> int:
@@ -430,14 +527,18 @@ class Machine:
         return self._partition.queued_timers
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
-        """Returns the states of the given pilots and models as bytes and, under "", the state of the partition. The
-        name `sandbox` is that of its configuration."""
+        """Returns the states of the given pilots, models and firms as bytes and, under "", the state of the partition.
+        The name `sandbox` is that of its configuration."""
         names = set(pilots)
-        applicants, models = self._partition.applications, self._partition.models
+        applicants, models, firms = self._partition.applications, self._partition.models, self._partition.firms
         states: dict[str, bytes | None] = {}
         for name in sorted(names - {SUBJECT}):
-            if name in applicants:
+            if name.startswith(SHADOW) and name not in self.pilots:
+                states[name] = self._shadows.snapshot(name)
+            elif name in applicants:
                 states[name] = applicant_snapshot(applicants[name])
+            elif name in firms:
+                states[name] = firm_snapshot(firms[name])
             else:
                 states[name] = model_snapshot(models[name]) if name in models else self.pilots.raw(name)
         if SUBJECT in names:
@@ -458,10 +559,14 @@ class Machine:
             elif name == SUBJECT:
                 self._partition.subject = restored_subject(raw)
                 self._partition.take_clock_table()
+            elif name.startswith(SHADOW) and self._shadows.restore(raw):
+                continue
             elif (applicant := restored_applicant(raw)) is not None:
                 self._partition.applications[name] = applicant
             elif (model := restored_model(raw)) is not None:
                 self._partition.models[name] = model
+            elif (firm := restored_firm(raw)) is not None:
+                self._partition.firms[name] = firm
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -20,6 +20,7 @@ from monitor.deadlines.rules import KINDS_PER_START, MOST_RULES, RULES_PER_START
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
 from monitor.engine.partition import MOST_ASIDE, PartitionState
+from monitor.engine.shadows import ShadowState
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.sandbox_check import KEYS
 from monitor.lifecycle.tenure import ENDED_KEPT
@@ -27,10 +28,15 @@ from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, mark
 from monitor.model.clock_record import IncidentClass
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
+from monitor.model.shadow_records import LISTED, ShadowDifference, ShadowFinding
+from monitor.model.shadow_records import TEXT as SHADOW_TEXT
 from monitor.network.responsibility import MOST_RESPONSIBLE
+from monitor.shadow.summary import HALTS as SHADOW_HALTS
+from monitor.shadow.summary import WAITING, Comparison, Run
 from monitor.state import applicant
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import ANNULMENTS, FirmFile
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
@@ -38,6 +44,7 @@ from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Approvals, Review, Stay
+from monitor.state.rollout import Rollout
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -50,7 +57,9 @@ from monitor.state.running import (
     TrendWindow,
 )
 from monitor.state.sequences import EARLIER_KEYS
+from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Active, Lifting, Shelf, Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
 from monitor.state.users import ID_BYTES, KNOWN, SENDERS, KnownIds, Spent, UsersState
 from monitor.validate.rejections import RejectionReason
@@ -144,6 +153,11 @@ USERS: dict[str, int] = {
     "inside": NUMBER,
 }
 
+ROLLOUT: dict[str, int] = {
+    **dict.fromkeys(("cap", "since", "began", "restart", "halts"), NUMBER),
+    "marks": BY_CHARTER,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -180,10 +194,12 @@ PILOT: dict[str, int] = {
     "stay": ARRAY + sum(STAY.values()),
     "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
     "users": ARRAY + sum(USERS.values()),
+    "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
     "late_held": BY_CHARTER,
+    "shadow": SHORT + 4 * ID + NUMBER + 2 * ARRAY,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -195,6 +211,47 @@ PILOT: dict[str, int] = {
     "window": 4 * NUMBER + ARRAY,  # the keys of streams by the charter
     "rejections": REASONS + NEWEST * (NUMBER + 3 * (4 * CHARACTERS + ARRAY)) + 2 * ARRAY,
     "uncounted": ARRAY + (REPORTED_LABELS + 1) * NUMBER,
+}
+
+KEYWORD = 16  # the name of a field in a map
+SHADOW_FINDING: dict[str, int] = {
+    **dict.fromkeys(("at", "level", "was", "asked", "period_start", "period_end"), NUMBER),
+    **dict.fromkeys(("statistic", "threshold", "observed", "expected", "events", "exposure"), NUMBER),
+    "reason": WORD,
+    "key": 3 * TEXT,
+    **dict.fromkeys(("indicator", "segment", "rule", "unit"), TEXT),
+    "explanation": 4 * SHADOW_TEXT + ARRAY,
+}
+FOUND = sum(SHADOW_FINDING.values()) + KEYWORD * len(SHADOW_FINDING)
+DIFFERENCE = WORD + FOUND + NUMBER + 1 + 4 * KEYWORD
+SHADOW_SPANS = ARRAY + SHADOW_HALTS * (2 * NUMBER + 1)
+SHADOW_COUNTS = (
+    "tolerance", "start", "same", "earlier", "later", "only_live", "only_shadow", "hypothetical", "not_comparable",
+    "dropped", "periods_live", "periods_shadow", "restarted", "not_applied", "halted",
+)  # fmt: skip
+COMPARISON: dict[str, int] = {
+    **dict.fromkeys(SHADOW_COUNTS, NUMBER),
+    "live": ARRAY + WAITING * FOUND,
+    "shadow": ARRAY + WAITING * FOUND,
+    "halts": SHADOW_SPANS,
+    "alone": SHADOW_SPANS,
+    "first_halt": FOUND,
+    "differences": ARRAY + LISTED * DIFFERENCE,
+}
+SHADOW_RUN: dict[str, int] = {
+    "id": ID,
+    "pilot": TEXT,
+    "participant": TEXT,
+    "candidate": 2 * ID,
+    "live": 2 * ID,
+    **dict.fromkeys(("version", "until", "every"), NUMBER),
+}
+SHADOW: dict[str, int] = {
+    "run": ARRAY + sum(SHADOW_RUN.values()),
+    "comparison": ARRAY + sum(COMPARISON.values()),
+    "due": NUMBER,
+    "pilot": ARRAY + sum(PILOT.values()),  # a state like that of the pilot; the rest by the candidate
+    "failed": TEXT,
 }
 
 PARTITION: dict[str, int] = {
@@ -219,6 +276,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     UsersState: USERS,
     KnownIds: KNOWN_IDS,
     Spent: SPENT,
+    Rollout: ROLLOUT,
+    Tally: dict.fromkeys(("first", "complete", "partial", "k", "m", "extra"), NUMBER),
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),
@@ -244,6 +303,13 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "at": NUMBER,
         "entries": ARRAY + ENTRIES_BYTES,
         "size": NUMBER,
+        "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+    },
+    FirmFile: {
+        **dict.fromkeys(("standing", "at", "through", "open"), NUMBER),
+        "firm_class": WORD,
+        "annulled": ARRAY + ANNULMENTS * (32 + 2),
+        "annulled_by": ARRAY + ANNULMENTS * TEXT,
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
     },
     StandingEntry: {"id": TEXT, "kind": WORD, "names": 2 * TEXT + 1, "author": TEXT, "standing": NUMBER},
@@ -293,6 +359,12 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "keys": ARRAY + TRUSTED_KEYS * (ID + NUMBER),
         "by": TEXT + ID + ARRAY,
     },
+    ShadowTerm: {"id": SHORT, "candidate": 2 * ID, "live": 2 * ID, "until": NUMBER},
+    ShadowState: SHADOW,
+    Run: SHADOW_RUN,
+    Comparison: COMPARISON,
+    ShadowFinding: SHADOW_FINDING,
+    ShadowDifference: {"side": WORD, "finding": FOUND, "by": NUMBER, "hypothetical": 1},
     HeldLate: dict.fromkeys(("count", "start", "end", "k", "m"), NUMBER),
     ReportedLabels: {"values": ARRAY + REPORTED_LABELS * NUMBER, "last": NUMBER},
     RectificationWindow: {
@@ -320,6 +392,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
 
 FIXED_BYTES = ARRAY + sum(PILOT.values())  # of a pilot's state, without what the charter bounds
 LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
+LARGEST_SHADOW = ARRAY + sum(SHADOW.values()) + CHARTER_BYTES
 LARGEST_APPLICANT = ARRAY + sum(BOUNDS[Applicant].values())
 LARGEST_MODEL = ARRAY + sum(BOUNDS[ModelFile].values())
+LARGEST_FIRM = ARRAY + sum(BOUNDS[FirmFile].values())
 LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

@@ -68,7 +68,7 @@ def grants(
         yield from _firm(names, firm)
     yield from _worker(names, group, users.worker)
     yield from _pool(names, users.pool)
-    yield from _reads(users.notary, names.decisions, names.evidence, names.control, names.journal)
+    yield from _reads(users.notary, names.decisions, names.evidence, names.control, names.journal, names.shadow)
     yield from _reads_each(users.notary, names.commands)
     # The second place of the newest signed checkpoint (`--newest-topic`): the notary creates the topic and checks it.
     yield Grant(users.notary, ("Create", "Read", "Write", "DescribeConfigs"), "topic", names.checkpoints)
@@ -81,14 +81,14 @@ def grants(
     yield from _reads(users.act, names.decisions, names.control, names.journal)
     yield from _history(names, users.gateway)
     yield from _history(names, users.regulator)
-    yield Grant(users.regulator, ("Read",), "topic", names.evidence)
+    yield from _reads(users.regulator, names.evidence, names.shadow, f"{names.prefix}.pool.firms.state")
     for user in (users.gateway, users.regulator):
         yield Grant(user, ("Write",), "topic", names.control)
     # Reports of users: the channel writes them, the gateway forwards them; no firm has any right here.
     yield Grant(users.channel, ("Write",), "topic", names.users)
     yield Grant(users.gateway, ("Read",), "topic", names.users)
     yield Grant(users.gateway, ("Read",), "group", f"{prefix}-users")
-    outputs = (names.decisions, names.evidence, names.rejected, names.control, names.journal)
+    outputs = (names.decisions, names.evidence, names.rejected, names.control, names.journal, names.shadow)
     yield from _reads(users.reader, *outputs)
     yield from _reads_each(users.reader, names.commands)
 
@@ -106,7 +106,8 @@ def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:
     yield from _reads_each(user, names.shared_telemetry)
     yield from _reads(user, names.control)
     yield from (Grant(user, ("Read", "Write"), "topic", topic) for topic in (names.journal, names.state))
-    yield from (Grant(user, ("Write",), "topic", topic) for topic in (names.rejected, names.decisions, names.evidence))
+    outputs = (names.rejected, names.decisions, names.evidence, names.shadow)
+    yield from (Grant(user, ("Write",), "topic", topic) for topic in outputs)
     for base in (names.commands, names.permits):
         yield Grant(user, ("Write",), "topic", base)
         yield Grant(user, ("Write",), "topic", f"{base}.", prefixed=True)
@@ -117,11 +118,12 @@ def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:
 
 
 def _pool(names: TopicNames, user: str) -> Iterator[Grant]:
-    """The second stage: it reads evidence, and creates and uses separate topics."""
+    """The second stage: it reads evidence and decisions, and creates and uses separate topics."""
     own = f"{names.prefix}.pool"
-    yield from _reads(user, names.evidence, names.journal)
+    yield from _reads(user, names.evidence, names.decisions, names.journal)
     yield Grant(user, ("Create", "Read", "Write", "DescribeConfigs"), "topic", f"{own}.", prefixed=True)
-    yield Grant(user, ("Write",), "transactional-id", f"{own}-", prefixed=True)
+    for name in (own, f"{own}.firms"):
+        yield Grant(user, ("Write",), "transactional-id", f"{name}-", prefixed=True)
 
 
 def _history(names: TopicNames, user: str) -> Iterator[Grant]:

@@ -106,7 +106,7 @@ class KafkaLog:
         """Every topic that an owner writes to and that exists."""
         names = self.names
         own = [of(name) for name in self.routes.routing.own for of in (names.commands_of, names.permits_of)]
-        shared = [names.decisions, names.evidence, names.rejected, names.commands, names.permits]
+        shared = [names.decisions, names.evidence, names.rejected, names.shadow, names.commands, names.permits]
         return [names.journal, names.state, *shared, *own]
 
     async def claim(self) -> Recovery:

@@ -10,6 +10,7 @@ from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.output_signer import Headers, OutputSigner
 from monitor.kafka.topics import TopicNames
 from monitor.model.records import Closed, Command, Outputs
+from monitor.model.shadow_records import ShadowDecision
 from monitor.model.signing import OutputKind
 
 Line = tuple[str, bytes | None, bytes | None, Headers]  # topic, key, value, headers
@@ -43,6 +44,9 @@ class OutputLines:
                 yield line("closed", names.evidence, epoch, None, encode(item))
             else:
                 yield line("evidence", names.evidence, epoch, item.pilot.encode(), encode(item))
+        for shadow in outputs.shadows:
+            kind: OutputKind = "shadow_decision" if isinstance(shadow, ShadowDecision) else "shadow_summary"
+            yield line(kind, names.shadow, epoch, shadow.pilot.encode(), encode(shadow))
 
     def command(self, command: Command, topics: Iterable[str], epoch: int) -> Iterator[Line]:
         """One command for each of these topics."""

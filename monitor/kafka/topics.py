@@ -129,6 +129,11 @@ class TopicNames(Struct, frozen=True):
         return f"{self.prefix}.users"
 
     @property
+    def shadow(self) -> str:
+        """What shadow charters would have decided."""
+        return f"{self.prefix}.shadow"
+
+    @property
     def checkpoints(self) -> str:
         """The newest signed checkpoint of the authority log, by origin; only a notary with `--newest-topic` has it."""
         return f"{self.prefix}.checkpoints"
@@ -192,6 +197,7 @@ def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list
         names.permits: kinds.compacted,
         names.evidence: kinds.kept,
         names.rejected: kinds.limited,
+        names.shadow: kinds.kept,
     }
     flags = _prefix_flag(names.prefix)
     return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]

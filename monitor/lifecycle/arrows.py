@@ -114,6 +114,7 @@ def _running() -> Iterator[Iterable[Arrow]]:
     yield _arrow((S.PAUSE_REQUESTED, S.CYCLE_REQUESTED), A.DECLINE, S.NO_REQUEST, "request_declined", during=LIVE)
     yield _arrow(S.PAUSED, A.RESUME, S.RUNNING, "resumed", during=S.NOT_HALTED)
     yield _arrow(runs, A.EXTEND, None, "extended", during=S.NOT_HALTED)
+    yield _arrow(runs, A.EVALUATE_STEP, None, "step_evaluated", during=S.NOT_HALTED)
     planned: dict[str, Any] = {"during": (*runs, S.NOT_HALTED, S.NO_HOLD)}
     yield _arrow(
         S.NO_CHANGE, A.PROPOSE_CHANGE, S.NO_CHANGE, "change_registered",
@@ -209,6 +210,9 @@ def _without_move() -> Iterator[Iterable[Arrow]]:
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.DRILL, None, "drill_begun", during=S.NOT_HALTED)
     yield _arrow(LIVE, A.RECTIFY, None, "rectification_recorded", clocks="rectified")
     yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.SHELVE, None, "shelved", during=S.NOT_HALTED)
+    yield _arrow((S.REGISTERED, S.RUNNING, S.PAUSED, S.TRACKED), A.START_SHADOW, None, "shadow_started",
+                 during=S.NOT_HALTED)  # fmt: skip
+    yield _arrow(LIVE, A.STOP_SHADOW, None, "shadow_stopped")
     yield _arrow(LIVE, A.INSPECT, None, "inspected", clocks="inspection_done")
     yield _arrow(LIVE, A.ASK_GUIDANCE, None, "guidance_asked")
     yield _arrow(LIVE, A.GUIDE, None, "guidance_given")

@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from monitor.model.records import Closed, Command, Decision, Evidence, Permit, Rejected
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 
-Output: TypeAlias = Decision | Command | Permit | Evidence | Closed | Rejected
+Output: TypeAlias = Decision | Command | Permit | Evidence | Closed | Rejected | ShadowDecision | ShadowSummary
 
 TYPES: dict[bytes, type[Any]] = {
     b"decision": Decision,
@@ -26,6 +27,8 @@ TYPES: dict[bytes, type[Any]] = {
     b"evidence": Evidence,
     b"closed": Closed,
     b"rejected": Rejected,
+    b"shadow_decision": ShadowDecision,
+    b"shadow_summary": ShadowSummary,
 }
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 _LARGEST: dict[type[Any], int] = {Permit: 1 << 16, Evidence: 1 << 16, Closed: 1 << 16}
@@ -35,6 +38,7 @@ _OF_TOPIC = {
     "permits": (Permit,),
     "evidence": (Evidence, Closed),
     "rejected": (Rejected,),
+    "shadow": (ShadowDecision, ShadowSummary),
 }
 
 LARGEST = 1 << 20  # bytes of an output, far above any that the monitor writes
@@ -131,6 +135,9 @@ def _in_range(output: Output) -> bool:
     if isinstance(output, Evidence):
         figures = (output.k, output.m, output.allowed or 0.0)
         return FIRST_MS <= output.start <= output.end <= LAST_MS and all(abs(x) <= LARGEST_NUMBER for x in figures)
+    if isinstance(output, ShadowDecision | ShadowSummary):
+        at = output.at if isinstance(output, ShadowDecision) else output.through
+        return 0 <= at <= LAST_MS
     numbers = [output.standing, output.epoch]
     if isinstance(output, Permit):
         numbers.append(output.lease_ms)

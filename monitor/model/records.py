@@ -17,6 +17,7 @@ from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.assessment import Assessment
 from monitor.model.clock_record import ClockRecord
 from monitor.model.notice import Notice
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 
 
 class Level(IntEnum):
@@ -154,6 +155,13 @@ class Reason(StrEnum):
     COMPLAINT_ANSWERED = "complaint_answered"
     REDRESS_RECORDED = "redress_recorded"  # asked for, given or refused
     USER_LEFT = "user_left"  # users withdrew from the pilot
+    SHADOW_STARTED = "shadow_started"  # a shadow charter runs next to the one in force, and never acts
+    SHADOW_STOPPED = "shadow_stopped"
+    SHADOW_ENDED = "shadow_ended"  # by itself: its time was over, an amendment came into force, or the pilot left
+    STEP_PASSED = "step_passed"  # of a rollout: the cap on users rises
+    STEP_FAILED = "step_failed"  # it falls by one step
+    STEP_INCONCLUSIVE = "step_inconclusive"  # it stays
+    TEMPLATE_MADE = "template_made"  # other pilots may replicate the charter
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
@@ -400,6 +408,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     # who must learn of it, as `authority:<id>`, `firm:<id>`, `supplier:<id>`, `role:<duty>` (`monitor/network`).
     responsible: tuple[str, ...] | UnsetType = UNSET
     addressed: tuple[str, ...] | UnsetType = UNSET
+    clauses: tuple[str, ...] | UnsetType = UNSET  # the legal basis: what its rule, clock or act cites
 
 
 def ground_of(finding: Finding) -> Ground:
@@ -542,13 +551,15 @@ class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
     alone: events that were accepted and count nowhere, incident ids that were dropped from memory, and complaints whose
     deadline is not followed, by kind (one of
-    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
+    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for. `shadows` is what
+    shadow charters would have decided: no reader of the other lists sees it."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
+    shadows: list[ShadowDecision | ShadowSummary] = msgspec.field(default_factory=list)
     uncounted: dict[str, int] = {}
     participants: dict[str, str] = {}
 
@@ -559,6 +570,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.shadows.extend(more.shadows)
         self.participants.update(more.participants)
         for kind, events in more.uncounted.items():
             self.uncount(kind, events)
@@ -577,7 +589,7 @@ class Outputs(Struct):
         least one part. `uncounted` is in the last one."""
         if done == 0 and len(self) <= most:
             return [self]
-        fields = ("rejected", "decisions", "commands", "permits", "evidence")
+        fields = ("rejected", "decisions", "commands", "permits", "evidence", "shadows")
         rows = [(field, value) for field in fields for value in getattr(self, field)][done:]
         parts = [Outputs(participants=self.participants) for _ in range(0, max(1, len(rows)), most)]
         for number, (field, value) in enumerate(rows):
@@ -587,7 +599,8 @@ class Outputs(Struct):
 
     def __len__(self) -> int:
         """How many records they are."""
-        return len(self.rejected) + len(self.decisions) + len(self.commands) + len(self.permits) + len(self.evidence)
+        records = len(self.rejected) + len(self.decisions) + len(self.commands) + len(self.permits)
+        return records + len(self.evidence) + len(self.shadows)
 
 
 def digest(*parts: Any) -> str:

@@ -81,6 +81,9 @@ class Refusal(StrEnum):
     NOT_THINNER = "not_thinner"
     STOP_NOT_VERIFIED = "stop_not_verified"
     OUTSIDE_PLAN = "outside_plan"
+    SHADOW_RUNS = "shadow_runs"
+    NO_SHADOW = "no_shadow"
+    SHADOW_TOO_COSTLY = "shadow_too_costly"
     # applications
     BAD_APPLICATION = "bad_application"
     TOO_MANY_APPLICATIONS = "too_many_applications"
@@ -103,6 +106,15 @@ class Refusal(StrEnum):
     UNKNOWN_ENTRY = "unknown_entry"
     MODEL_FILE_FULL = "model_file_full"
     TOO_MANY_MODELS = "too_many_models"
+    # the file of a firm
+    BAD_FIRM_ID = "bad_firm_id"
+    NO_FIRM_RULES = "no_firm_rules"
+    OTHER_FIRM_RULES = "other_firm_rules"
+    OTHER_FIRM = "other_firm"
+    OTHER_CLASS = "other_class"
+    RECORD_OUTDATED = "record_outdated"
+    TOO_MANY_FIRMS = "too_many_firms"
+    TOO_MANY_PILOTS = "too_many_pilots"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -220,6 +232,9 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_THINNER: "The charter for routine supervision asks for more than the one in force.",
     Refusal.STOP_NOT_VERIFIED: "The stop is not verified.",
     Refusal.OUTSIDE_PLAN: "The plan of changes does not cover the change.",
+    Refusal.SHADOW_RUNS: "The pilot has a shadow charter; stop it first.",
+    Refusal.NO_SHADOW: "The pilot has no shadow charter.",
+    Refusal.SHADOW_TOO_COSTLY: "The shadow charter would cost more than the charter in force.",
     Refusal.BAD_APPLICATION: "The application does not hold together, or contradicts its charter.",
     Refusal.TOO_MANY_APPLICATIONS: "Too many applications are open, or were closed; decide or withdraw one.",
     Refusal.NOT_RESPONSIBLE: "The charter names an authority that is not responsible for its region and sector.",
@@ -239,6 +254,14 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.UNKNOWN_ENTRY: "The file of the model has no such entry, or it was withdrawn.",
     Refusal.MODEL_FILE_FULL: "The file of the model is full; withdraw entries that no longer hold.",
     Refusal.TOO_MANY_MODELS: "Too many models have a file; no further one can be opened.",
+    Refusal.BAD_FIRM_ID: "The id of a firm has 1 to 128 letters, digits, dots, underscores or hyphens.",
+    Refusal.NO_FIRM_RULES: "The configuration of the sandbox names no rules for classes of firms (`firm_rules`).",
+    Refusal.OTHER_FIRM_RULES: "These are not the rules for classes of firms that are in force in the sandbox.",
+    Refusal.OTHER_FIRM: "The record is that of another firm.",
+    Refusal.OTHER_CLASS: "By the rules another class follows from the record.",
+    Refusal.RECORD_OUTDATED: "The record was computed before what was already recorded of the firm; compute it again.",
+    Refusal.TOO_MANY_FIRMS: "Too many firms have a file; no further one can be opened.",
+    Refusal.TOO_MANY_PILOTS: "The firm has as many open pilots as its class permits in this tier.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

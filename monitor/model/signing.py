@@ -28,7 +28,10 @@ SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry", "re
 HEADER = "signature"
 HTTP_HEADER = "Sandbox-Signature"
 PREFIX = "ed25519:"
-OutputKind: TypeAlias = Literal["decision", "command", "permit", "evidence", "closed", "rejected", "journal", "state"]
+OutputKind: TypeAlias = Literal[
+    "decision", "command", "permit", "evidence", "closed", "rejected", "journal", "state",
+    "shadow_decision", "shadow_summary",
+]  # fmt: skip
 OUTPUT_HEADER = "output-signature"
 NUMBER_HEADER = "number"
 KEY_HEADER = "signed-by"  # of commands and permits: the public key, which a service may pin at first contact

@@ -8,6 +8,7 @@ import re
 SANDBOX = "sandbox"
 MODEL = "model:"  # what the key of a model file begins with
 FIRM = "firm:"  # what the key of the file of a firm begins with
+SHADOW = "shadow:"  # what the name of the state of a shadow charter begins with; nothing has such a key
 VENDOR = "vendor:"  # of decisions of the second stage
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _FIRM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")

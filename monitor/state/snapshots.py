@@ -41,8 +41,10 @@ from monitor.state.pilot import (
     shared_tuple,
 )
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
+from monitor.state.rollout import FIRST_STEP, Rollout
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
+from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Standing
 from monitor.state.tally import Tally
 from monitor.state.uncounted import ReportedLabels
@@ -110,6 +112,8 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     stay: Stay | None = None
     responsible: tuple[str, ...] = ()
     users: UsersState | None = None
+    shadow: ShadowTerm | None = None
+    rollout: Rollout | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -181,6 +185,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         stay=s.stay or NO_STAY,
         responsible=s.responsible,
         users=s.users or NO_USERS,
+        shadow=s.shadow,
+        rollout=s.rollout or FIRST_STEP,
     )  # fmt: skip
     return pilot, plan
 
@@ -218,6 +224,8 @@ def _tail(p: PilotState) -> list[Any]:
         [None if p.stay == NO_STAY else p.stay],
         [p.responsible],
         [None if p.users == NO_USERS else p.users],
+        [p.shadow],
+        [None if p.rollout == FIRST_STEP else p.rollout],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

@@ -63,6 +63,8 @@ def timers(pilot: PilotState) -> Iterable[Timer]:
         yield pilot.review.tracked_until, "tracked", ""
     if plan.drill_every is not None and not paused:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
+    if pilot.shadow is not None:
+        yield pilot.shadow.until, "shadow", ""
     if pilot.life.pilot is State.REGISTERED:
         yield pilot.cycle[0], "cycle", ""
 

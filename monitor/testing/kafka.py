@@ -60,7 +60,7 @@ class Fresh:
     async def seen(self) -> list[ConsumedOutput]:
         """Every output up to now, without duplicates and records of fenced owners."""
         n = self.names
-        every = (n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence)
+        every = (n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence, n.shadow)
         return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:
@@ -83,6 +83,8 @@ def gathered(seen: Iterable[ConsumedOutput]) -> Outputs:
         "Permit": out.permits,
         "Evidence": out.evidence,
         "Closed": out.evidence,
+        "ShadowDecision": out.shadows,
+        "ShadowSummary": out.shadows,
     }
     for item in seen:
         kinds[type(item.value).__name__].append(item.value)

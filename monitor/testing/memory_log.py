@@ -133,6 +133,7 @@ class MemoryStore:
             list(all_of.commands),
             list(all_of.permits),
             list(all_of.evidence),
+            list(all_of.shadows),
         )
 
     def journal(self, partition: int = 0) -> tuple[Journalled, ...]:
@@ -198,6 +199,7 @@ class MemoryLog:
         of.outputs.commands += outputs.commands
         of.outputs.permits += outputs.permits
         of.outputs.evidence += outputs.evidence
+        of.outputs.shadows += outputs.shadows
         if through is not None:
             of.through = _copied(through)
         if checkpoint is not None:

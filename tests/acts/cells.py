@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import structs
 
-from monitor.charter import exit_acts, incident_acts, running_acts, users_acts
+from monitor.charter import exit_acts, incident_acts, running_acts, shadow_acts, users_acts
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -43,6 +43,7 @@ from monitor.model.events import instant
 from monitor.model.records import Outputs
 from monitor.model.signing import Signer, Trusted
 from monitor.state.running import OpenChange
+from monitor.state.shadow import ShadowTerm
 from tests.unit.detect.test_learning import LEARNT
 from tests.unit.engine.test_machine import T0
 from tests.unit.lifecycle.founded import AUTHORITY, KEYS, OWN, PUBLIC, RESULTS, SANDBOX, Founded, application
@@ -54,6 +55,7 @@ PEOPLE = structs.replace(
 )
 # Its cycle begins later, so that a registered pilot stays registered.
 CHARTER = structs.replace(OWN, indicators=(*OWN.indicators, LEARNT), cycle=Cycle("2026-02-01", "2027-01-01"))
+UNTIL = instant(1_783_000_000_000)  # of a shadow charter
 NEXT = structs.replace(CHARTER, version=2, scenario="another test")
 
 
@@ -140,6 +142,10 @@ MAKERS: dict[Act, Maker] = {
     Act.CONSENT_TO_PUBLISH: lambda by, state: exit_acts.PublicationConsent(**by),
     Act.GRADUATE: lambda by, state: exit_acts.Graduation(**by, months=3),
     Act.RECALL: lambda by, state: exit_acts.Recall(**by, reason="x"),
+    Act.START_SHADOW: lambda by, state: shadow_acts.ShadowStart(**by, charter=NEXT, until=UNTIL, reason="x"),
+    Act.STOP_SHADOW: lambda by, state: shadow_acts.ShadowStop(**by, reason="x"),
+    Act.MAKE_TEMPLATE: lambda by, state: exit_acts.TemplateMaking(**by, template="t", reason="x"),
+    Act.EVALUATE_STEP: lambda by, state: exit_acts.StepEvaluation(**by, reason="x"),
     Act.REPORT: lambda by, state: incident_acts.IncidentReportAct(**by, incident="i-1", report="x"),
     Act.NOTIFY_CHANGE: lambda by, state: incident_acts.ChangeNotice(**by, notice="x"),
     Act.NOTIFY_SUSPENSION: lambda by, state: incident_acts.SuspensionNotice(**by, notice="x"),
@@ -183,6 +189,9 @@ class Cells:
         states, standing, world.at, world.number = self._state(cell.life)
         world.machine = Machine(journalled=False, admitters=Trusted([PUBLIC["admitter"]]))
         world.machine.restore(dict(states))
+        if cell.act is Act.STOP_SHADOW and "p" in world.machine.pilots:
+            pilot = world.machine.pilots["p"]
+            pilot.shadow = ShadowTerm("s", "a" * 64, pilot.hash, 1_783_000_000_000)
         world.decisions, world.commands, world.rejected, world.sent = [], [], [], []
         by = {**world.by(cell.author.name), "expected_standing": standing}
         return world.put(MAKERS[cell.act](by, cell.life.pilot), cell.author.key), world.machine

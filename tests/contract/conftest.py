@@ -16,6 +16,7 @@ from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.records import Closed, Command, Decision, JournalEntry, Outputs, Permit, Position, Record, Rejected
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.testing.broker import shared
 
 _numbers = itertools.count()
@@ -101,7 +102,9 @@ class KafkaBench:
     async def outputs(self) -> Outputs:
         seen, n = Outputs(), self.names
         async for item in read_outputs(
-            self.bootstrap, [n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence], follow=False
+            self.bootstrap,
+            [n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence, n.shadow],
+            follow=False,
         ):
             match item.value:
                 case Rejected():
@@ -112,6 +115,8 @@ class KafkaBench:
                     seen.commands.append(item.value)
                 case Permit():
                     seen.permits.append(item.value)
+                case ShadowDecision() | ShadowSummary():
+                    seen.shadows.append(item.value)
                 case Closed() | _:
                     seen.evidence.append(item.value)  # type: ignore[arg-type]
         return seen

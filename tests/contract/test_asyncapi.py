@@ -19,7 +19,18 @@ from monitor.validate.rejections import RejectionReason
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"))
-TOPICS = ["telemetry", "control", "journal", "state", "decisions", "commands", "permits", "evidence", "rejected"]
+TOPICS = [
+    "telemetry",
+    "control",
+    "journal",
+    "state",
+    "decisions",
+    "commands",
+    "permits",
+    "evidence",
+    "rejected",
+    "shadow",
+]
 
 
 def follow(ref: dict[str, str]) -> Any:

@@ -31,6 +31,7 @@ from monitor.model.records import (
     Rejected,
     TimeRead,
 )
+from monitor.model.shadow_records import ShadowDecision, ShadowFinding
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
 
@@ -174,6 +175,10 @@ def outputs(number: int, epoch: int = 1) -> Outputs:
             Evidence(pilot="p", participant="acme", vendor="", data_source="", model="m", indicator="i", segment="",
                      kind="count", start=0, end=number, k=1.0, m=2.0, scores={"e_process": (0.5, 4.6)})
         ],
+        shadows=[
+            ShadowDecision(pilot="p", participant="acme", shadow="s", candidate="c", live="l", at=number,
+                           finding=ShadowFinding(at=number, reason="hard_rule"))
+        ],
     )  # fmt: skip
 
 
@@ -260,7 +265,7 @@ def test_what_is_written_is_seen_by_readers_once_and_in_order(make_log: Callable
         for number in (1, 2, 3):
             await log.write(outputs(number), at(number), None)
         seen = await bench.outputs()
-        for kind in ("rejected", "decisions", "commands", "permits", "evidence"):
+        for kind in ("rejected", "decisions", "commands", "permits", "evidence", "shadows"):
             assert getattr(seen, kind) == [x for n in (1, 2, 3) for x in getattr(outputs(n), kind)], kind
 
     make_log(story)
@@ -441,6 +446,6 @@ def test_a_refused_write_leaves_nothing_behind(make_log: Callable[[Story], None]
         found = await (await bench.owner()).claim()
         assert (found.through, found.watermark, found.snapshots) == (at(1), at(1), {"p": b"1"})
         seen = await bench.outputs()
-        assert [len(getattr(seen, k)) for k in Outputs.__struct_fields__] == [1, 1, 1, 1, 1, 0, 0]
+        assert [len(getattr(seen, k)) for k in Outputs.__struct_fields__] == [1, 1, 1, 1, 1, 1, 0, 0]
 
     make_log(story)

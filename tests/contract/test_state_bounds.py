@@ -13,7 +13,15 @@ from monitor.charter.spec import Charter
 from monitor.compile.plan import Plan
 from monitor.deadlines.shipped import example_table
 from monitor.engine.partition import PartitionState
-from monitor.engine.state_bounds import BOUNDS, LARGEST_APPLICANT, LARGEST_MODEL, LARGEST_PARTITION, LARGEST_STATE
+from monitor.engine.shadows import ShadowState
+from monitor.engine.state_bounds import (
+    BOUNDS,
+    LARGEST_APPLICANT,
+    LARGEST_MODEL,
+    LARGEST_PARTITION,
+    LARGEST_SHADOW,
+    LARGEST_STATE,
+)
 from monitor.kafka.topics import LARGE
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.first import first_sandbox
@@ -25,6 +33,7 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.records import Command
 from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import FirmFile
 from monitor.state.model_file import ModelFile
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.sandbox import SandboxSubject
@@ -47,7 +56,14 @@ def stored(kind: Any) -> Iterator[type[Struct]]:
 @pytest.mark.parametrize(
     "kind",
     sorted(
-        {*stored(PilotState), *stored(PartitionState), *stored(Applicant), *stored(ModelFile)},
+        {
+            *stored(PilotState),
+            *stored(PartitionState),
+            *stored(Applicant),
+            *stored(ModelFile),
+            *stored(ShadowState),
+            *stored(FirmFile),
+        },
         key=lambda kind: kind.__name__,
     ),
 )
@@ -67,6 +83,7 @@ def test_all_bounds_together_fit_a_record() -> None:
     assert LARGEST_STATE <= STATE_BYTES
     assert LARGEST_APPLICANT <= STATE_BYTES
     assert LARGEST_MODEL <= STATE_BYTES
+    assert LARGEST_SHADOW + OVERHEAD <= LARGE
     assert max(STATE_BYTES, LARGEST_PARTITION) + OVERHEAD < LARGE
 
 

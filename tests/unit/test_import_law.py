@@ -21,10 +21,10 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("access", "files", "charter"),
     ("deadlines", "firms"),
     ("lifecycle",),
-    ("validate", "indicators", "http_server", "network"),
+    ("validate", "indicators", "http_server", "network", "basis"),
     ("compile", "witness", "stamps"),
     ("state", "toolkits"),
-    ("assess",),
+    ("assess", "shadow"),
     ("decide",),
     ("detect",),
     ("observe",),
@@ -42,16 +42,28 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "network",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
-    "firms",
+    "firms", "shadow", "basis",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
-    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside", "applications")
+    for name in (
+        "machine",
+        "partition",
+        "telemetry",
+        "batched",
+        "firing",
+        "outages",
+        "acts",
+        "aside",
+        "applications",
+        "shadows",
+    )
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
+    "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.dump", "monitor.compile.firm_rules_file",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
     "monitor.toolkits.load",

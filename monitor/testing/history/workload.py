@@ -36,6 +36,8 @@ from monitor.charter.exit_acts import (
     Graduation,
     Recall,
     ReportIssue,
+    StepEvaluation,
+    TemplateMaking,
     Termination,
     TierApproval,
     Withholding,
@@ -63,6 +65,7 @@ from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
+from monitor.testing.history.firm_story import FirmStory
 from monitor.testing.history.model_story import ModelStory
 from monitor.testing.history.sandbox_story import SandboxStory
 from monitor.validate.rejections import MAX_BYTES
@@ -124,7 +127,7 @@ class Workload:
         self.pilots = self.fleet.pilots
         self._versions = dict.fromkeys(self.pilots, 1)
         self._acts = 0
-        self._sandbox, self._models = SandboxStory(seed), ModelStory(seed)
+        self._sandbox, self._models, self._firms = SandboxStory(seed), ModelStory(seed), FirmStory(seed)
 
     @property
     def length_ms(self) -> int:
@@ -165,6 +168,7 @@ class Workload:
                 yield Burst(at, [item for act in self._sandbox.change() for item in self._everywhere(act)])
             if self._sandbox.founded and number > 4 and number % 3 == 1:
                 yield Burst(at, [self._control(act) for act in self._models.acts()])
+                yield Burst(at, [item for act in self._firms.acts() for item in self._everywhere(act)])
             if rng.random() < 0.03:
                 yield Burst(at, [self._bad(rng.choice(self.pilots)) for _ in range(3)], aborted=True)
             if number * self._slice > self.length_ms * 0.6 and not released:
@@ -250,7 +254,7 @@ class Workload:
         return Item("control", self.partition(act.pilot), act.pilot.encode(), msgspec.json.encode(act))
 
     def _everywhere(self, act: ControlBase) -> list[Item]:
-        """An act on the sandbox, in every partition."""
+        """An act on the sandbox or on a firm, in every partition."""
         body = msgspec.json.encode(act)
         return [Item("control", number, act.pilot.encode(), body) for number in range(self.partitions)]
 
@@ -348,6 +352,8 @@ class Workload:
             (Withholding, {"reason": "r"}),
             (Graduation, {"months": 1}),
             (Recall, {"reason": "r"}),
+            (StepEvaluation, {"reason": "r"}),
+            (TemplateMaking, {"template": "t", "reason": "r"}),
             (Agreement, {"charter": digest}),
             (Screening, {}),
             (ApplicationRefusal, {"reason": "r"}),
