@@ -58,6 +58,7 @@ COMMANDS = {
     "lift-hold": ("monitor.cli.running", "lift an evidence hold"),
     "report-incident": ("monitor.cli.incidents", "report a serious incident to the authority (the firm)"),
     "notice": ("monitor.cli.incidents", "record that the authority or the AI Office was told"),
+    "complaints": ("monitor.cli.complaints", "complaints of users outside the firm: import, answer, redress"),
     "reclassify": ("monitor.cli.incidents", "decide on the classes of an incident"),
     "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
     "standing": ("monitor.cli.control", "show the standing and level of a pilot"),

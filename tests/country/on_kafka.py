@@ -18,18 +18,19 @@ import msgspec
 from kafka import TopicPartition
 
 from monitor.charter.act_base import ControlBase
-from monitor.cli.sandbox_link import Server, accepted, copy_to_partitions
+from monitor.cli.sandbox_link import Server, copy_to_partitions
 from monitor.client.bulk import open_bulk
 from monitor.client.kafka import send_control
 from monitor.errors import Unavailable
+from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
 from monitor.model.output_records import OutputRejection, judge_output
-from monitor.model.records import Command, Decision, JournalEntry, Rejected, TimeRead
+from monitor.model.records import Command, Decision, Evidence, JournalEntry, Outputs, Rejected, TimeRead
 from monitor.model.signing import Signer
-from monitor.notary.cursor import read_cursor
+from monitor.notary.cursor import Cursor, read_cursor
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
 from monitor.testing.broker import KafkaBroker
@@ -163,43 +164,42 @@ class OnKafka:
         send_control(link, SUBJECT, body, signer.sign("control", body))
         link.close()
         self.settle()
-        copy_to_partitions(self.server, accepted(self.server))
+        copy_to_partitions(self.server)
 
     def stepped(self) -> int:
         """Events that the worker stepped, by its own metrics."""
         lines = self.worker.metrics().splitlines()
         return int(sum(float(line.split()[1]) for line in lines if line.startswith("sandbox_monitor_events_total ")))
 
-    def ledgers(self) -> Ledgers:
-        """What the notary entered, once it has entered everything."""
-        self._wait_for_ledger()
-        return read_ledgers(self.ledger)
+    def outputs(self) -> Outputs:
+        """All decisions and evidence, from their topics."""
+        names = [self.names.decisions, self.names.evidence]
 
-    def _wait_for_ledger(self) -> None:
-        """Block until the notary has read every decision and all evidence, then stop it. Raises `Unavailable`."""
-        wanted = [TopicPartition(t, n) for t in (self.names.decisions, self.names.evidence) for n in self._partitions]
-        self._consumer.unsubscribe()
-        self._consumer.assign(wanted)
-        while not all(self._consumer.partitions_for_topic(topic) for topic in {tp.topic for tp in wanted}):
-            time.sleep(0.1)  # the client learns of topics that it has not read
-        ends = self._consumer.end_offsets(wanted)
-        deadline = time.monotonic() + PATIENCE_S
-        last = -1
+        async def read() -> Outputs:
+            out = Outputs()
+            async for seen in read_outputs(self.broker.bootstrap, names, follow=False):
+                if isinstance(seen.value, Decision):
+                    out.decisions.append(seen.value)
+                elif isinstance(seen.value, Evidence):
+                    out.evidence.append(seen.value)
+            return out
+
+        return asyncio.run(read())
+
+    def ledgers(self) -> Ledgers:
+        """What the notary entered, once it has entered every decision and observation. Raises `Unavailable`."""
+        out, deadline, last = self.outputs(), time.monotonic() + PATIENCE_S, Cursor({}, {}, {})
         while True:
-            position = read_cursor(self.ledger).position
-            read = sum(position.get(f"{tp.topic}/{tp.partition}", 0) for tp in ends)
-            missing = [tp for tp, end in ends.items() if position.get(f"{tp.topic}/{tp.partition}", 0) < end - 2]
-            if not missing and read == last:
-                break
-            last = read
-            assert self._notary is not None
-            if time.monotonic() > deadline or self._notary.poll() is not None:
-                said = (self.home / "notary.log").read_text()[-2000:]
-                raise Unavailable(f"the notary did not read {missing}:\n{said}")
             time.sleep(1.0)
-        self._notary.terminate()
-        self._notary.wait(120)
-        self._notary = None
+            before, last = last, read_cursor(self.ledger)
+            if before == last:
+                found = read_ledgers(self.ledger)
+                rows = sum(len(one["observations"]) for many in found.evidence.values() for one in many)
+                if rows == len(out.evidence) and sum(map(len, found.decisions.values())) == len(out.decisions):
+                    return found
+                if time.monotonic() > deadline:
+                    said = (self.home / "notary.log").read_text()[-2000:]
+                    raise Unavailable(f"{rows} of {len(out.evidence)} observations are in the ledgers:\n{said}")
 
     def _poll(self, deadline: float) -> None:
         if time.monotonic() > deadline or not self.worker.running:

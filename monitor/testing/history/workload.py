@@ -60,6 +60,13 @@ from monitor.charter.running_acts import (
     Resumption,
 )
 from monitor.charter.spec import ChangeKind
+from monitor.charter.users_acts import (
+    ComplaintAnswer,
+    ComplaintFiling,
+    RedressStep,
+    UserComplaint,
+    UserDeparture,
+)
 from monitor.model.builders import BATCH, Emitter, packed
 from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
@@ -295,6 +302,7 @@ class Workload:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
             elif rng.random() < 0.3:
                 acts += self._about_incidents(common, rng)
+                acts += self._of_users(common, rng)
             elif rng.random() < 0.5:
                 acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
@@ -371,6 +379,21 @@ class Workload:
             Reclassification(**common, incident=incident, classes=classes, reason="looked at"),
             ChangeNotice(**{**common, "id": self._id()}, notice="told", incident=rng.choice(("", incident))),
             IncidentReportAct(**firm, incident=incident, complete=rng.random() < 0.5, report="sent"),
+        ]
+
+    def _of_users(self, common: dict[str, Any], rng: Random) -> list[ControlBase]:
+        """What users report outside the firm: a complaint, a request for redress, the firm's answer, a departure."""
+        firm = self.fleet.charter_for(common["pilot"]).participant.id
+        name, at = f"{rng.randrange(6):032x}", instant(self.fleet.start)
+
+        def by(author: str = common["author"]) -> dict[str, Any]:
+            return {**common, "id": self._id(), "author": author}
+
+        return [
+            ComplaintFiling(**by(), complaints=(UserComplaint(complaint=name, time=at),)),
+            RedressStep(**by(), step="asked", complaints=(name,)),
+            ComplaintAnswer(**by(firm), complaints=(name,)),
+            UserDeparture(**by(), users=(name,)),
         ]
 
     def _release(self, pilot: str) -> list[ControlBase]:
