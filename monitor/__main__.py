@@ -25,6 +25,7 @@ COMMANDS = {
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
+    "doctor": ("monitor.cli.doctor", "check an installation: clocks, Kafka, keys, Prometheus, Alertmanager, Grafana"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
     "admit": ("monitor.cli.control", "admit a pilot under its charter, or amend the charter"),
     "apply": ("monitor.cli.application", "apply for a place in the sandbox, as the firm"),
