@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, field
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.firms.fold import FirmsFold
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
@@ -120,6 +121,7 @@ class FleetView:
         self.through: int | None = None
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
+        self.firms = FirmsFold()  # the records of firms
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -145,6 +147,7 @@ class FleetView:
 
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
+        self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
                 if decision.pilot == SANDBOX:
