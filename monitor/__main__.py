@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
 COMMANDS = {
     "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
+    "fleet": ("monitor.cli.fleet", "pilots and their levels, of all or of one authority"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
@@ -51,6 +51,7 @@ class PilotView(Struct):
     last_evidence: int | None = None
     late_events: int = 0  # that came too late to count
     clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
+    responsible: tuple[str, ...] = ()  # authorities; empty where the sandbox computes none
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
 
@@ -65,6 +66,11 @@ class PilotView(Struct):
     def applicant(self) -> bool:
         """Whether the pilot is not admitted."""
         return self.life.pilot in (*APPLIED, *NEVER_ADMITTED)
+
+    def concerns(self, authority: str) -> bool:
+        """Whether an authority is responsible for the pilot, or one of its stored decisions is addressed to it."""
+        name = f"authority:{authority}"
+        return authority in self.responsible or any(name in (one.addressed or ()) for one in self.decisions)
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -220,6 +226,8 @@ class FleetView:
             view.unsigned = not decision.signed
         if decision.author and decision.author == decision.participant:
             view.firm_unsigned = not decision.signed
+        if decision.responsible is not UNSET:
+            view.responsible = decision.responsible
         view.clocks.add(decision)
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:

@@ -29,7 +29,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
     """Read-only routes over `board`; `clock` returns ms."""
 
     async def fleet(request: web.Request) -> web.Response:
-        asked = {name: request.query[name] for name in ("level", "words", "sort") if name in request.query}
+        asked = {name: request.query[name] for name in ("level", "words", "sort", "authority") if name in request.query}
         return _html(fleet_page(board, Query(**asked), clock()))
 
     async def pilot(request: web.Request) -> web.Response:
@@ -46,7 +46,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
         return _html(firms_page(board))
 
     async def data(request: web.Request) -> web.Response:
-        body = msgspec.json.encode(as_data(board, clock()))
+        body = msgspec.json.encode(as_data(board, clock(), request.query.get("authority", "")))
         return web.Response(body=body, content_type="application/json", headers=_HEADERS)
 
     return [
