@@ -19,11 +19,13 @@ except ModuleNotFoundError as error:
 COMMANDS = {
     "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
+    "fleet": ("monitor.cli.fleet", "pilots and their levels, of all or of one authority"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
+    "doctor": ("monitor.cli.doctor", "check an installation: clocks, Kafka, keys, Prometheus, Alertmanager, Grafana"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
     "admit": ("monitor.cli.control", "admit a pilot under its charter, or amend the charter"),
     "apply": ("monitor.cli.application", "apply for a place in the sandbox, as the firm"),

@@ -46,7 +46,6 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
-from monitor.firms.fold import FirmsFold
 from monitor.http_server.bell import Bell, waited
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
@@ -153,8 +152,7 @@ class Monitor:
         self._open = self.open_mode
         self._charters, self._sandbox = charters, sandbox
         self._learnt: dict[str, str] = {}
-        self.firms = FirmsFold()
-        self._watchers = [self.metrics.observe, self.board.apply, self.firms.add, *watchers]
+        self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
             self._directory_lock = DirectoryLock(directory)
             undo.callback(self._directory_lock.release)
@@ -309,7 +307,7 @@ class Monitor:
             [
                 charter_route(self.store),
                 sandbox_route(self.store),
-                *firm_routes(self.firms),
+                *firm_routes(self.board.firms),
                 *routes(self.board, self.clock),
             ]
         )
