@@ -13,18 +13,19 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 from monitor.lifecycle.sandbox_acts import SandboxFounding
-from monitor.model.records import Level, Outputs
+from monitor.model.records import Level
 from monitor.state.acts_once import validity
 from monitor.testing.scratch import scratch
 from tests.country.addressed import addressed
 from tests.country.checks import accounted, clocks, halting, missed_by_authority, unchanged
 from tests.country.compared import annual, firm_classes
 from tests.country.in_process import InProcess
-from tests.country.ledgers import Ledgers
+from tests.country.ledgers import Body, Ledgers
 from tests.country.nation import ADMITTER, PROVINCES, START, key, sandbox
 from tests.country.on_kafka import PREFIX, OnKafka
 from tests.country.receivers import Notified, available, notified, wrong_receivers
@@ -35,13 +36,14 @@ MINUTES = 10.0
 
 
 class Result(NamedTuple):
-    """One run: the year, its ledgers and their directory, how many events were stepped, and all outputs."""
+    """One run: the year, its ledgers and their directory, how many events were stepped, records and classes of firms,
+    and who was notified of what (`None` where there is no Alertmanager)."""
 
     year: Year
     ledgers: Ledgers
     directory: Path
     stepped: int
-    outputs: Outputs
+    firms: list[Body]
     notified: Notified | None = None
 
 
@@ -63,10 +65,10 @@ def run(plan: Script, home: Path, in_process: bool = False) -> Result:
 
         year.run(said)
         stepped = runtime.stepped()
-        ledgers, outputs, found = runtime.ledgers(), runtime.outputs(), None
+        ledgers, firms, found = runtime.ledgers(), runtime.firms(), None
         if isinstance(runtime, OnKafka) and available():
             found = notified(runtime.broker.bootstrap, PREFIX, home / "alerts")
-        return Result(year, ledgers, runtime.ledger, stepped, outputs, found)
+        return Result(year, ledgers, runtime.ledger, stepped, firms, found)
 
 
 def judge(result: Result) -> list[tuple[str, float, float]]:
@@ -75,10 +77,11 @@ def judge(result: Result) -> list[tuple[str, float, float]]:
     plan, sent = year.script, year.totals
     count, ends = clocks(year, ledgers)
     due, without, halts = halting(plan, ledgers)
+    classes = Counter(one["computed"]["gives"] for one in result.firms)
     decided, others = addressed(plan, ledgers)
     found = {
         "clocks-not-as-scripted": ends, "faults-not-found": halts, "addressed-otherwise": others,
-        "firm-classes-otherwise": firm_classes(result.outputs, ledgers),
+        "firm-classes-otherwise": firm_classes(result.firms, ledgers),
         "annual-numbers-otherwise": annual(result.directory, ledgers),
         "unaccounted": accounted(year, result.stepped, ledgers),
     }  # fmt: skip
@@ -91,7 +94,8 @@ def judge(result: Result) -> list[tuple[str, float, float]]:
             print(f"  {name}: {text}", file=sys.stderr)
     print(
         f"{len(plan.pilots)} pilots, {plan.calendar.days} days: {sent.events:,} events, {sent.acts:,} acts, "
-        f"{decided:,} decisions on pilots, {count:,} deadlines, {due} halts due, {without} without need",
+        f"{decided:,} decisions on pilots, {count:,} deadlines, {due} halts due, {without} without need; "
+        f"classes of firms {dict(sorted(classes.items()))}",
         file=sys.stderr,
     )
     return [(name, len(texts), 0) for name, texts in found.items()]

@@ -15,7 +15,7 @@ from monitor.firms.rules import SHIPPED_RULES
 from monitor.model.records import Outputs
 from tests.country.annual_counts import counts
 from tests.country.firm_classes import class_of, records
-from tests.country.ledgers import Ledgers
+from tests.country.ledgers import Body, Ledgers
 
 YEAR = 2026
 NUMBERS = (
@@ -25,23 +25,32 @@ NUMBERS = (
 """The numbers of a record that the rules read."""
 
 
-def firm_classes(outputs: Outputs, ledgers: Ledgers) -> list[str]:
-    """The firms whose record or class differs between the fold of the monitor and the program of the test."""
-    fold, rules = FirmsFold(), msgspec.to_builtins(SHIPPED_RULES, str_keys=True)
-    fold.add(outputs)
+def firm_classes(shown: list[Body], ledgers: Ledgers) -> list[str]:
+    """The firms whose record or class differs between the monitor (`firm list --json`) and the program of the test."""
+    rules = msgspec.to_builtins(SHIPPED_RULES, str_keys=True)
     mine, wrong = records(ledgers), []
-    theirs = {record.firm: record for record in fold.records()}
+    theirs = {one["record"]["firm"]: one for one in shown}
     for firm in sorted({*mine, *theirs}):
-        numbers, record = mine.get(firm, {}), theirs.get(firm)
-        if record is None:
+        numbers, found = mine.get(firm, {}), theirs.get(firm)
+        if found is None:
             wrong.append(f"{firm}: the monitor has no record")
             continue
-        both = {name: (numbers.get(name, 0), getattr(record, name)) for name in NUMBERS}
+        both = {name: (numbers.get(name, 0), found["record"][name]) for name in NUMBERS}
         differ = {name: pair for name, pair in both.items() if pair[0] != pair[1]}
-        gives, right = firm_class(record, SHIPPED_RULES).gives.value, class_of(numbers, rules)
+        gives, right = found["computed"]["gives"], class_of(numbers, rules)
         if differ or gives != right:
             wrong.append(f"{firm}: class {gives}, by the test {right}; {differ}")
     return wrong
+
+
+def folded(outputs: Outputs) -> list[Body]:
+    """What `firm list --json` prints, of the fold in this process."""
+    fold = FirmsFold()
+    fold.add(outputs)
+    return [
+        msgspec.to_builtins({"record": record, "computed": firm_class(record, SHIPPED_RULES)}, str_keys=True)
+        for record in fold.records()
+    ]
 
 
 def annual(directory: Path, ledgers: Ledgers) -> list[str]:

@@ -99,11 +99,11 @@ def class_of(numbers: Numbers, rules: dict[str, Any]) -> str:
         if measure == "late_share":
             k = numbers.get("observations_late", 0)
             n = k + numbers.get("observations", 0)
-            lower, upper = _share(k, n, shared)[0], _share(k, n, confidence)[1]
+            lower, upper = share_limits(k, n, shared)[0], share_limits(k, n, confidence)[1]
         else:
             k, years = numbers.get(measure, 0), numbers.get("operated_ms", 0) / YEAR_MS
-            lower = _poisson(k, shared)[0] / max(years, rules["enough"]["years"])
-            upper = _poisson(k, confidence)[1] / years if years else math.inf
+            lower = poisson_limits(k, shared)[0] / max(years, rules["enough"]["years"])
+            upper = poisson_limits(k, confidence)[1] / years if years else math.inf
         given.append(_placed(lower, upper, limits))
     return max(given, key=order.index)
 
@@ -116,7 +116,7 @@ def _placed(lower: float, upper: float, limits: dict[str, float]) -> str:
     return "not_enough_record"
 
 
-def _poisson(k: int, confidence: float) -> tuple[float, float]:
+def poisson_limits(k: int, confidence: float) -> tuple[float, float]:
     """Garwood's limits of the mean of a Poisson count."""
     tail = (1 - confidence) / 2
 
@@ -128,7 +128,7 @@ def _poisson(k: int, confidence: float) -> tuple[float, float]:
     return lower, _root(lambda mean: tail - at_most(k, mean), 0.0, most)
 
 
-def _share(k: int, n: int, confidence: float) -> tuple[float, float]:
+def share_limits(k: int, n: int, confidence: float) -> tuple[float, float]:
     """Clopper and Pearson's limits of a share."""
     tail = (1 - confidence) / 2
 

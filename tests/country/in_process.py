@@ -19,7 +19,8 @@ from monitor.notary.charters import CharterKey
 from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
 from monitor.sdk.kafka_link import HEADERS, partition_of
-from tests.country.ledgers import Ledgers, read_ledgers
+from tests.country.compared import folded
+from tests.country.ledgers import Body, Ledgers, read_ledgers
 from tests.country.nation import ADMITTER, key
 
 PARTITIONS = 2
@@ -88,9 +89,9 @@ class InProcess:
         """Events that the machines stepped."""
         return sum(machine.events for machine in self.machines)
 
-    def outputs(self) -> Outputs:
-        """All decisions and evidence."""
-        return self.all
+    def firms(self) -> list[Body]:
+        """Records and classes of all firms."""
+        return folded(self.all)
 
     def ledgers(self) -> Ledgers:
         """What a notary enters."""

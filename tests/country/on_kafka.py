@@ -8,9 +8,12 @@ passes as fast as the machine allows, and the broker stamps every record with th
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
@@ -36,7 +39,7 @@ from monitor.sdk.transports import open_link
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.driven import DrivenWorker
 from monitor.testing.wallclock import WallClock
-from tests.country.ledgers import Ledgers, read_ledgers
+from tests.country.ledgers import Body, Ledgers, read_ledgers
 from tests.country.nation import ADMITTER, START, key
 
 PARTITIONS, LONGEST_STEP_H, PREFIX = 2, 14, "country"
@@ -67,7 +70,7 @@ class OnKafka:
         self._now = 0
         self.at(START - 60_000)
         self.broker = KafkaBroker(home / "broker", settings=SETTINGS, environment=self._clock.environment)
-        self._notary: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         # partition -> its last `time` entry: when, the next offsets of telemetry and control
         self._reached: dict[int, tuple[int, int, int]] = {}
         self._entries = dict.fromkeys(self._partitions, 0)
@@ -82,11 +85,8 @@ class OnKafka:
             bootstrap, PREFIX, self.home / "worker.log", str(LONGEST_STEP_H), key(ADMITTER).public,
             environment=self._clock.environment,
         )  # fmt: skip
-        command = [sys.executable, "-m", "monitor", "notary", "--bootstrap", bootstrap, "--prefix", PREFIX]
-        with (self.home / "notary.log").open("ab") as log:
-            self._notary = subprocess.Popen(
-                [*command, "--dir", str(self.ledger), "--port", "0"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self._start("notary", "--dir", str(self.ledger), "--port", "0")
+        self._start("pool")
         self.worker.wait_ready(PATIENCE_S)
         self.server = Server(f"kafka://{bootstrap}", PREFIX)
         self._bulk = open_bulk(self.server.to, prefix=PREFIX)
@@ -105,14 +105,25 @@ class OnKafka:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._notary is not None:
-            self._notary.terminate()
-            self._notary.wait(60)
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(120)
         if self.worker.running:
             self.worker.kill()
         self._consumer.close()
         self._bulk.close()
         self.broker.kill()
+
+    def _start(self, name: str, *options: str) -> None:
+        """Start a command of `sandbox-monitor` under the driven clock; its output goes to `NAME.log`."""
+        command = [sys.executable, "-m", "monitor", name, "--bootstrap", self.broker.bootstrap, "--prefix", PREFIX]
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **self._clock.environment},
+            )  # fmt: skip
+        self._processes.append(process)
 
     # ---- Runtime
 
@@ -171,7 +182,24 @@ class OnKafka:
         lines = self.worker.metrics().splitlines()
         return int(sum(float(line.split()[1]) for line in lines if line.startswith("sandbox_monitor_events_total ")))
 
-    def outputs(self) -> Outputs:
+    def firms(self) -> list[Body]:
+        """Records and classes of all firms as the second stage keeps them, once it has read everything. Raises
+        `Unavailable`."""
+        out, deadline = self._outputs(), time.monotonic() + PATIENCE_S
+        wanted = {one.pilot: one.standing for one in out.decisions if one.participant}  # those of a pilot rise
+        observed = Counter(one.pilot for one in out.evidence if isinstance(one, Evidence))
+        command = [sys.executable, "-m", "monitor", "firm", "list", "--json", "--to", self.server.to]
+        while True:
+            printed = subprocess.run([*command, "--prefix", PREFIX], check=False, capture_output=True)
+            found = [json.loads(line) for line in printed.stdout.splitlines()]
+            read = {name: (at, rows) for one in found for name, at, rows in one["record"]["positions"]}
+            if read == {name: (at, observed[name]) for name, at in wanted.items()}:
+                return found
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the second stage has not read everything: {printed.stderr!r}\n{self._said('pool')}")
+            time.sleep(2.0)
+
+    def _outputs(self) -> Outputs:
         """All decisions and evidence, from their topics."""
         names = [self.names.decisions, self.names.evidence]
 
@@ -188,7 +216,7 @@ class OnKafka:
 
     def ledgers(self) -> Ledgers:
         """What the notary entered, once it has entered every decision and observation. Raises `Unavailable`."""
-        out, deadline, last = self.outputs(), time.monotonic() + PATIENCE_S, Cursor({}, {}, {})
+        out, deadline, last = self._outputs(), time.monotonic() + PATIENCE_S, Cursor({}, {}, {})
         while True:
             time.sleep(1.0)
             before, last = last, read_cursor(self.ledger)
@@ -198,8 +226,11 @@ class OnKafka:
                 if rows == len(out.evidence) and sum(map(len, found.decisions.values())) == len(out.decisions):
                     return found
                 if time.monotonic() > deadline:
-                    said = (self.home / "notary.log").read_text()[-2000:]
-                    raise Unavailable(f"{rows} of {len(out.evidence)} observations are in the ledgers:\n{said}")
+                    words = f"{rows} of {len(out.evidence)} observations are in the ledgers"
+                    raise Unavailable(f"{words}:\n{self._said('notary')}")
+
+    def _said(self, name: str) -> str:
+        return (self.home / f"{name}.log").read_text()[-2000:]
 
     def _poll(self, deadline: float) -> None:
         if time.monotonic() > deadline or not self.worker.running:
