@@ -84,6 +84,7 @@ COMMANDS = {
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
     "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
+    "shadow": ("monitor.cli.shadow", "shadow charters: start, stop, show, list, compare over a history"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "toolkit": ("monitor.cli.toolkit", "toolkits by sector: list, show, start a charter from one, check, publish"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
