@@ -9,6 +9,7 @@ SandboxMonitorError
 ├── ReplayDiffers          a replay differs from the record: report both values of each difference
 ├── NotDeterministic       one history gave two results: report it, the guarantee of replay is broken
 ├── CharterError           a charter file is wrong: report file, line, column, field and fix
+├── BasisError             a catalogue of clauses is wrong: report file, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
 ├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
 ├── ToolkitError           the folder of a toolkit is wrong: report file, line, field and fix
@@ -104,6 +105,10 @@ class SandboxConfigError(SandboxMonitorError):
 
 class ToolkitError(SandboxMonitorError):
     """The folder of a toolkit cannot be used; the message lists every mistake with file, line, field and fix."""
+
+
+class BasisError(SandboxMonitorError):
+    """A catalogue of clauses is wrong, or not the one that is in force. Every mistake names its field and the fix."""
 
 
 class ClockTableError(SandboxMonitorError):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 M = "sandbox_monitor_"
 PILOT = "pilot, participant"
+FACTS = "tier, sector, region, authority"
 BRIDGE = "2h"
 LEFT = -1  # the state of a pilot that left; else it is its level
 
@@ -52,7 +53,7 @@ LATCHES = (
 def rules() -> list[dict[str, str]]:
     """All recording rules, in the order in which they are evaluated."""
     state = f"({LEFT} * max by ({PILOT}) ({M}pilot_left)) or max by ({PILOT}) ({M}pilot_level)"
-    by = f"{PILOT}, tier, sector, region"
+    by = f"{PILOT}, {FACTS}"
     # One series per pilot, whatever was amended: two would make a join fail, and with it the alert.
     info = (
         f"topk by ({PILOT}) (1, max by ({by}) ({M}pilot_info)"
@@ -66,5 +67,5 @@ def rules() -> list[dict[str, str]]:
 
 
 def labelled(expr: str) -> str:
-    """`expr` (about pilots) with tier, sector and region where the charter is known, and as it is where not."""
-    return f"(({expr}) * on ({PILOT}) group_left (tier, sector, region) {INFO}) or on ({PILOT}) ({expr})"
+    """`expr` (about pilots) with the labels of `FACTS` where the charter is known, and as it is where not."""
+    return f"(({expr}) * on ({PILOT}) group_left ({FACTS}) {INFO}) or on ({PILOT}) ({expr})"

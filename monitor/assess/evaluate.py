@@ -26,6 +26,7 @@ OUTCOMES: dict[Lack, Outcome] = {
     Lack.CLOCK_MISSED: Outcome.EXTEND,
     Lack.CONDITION_UNMET: Outcome.EXTEND,
     Lack.CONDITION_OPEN: Outcome.EXTEND,
+    Lack.STEP_TOO_SHORT: Outcome.EXTEND,
 }
 """What is lacking -> the outcome that it speaks for."""
 

@@ -49,7 +49,7 @@ def assess(pilot: PilotState, at: int, answers: Mapping[int, bool] | None = None
     )
     numbers = structs.replace(numbers, conditions=conditions_of(charter, numbers, streams, answers or {}))
     lacks = lacks_of(numbers, streams, standing.halted, len(grave))
-    return _bounded(structs.replace(numbers, lacks=lacks, advised=advised(lacks).value), streams)
+    return bounded(structs.replace(numbers, lacks=lacks, advised=advised(lacks).value), streams)
 
 
 def _complaints(pilot: PilotState, streams: Sequence[StreamNumbers]) -> float | None:
@@ -64,7 +64,7 @@ def _owed(pilot: PilotState) -> list[int]:
     return [*window, *(duty.due for duty in pilot.running.duties.values() if duty.rectified is None)]
 
 
-def _bounded(numbers: Assessment, streams: Sequence[StreamNumbers]) -> Assessment:
+def bounded(numbers: Assessment, streams: Sequence[StreamNumbers]) -> Assessment:
     """With as many streams as an entry of the ledger has space for; those that stand in the way of `scale` first."""
     ordered = sorted(streams, key=lambda row: (not stands_in_the_way(row), row.power is None))[:MOST_STREAMS]
     found = structs.replace(numbers, streams=tuple(ordered), omitted=len(streams) - len(ordered))

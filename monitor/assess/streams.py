@@ -3,6 +3,8 @@ Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import UNSET, structs
 
 from detectors import build
@@ -32,23 +34,32 @@ def bound_alpha(charter: Charter, restart: int) -> float:
 
 
 def streams_of(pilot: PilotState) -> list[StreamNumbers]:
-    """The numbers of all streams with periods, in the order of the charter."""
+    """The numbers of all streams with periods since their statistics began, in the order of the charter."""
+    return counted_streams(pilot, bound_alpha(pilot.charter, pilot.standing.restart), lambda _name, tally: tally)
+
+
+def counted_streams(pilot: PilotState, alpha: float, counted: Callable[[str, Tally], Tally]) -> list[StreamNumbers]:
+    """The same of what `counted` returns for the totals of a stream, by its name; each bound errs with at most
+    `alpha`."""
     found = []
     for indicator in pilot.plan.closes:
         if indicator.observes is Gauge:
             continue
-        rows = [_row(pilot, indicator, segment) for segment in indicator.segments]
+        rows = [_row(pilot, indicator, segment, alpha, counted) for segment in indicator.segments]
         weakest = min(range(len(rows)), key=lambda i: rows[i].exposure)
         rows[weakest] = _with_power(pilot, indicator, rows[weakest])
         found += rows
     return found
 
 
-def _row(pilot: PilotState, indicator: CompiledIndicator, segment: str) -> StreamNumbers:
-    stream, spec, grid = pilot.streams[stream_key(indicator, segment)], indicator.spec, indicator.grid
-    tally = stream.tally or Tally(stream.next)
+def _row(
+    pilot: PilotState, indicator: CompiledIndicator, segment: str, alpha: float, totals: Callable[[str, Tally], Tally]
+) -> StreamNumbers:
+    name, spec, grid = stream_key(indicator, segment), indicator.spec, indicator.grid
+    stream = pilot.streams[name]
+    tally = totals(name, stream.tally or Tally(stream.next))
     proportion, below = indicator.observes is Proportion, indicator.implementation.direction == "below"
-    alpha, v = bound_alpha(pilot.charter, pilot.standing.restart), spec.variance_mean
+    v = spec.variance_mean
     counted = tally.k if below else tally.k + tally.extra
     trials = tally.m + (counted - tally.k if proportion else 0.0)  # events of partial periods are trials as well
     upper, lower = (proportion_upper, proportion_lower) if proportion else (rate_upper, rate_lower)

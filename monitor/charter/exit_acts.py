@@ -93,6 +93,20 @@ class Recall(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.recall
     reason: Words
 
 
+class StepEvaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.rollout_step"):
+    """An officer has the step of a rollout evaluated; the monitor computes the outcome and records it with the numbers:
+    the cap on users rises, falls by one step, or stays as the evidence is inconclusive."""
+
+    reason: Words
+
+
+class TemplateMaking(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.template"):
+    """The charter of a pilot that has ended becomes a `template`, by this name: other pilots may replicate it."""
+
+    template: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    reason: Words
+
+
 ExitAct: TypeAlias = (
     Assessing
     | ExitApproval
@@ -104,4 +118,6 @@ ExitAct: TypeAlias = (
     | PublicationConsent
     | Graduation
     | Recall
+    | StepEvaluation
+    | TemplateMaking
 )

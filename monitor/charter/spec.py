@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.clauses import CharterBasis, Clauses
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
 from monitor.model.periods import Period, Span, parse_span
@@ -26,6 +27,7 @@ LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 PLANNED = 32  # items that a plan of changes may have
 TRENDS = 8  # trend reports that a charter may declare
+ROLLOUT_STEPS = 16
 DAYS: tuple[str, ...] = get_args(Day)
 TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
@@ -155,6 +157,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many
     closed periods late events may still raise. `variance_mean` is the overdispersion that the charter assumes. `weight`
     is this indicator's share of alpha. `power` states what an excess has to be found with; no detector reads it.
+    `clauses` are the legal basis of what it may cause (`monitor/basis`).
     """
 
     name: Id
@@ -173,8 +176,9 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     late_window: Annotated[int, Meta(ge=0, le=64)] = 4
     detectors: tuple[DetectorSpec, ...] = ()
     params: dict[str, Any] = {}
-    # Left out of the encoded form where it is not given, so that older charters keep their bytes.
+    # Left out of the encoded form where they are not given, so that older charters keep their bytes.
     power: PowerSpec | UnsetType = UNSET
+    clauses: Clauses | UnsetType = UNSET
 
     def nominal(self) -> float | None:
         """The limit as people state it: with a baseline, a multiple of its rate, without the margin for its
@@ -194,7 +198,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
     """A single event that moves the level at once. All given conditions must hold; an empty one always does. With
-    `boundary` it is on breaches of the data boundary, and on nothing else."""
+    `boundary` it is on breaches of the data boundary, and on nothing else. `clauses` are its legal basis."""
 
     name: Id
     level: LevelName
@@ -203,6 +207,7 @@ class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
     unregistered_model: bool = False
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     boundary: bool | UnsetType = UNSET
+    clauses: Clauses | UnsetType = UNSET
 
 
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
@@ -328,6 +333,22 @@ class Exit(Struct, frozen=True, forbid_unknown_fields=True):
     tracked_for: SpanText | UnsetType = UNSET
 
 
+class RolloutStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """A step of a rollout: at most `cap` users, for `at_least` so long before it can be passed."""
+
+    cap: Annotated[int, Meta(ge=1, le=1 << 53)]
+    at_least: SpanText = "0d"
+
+
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which finished pilot a charter replicates: the `template` that an officer made of it, and the SHA-256 (hex) of
+    that template (`monitor/charter/template.py`)."""
+
+    pilot: Id
+    template: Id
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class AssessmentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """An assessment is due `every` so often, counted from the start of the pilot or the last one, and is overdue
     `within` after that."""
@@ -383,6 +404,10 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     ledger_policy: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
     toolkit: ToolkitRef | UnsetType = UNSET
     users_channel: UsersChannel | UnsetType = UNSET
+    basis: CharterBasis | UnsetType = UNSET  # the legal basis of acts and of the monitor's own rules
+    # Steps by which the number of users rises to `users.cap`, each gated by evidence (`monitor/assess/rollout.py`).
+    rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
+    replicates: Provenance | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -422,7 +447,7 @@ def canonical_charter(charter: Charter) -> bytes:
             del spec["baseline"]
         if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
             del spec["exposure"]["complete"]
-    for name in ("reporters", "changes", "trends"):
+    for name in ("reporters", "changes", "trends", "rollout"):
         if not whole.get(name):
             whole.pop(name, None)
     if not whole["participant"]["keys"]:
@@ -436,7 +461,7 @@ def canonical_charter(charter: Charter) -> bytes:
 
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
-    "responses", "exit", "confidential", "ledger_policy", "toolkit",
+    "responses", "exit", "confidential", "ledger_policy", "toolkit", "basis",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
 

@@ -20,9 +20,11 @@ from monitor.cli.charter_diff import diff
 from monitor.cli.charter_show import show
 from monitor.cli.terminal import echo
 from monitor.cli.week import week
+from monitor.compile.charter_basis import catalogue_warnings
 from monitor.compile.ledger_policy import policy_problems
 from monitor.compile.lint import FEW_APPROVERS, HALTING, Problem, alpha_shares
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
+from monitor.compile.load_basis import read_catalogue
 from monitor.compile.power import IndicatorPower, power_of, power_problems
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.compile.standards import not_in_force, standard_problems
@@ -59,6 +61,13 @@ def charter() -> None:
     help="Also check against the configuration of the sandbox (`sandbox show`): authorities, people, tier, standards.",
 )
 @click.option(
+    "--basis",
+    "catalogue",
+    type=FILE,
+    metavar="FILE",
+    help="The catalogue of clauses that the charter cites; without it the one that ships.",
+)
+@click.option(
     "--ledger-policy",
     "policy",
     type=FILE,
@@ -80,6 +89,7 @@ def check(
     configuration: Path | None,
     policy: Path | None,
     folders: tuple[Path, ...],
+    catalogue: Path | None,
 ) -> None:
     """Check whether each FILE is a valid charter.
 
@@ -90,6 +100,9 @@ def check(
     A charter that names a toolkit is compared with its template: what was loosened or removed is a warning, and so is a
     newer version of it. With --sandbox, one that is not in force there is a warning, or an error where the standard of
     the tier demands one in force.
+    A rule that may halt and cites no clause of a legal basis, or only weak ones (APE below 18, or below `weak_below` of
+    the sandbox; `sandbox-monitor basis --help`), is a warning, and so is a clause that the catalogue does not have, or
+    has as repealed.
 
     --ledger-policy compares the file that says who must cosign the published log of the pilot with the hash in the
     charter, which both sides sign at admission.
@@ -118,6 +131,7 @@ def check(
       1  at least one is not, or EVENTS has no telemetry of its pilot
     """
     sandbox = None if configuration is None else read_sandbox(configuration)
+    given = None if catalogue is None else read_catalogue(catalogue)
     agreed = "" if policy is None else read_policy(policy).sha256
     toolkits = [*map(load_toolkit, folders), *map(shipped, SHIPPED)]
     readings: list[tuple[Path, LoadedCharter]] = []
@@ -130,7 +144,8 @@ def check(
             lacks += [] if sandbox is None else not_in_force(charter, sandbox)
             lacks += toolkit_problems(charter, toolkits)
             differs = policy_problems(charter, agreed) if agreed else []
-            return [*power_problems(charter, powers), *lacks, *differs]
+            basis = [Problem("warning", *flaw) for flaw in catalogue_warnings(charter, given, sandbox)]
+            return [*power_problems(charter, powers), *lacks, *differs, *basis]
 
         reading = read_bytes(path.read_bytes(), str(path), more)
         if sandbox is not None:  # its approvers release, not those of the charter

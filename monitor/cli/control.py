@@ -44,6 +44,7 @@ from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.errors import Refused
 from monitor.files.key_file import read_key
+from monitor.lifecycle.firm_acts import Annulment, Classification
 from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
@@ -220,7 +221,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
             if not isinstance(act, Submission):
                 raise
             known = None
-        first = isinstance(act, Admission | Submission | SandboxFounding | ModelEntry)
+        first = isinstance(act, Admission | Submission | SandboxFounding | ModelEntry | Classification | Annulment)
         standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
         raise click.ClickException(

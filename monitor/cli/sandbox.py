@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
+from monitor.basis.catalogue import catalogue_digest
+from monitor.basis.citations import sandbox_rules
+from monitor.basis.shipped import shipped_basis
 from monitor.charter.control import ControlBase
 from monitor.cli import control
 from monitor.cli.addresses import to_option
@@ -15,6 +18,8 @@ from monitor.cli.control import KEY, WAIT, act_options, fresh
 from monitor.cli.sandbox_link import Server, accepted, blocked_releases, copy_to_partitions
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
+from monitor.compile.lint_basis import clause_flaws
+from monitor.compile.load_basis import check_in_force, read_catalogue, shipped_catalogue
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.deadlines.shipped import example_table
 from monitor.files.durable import create_file
@@ -121,7 +126,11 @@ def write_files(directory: Path, name: str, authority: str) -> Sandbox:
         return read_sandbox(path)
     keys = {person: own_key(directory / f"{person}.key") for person in FIRST_PEOPLE}
     made = first_sandbox(name, authority, {person: key.public for person, key in keys.items()}, example_table())
-    made = structs.replace(made, toolkits=tuple(shipped(one).ref for one in SHIPPED))
+    made = structs.replace(
+        made,
+        toolkits=tuple(shipped(one).ref for one in SHIPPED),
+        legal_basis=shipped_basis(shipped_catalogue()),
+    )
     create_file(path, sandbox_yaml(made).encode())
     echo(f"wrote {path} and the keys of {', '.join(FIRST_PEOPLE)} in {directory}", err=True)
     return made
@@ -144,9 +153,15 @@ def found_sandbox(server: Server, made: Sandbox, author: str) -> None:
 
 @sandbox.command()
 @click.argument("file", type=FILE)
-def check(file: Path) -> None:
-    """Check a configuration: every mistake with its line and the fix on stderr, a summary on stdout."""
+@click.option("--basis", "catalogue", type=FILE, metavar="FILE", help="also check that this catalogue is `legal_basis`")
+def check(file: Path, catalogue: Path | None) -> None:
+    """Check a configuration: every mistake with its line and the fix on stderr, a summary on stdout.
+
+    --basis compares a catalogue of clauses (`sandbox-monitor basis`) with id, version and digest in `legal_basis`, and
+    the clauses that clocks, acts and rules of the monitor cite with those that it has.
+    """
     made = read_sandbox(file)
+    _check_basis(made, catalogue)
     mode = "open mode: no person has a key" if made.open_mode else "signed: every person has a key"
     echo(
         f"{made.id}, version {made.version}: {len(made.authorities)} authorities, {len(made.people)} people, "
@@ -166,6 +181,24 @@ def check(file: Path) -> None:
             "write `responsibility: computed`",
             err=True,
         )
+
+
+def _check_basis(made: Sandbox, file: Path | None) -> None:
+    """Raises BasisError for a catalogue that is not in force. Clauses that it lacks are warnings."""
+    if made.legal_basis is UNSET:
+        echo(
+            "warning: legal_basis: no catalogue of clauses is in force, so decisions do not name the clauses that they "
+            "rest on; add it (monitor/basis/README.md)",
+            err=True,
+        )
+        return
+    catalogue = shipped_catalogue() if file is None else read_catalogue(file)
+    if file is None and catalogue_digest(catalogue) != made.legal_basis.digest:
+        return
+    check_in_force(catalogue, made.legal_basis)
+    for rule in sandbox_rules(made):
+        for flaw in clause_flaws(rule, catalogue):
+            echo(f"warning: {flaw.field}: {flaw.problem}; {flaw.fix}", err=True)
 
 
 @sandbox.command()
@@ -261,7 +294,7 @@ def withdraw(proposal: str, to: str, prefix: str, author: str, id_: str) -> None
 @PREFIX
 @trust_option
 def sync(to: str, prefix: str, trusted: tuple[str, ...]) -> None:
-    """Copy every accepted act to the partitions that lack it, in order (Kafka).
+    """Copy every accepted act on the sandbox and on firms to the partitions that lack it, in order (Kafka).
 
     The other commands do this after each act. Needed after partitions were added, or when a command was interrupted
     (alert SandboxConfigurationDiffers). Repeating it has no effect.
@@ -300,7 +333,7 @@ def send_to_sandbox(to: str, prefix: str, act: ControlBase) -> None:
 
 
 def _copy(server: Server) -> None:
-    copied = copy_to_partitions(server, accepted(server))
+    copied = copy_to_partitions(server)
     if any(copied.values()):
         where = ", ".join(f"{number} to partition {partition}" for partition, number in copied.items() if number)
         echo(f"copied {where}", err=True)

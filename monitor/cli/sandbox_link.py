@@ -1,4 +1,4 @@
-"""Where `sandbox-monitor sandbox` reads the accepted acts on the configuration, and copies them to all partitions."""
+"""Where `sandbox-monitor sandbox` reads the accepted acts on the configuration; copies of acts for all partitions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from monitor.access.address import kafka_servers
 from monitor.client.kafka import send_control
 from monitor.clock import wall_ms
 from monitor.decide.releasable import unreleasable
-from monitor.lifecycle.sandbox import SUBJECT
 from monitor.lifecycle.sandbox_acts import Change, SandboxState, changed
 from monitor.lifecycle.tenure import next_tenure
 from monitor.model.signing import Trusted
@@ -35,7 +34,7 @@ class Server(NamedTuple):
 
 def accepted(server: Server) -> list[AcceptedAct]:
     """The accepted acts in their order; empty where no sandbox is founded. Raises Unavailable."""
-    link = _link(server)
+    link = open_server(server)
     try:
         if isinstance(link, HttpLink):
             raw = link.get("/v1/sandbox")
@@ -44,23 +43,24 @@ def accepted(server: Server) -> list[AcceptedAct]:
         link.close()
     from monitor.kafka.sandbox_record import kafka_sandbox_acts
 
-    return asyncio.run(kafka_sandbox_acts(_brokers(server), server.prefix, server.trusted))
+    return asyncio.run(kafka_sandbox_acts(brokers(server), server.prefix, server.trusted))
 
 
-def copy_to_partitions(server: Server, acts: list[AcceptedAct]) -> dict[int, int]:
-    """Copy accepted acts to the partitions that lack them. Returns how many were copied, by partition; empty where
-    there is one partition only. Raises Unavailable."""
-    link = _link(server)
+def copy_to_partitions(server: Server) -> dict[int, int]:
+    """Copy the accepted acts on the sandbox and on firms to the partitions that lack them. Returns how many were
+    copied, by partition; empty where there is one partition only. Raises Unavailable."""
+    link = open_server(server)
     if not isinstance(link, KafkaLink):
         link.close()
         return {}
-    from monitor.kafka.sandbox_record import missing_copies
+    from monitor.kafka.sandbox_record import kafka_home_acts, missing_copies
 
     try:
-        missing = asyncio.run(missing_copies(_brokers(server), server.prefix, acts))
+        acts = asyncio.run(kafka_home_acts(brokers(server), server.prefix, server.trusted))
+        missing = asyncio.run(missing_copies(brokers(server), server.prefix, acts))
         for partition, lacks in missing.items():
             for act in lacks:
-                send_control(link, SUBJECT, act.body, act.signature, partition)
+                send_control(link, act.decision.pilot, act.body, act.signature, partition)
         return {partition: len(lacks) for partition, lacks in missing.items()}
     finally:
         link.close()
@@ -70,7 +70,7 @@ def blocked_releases(server: Server, history: SandboxHistory, change: Change) ->
     """In words, each halt that a change of the configuration would leave without people who may release it. Where one
     process has all pilots it decides that itself; on Kafka the decisions of all partitions are read. Raises
     Unavailable."""
-    link = _link(server)
+    link = open_server(server)
     link.close()
     before = history.state
     if not isinstance(link, KafkaLink) or before.sandbox is None:
@@ -81,11 +81,12 @@ def blocked_releases(server: Server, history: SandboxHistory, change: Change) ->
     from monitor.kafka.sandbox_record import kafka_halts
 
     authorities = [one.id for one in before.sandbox.authorities]
-    halts = asyncio.run(kafka_halts(_brokers(server), server.prefix, authorities, server.trusted))
+    halts = asyncio.run(kafka_halts(brokers(server), server.prefix, authorities, server.trusted))
     return list(unreleasable(before, after, halts))
 
 
-def _link(server: Server) -> HttpLink | KafkaLink:
+def open_server(server: Server) -> HttpLink | KafkaLink:
+    """The link to a monitor. Raises click.BadParameter for a bad address."""
     try:
         link = open_link(server.to, prefix=server.prefix)
     except ValueError as error:
@@ -94,5 +95,6 @@ def _link(server: Server) -> HttpLink | KafkaLink:
     return link
 
 
-def _brokers(server: Server) -> str:
+def brokers(server: Server) -> str:
+    """The brokers of a monitor on Kafka."""
     return ",".join(kafka_servers(server.to.removeprefix("kafka://").rstrip("/")))

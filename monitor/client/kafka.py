@@ -18,6 +18,7 @@ from monitor.errors import Forged, Unavailable
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.output_records import OutputRejection, judge_output
 from monitor.model.signing import HEADER, Trusted, signed_output
+from monitor.model.subjects import firm_of
 from monitor.sdk.kafka_link import HEADERS, REQUEST_TIMEOUT_S, KafkaLink, partition_of
 
 LOOKBACK = 10_000  # records per topic that are read to find the outcome of an earlier act
@@ -34,8 +35,8 @@ class OutcomeRecord(NamedTuple):
 
 
 def home_of(key: str, partitions: int) -> int:
-    """The partition that decides on acts with this key: that of the pilot, and for the sandbox the first one."""
-    return HOME if key == SUBJECT else partition_of(key, partitions)
+    """The partition that decides on acts with this key: that of the pilot; for the sandbox and firms the first."""
+    return HOME if key == SUBJECT or firm_of(key) is not None else partition_of(key, partitions)
 
 
 def send_control(
@@ -49,7 +50,7 @@ def send_control(
     topic = f"{link.prefix}.control"
     headers = [(HEADER, signature.encode())] if signature else []
     try:
-        to = HOME if partition is None and pilot == SUBJECT else partition
+        to = HOME if partition is None and (pilot == SUBJECT or firm_of(pilot) is not None) else partition
         written = link.producer().send(topic, body, key=pilot.encode(), headers=headers, partition=to).get(30)
     except KafkaError as error:
         link.close()

@@ -52,8 +52,9 @@ def running(spec: IndicatorSpec) -> IndicatorSpec:
 
 
 def counted(spec: IndicatorSpec) -> IndicatorSpec:
-    """An indicator without what no detector reads: a changed plan of its power restarts nothing."""
-    return structs.replace(spec, power=UNSET)
+    """An indicator without what no detector reads: a changed plan of its power or another legal basis restarts
+    nothing."""
+    return structs.replace(spec, power=UNSET, clauses=UNSET)
 
 
 def charter_diff(old: Charter, new: Charter) -> list[Change]:
@@ -130,6 +131,8 @@ def _indicator(field: str, old: IndicatorSpec, new: IndicatorSpec) -> tuple[Effe
     part = field.removeprefix(f"indicators[{old.name}].")
     if part.split(".")[0] == "power":
         return Effect.NONE, "what has to be found by when; statistics continue"
+    if part == "clauses":
+        return Effect.NONE, "the legal basis; statistics continue"
     fixed = any(part == name or part.startswith(f"{name}.") for name in _LIMITS)
     if not fixed or (old.baseline is None) != (new.baseline is None) or part == "baseline.doubt":
         return Effect.REFUSED, "of an indicator that runs only limit and variance_mean may change; add a new indicator"

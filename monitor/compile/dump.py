@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from monitor.charter.spec import Charter, canonical_charter
+from monitor.errors import SandboxConfigError
+
+LARGEST_PLAIN = 1 << 20  # bytes of a file
 
 
 def charter_yaml(charter: Charter) -> str:
@@ -28,6 +33,16 @@ def plain_yaml(value: Any) -> str:
     out = StringIO()
     yaml.dump(value, out)
     return out.getvalue()
+
+
+def plain_of(path: Path) -> Any:
+    """The plain values of a YAML file. Raises SandboxConfigError with the line, where it is none or too large."""
+    try:
+        if path.stat().st_size > LARGEST_PLAIN:
+            raise SandboxConfigError(f"{path}: has more than {LARGEST_PLAIN} bytes; write less")
+        return YAML(typ="safe", pure=True).load(path.read_bytes())
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise SandboxConfigError(f"{path}: is no YAML: {error}") from error
 
 
 def _kept(value: Any, like: Any) -> Any:

@@ -23,10 +23,12 @@ from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, Indica
 from monitor.charter.values import escaped, flaws
 from monitor.compile.lint_changes import change_flaws, trial_flaws
 from monitor.compile.lint_exit import exit_flaws
+from monitor.compile.lint_rollout import rollout_flaws
 from monitor.compile.lint_trends import trend_flaws
 from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
+from monitor.lifecycle.basis_names import name_flaws
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
 from monitor.model.periods import parse_span
@@ -77,6 +79,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += [*_hard_rules(charter.hard_rules), *_boundary(charter), *_confidential(charter)]
     found += _spans(charter)
     found += [_error(*flaw) for flaw in exit_flaws(charter)]
+    found += [_error(*flaw) for flaw in name_flaws(charter.basis, "basis")]
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 
@@ -237,7 +240,7 @@ def _raw(key: str) -> bytes:
 def _evaluation(charter: Charter) -> Iterator[Problem]:
     for flaw in trial_flaws(charter.evaluation, "evaluation"):
         yield _error(*flaw)
-    for flaw in (*change_flaws(charter), *trend_flaws(charter)):
+    for flaw in (*change_flaws(charter), *trend_flaws(charter), *rollout_flaws(charter)):
         yield _error(*flaw)
 
 

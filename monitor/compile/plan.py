@@ -153,6 +153,7 @@ class Plan:
                 table[kind] = (*table.get(kind, ()), indicator)
         self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
         self.user_cap = charter.users.cap
+        self.least_cap = charter.rollout[0].cap if charter.rollout else self.user_cap  # never below it in a rollout
         self.models = {m.digest for m in charter.models}
         self.any_model = "*" in self.models
         self.planned_models = frozenset(model for change in charter.changes or () for model in change.models)

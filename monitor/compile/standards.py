@@ -188,6 +188,12 @@ def _responses(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
             continue
         what = "is not given" if text is None else f"{text} is longer than tier {charter.tier} allows"
         yield field, what, f"write {most} or less"
+    if asked.assess_every is not UNSET and (
+        charter.assessment is UNSET or span_ms(charter.assessment.every) > span_ms(asked.assess_every)
+    ):
+        found = charter.assessment
+        what = "is not given" if found is UNSET else f"{found.every} is longer than the firm's class allows"
+        yield "assessment.every", what, f"write {asked.assess_every} or less"
     if asked.quiet_for is not None and span_ms(charter.exit.quiet_for) < span_ms(asked.quiet_for):
         what = f"{charter.exit.quiet_for} is shorter than tier {charter.tier} asks for"
         yield "exit.quiet_for", what, f"write {asked.quiet_for} or more"

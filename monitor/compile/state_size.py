@@ -128,7 +128,10 @@ def _indicator(charter: Charter, indicator: CompiledIndicator, window: int) -> i
     for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
-        found += STREAM + 2 * key + LATE + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
+        marks = key + 7 * NUMBER if charter.rollout else 0  # what was counted before its step began
+        found += (
+            STREAM + 2 * key + LATE + marks + held + findings + OPEN * open_periods(indicator) + NUMBER * (late + 2)
+        )
     return found
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.clauses import Clauses
 from monitor.deadlines.calendars import Calendar
 from monitor.deadlines.durations import MOST, Counting, Duration, Unit
 from monitor.deadlines.facts import FactKind, IncidentClass
@@ -34,6 +35,7 @@ class Shorter(Struct, frozen=True, forbid_unknown_fields=True):
     within: Duration
     counts_from: Literal["awareness", "classification"] = "awareness"
     basis: str = ""
+    clauses: Clauses | UnsetType = UNSET  # left out where it is not given, so that older tables keep their bytes
 
 
 class ClockRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +47,8 @@ class ClockRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     With `keeps` the duty is to leave something as it is: a fact in `broken_by` before the due instant is the miss, and
     the clock is met when it is due or by a fact in `met_by`.
+
+    `basis` names the legal basis in words, `clauses` by the ids of a catalogue (`monitor/basis`).
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
@@ -62,6 +66,7 @@ class ClockRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stopped_by: tuple[FactKind, ...] = ()
     broken_by: tuple[FactKind, ...] = ()
     keeps: bool = False
+    clauses: Clauses | UnsetType = UNSET  # left out where it is not given, so that older tables keep their bytes
 
 
 class ClockTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):

@@ -110,6 +110,8 @@ ACT_OF: dict[type[ControlBase], Act] = {
     users_acts.UserDeparture: Act.LEAVE_PILOT,
     shadow_acts.ShadowStart: Act.START_SHADOW,
     shadow_acts.ShadowStop: Act.STOP_SHADOW,
+    exit_acts.StepEvaluation: Act.EVALUATE_STEP,
+    exit_acts.TemplateMaking: Act.MAKE_TEMPLATE,
 }
 """A control record -> its row in the table of acts."""
 

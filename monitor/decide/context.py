@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
+from monitor.basis.cited import cited
 from monitor.charter.spec import DetectorSpec
 from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.deadlines.rules import ClockTable
@@ -40,14 +41,16 @@ FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a 
 
 class DecisionContext:
     """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
-    words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
-    What is emitted goes to `out`. `table` has the legal deadlines in force, `None` without a sandbox;
-    `network` is the configuration from which responsibility is computed, `None` where it is not;
+    words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none,
+    and `act` its name (`monitor/lifecycle/names.py Act`). What is emitted goes to `out`. `sandbox` is the configuration
+    in force, `None` without one; `network` is the same where responsibility is computed from it, else `None`. `table`
+    has the legal deadlines in force, `None` without a sandbox;
     `received` (ms) is when the log received the cause, also where it is read after a later time. `assessed` are the
     numbers that an assessment or an exit was computed from."""
 
     __slots__ = (
         "_source",
+        "act",
         "assessed",
         "at",
         "document",
@@ -59,6 +62,7 @@ class DecisionContext:
         "received",
         "recorded",
         "responsible",
+        "sandbox",
         "signed",
         "table",
         "tolerated",
@@ -75,6 +79,8 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
+        self.act = ""
+        self.sandbox: Sandbox | None = None
         self.table: ClockTable | None = None
         self.document: dict[str, Any] | UnsetType = UNSET  # of the next decision: a charter that comes into force
         self.received = at
@@ -211,6 +217,7 @@ class DecisionContext:
             finding_level=asked,
             states=self._states(),
             document=self.document,
+            clauses=cited(move.reason, finding, self.act if author else "", pilot.charter, self.sandbox),
         )
         if self.network is not None:
             decision = self._addressed(decision, self.network)

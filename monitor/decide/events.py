@@ -30,6 +30,7 @@ from monitor.model.pseudonyms import is_id, shown
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.incidents import IncidentReport, breaks
 from monitor.state.observed import Observed
+from monitor.state.rollout import cap_in_force
 
 CHANGE_NOT_REGISTERED = "change_not_registered"  # key of a finding
 UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # keys of findings
@@ -134,12 +135,14 @@ def _check_use(context: DecisionContext, event: ExposureTallied) -> None:
     if amount > 0 and not start <= millis(event.time) < end:
         finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
         context.raise_finding("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
-    if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
+    pilot = context.pilot
+    cap = None if event.data.unit != "users" else cap_in_force(pilot.charter, pilot.rollout, pilot.review.halts)
+    if cap is not None and amount > cap:
         finding = Finding(
             segment=event.data.segment,
             rule="user_cap",
             observed=amount,
-            expected=float(plan.user_cap),
+            expected=float(cap),
             unit="users",
         )
         context.raise_finding("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)

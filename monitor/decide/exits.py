@@ -21,6 +21,8 @@ from monitor.charter.exit_acts import (
     PublicationConsent,
     Recall,
     ReportIssue,
+    StepEvaluation,
+    TemplateMaking,
     Termination,
     TierApproval,
     Withdrawal,
@@ -34,6 +36,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.graduate import graduate
 from monitor.decide.ladder import Move, Transition
 from monitor.decide.leave import leave
+from monitor.decide.rollout import evaluate_rollout
 from monitor.errors import ControlRefused
 from monitor.lifecycle.names import Event, Fact, State
 from monitor.lifecycle.sandbox_acts import SandboxState
@@ -71,6 +74,12 @@ def apply_exit_act(context: DecisionContext, act: ExitAct, sandbox: SandboxState
             move, finding = _act(context, Reason.PUBLISHED), Finding(rule="exit_report")
         case Graduation():
             move, finding = graduate(context, act)
+        case StepEvaluation():
+            move, finding = evaluate_rollout(context, act)
+        case TemplateMaking():
+            content = {"template": act.template, "charter": pilot.hash, "version": str(pilot.charter.version)}
+            move = _act(context, Reason.TEMPLATE_MADE)
+            finding = Finding(rule="template", detail=act.reason, content={**content})
         case Recall(reason=words):
             _recall(context, words, act.author)
             return (pilot.standing, None), Finding()

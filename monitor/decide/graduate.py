@@ -46,6 +46,7 @@ def graduate(context: DecisionContext, act: Graduation) -> tuple[Move, Finding]:
     pilot.running = structs.replace(pilot.running, cycle=(pilot.cycle[0], until), asked=None, pauses=())
     pilot.review = structs.replace(pilot.review, tracked_until=until, assessed=at, fell_due=None, approvals=())
     pilot.stay = NO_STAY
+    pilot.rollout = structs.replace(pilot.rollout, marks={})
     for indicator in pilot.plan.indicators:
         begin(pilot, indicator, at)
     content = {"months": span.removesuffix("mo"), "version": str(pilot.charter.version)}

@@ -30,6 +30,7 @@ from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
+from monitor.embedded.firm_records import firm_routes
 from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.ledger_recorder import EVIDENCE, LedgerRecorder
@@ -44,6 +45,7 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
+from monitor.firms.fold import FirmsFold
 from monitor.http_server.bell import Bell, waited
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
@@ -148,7 +150,8 @@ class Monitor:
         self._open = self.open_mode
         self._charters, self._sandbox = charters, sandbox
         self._learnt: dict[str, str] = {}
-        self._watchers = [self.metrics.observe, self.board.apply, *watchers]
+        self.firms = FirmsFold()
+        self._watchers = [self.metrics.observe, self.board.apply, self.firms.add, *watchers]
         with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
             self._directory_lock = DirectoryLock(directory)
             undo.callback(self._directory_lock.release)
@@ -287,7 +290,12 @@ class Monitor:
         self._web = HttpServer("embedded", limits=self._limits, names=self._host_names, count=self.metrics.http_refused)
         self.ingress.join(self._web)
         self._web.app.add_routes(
-            [charter_route(self.store), sandbox_route(self.store), *routes(self.board, self.clock)]
+            [
+                charter_route(self.store),
+                sandbox_route(self.store),
+                *firm_routes(self.firms),
+                *routes(self.board, self.clock),
+            ]
         )
         if self._publishing is not None:
             served = self._publishing[0]

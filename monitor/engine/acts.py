@@ -21,6 +21,7 @@ from monitor.decide.signatures import signed_by, signed_by_person
 from monitor.engine.applications import APPLICATION_ACTS, Applications
 from monitor.engine.aside import PilotsAside
 from monitor.engine.clock_tables import follow_clock_table
+from monitor.engine.firm_acts import step_firm
 from monitor.engine.model_acts import step_model
 from monitor.engine.partition import Partition
 from monitor.engine.responsibility import follow_authorities
@@ -29,14 +30,15 @@ from monitor.engine.users_acts import apply_users_act
 from monitor.errors import ControlRefused
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.arrows import AFTER_EXIT
-from monitor.lifecycle.names import State
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM
+from monitor.lifecycle.names import Act, State
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import ACTS_ON_SANDBOX, SandboxState
 from monitor.lifecycle.tenure import known_keys
 from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved, Trusted
-from monitor.model.subjects import MODEL, SHADOW
+from monitor.model.subjects import FIRM, MODEL, SHADOW
 from monitor.state import acts_once
 from monitor.state.pilot import PilotState
 
@@ -82,6 +84,10 @@ class ControlActs:
             self._aside.refuse(act.pilot)
             step_model(self._partition, act, record, out)
             return
+        if isinstance(act, ACTS_ON_FIRM):
+            self._aside.refuse(act.pilot)
+            step_firm(self._partition, act, record, out)
+            return
         if isinstance(act, ACTS_ON_SANDBOX):
             before = self._partition.sandbox.sandbox
             step_sandbox(self._partition, act, record, self._admitters, self._open, out)
@@ -103,13 +109,14 @@ class ControlActs:
 
     def _check_subject(self, act: ControlBase) -> None:
         """Raises ControlRefused for an act on a pilot with the name of another subject, and the reverse. A pilot that
-        was admitted before models had files keeps its name."""
+        was admitted before models and firms had files keeps its name."""
         name, new = act.pilot, act.pilot not in self._partition.pilots
-        model, shadow = name.startswith(MODEL) and new, name.startswith(SHADOW) and new
+        model, firm, shadow = (name.startswith(kind) and new for kind in (MODEL, FIRM, SHADOW))
         if isinstance(act, ACTS_ON_SANDBOX):
             right = name == SUBJECT
         else:
-            right = name != SUBJECT and isinstance(act, ACTS_ON_MODEL) == model and not shadow
+            kinds = isinstance(act, ACTS_ON_MODEL), isinstance(act, ACTS_ON_FIRM)
+            right = name != SUBJECT and kinds == (model, firm) and not shadow
         if not right:
             raise ControlRefused("pilot", Refusal.RESERVED_NAME, REFUSALS[Refusal.RESERVED_NAME])
 
@@ -161,12 +168,13 @@ class ControlActs:
             pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
         context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
         context.received = received
+        context.act = authority.ACT_OF[type(act)]
         arrows = advance_by_act(context, act, partition.sandbox)
         try:
             if isinstance(act, acts_once.USERS_ACTS):
                 apply_users_act(context, act)
             else:
-                apply_act(context, act, partition.sandbox, roles)
+                apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
         except ControlRefused:  # for its content
             pilot.life = life
             raise
@@ -237,6 +245,7 @@ class ControlActs:
         version = Finding(rule=f"version {act.charter.version}")
         context = partition.context(pilot, received, f"control:{act.id}", out, signer.key)
         context.document = document
+        context.act = Act.ADMIT
         context.record(move, version, act.author)
         if sandbox is not None:
             clock_facts(context, Fact(kind=FactKind.APPLICATION_DECIDED, at=received))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
+from monitor.basis.cited import cited
 from monitor.charter.control import (
     Admission,
     Agreement,
@@ -39,6 +40,7 @@ from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
+from monitor.model.subjects import firm_subject
 from monitor.network.addressees import addressees
 from monitor.network.responsibility import network_of, responsible
 from monitor.state import acts_once
@@ -80,7 +82,8 @@ class Applications:
         new = structs.replace(new, at=at, standing=applicant.standing + 1, acts=memory)
         acts_once.remember_act(memory, act, by, act.author == firm, new.standing)
         cause = f"control:{act.id}"
-        out.decisions.append(self._decision(act.pilot, new, Reason(arrow.record), finding, cause, act.author, by.key))
+        decision = self._decision(act.pilot, new, Reason(arrow.record), finding, cause, act.author, by.key)
+        out.decisions.append(self._citing(decision, authority.ACT_OF[type(act)]))
         for kind in arrow.clocks:
             new, changes = _with_fact(new, sandbox.clocks, ClockFact(kind=kind, at=at, key=act.pilot))
             new = self._record_clocks(act.pilot, new, sandbox.clocks, changes, cause, out)
@@ -156,7 +159,7 @@ class Applications:
             found = clock_finding(change, table)
             if found is not None:
                 applicant = structs.replace(applicant, standing=applicant.standing + 1)
-                out.decisions.append(self._decision(pilot, applicant, *found, cause))
+                out.decisions.append(self._citing(self._decision(pilot, applicant, *found, cause)))
         return applicant
 
     def _plan(self, applicant: Applicant | None, act: ControlBase) -> Plan:
@@ -182,7 +185,9 @@ class Applications:
             case Screening(charter=charter, answers=answers):
                 moved = advance(life, trigger, PASSED)
                 plan = plan if charter is None else _screened_plan(applicant, act.pilot, charter)
-                result = screen(applicant.read(), plan.charter, sandbox, answers)
+                firm_class = self._partition.class_of(applicant.firm)
+                result = screen(applicant.read(), plan.charter, sandbox.for_class(firm_class), answers)
+                self._check_open_pilots(applicant.firm, sandbox.open_pilots(firm_class, plan.charter.tier))
                 said = "; ".join(f"{name}: {text}" for name, text in sorted(answers.items()))
                 finding = Finding(rule=result.words(plan.charter), detail=said)
                 new = structs.replace(
@@ -207,6 +212,14 @@ class Applications:
                 raise AssertionError(f"no rule for {type(act).__name__}")
         return new, moved.arrows[0], finding
 
+    def _check_open_pilots(self, firm: str, most: int | None) -> None:
+        """Raises ControlRefused where the firm has as many pilots in the sandbox as its class permits in a tier, by the
+        record of its last classification: a partition does not know the pilots of others."""
+        file = self._partition.firms.get(firm_subject(firm))
+        if most is not None and file is not None and file.open >= most:
+            words = f"{firm} had {file.open} open pilots when its class was set, which permits {most}; set it again"
+            raise ControlRefused("charter.participant.id", Refusal.TOO_MANY_PILOTS, f"{words} if some have left")
+
     def _submitted(self, applicant: Applicant, act: Submission, plan: Plan, sandbox: Sandbox) -> Applicant:
         check_application(act.application, act.charter)
         check_responsible(act.charter, sandbox)
@@ -221,6 +234,11 @@ class Applications:
         if why := too_many(self._partition.applications, applicant.firm, size):
             raise ControlRefused("pilot", Refusal.TOO_MANY_APPLICATIONS, why)
         return structs.replace(applicant, application=application, charter=plan.packed, hash=charter_hash(act.charter))
+
+    def _citing(self, decision: Decision, act: str = "") -> Decision:
+        """The decision with its legal basis, as the sandbox has it: no charter is in force yet."""
+        clauses = cited(decision.reason, decision.finding, act, None, self._partition.sandbox.sandbox)
+        return decision if isinstance(clauses, UnsetType) else structs.replace(decision, clauses=clauses)
 
     # What a decision on an applicant consists of; those of pilots have a context for it.
     def _decision(

@@ -22,6 +22,7 @@ from monitor.errors import HistoryBroken
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.lenient import without_bom
 from monitor.model.records import AttestedRecord, JournalEntry, Record, UnreadableRecords
+from monitor.state.firm_file import ClassInForce
 
 FORMAT = "sandbox-history/1"  # of a whole partition
 OF_PILOTS = "sandbox-history/2"  # of single pilots: configurations in place of acts on the sandbox
@@ -76,12 +77,14 @@ class TelemetryLine(Item, frozen=True, kw_only=True, tag="telemetry"):
 
 class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
     """A control record. `withheld`: it carried the charter of another firm under the name of the pilot `key`, and was
-    refused; only its time is contained."""
+    refused; only its time is contained. `firm_class`, in a history of single pilots: the class of the firm that is in
+    force from this record on, in place of the acts that set it, which are on a partition's other pilots too."""
 
     key: Bytes = None
     headers: tuple[tuple[str, str | Base64], ...] = ()
     value: Bytes = None
     withheld: bool | UnsetType = UNSET
+    firm_class: ClassInForce | UnsetType = UNSET
 
 
 class UnreadableTelemetryLine(TelemetryLine, frozen=True, kw_only=True, tag="unreadable_telemetry"):

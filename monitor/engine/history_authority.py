@@ -24,6 +24,8 @@ from monitor.lifecycle.sandbox import Sandbox, without_contacts
 from monitor.lifecycle.sandbox_acts import configuration_digest
 from monitor.model.records import Claim, Outputs, Record
 from monitor.model.signing import Trusted
+from monitor.model.subjects import firm_subject
+from monitor.state.firm_file import ClassInForce
 from monitor.state.pilot import PilotState
 
 DOMAIN = b"sandbox-history/2 configuration\n"
@@ -62,6 +64,17 @@ class AuthorityFollower:
             digest=configuration_digest(new),
             commitment=commitment(record),
         )
+
+    def firm_act(self, act: ControlBase, line: ControlLine) -> None:
+        """Step an act on a firm. It has no line: what depends on it is with the acts on pilots (`in_force`)."""
+        self._accepted(act, record_of(line))
+
+    def in_force(self, act: ControlBase) -> ClassInForce | None:
+        """The class of the firm of the pilot that an act is on; `None` while none was set."""
+        applicant = self._partition.applications.get(act.pilot)
+        firm = self._firms.get(act.pilot) or ("" if applicant is None else applicant.firm)
+        file = self._partition.firms.get(firm_subject(firm))
+        return None if file is None or not file.firm_class else ClassInForce(firm, file.firm_class, file.open)
 
     def shown(self, act: ControlBase, line: ControlLine) -> ControlLine | None:
         """Step an act on a pilot. Returns its line for the history of that pilot.

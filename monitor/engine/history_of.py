@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import UNSET, Struct, structs
 
+from monitor.charter.control import ControlBase
 from monitor.engine.history import (
     ConfigurationLine,
     ControlLine,
@@ -27,8 +28,10 @@ from monitor.engine.history_authority import AuthorityFollower
 from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.machine import GAP_MS
 from monitor.engine.sandbox_acts import HOME
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import AttestedRecord, Claim, ControlRead, Record, Rejected, Skipped, TimeRead
+from monitor.state.firm_file import ClassInForce
 from monitor.validate.parse import mode_of, validate_control
 
 BATCH = 256  # records that are stepped together: some 10 ms, as a gateway does something else in between
@@ -56,6 +59,7 @@ class PilotSelection:
         self._owners: dict[str, str] = {}  # telemetry topic to participant
         self._authority = AuthorityFollower(partition)
         self._times = _Times()
+        self._classes: dict[str, ClassInForce] = {}  # that were written, by firm
 
     def feed(self, line: HistoryLine) -> Iterator[HistoryLine]:
         """Yields the lines to write after this one was read."""
@@ -118,8 +122,19 @@ class PilotSelection:
             return line if (named or key) in self.pilots and (key is None or key in self.pilots) else None
         if act.pilot == SUBJECT:
             return self._authority.configuration(act, line) if decided else None
+        if isinstance(act, ACTS_ON_FIRM):
+            self._authority.firm_act(act, line)
+            return None
         shown = self._authority.shown(act, line)
-        return shown if act.pilot in self.pilots else None
+        return self._with_class(act, shown) if act.pilot in self.pilots else None
+
+    def _with_class(self, act: ControlBase, line: ControlLine | None) -> ControlLine | None:
+        """The line with the class of the firm, where that is another one than before."""
+        found = self._authority.in_force(act)
+        if line is None or found is None or self._classes.get(found.firm) == found:
+            return line
+        self._classes[found.firm] = found
+        return structs.replace(line, firm_class=found)
 
     def _telemetry(self, line: TelemetryLine) -> TelemetryLine | None:
         record = record_of(line)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from msgspec import UNSET
+
 from monitor.charter.spec import Charter
 from monitor.engine.history import (
     ConfigurationLine,
@@ -110,6 +112,8 @@ class HistoryReplay:
         return self._control(line) if isinstance(line, ControlLine) else self._journal(line)
 
     def _control(self, line: ControlLine) -> Outputs:
+        if line.firm_class is not UNSET:
+            self._machine.use_class(line.firm_class)
         if line.withheld and isinstance(line.key, str):
             return self._machine.withheld(line.key, line.received)
         out = self._machine.control(record_of(line))

@@ -46,12 +46,13 @@ from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
 from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
-from monitor.model.subjects import SHADOW
+from monitor.model.subjects import SHADOW, firm_subject
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.observe.names import without_names
 from monitor.state.applicant import Applicant, applicant_snapshot, restored_applicant
+from monitor.state.firm_file import ClassInForce, FirmFile, firm_snapshot, restored_firm
 from monitor.state.model_file import ModelFile, model_snapshot, restored_model
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
@@ -462,6 +463,15 @@ class Machine:
         return self._partition.models
 
     @property
+    def firms(self) -> Mapping[str, FirmFile]:
+        """The files of firms, by key (`firm:<id>`)."""
+        return self._partition.firms
+
+    def use_class(self, given: ClassInForce) -> None:
+        """Put a class in force without the act that did it; nothing is recorded."""
+        self._partition.firms[firm_subject(given.firm)] = FirmFile(firm_class=given.firm_class, open=given.open)
+
+    @property
     def sandbox(self) -> SandboxState:
         """The configuration of the sandbox, as this partition has it."""
         return self._partition.sandbox
@@ -517,16 +527,18 @@ class Machine:
         return self._partition.queued_timers
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
-        """Returns the states of the given pilots and models as bytes and, under "", the state of the partition. The
-        name `sandbox` is that of its configuration."""
+        """Returns the states of the given pilots, models and firms as bytes and, under "", the state of the partition.
+        The name `sandbox` is that of its configuration."""
         names = set(pilots)
-        applicants, models = self._partition.applications, self._partition.models
+        applicants, models, firms = self._partition.applications, self._partition.models, self._partition.firms
         states: dict[str, bytes | None] = {}
         for name in sorted(names - {SUBJECT}):
             if name.startswith(SHADOW) and name not in self.pilots:
                 states[name] = self._shadows.snapshot(name)
             elif name in applicants:
                 states[name] = applicant_snapshot(applicants[name])
+            elif name in firms:
+                states[name] = firm_snapshot(firms[name])
             else:
                 states[name] = model_snapshot(models[name]) if name in models else self.pilots.raw(name)
         if SUBJECT in names:
@@ -553,6 +565,8 @@ class Machine:
                 self._partition.applications[name] = applicant
             elif (model := restored_model(raw)) is not None:
                 self._partition.models[name] = model
+            elif (firm := restored_firm(raw)) is not None:
+                self._partition.firms[name] = firm
             elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from monitor.deadlines.facts import FactKind
 from monitor.deadlines.rules import ClockTable
@@ -16,12 +16,15 @@ from monitor.decide.control_acts import restart_statistics
 from monitor.decide.enforcement import stop_tracking
 from monitor.decide.shadow_acts import end_shadow
 from monitor.detect.periods import emit_all_held
+from monitor.firms.rules import FirmClass
 from monitor.lifecycle.sandbox_acts import SandboxState, configuration_digest
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
+from monitor.model.subjects import firm_subject
 from monitor.network.responsibility import network_of
 from monitor.observe.fast_path_cache import HotPilots
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import FirmFile, class_in
 from monitor.state.model_file import ModelFile
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
@@ -46,8 +49,8 @@ class PartitionState(Struct, array_like=True):
 class Partition:
     """The pilots of one partition and when their timers are due.
 
-    `changed` are the pilots, applicants and models whose state differs from the last checkpoint. `service` is False for
-    replays of telemetry without a service: then commands are neither resent nor followed up.
+    `changed` are the pilots, applicants, models and firms whose state differs from the last checkpoint. `service` is
+    False for replays of telemetry without a service: then commands are neither resent nor followed up.
     """
 
     def __init__(self, number: int, epoch: int, *, resident: int, hot: int, service: bool) -> None:
@@ -62,6 +65,7 @@ class Partition:
         self.changed: set[str] = set()
         self.applications: dict[str, Applicant] = {}  # pilots that are not admitted
         self.models: dict[str, ModelFile] = {}  # by key, `model:<id>`
+        self.firms: dict[str, FirmFile] = {}  # by key, `firm:<id>`
         self._clock_table: ClockTable | None = None
         self.with_clocks: set[str] = set()  # pilots that have cases
         self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
@@ -78,6 +82,17 @@ class Partition:
         """The digest of the configuration in force; "" without one."""
         return self.given_digest or configuration_digest(self.sandbox.sandbox)
 
+    def class_of(self, firm: str) -> FirmClass:
+        """The class of a firm that is in force."""
+        return class_in(self.firms.get(firm_subject(firm)))
+
+    def sandbox_for(self, firm: str) -> SandboxState:
+        """The configuration as it is for the pilots of a firm: with the duties of its class."""
+        state = self.sandbox
+        if state.sandbox is None or state.sandbox.duties is UNSET:
+            return state
+        return structs.replace(state, sandbox=state.sandbox.for_class(self.class_of(firm)))
+
     # ---- decisions
 
     def context(
@@ -87,6 +102,7 @@ class Partition:
         context = DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
         context.table = self.clock_table
         context.network = network_of(self.sandbox.sandbox)
+        context.sandbox = self.sandbox.sandbox
         return context
 
     def settle(self, context: DecisionContext) -> None:

@@ -36,6 +36,7 @@ from monitor.shadow.summary import WAITING, Comparison, Run
 from monitor.state import applicant
 from monitor.state.acts_once import DIGEST_CHARACTERS, KEPT_ACTS, RECENT_ACTS, ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import ANNULMENTS, FirmFile
 from monitor.state.halt_state import FOLLOWED_SOURCES, HaltState, Retransmission, StopEvidence
 from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
@@ -43,6 +44,7 @@ from monitor.state.model_file import ENTRIES_BYTES, ModelFile, StandingEntry
 from monitor.state.pilot import HeldLate, PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
 from monitor.state.review import MOST_APPROVALS, Approvals, Review, Stay
+from monitor.state.rollout import Rollout
 from monitor.state.running import (
     DUTIES,
     GUIDANCE,
@@ -57,6 +59,7 @@ from monitor.state.running import (
 from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.shadow import ShadowTerm
 from monitor.state.standing import Active, Lifting, Shelf, Standing
+from monitor.state.tally import Tally
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
 from monitor.state.users import ID_BYTES, KNOWN, SENDERS, KnownIds, Spent, UsersState
 from monitor.validate.rejections import RejectionReason
@@ -150,6 +153,11 @@ USERS: dict[str, int] = {
     "inside": NUMBER,
 }
 
+ROLLOUT: dict[str, int] = {
+    **dict.fromkeys(("cap", "since", "began", "restart", "halts"), NUMBER),
+    "marks": BY_CHARTER,
+}
+
 RUNNING: dict[str, int] = {
     "models": ARRAY + MODELS * SHORT,
     "used": ARRAY + PLANNED * (SHORT + NUMBER),
@@ -186,6 +194,7 @@ PILOT: dict[str, int] = {
     "stay": ARRAY + sum(STAY.values()),
     "responsible": ARRAY + MOST_RESPONSIBLE * (64 + ARRAY),  # ids of `lifecycle/sandbox.py Name`
     "users": ARRAY + sum(USERS.values()),
+    "rollout": ARRAY + sum(ROLLOUT.values()),
     "clocks": CLOCKS_BYTES,
     "clocks_wait": NUMBER,
     "held_model": TEXT,
@@ -267,6 +276,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
     UsersState: USERS,
     KnownIds: KNOWN_IDS,
     Spent: SPENT,
+    Rollout: ROLLOUT,
+    Tally: dict.fromkeys(("first", "complete", "partial", "k", "m", "extra"), NUMBER),
     Approvals: TIMED_APPROVALS,
     OpenChange: {"id": SHORT, "kind": WORD, "model": TEXT},
     TrendWindow: dict.fromkeys(("number", "k", "m", "partial"), NUMBER),
@@ -292,6 +303,13 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "at": NUMBER,
         "entries": ARRAY + ENTRIES_BYTES,
         "size": NUMBER,
+        "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
+    },
+    FirmFile: {
+        **dict.fromkeys(("standing", "at", "through", "open"), NUMBER),
+        "firm_class": WORD,
+        "annulled": ARRAY + ANNULMENTS * (32 + 2),
+        "annulled_by": ARRAY + ANNULMENTS * TEXT,
         "acts": 2 * (RECENT_ACTS + KEPT_ACTS) * ACT + TRUSTED_KEYS * (ID + NUMBER) + 2 * TEXT + 6 * ARRAY,
     },
     StandingEntry: {"id": TEXT, "kind": WORD, "names": 2 * TEXT + 1, "author": TEXT, "standing": NUMBER},
@@ -377,4 +395,5 @@ LARGEST_STATE = FIXED_BYTES + CHARTER_BYTES
 LARGEST_SHADOW = ARRAY + sum(SHADOW.values()) + CHARTER_BYTES
 LARGEST_APPLICANT = ARRAY + sum(BOUNDS[Applicant].values())
 LARGEST_MODEL = ARRAY + sum(BOUNDS[ModelFile].values())
+LARGEST_FIRM = ARRAY + sum(BOUNDS[FirmFile].values())
 LARGEST_PARTITION = ARRAY + sum(PARTITION.values())

@@ -210,6 +210,12 @@ def _graduated(fold: PilotFold, decision: Decision) -> None:
     fold.state(decision.at, leaves="ended")
 
 
+def _complained(fold: PilotFold, decision: Decision) -> None:
+    content = decision.finding.content
+    named = () if content is UNSET else content.get("complaints", ())
+    fold.count("complaints", len(named) if isinstance(named, tuple) else 0)
+
+
 def _counts(name: str) -> Callable[[PilotFold, Decision], None]:
     return lambda fold, decision: fold.count(name)
 
@@ -249,6 +255,7 @@ _STEPS: dict[Reason, Callable[[PilotFold, Decision], None]] = {
     Reason.INSPECTION_FINDING: _duty,
     Reason.FINDING_OVERDUE: _duty_missed,
     Reason.CLEARED: _duty_closed,
+    Reason.COMPLAINT_FILED: _complained,
     Reason.GUIDANCE_ASKED: _counts("guidance_asked"),
     Reason.GUIDANCE_GIVEN: _counts("guidance_given"),
     Reason.GUIDANCE_FOLLOWED: _counts("guidance_followed"),

@@ -52,10 +52,12 @@ def rows(prefix: str) -> list[Row]:
     names, pool = TopicNames(prefix, FIRMS), TopicNames(f"{prefix}.pool")
     own = [topic.name for topic in topics(names, 1, 1)]
     shared = [topic for topic in (names.shared_telemetry, names.commands, names.permits) if topic not in own]
-    second = [pool.journal, pool.state, pool.decisions]
+    firms = TopicNames(f"{pool.prefix}.firms")
+    second = [pool.journal, pool.state, pool.decisions, firms.journal, firms.state]
     found = [Row("topic", topic) for topic in sorted([*own, *shared, *second, names.checkpoints, names.users])]
     found += [Row("group", prefix), Row("group", f"{prefix}-users")]
-    found += [Row("transactional-id", name) for name in (f"{prefix}-0", f"{prefix}.pool-0", names.checkpoints)]
+    ids = (f"{prefix}-0", f"{prefix}.pool-0", f"{firms.prefix}-0", names.checkpoints)
+    found += [Row("transactional-id", name) for name in ids]
     return [*found, Row("cluster", CLUSTER)]
 
 

@@ -81,7 +81,7 @@ def grants(
     yield from _reads(users.act, names.decisions, names.control, names.journal)
     yield from _history(names, users.gateway)
     yield from _history(names, users.regulator)
-    yield from _reads(users.regulator, names.evidence, names.shadow)
+    yield from _reads(users.regulator, names.evidence, names.shadow, f"{names.prefix}.pool.firms.state")
     for user in (users.gateway, users.regulator):
         yield Grant(user, ("Write",), "topic", names.control)
     # Reports of users: the channel writes them, the gateway forwards them; no firm has any right here.
@@ -118,11 +118,12 @@ def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:
 
 
 def _pool(names: TopicNames, user: str) -> Iterator[Grant]:
-    """The second stage: it reads evidence, and creates and uses separate topics."""
+    """The second stage: it reads evidence and decisions, and creates and uses separate topics."""
     own = f"{names.prefix}.pool"
-    yield from _reads(user, names.evidence, names.journal)
+    yield from _reads(user, names.evidence, names.decisions, names.journal)
     yield Grant(user, ("Create", "Read", "Write", "DescribeConfigs"), "topic", f"{own}.", prefixed=True)
-    yield Grant(user, ("Write",), "transactional-id", f"{own}-", prefixed=True)
+    for name in (own, f"{own}.firms"):
+        yield Grant(user, ("Write",), "transactional-id", f"{name}-", prefixed=True)
 
 
 def _history(names: TopicNames, user: str) -> Iterator[Grant]:

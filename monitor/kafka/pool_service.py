@@ -1,8 +1,10 @@
-"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over
-them.
+"""The second stage on Kafka: one owner reads all partitions and runs two machines over them: that of vendors over
+`evidence` (`monitor.common_cause.machine`), and that of firms over `decisions` and `evidence`
+(`monitor.firms.machine`).
 
-Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board
-and the actors read its decisions like any other. There is no consumer group and no rebalance: the instance that starts
+The topics of the first are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger,
+the board and the actors read its decisions like any other; the second, `<prefix>.pool.firms`, keeps its records on its
+state topic. There is no consumer group and no rebalance: the instance that starts
 last fences the one before it, and the journal makes the outputs of both the same.
 """
 
@@ -19,6 +21,7 @@ from msgspec import Struct, structs
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.firms.machine import FirmsMachine
 from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.reader_reports import ReaderReports
@@ -46,6 +49,17 @@ def pool_topics(prefix: str, replication: int) -> list[Topic]:
     names = pool_names(prefix)
     used = {names.journal, names.state, names.decisions}
     return [topic for topic in topics(names, 1, replication) if topic.name in used]
+
+
+def firm_names(prefix: str) -> TopicNames:
+    """The topics of the stage of firms."""
+    return TopicNames(f"{pool_names(prefix).prefix}.firms")
+
+
+def firm_topics(prefix: str, replication: int) -> list[Topic]:
+    """Those of them that it uses; one partition each."""
+    names = firm_names(prefix)
+    return [topic for topic in topics(names, 1, replication) if topic.name in (names.journal, names.state)]
 
 
 class PoolKeys(Struct, frozen=True):
@@ -101,6 +115,23 @@ class PoolLog(KafkaLog):
         return await self._started()[1].bounds(name, int(partition))
 
 
+class FirmsLog(PoolLog):
+    """The same with partitions of `decisions` as well; it emits nothing."""
+
+    def output_topics(self) -> list[str]:
+        """Its own topics."""
+        return [self.names.journal, self.names.state]
+
+
+class Stage(Struct, frozen=True):
+    """A stage that runs: its log and runner, the partitions that it reads, and whether it decides by the time."""
+
+    log: PoolLog
+    runner: Runner[Any]
+    parts: list[str]
+    timed: bool = True
+
+
 def serve_pool(
     bootstrap: str,
     prefix: str,
@@ -112,7 +143,8 @@ def serve_pool(
     reports: ReaderReports | None = None,
     keys: PoolKeys | None = None,
 ) -> None:
-    """Create its topics, then run until SIGTERM or SIGINT. `started` is called once the topics are as required.
+    """Create the topics of both stages, then run them until SIGTERM or SIGINT. `started` is called once the topics are
+    as required.
 
     Raises Fenced, LogBroken, Unavailable.
     """
@@ -121,11 +153,11 @@ def serve_pool(
         over = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, over.set)
-        wanted = pool_topics(prefix, replication)
+        wanted = [*pool_topics(prefix, replication), *firm_topics(prefix, replication)]
         await create_topics(bootstrap, wanted)
         await require_topics(bootstrap, wanted)
         started()
-        await run_pool(
+        vendors = run_pool(
             bootstrap,
             prefix,
             wait_ms=wait_ms,
@@ -134,8 +166,14 @@ def serve_pool(
             reports=reports,
             keys=keys,
         )
+        async with asyncio.TaskGroup() as both:
+            both.create_task(vendors)
+            both.create_task(run_firms(bootstrap, prefix, ending=over.is_set, reports=reports, keys=keys))
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def run_pool(
@@ -149,49 +187,85 @@ async def run_pool(
     reports: ReaderReports | None = None,
     keys: PoolKeys | None = None,
 ) -> CommonCauseMachine:
-    """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
-    from the log. Polls every `every` s while idle. With `keys` it believes signed evidence only, and signs.
+    """Run the stage of vendors until `ending()`; returns the machine in its last state. After any exception: start
+    again, and it recovers from the log. Polls every `every` s while idle. With `keys` it believes signed evidence only,
+    and signs.
 
     Raises Fenced, LogBroken, Unavailable.
     """
-    evidence, reports = TopicNames(prefix).evidence, reports or ReaderReports()
-    reports.watch(evidence)
-    parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
-    names = pool_names(prefix)
-    keys = keys or PoolKeys()
-    settings = LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix, signer=keys.signer)
-    trust = OutputTrust(bootstrap, TopicNames(prefix), Trusted(keys.trusted) if keys.trusted else None)
-    log = PoolLog(structs.replace(settings, trusted=keys.trusted), trust)
+    topics_read = (TopicNames(prefix).evidence,)
+    log, trust, parts = await _opened(bootstrap, prefix, pool_names(prefix), topics_read, keys, PoolLog)
     runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
         machine=lambda partition, epoch: CommonCauseMachine(partition, epoch, wait_ms=wait_ms),
         on_outputs=on_outputs,
     )
+    await _run(Stage(log, runner, parts), trust, topics_read, ending, every, reports)
+    return runner.machine
+
+
+async def run_firms(
+    bootstrap: str,
+    prefix: str = "sandbox",
+    *,
+    ending: Callable[[], bool] = lambda: False,
+    every: float = 0.5,
+    reports: ReaderReports | None = None,
+    keys: PoolKeys | None = None,
+) -> FirmsMachine:
+    """Run the stage of firms until `ending()`; otherwise as `run_pool`. What it knows is on its state topic, written
+    when nothing is left to be read."""
+    names = TopicNames(prefix)
+    topics_read = (names.decisions, names.evidence)
+    log, trust, parts = await _opened(bootstrap, prefix, firm_names(prefix), topics_read, keys, FirmsLog)
+    runner: Runner[FirmsMachine] = Runner(log, clock=log.clock, machine=FirmsMachine)
+    await _run(Stage(log, runner, parts, timed=False), trust, topics_read, ending, every, reports)
+    return runner.machine
+
+
+async def _opened(
+    bootstrap: str, prefix: str, own: TopicNames, read: Sequence[str], keys: PoolKeys | None, kind: type[PoolLog]
+) -> tuple[PoolLog, OutputTrust, list[str]]:
+    """The log of a stage, whom it believes, and the partitions that it reads."""
+    parts = [f"{topic}/{p}" for topic in read for p in range(await partition_count(bootstrap, topic))]
+    keys = keys or PoolKeys()
+    settings = LogSettings(bootstrap=bootstrap, prefix=own.prefix, group=own.prefix, signer=keys.signer)
+    trust = OutputTrust(bootstrap, TopicNames(prefix), Trusted(keys.trusted) if keys.trusted else None)
+    return kind(structs.replace(settings, trusted=keys.trusted), trust), trust, parts
+
+
+async def _run(
+    stage: Stage, trust: OutputTrust, read: Sequence[str], ending: Callable[[], bool], every: float,
+    reports: ReaderReports | None,
+) -> None:  # fmt: skip
+    log, runner, reports = stage.log, stage.runner, reports or ReaderReports()
+    for topic in read:
+        reports.watch(topic)
     try:
         await trust.require_signing()
         await runner.recover()
-        logger.info("common_cause.claimed", stage="record", epoch=runner.epoch)
+        logger.info("second_stage.claimed", stage="record", topic=log.names.journal, epoch=runner.epoch)
         timed = 0
         while not ending():
             moved = False
-            for part in parts:
+            for part in stage.parts:
                 moved |= await _read(log, runner, part, reports)
             reports.progress()
             due = runner.notify_at
             now = log.clock()
-            if (
-                not runner.replaying
-                and not moved
-                and (now - timed >= TIME_EVERY_MS or (due is not None and due <= now))
-            ):
+            if runner.replaying or moved:
+                pass
+            elif not stage.timed:
+                if runner.machine.dirty:
+                    await runner.checkpoint()
+            elif now - timed >= TIME_EVERY_MS or (due is not None and due <= now):
                 await runner.time()
                 timed = now
             if not moved:
                 await asyncio.sleep(every)
         if not runner.replaying:
             await runner.checkpoint()
-        return runner.machine
     finally:
         await log.close()
         await trust.close()

@@ -1,4 +1,5 @@
-"""The configuration of the sandbox on Kafka: its accepted acts, and copies of them for the other partitions."""
+"""The configuration of the sandbox and the classes of firms on Kafka: the accepted acts, and copies of them for the
+other partitions."""
 
 from __future__ import annotations
 
@@ -13,21 +14,31 @@ from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Decision, Record
 from monitor.model.signing import Trusted
 from monitor.model.standing_halt import StandingHalt
-from monitor.projections.sandbox_record import AcceptedAct, accepted_acts
+from monitor.projections.sandbox_record import AcceptedAct, accepted_acts, acts_at_home, at_home
 from monitor.projections.standing_halts import HaltsFold
 
 CLIENT = "sandbox-configuration"
 
 
 async def kafka_sandbox_acts(bootstrap: str, prefix: str, trusted: Trusted | None = None) -> list[AcceptedAct]:
-    """The accepted acts in their order; empty where no sandbox is founded. With `trusted` keys only decisions that one
-    of them signed count. Raises Unavailable, LogBroken."""
+    """The accepted acts on the sandbox in their order; empty where none is founded. With `trusted` keys only
+    decisions that one of them signed count. Raises Unavailable, LogBroken."""
     names = TopicNames(prefix)
     records = (await _of_sandbox(bootstrap, names, (HOME,)))[HOME]
     decisions: list[Decision] = []
     if records:
         decisions = [one async for one in _decisions(bootstrap, names, trusted) if one.pilot == SUBJECT]
     return accepted_acts(records, decisions)
+
+
+async def kafka_home_acts(bootstrap: str, prefix: str, trusted: Trusted | None = None) -> list[AcceptedAct]:
+    """The accepted acts that every partition needs, on the sandbox and on firms, in their order. Otherwise as
+    `kafka_sandbox_acts`."""
+    names = TopicNames(prefix)
+    records = (await _of_sandbox(bootstrap, names, (HOME,)))[HOME]
+    if not records:
+        return []
+    return acts_at_home(records, [one async for one in _decisions(bootstrap, names, trusted)])
 
 
 async def kafka_halts(
@@ -70,14 +81,16 @@ async def missing_copies(bootstrap: str, prefix: str, acts: list[AcceptedAct]) -
 async def _of_sandbox(
     bootstrap: str, names: TopicNames, partitions: range | tuple[int, ...]
 ) -> dict[int, list[Record]]:
-    """The records on `control` with the key of the sandbox, by partition."""
+    """The records on `control` with the key of the sandbox or of a firm, by partition."""
     reader = PartitionReader(bootstrap, client_id=CLIENT)
     found: dict[int, list[Record]] = {partition: [] for partition in partitions}
     await reader.start()
     try:
         for partition, records in found.items():
             async for raw in reader.all(names.control, partition):
-                records += [record for record in to_records([raw]) if record.key == SUBJECT.encode()]
+                records += [
+                    record for record in to_records([raw]) if at_home((record.key or b"").decode("utf-8", "replace"))
+                ]
     finally:
         await reader.stop()
     return found

@@ -42,8 +42,8 @@ class Role(StrEnum):
 class Rule(Struct, frozen=True, kw_only=True):
     """Who may do an act: `roles`, and in addition `by_charter` where roles come from the charter. `otherwise` is the
     reason for everybody else. `needs`: a role may only where this fact holds. `people` is how many different people
-    must do it before it has an effect. `on_pilot` False: the act is on the sandbox or on the file of a model, in no
-    state of a pilot."""
+    must do it before it has an effect. `on_pilot` False: the act is on the sandbox or on the file of a model or firm,
+    in no state of a pilot."""
 
     roles: frozenset[Role]
     otherwise: Refusal
@@ -87,19 +87,19 @@ def _rules() -> dict[Act, Rule]:
                    Act.ACCEPT_LEVEL, Act.DRILL, Act.INSPECT, Act.GUIDE, Act.ASSESS, Act.EXTEND, Act.SUSPEND,
                    Act.TERMINATE, Act.ISSUE_REPORT, Act.WITHHOLD, Act.GRADUATE, Act.RECALL, Act.HOLD, Act.LIFT_HOLD,
                    Act.RECLASSIFY, Act.NOTIFY_SUSPENSION, Act.START_SHADOW, Act.STOP_SHADOW, Act.MAKE_TEMPLATE,
-                   Act.RELEASE)),
+                   Act.EVALUATE_STEP, Act.RELEASE)),
         (two, (Act.APPROVE, Act.APPROVE_EXIT, Act.APPROVE_TIER)),
         (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR),
          (Act.EVALUATE,)),
         (complaint, (Act.FILE_COMPLAINT, Act.WITHDRAW_COMPLAINT, Act.ANSWER_COMPLAINT, Act.REDRESS)),
         (structs.replace(complaint, roles=complaint.roles - {Role.FIRM}, needs={}), (Act.LEAVE_PILOT,)),
         (publish, (Act.PUBLISH_TOOLKIT,)),
-        (configure, (Act.PUBLISH_LEGAL_BASIS, Act.CONFIGURE, Act.NAME_SUPPLIER, Act.INSPECT_MODEL)),
+        (configure, (Act.PUBLISH_LEGAL_BASIS, Act.CONFIGURE, Act.NAME_SUPPLIER, Act.INSPECT_MODEL, Act.CLASSIFY)),
         (to_model, (Act.ADD_TO_MODEL,)),
         (evaluates, (Act.EVALUATE_MODEL,)),
         (own_entry, (Act.WITHDRAW_FROM_MODEL,)),
         (Rule(roles=frozenset({Role.APPROVER}), otherwise=Refusal.NOT_AN_APPROVER, on_pilot=False),
-         (Act.APPROVE_CONFIGURATION,)),
+         (Act.APPROVE_CONFIGURATION, Act.ANNUL)),
     )  # fmt: skip
     return {act: rule for rule, acts in groups for act in acts}
 

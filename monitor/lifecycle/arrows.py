@@ -114,6 +114,7 @@ def _running() -> Iterator[Iterable[Arrow]]:
     yield _arrow((S.PAUSE_REQUESTED, S.CYCLE_REQUESTED), A.DECLINE, S.NO_REQUEST, "request_declined", during=LIVE)
     yield _arrow(S.PAUSED, A.RESUME, S.RUNNING, "resumed", during=S.NOT_HALTED)
     yield _arrow(runs, A.EXTEND, None, "extended", during=S.NOT_HALTED)
+    yield _arrow(runs, A.EVALUATE_STEP, None, "step_evaluated", during=S.NOT_HALTED)
     planned: dict[str, Any] = {"during": (*runs, S.NOT_HALTED, S.NO_HOLD)}
     yield _arrow(
         S.NO_CHANGE, A.PROPOSE_CHANGE, S.NO_CHANGE, "change_registered",

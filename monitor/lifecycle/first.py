@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from msgspec import UNSET
 
 from monitor.deadlines.rules import ClockTable
+from monitor.firms.rules import SHIPPED_RULES, reference_to
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.duties import SHIPPED_DUTIES
 from monitor.lifecycle.prohibited import EU_PROHIBITIONS
 from monitor.lifecycle.sandbox import Person, Sandbox, SandboxAuthority
 from monitor.lifecycle.standards import SHIPPED_STANDARDS
@@ -40,5 +42,7 @@ def first_sandbox(
         prohibitions=EU_PROHIBITIONS,
         clocks=clocks,
         firm_keys="required" if keys else UNSET,
+        firm_rules=reference_to(SHIPPED_RULES),
+        duties=SHIPPED_DUTIES,
         responsibility="computed",
     )

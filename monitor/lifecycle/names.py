@@ -135,6 +135,7 @@ class Act(StrEnum):
     START_SHADOW = "start_shadow"  # of a shadow charter
     STOP_SHADOW = "stop_shadow"
     MAKE_TEMPLATE = "make_template"
+    EVALUATE_STEP = "evaluate_step"  # of a rollout: the cap on users rises, falls or stays
     RELEASE = "release"
     # two approvers
     APPROVE = "approve"  # of a release
@@ -158,6 +159,9 @@ class Act(StrEnum):
     EVALUATE_MODEL = "evaluate_model"
     INSPECT_MODEL = "inspect_model"
     WITHDRAW_FROM_MODEL = "withdraw_from_model"
+    # on the file of a firm
+    CLASSIFY = "classify"
+    ANNUL = "annul"  # a decision that was wrong, so that it does not count against the firm
 
 
 class Event(StrEnum):

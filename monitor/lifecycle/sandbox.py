@@ -1,5 +1,6 @@
 """The configuration of a sandbox: authorities, people with roles and keys, standards of the tiers, negative list, clock
-table with its calendars, toolkits in force. Versioned; the subject `sandbox` on the control log holds it. Pure.
+table with its calendars, toolkits in force, rules and duties of firms by class. Versioned; the
+subject `sandbox` on the control log holds it. Pure.
 
 Roles of authorities come from here, never from a charter that a firm can send. `sandbox_check.py` validates a
 configuration, `sandbox_acts.py` changes it.
@@ -13,9 +14,12 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
+from monitor.firms.rules import FirmClass, RulesReference
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.duties import ClassDuty, duty_of, with_duty
 from monitor.lifecycle.standards import TierStandard as TierStandard
 from monitor.model.signing import Trusted
 from monitor.model.subjects import SANDBOX
@@ -84,6 +88,12 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     responsibility: Literal["computed"] | UnsetType = UNSET
     # Toolkits in force: charters are written from them. Several versions of one may be in force.
     toolkits: Annotated[tuple[ToolkitRef, ...], Meta(max_length=TOOLKITS)] | UnsetType = UNSET
+    # The catalogue of clauses in force, and the legal basis of acts and of the monitor's own rules; decisions then name
+    # the clauses that their clock, act or rule cites.
+    legal_basis: LegalBasis | UnsetType = UNSET
+    # The rules by which firms get their class, and what a class changes in each tier.
+    firm_rules: RulesReference | UnsetType = UNSET
+    duties: Annotated[tuple[ClassDuty, ...], Meta(max_length=20)] | UnsetType = UNSET
 
     @property
     def open_mode(self) -> bool:
@@ -93,6 +103,19 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def standard(self, tier: str) -> TierStandard:
         """The minimum standard of a tier."""
         return next(one for one in self.tiers if one.tier == tier)
+
+    def for_class(self, firm_class: FirmClass) -> Sandbox:
+        """The configuration as it is for a firm of this class: the standards of the tiers with its duties."""
+        if self.duties is UNSET:
+            return self
+        duties = self.duties
+        tiers = tuple(with_duty(one, duty_of(duties, firm_class, one.tier)) for one in self.tiers)
+        return structs.replace(self, tiers=tiers)
+
+    def open_pilots(self, firm_class: FirmClass, tier: str) -> int | None:
+        """With how many open pilots of a firm of this class no further one of a tier is screened; `None`: any."""
+        duty = None if self.duties is UNSET else duty_of(self.duties, firm_class, tier)
+        return None if duty is None else duty.open_pilots
 
     def person(self, author: str) -> Person | None:
         """The person of this id, or `None`."""

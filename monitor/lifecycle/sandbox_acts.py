@@ -12,12 +12,16 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import CONTROL_TYPES, Control, ControlBase
 from monitor.charter.model_acts import ACTS_ON_MODEL, ModelAct
 from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
+from monitor.firms.rules import RulesReference
 from monitor.lifecycle.acts import Role, refused_by_role
+from monitor.lifecycle.duties import ClassDuty
+from monitor.lifecycle.firm_acts import ACTS_ON_FIRM, FirmAct
 from monitor.lifecycle.names import Act
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
 from monitor.lifecycle.sandbox_check import flaws
@@ -107,6 +111,29 @@ class RemoveToolkit(Struct, frozen=True, tag="remove_toolkit"):
     version: int
 
 
+class PutLegalBasis(Struct, frozen=True, tag="put_legal_basis"):
+    """Put a catalogue of clauses in force, with what acts and the rules of the monitor cite of it."""
+
+    basis: LegalBasis
+
+
+class RemoveLegalBasis(Struct, frozen=True, tag="remove_legal_basis"):
+    """No catalogue is in force any longer."""
+
+
+class PutFirmRules(Struct, frozen=True, tag="put_firm_rules"):
+    """Put rules for classes of firms in force, by reference; `None`: there are none any more. Classes that were set
+    stay."""
+
+    rules: RulesReference | None
+
+
+class PutDuties(Struct, frozen=True, tag="put_duties"):
+    """Replace the duties of firms by class and tier; none: a class changes nothing."""
+
+    duties: Annotated[tuple[ClassDuty, ...], Meta(max_length=20)]
+
+
 OneChange: TypeAlias = (
     PutAuthority
     | RemoveAuthority
@@ -120,6 +147,10 @@ OneChange: TypeAlias = (
     | PutResponsibility
     | PutToolkit
     | RemoveToolkit
+    | PutLegalBasis
+    | RemoveLegalBasis
+    | PutFirmRules
+    | PutDuties
 )
 
 
@@ -159,10 +190,10 @@ class ProposalWithdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.co
 
 SandboxAct: TypeAlias = SandboxFounding | Proposal | ProposalApproval | ProposalWithdrawal
 ACTS_ON_SANDBOX = (SandboxFounding, Proposal, ProposalApproval, ProposalWithdrawal)
-AnyAct: TypeAlias = Control | SandboxAct | ModelAct  # what `control` carries
+AnyAct: TypeAlias = Control | SandboxAct | ModelAct | FirmAct  # what `control` carries
 ACT_TYPES: dict[str, type[ControlBase]] = {
     **CONTROL_TYPES,
-    **{str(kind.__struct_config__.tag): kind for kind in (*ACTS_ON_SANDBOX, *ACTS_ON_MODEL)},
+    **{str(kind.__struct_config__.tag): kind for kind in (*ACTS_ON_SANDBOX, *ACTS_ON_MODEL, *ACTS_ON_FIRM)},
 }
 """Type on the wire -> class, of every act."""
 
@@ -220,9 +251,17 @@ def _words(change: Change) -> str:
             words = f"{put.id} version {put.version}, digest {put.digest}"
         case RemoveToolkit(id=name, version=version):
             words = f"{name} version {version}"
+        case PutLegalBasis(basis=basis):
+            words = f"{basis.id} version {basis.version}, digest {basis.digest}"
+        case RemoveLegalBasis():
+            words = ""
+        case PutFirmRules(rules=rules):
+            words = "none" if rules is None else f"{rules.id} version {rules.version}, digest {rules.digest}"
+        case PutDuties(duties=duties):
+            words = f"{len(duties)} of classes and tiers"
         case _:
             words = change.id
-    return f"{kind} {words}"
+    return f"{kind} {words}".rstrip()
 
 
 def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_mode: bool = False) -> SandboxState:
@@ -297,6 +336,14 @@ def changed(sandbox: Sandbox, change: Change) -> Sandbox:
         case RemoveToolkit(id=name, version=number):
             kept_toolkits = without_toolkit(sandbox.toolkits or (), name, number)
             return structs.replace(sandbox, version=version, toolkits=kept_toolkits or UNSET)
+        case PutLegalBasis(basis=basis):
+            return structs.replace(sandbox, version=version, legal_basis=basis)
+        case RemoveLegalBasis():
+            return structs.replace(sandbox, version=version, legal_basis=UNSET)
+        case PutFirmRules(rules=rules):
+            return structs.replace(sandbox, version=version, firm_rules=UNSET if rules is None else rules)
+        case PutDuties(duties=duties):
+            return structs.replace(sandbox, version=version, duties=duties or UNSET)
 
 
 def without_toolkit(toolkits: tuple[ToolkitRef, ...], name: str, version: int) -> tuple[ToolkitRef, ...]:

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from monitor.charter.values import Flaw
 from monitor.deadlines import rules
 from monitor.errors import SandboxConfigError
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.basis_names import name_flaws
+from monitor.lifecycle.duties import duty_flaws
 from monitor.lifecycle.sandbox import SANDBOX_BYTES, Person, Sandbox, size_of
 from monitor.lifecycle.standards import TIERS, TierStandard, weaker_fields
 from monitor.model.signing import read_public
@@ -45,11 +48,22 @@ def flaws(sandbox: Sandbox) -> Iterator[Flaw]:
     yield from _tiers(sandbox.tiers)
     yield from _twice("prohibitions", (item.id for item in sandbox.prohibitions))
     yield from _twice("toolkits", (f"{one.id} version {one.version}" for one in sandbox.toolkits or ()))
+    yield from _duties(sandbox)
     for text in rules.flaws(sandbox.clocks):
         field, _, problem = text.partition(": ")
         yield Flaw(f"clocks.{field}", problem, "correct the clock table")
+    yield from name_flaws(sandbox.legal_basis, "legal_basis")
     if (size := size_of(sandbox)) > SANDBOX_BYTES:
         yield Flaw("sandbox", f"has {size} bytes of at most {SANDBOX_BYTES}", "remove people or calendars")
+
+
+def _duties(sandbox: Sandbox) -> Iterator[Flaw]:
+    if sandbox.duties is UNSET:
+        return
+    if sandbox.firm_rules is UNSET:
+        yield Flaw("firm_rules", "duties by class need rules for classes", "name them: `sandbox-monitor firm rules`")
+    if len({one.tier for one in sandbox.tiers}) == len(TIERS):  # else a flaw by itself
+        yield from duty_flaws(sandbox.duties, sandbox.tiers)
 
 
 def _twice(field: str, names: Iterable[str]) -> Iterator[Flaw]:

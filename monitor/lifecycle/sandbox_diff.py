@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from msgspec import UnsetType
+
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
     Change,
     OneChange,
     PutAuthority,
     PutClocks,
+    PutDuties,
     PutFirmKeys,
+    PutFirmRules,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     RemoveToolkit,
@@ -49,12 +55,18 @@ def _changes(old: Sandbox, new: Sandbox) -> Iterator[OneChange]:
         yield PutClocks(new.clocks)
     if old.firm_keys != new.firm_keys:
         yield PutFirmKeys(new.firm_keys == "required")
+    if old.firm_rules != new.firm_rules:
+        yield PutFirmRules(new.firm_rules or None)
+    if old.duties != new.duties:
+        yield PutDuties(new.duties or ())
     if old.responsibility != new.responsibility:
         yield PutResponsibility(new.responsibility == "computed")
     before, after = old.toolkits or (), new.toolkits or ()
     yield from (PutToolkit(one) for one in after if one not in before)
     named = {(one.id, one.version) for one in after}
     yield from (RemoveToolkit(one.id, one.version) for one in before if (one.id, one.version) not in named)
+    if old.legal_basis != new.legal_basis:
+        yield RemoveLegalBasis() if isinstance(new.legal_basis, UnsetType) else PutLegalBasis(new.legal_basis)
 
 
 def _put(old: Sequence[Named], new: Sequence[Named], change: Callable[[Named], OneChange]) -> Iterator[OneChange]:

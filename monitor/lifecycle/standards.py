@@ -31,7 +31,8 @@ class TierStandard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     by the firm does not count for a release or an exit. `death_halts`: a hard rule halts on a death;
     `serious_escalates`: one escalates each serious incident. `power`: the probability with which a rise to `rate_ratio`
     times each halting limit must be found within the cycle. `tolerates`: whether the first crossing of a limit may be
-    tolerated. `toolkit`: a charter names one of the toolkits that are in force in the sandbox.
+    tolerated. `toolkit`: a charter names one of the toolkits that are in force in the sandbox. `assess_every`: the
+    longest time between assessments.
     """
 
     tier: Tier
@@ -60,6 +61,7 @@ class TierStandard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # "required": a charter names a toolkit in force. Left out where it is not given, so that older configurations keep
     # their bytes.
     toolkit: Literal["required"] | UnsetType = UNSET
+    assess_every: SpanText | UnsetType = UNSET  # the longest time between assessments
 
 
 SHIPPED_STANDARDS: tuple[TierStandard, ...] = (
@@ -94,8 +96,8 @@ def _most(value: Any) -> float:
     return -float(value)
 
 
-def _shortest(text: str | None) -> float:
-    return float("-inf") if text is None else -float(span_ms(text))
+def _shortest(text: str | UnsetType | None) -> float:
+    return float("-inf") if text is None or text is UNSET else -float(span_ms(text))
 
 
 def _longest(text: str | None) -> float:
@@ -109,6 +111,7 @@ def _given(value: Any) -> float:
 _STRICTNESS: dict[str, Callable[[Any], float]] = {
     **dict.fromkeys(("highest_alpha", "rate_ratio", "tolerates"), _most),
     **dict.fromkeys(("longest_lease", "acknowledge_within", "drill_every", "unknown_escalates_after"), _shortest),
+    "assess_every": _shortest,
     "quiet_for": _longest,
     "toolkit": _given,
 }

@@ -31,6 +31,7 @@ class Lack(StrEnum):
     CLOCK_MISSED = "clock_missed"
     CONDITION_UNMET = "condition_unmet"
     CONDITION_OPEN = "condition_open"
+    STEP_TOO_SHORT = "step_too_short"  # of a step of a rollout
 
 
 class StreamNumbers(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -158,6 +158,10 @@ class Reason(StrEnum):
     SHADOW_STARTED = "shadow_started"  # a shadow charter runs next to the one in force, and never acts
     SHADOW_STOPPED = "shadow_stopped"
     SHADOW_ENDED = "shadow_ended"  # by itself: its time was over, an amendment came into force, or the pilot left
+    STEP_PASSED = "step_passed"  # of a rollout: the cap on users rises
+    STEP_FAILED = "step_failed"  # it falls by one step
+    STEP_INCONCLUSIVE = "step_inconclusive"  # it stays
+    TEMPLATE_MADE = "template_made"  # other pilots may replicate the charter
     # about a model, not a pilot
     MODEL_ENTRY_ADDED = "model_entry_added"  # to the file of a model
     MODEL_ENTRY_WITHDRAWN = "model_entry_withdrawn"
@@ -404,6 +408,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     # who must learn of it, as `authority:<id>`, `firm:<id>`, `supplier:<id>`, `role:<duty>` (`monitor/network`).
     responsible: tuple[str, ...] | UnsetType = UNSET
     addressed: tuple[str, ...] | UnsetType = UNSET
+    clauses: tuple[str, ...] | UnsetType = UNSET  # the legal basis: what its rule, clock or act cites
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -106,6 +106,15 @@ class Refusal(StrEnum):
     UNKNOWN_ENTRY = "unknown_entry"
     MODEL_FILE_FULL = "model_file_full"
     TOO_MANY_MODELS = "too_many_models"
+    # the file of a firm
+    BAD_FIRM_ID = "bad_firm_id"
+    NO_FIRM_RULES = "no_firm_rules"
+    OTHER_FIRM_RULES = "other_firm_rules"
+    OTHER_FIRM = "other_firm"
+    OTHER_CLASS = "other_class"
+    RECORD_OUTDATED = "record_outdated"
+    TOO_MANY_FIRMS = "too_many_firms"
+    TOO_MANY_PILOTS = "too_many_pilots"
     # the content of the act
     BAD_CHARTER = "bad_charter"
     WRONG_PILOT = "wrong_pilot"
@@ -245,6 +254,14 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.UNKNOWN_ENTRY: "The file of the model has no such entry, or it was withdrawn.",
     Refusal.MODEL_FILE_FULL: "The file of the model is full; withdraw entries that no longer hold.",
     Refusal.TOO_MANY_MODELS: "Too many models have a file; no further one can be opened.",
+    Refusal.BAD_FIRM_ID: "The id of a firm has 1 to 128 letters, digits, dots, underscores or hyphens.",
+    Refusal.NO_FIRM_RULES: "The configuration of the sandbox names no rules for classes of firms (`firm_rules`).",
+    Refusal.OTHER_FIRM_RULES: "These are not the rules for classes of firms that are in force in the sandbox.",
+    Refusal.OTHER_FIRM: "The record is that of another firm.",
+    Refusal.OTHER_CLASS: "By the rules another class follows from the record.",
+    Refusal.RECORD_OUTDATED: "The record was computed before what was already recorded of the firm; compute it again.",
+    Refusal.TOO_MANY_FIRMS: "Too many firms have a file; no further one can be opened.",
+    Refusal.TOO_MANY_PILOTS: "The firm has as many open pilots as its class permits in this tier.",
     Refusal.BAD_CHARTER: "The charter does not hold together.",
     Refusal.WRONG_PILOT: "The charter is for another pilot.",
     Refusal.WRONG_PARTICIPANT: "The charter names another participant.",

@@ -94,7 +94,7 @@ class FastPathPlan:
         self.by_due = [w for w, fold in found if fold.placed_by == "due"]
         self.capped = [(w, list(w.keys.values())) for w in self.by_time if w.cap is not None]
         self.counted = [(w, names) for w, names in self.capped if w.provisional]
-        cap, rules = plan.user_cap, plan.charter.hard_rules
+        cap, rules = plan.least_cap, plan.charter.hard_rules
         broken = broken_by(rules)
         fits: dict[type[Envelope], list[Fits]] = {
             ComplaintFiled: [],

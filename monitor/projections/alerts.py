@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from monitor.charter.spec import Charter
 from monitor.model.events import Harm
 from monitor.model.records import Decision, Level, Reason, digest
+from monitor.network.addressees import ids_of
 from monitor.projections.message import notification_line
 from monitor.projections.open_commands import LEFT
 from monitor.projections.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
@@ -30,11 +31,13 @@ LEVEL = "level"  # key of the alert of a pilot's level
 
 
 class Facts(Struct, frozen=True):
-    """The labels that a charter adds to an alert; empty where the charter is not known."""
+    """The labels that a charter adds to an alert; empty where the charter is not known. `authority` has the ids of the
+    authorities that must learn of it, separated by commas; empty where the sandbox computes none."""
 
     tier: str = ""
     sector: str = ""
     region: str = ""
+    authority: str = ""
 
 
 def facts_of(charter: Charter) -> Facts:
@@ -62,7 +65,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     def identity(self) -> str:
         """Equal for two records of the same alert: everything that becomes a label."""
         words = (self.pilot, self.participant, self.name, self.severity, self.level.word, self.reason.value)
-        return "\n".join((*words, self.finding, self.occurrence, *structs.astuple(self.facts)))
+        *charter, authority = structs.astuple(self.facts)
+        return "\n".join((*words, self.finding, self.occurrence, *charter, *((authority,) if authority else ())))
 
 
 class GraveFinding(Struct, frozen=True):
@@ -77,13 +81,14 @@ class GraveFinding(Struct, frozen=True):
 
 class PilotAlerts(Struct, frozen=True):
     """The alerts of one pilot after decision number `counter`. `shelved` maps keys to the level up to which a finding
-    is shelved."""
+    is shelved. When other authorities become responsible, the alerts carry them from then on."""
 
     counter: int = 0
     level: Level = Level.NORMAL
     of_level: Alert | None = None
     held: dict[str, GraveFinding] = {}
     shelved: dict[str, Level] = {}
+    responsible: tuple[str, ...] = ()  # the authorities of the pilot
 
     def alerts(self) -> Iterator[Alert]:
         """The firing alerts, the one of the level first; of those above `MOST` only the oldest."""
@@ -104,7 +109,9 @@ def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> Pilot
     if d.standing <= s.counter:
         return s
     if d.reason in LEFT:
-        return PilotAlerts(d.standing, d.level)
+        return PilotAlerts(d.standing, d.level, responsible=s.responsible)
+    if d.responsible is not UNSET and d.responsible != s.responsible:
+        s = _handed_over(s, d.responsible)
     return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
 
 
@@ -128,7 +135,28 @@ def restored_alerts(pilot: PilotState) -> PilotAlerts:
             how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
             alert = _restored(pilot.id, GRAVE[active.reason], how or "", key, active)
             held[key] = GraveFinding(active.level, active.reason, {"": alert} if how else {})
-    return PilotAlerts(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
+    shelved = {key: one.level for key, one in standing.shelved.items()}
+    return PilotAlerts(standing.counter, standing.level, None, held, shelved, pilot.responsible)
+
+
+def _handed_over(s: PilotAlerts, responsible: tuple[str, ...]) -> PilotAlerts:
+    """The alerts with these authorities in place of those that were responsible; the level above stays in them."""
+
+    def moved(alert: Alert) -> Alert:
+        old = alert.facts.authority.split(",") if alert.facts.authority else []
+        above = [name for name in old if name not in s.responsible and name not in responsible]
+        return structs.replace(alert, facts=structs.replace(alert.facts, authority=",".join((*responsible, *above))))
+
+    held = {
+        key: structs.replace(
+            one,
+            alerts={incident: moved(alert) for incident, alert in one.alerts.items()},
+            beyond=None if one.beyond is None else moved(one.beyond),
+        )
+        for key, one in s.held.items()
+    }
+    of_level = None if s.of_level is None else moved(s.of_level)
+    return structs.replace(s, of_level=of_level, held=held, responsible=responsible)
 
 
 def _restored(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
@@ -236,7 +264,7 @@ def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
         decision=d.id,
         at=d.at,
         summary=notification_line(d),
-        facts=facts,
+        facts=structs.replace(facts, authority=",".join(ids_of("authority", d.addressed or ()))),
     )
 
 

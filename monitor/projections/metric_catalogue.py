@@ -78,7 +78,16 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("pilot_level_timestamp_seconds", "gauge", "When the pilot came to its level.", *_PILOT),
     _spec("pilot_reason", "gauge", "1 for the reason of the pilot's last change of level.", *_PILOT, "reason"),
     _spec("pilot_unknown", "gauge", "1 while data of the pilot is missing, late or partial.", *_PILOT),
-    _spec("pilot_info", "gauge", "1, with labels from the charter of the pilot.", *_PILOT, "tier", "sector", "region"),
+    _spec(
+        "pilot_info",
+        "gauge",
+        "1, with labels from the charter of the pilot, and the ids of its responsible authorities, joined by commas.",
+        *_PILOT,
+        "tier",
+        "sector",
+        "region",
+        "authority",
+    ),
     _spec(
         "pilot_forged_total",
         "counter",

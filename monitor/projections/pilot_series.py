@@ -252,7 +252,8 @@ class PilotSeries:
             if known.labelled:
                 yield from _samples_of(pilot, known)
                 if facts := self._facts.get(pilot):
-                    yield "pilot_info", [pilot, known.participant, *structs.astuple(facts)], 1
+                    labels = structs.replace(facts, authority=",".join(known.alerts.responsible))
+                    yield "pilot_info", [pilot, known.participant, *structs.astuple(labels)], 1
 
 
 def _samples_of(pilot: str, known: _Pilot) -> Iterator[Sample]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from monitor.charter.control import ControlBase
+from monitor.firms.record import record_digest
+from monitor.lifecycle.firm_acts import Annulment, Classification
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import (
     AnyAct,
@@ -24,6 +26,7 @@ from monitor.lifecycle.sandbox_acts import (
 from monitor.lifecycle.tenure import founding_tenure, next_tenure
 from monitor.model.records import Decision, Record
 from monitor.model.signing import HEADER
+from monitor.model.subjects import firm_of
 
 _act = msgspec.json.Decoder(AnyAct).decode
 
@@ -72,21 +75,36 @@ class SandboxHistory(Struct, frozen=True, kw_only=True):
         return self.versions[-1].sandbox if self.versions else None
 
 
-def accepted_acts(records: Iterable[Record], decisions: Iterable[Decision]) -> list[AcceptedAct]:
-    """The accepted acts in their order. `records` are of the home partition of `control`."""
+def at_home(subject: str) -> bool:
+    """Whether acts on this subject are decided in the home partition and copied to all others: the sandbox, firms."""
+    return subject == SUBJECT or firm_of(subject) is not None
+
+
+def acts_at_home(records: Iterable[Record], decisions: Iterable[Decision]) -> list[AcceptedAct]:
+    """The accepted acts on the sandbox and on firms, in the order of `records`, which are of the home partition."""
+    kept, caused = list(records), [one for one in decisions if at_home(one.pilot)]
+    found = {one.body: one for subject in {one.pilot for one in caused} for one in accepted_acts(kept, caused, subject)}
+    order = dict.fromkeys(record.value or b"" for record in kept)
+    return [found[body] for body in order if body in found]
+
+
+def accepted_acts(
+    records: Iterable[Record], decisions: Iterable[Decision], subject: str = SUBJECT
+) -> list[AcceptedAct]:
+    """The accepted acts on a subject in their order. `records` are of the home partition of `control`."""
     sent: dict[str, list[tuple[ControlBase, Record]]] = {}
     for record in records:
         try:
             act = _act(record.value or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
-        if act.pilot == SUBJECT:
+        if act.pilot == subject:
             sent.setdefault(act.id, []).append((act, record))
     found: dict[int, AcceptedAct] = {}
     for decision in decisions:
         for act, record in sent.get(decision.cause.removeprefix("control:"), ()):
             signature = (dict(record.headers).get(HEADER) or b"").decode("latin-1")
-            if decision.pilot == SUBJECT and _caused(act, signature, decision):
+            if decision.pilot == subject and _caused(act, signature, decision):
                 accepted = AcceptedAct(body=record.value or b"", signature=signature, decision=decision)
                 found.setdefault(decision.standing, accepted)
     return [found[standing] for standing in sorted(found)]
@@ -98,6 +116,11 @@ def _caused(act: ControlBase, signature: str, decision: Decision) -> bool:
         return False
     if isinstance(act, SandboxFounding):
         return configuration_digest(act.sandbox) == decision.charter
+    content = decision.finding.content
+    if isinstance(act, Classification):
+        return content is not UNSET and content.get("record") == record_digest(act.record)
+    if isinstance(act, Annulment):
+        return content is not UNSET and content.get("decision") == act.decision
     return not isinstance(act, Proposal) or change_digest(act.change) in decision.finding.detail
 
 

@@ -138,6 +138,10 @@ REASONS: dict[Reason, str] = {
     Reason.SHADOW_STARTED: "Shadow charter started; it never acts",
     Reason.SHADOW_STOPPED: "Shadow charter stopped",
     Reason.SHADOW_ENDED: "Shadow charter ended",
+    Reason.STEP_PASSED: "Step of the rollout passed; the cap on users rises",
+    Reason.STEP_FAILED: "Step of the rollout failed; the cap on users falls by one step",
+    Reason.STEP_INCONCLUSIVE: "Step of the rollout inconclusive; the cap on users stays",
+    Reason.TEMPLATE_MADE: "Charter made a template for other pilots",
     Reason.MODEL_ENTRY_ADDED: "Entry added to the file of a model",
     Reason.MODEL_ENTRY_WITHDRAWN: "Entry of the file of a model withdrawn",
     Reason.FIRM_CLASSIFIED: "Class of the firm set",
@@ -243,8 +247,11 @@ def _assessed(finding: Finding) -> str:
 
 
 def _content(finding: Finding) -> str:
-    """The typed fields of an act: `kind model version, model m2`."""
-    return ", ".join(f"{plain(name)} {_value(value)}" for name, value in sorted((finding.content or {}).items()))
+    """The typed fields of an act: `kind model version, model m2`; not the record of a firm and its rules."""
+    fields = sorted((finding.content or {}).items())
+    return ", ".join(
+        f"{plain(name)} {_value(value)}" for name, value in fields if not name.startswith(("record/", "rules/"))
+    )
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:

@@ -9,11 +9,17 @@ from monitor.public_record.figures import Annual, Figure, Measure
 from monitor.public_record.ledgers import Remark
 from monitor.report.page import head
 
+GLANCE = (
+    "pilots.in_year", "halts.begun", "halts.standing", "halts.released", "rectifications.recorded",
+    "deadlines.authority", "limits.never_approached", "limits.always_broken", "detectors.all_overridden",
+)  # fmt: skip
+"""Totals at the head of the page: a value, or the number of figures of a measure by group."""
 LISTED = 8  # entries that a row names; the JSON has all of them
 CSS = """
 body{max-width:1100px}table{margin:.3rem 0 1.2rem}h3{font-size:1rem;margin:1.4rem 0 .1rem}p.soft{margin:.1rem 0;
-font-size:.88rem}td.where{font-size:.85rem}.wide{overflow-x:auto}nav li{display:inline-block;margin-right:1rem}
-nav ul{list-style:none;padding:0}.warn{border-left:4px solid #b45309;padding:.3rem 0 .3rem .8rem}
+font-size:.88rem}td.where{font-size:.85rem}.glance{max-width:34rem}.wide{overflow-x:auto}
+nav li{display:inline-block;margin-right:1rem}nav ul{list-style:none;padding:0}
+.warn{border-left:4px solid #b45309;padding:.3rem 0 .3rem .8rem}
 @media print{nav{display:none}h2{break-after:avoid}tr{break-inside:avoid}}
 @media (max-width:600px){body{margin:1rem auto}td,th{padding-right:.4rem}}
 """
@@ -29,6 +35,7 @@ def as_html(made: Annual) -> str:
         f"{len(made.ledgers):,} files with {entries:,} entries. Years are UTC. Each number names the decisions that it "
         "counts, by pilot and number; <code>recompute_annual.py</code> computes every number again.</p>",
         incomplete(made.remarks),
+        _glance(made),
         "<nav aria-label=Sections><ul>"
         + "".join(f"<li><a href='#{one.id}'>{escape(one.title)}</a>" for one in made.sections)
         + "<li><a href='#ledgers'>Ledgers</a></ul></nav>",
@@ -54,7 +61,8 @@ def _entry(remark: Remark) -> str:
 
 
 def _measure(measure: Measure) -> str:
-    said = f"<h3>{escape(measure.title)}</h3><p class=soft>{escape(measure.definition)}.</p>"
+    definition = marked(measure.definition[0].upper() + measure.definition[1:])
+    said = f"<h3 id='{escape(measure.id)}'>{escape(measure.title)}</h3><p class=soft>{definition}.</p>"
     if not measure.figures:
         return f"{said}<p>None.</p>"
     names = "".join(f"<th>{escape(name)}" for name in measure.by)
@@ -63,6 +71,27 @@ def _measure(measure: Measure) -> str:
         f"{said}<div class=wide><table><thead><tr>{names}<th class=n>Value<th>Entries</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def marked(text: str) -> str:
+    """Text with `names` marked, as HTML."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+
+
+def _glance(made: Annual) -> str:
+    """The totals that a reader looks for first."""
+    rows = []
+    for name in GLANCE:
+        measure = made.measure(name)
+        total = measure.figures[0].value if not measure.by and measure.figures else len(measure.figures)
+        rows.append(f"<tr><td><a href='#{escape(name)}'>{escape(measure.title)}</a><td class=n>{total or 0:,.4g}</tr>")
+    missed = sum(one.value or 0 for one in made.measure("deadlines.serious_incident").figures if "missed" in one.of)
+    rows.append(
+        f"<tr><td><a href='#deadlines.serious_incident'>Deadlines after serious incidents missed</a>"
+        f"<td class=n>{missed:,}</tr>"
+    )
+    return f"<table class=glance><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _row(measure: Measure, one: Figure) -> str:

@@ -77,6 +77,7 @@ class Annual(Struct, frozen=True, kw_only=True):
 
 
 class _Counted(Struct):
+    value: float = 0.0
     entries: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -90,7 +91,12 @@ class Collector:
 
     def count(self, measure: str, record: Record, *of: str) -> None:
         """One more of a measure, because of this decision."""
+        self.add(measure, 1, record, *of)
+
+    def add(self, measure: str, amount: float, record: Record, *of: str) -> None:
+        """So many more of a measure, because of this decision."""
         group = self._counts.setdefault(measure, {}).setdefault(of, _Counted())
+        group.value += amount
         group.entries.setdefault(record["pilot"], []).append(record["standing"])
 
     def value(self, measure: str, value: float, record: Record, *of: str) -> None:
@@ -130,7 +136,7 @@ class Collector:
         if not found and not by and name not in self._figures and not name.endswith(_SUMMARIES):
             return [Figure(value=0)]
         return [
-            Figure(of=of, value=sum(map(len, one.entries.values())), entries=_refs(one.entries.items()))
+            Figure(of=of, value=_whole(one.value), entries=_refs(one.entries.items()))
             for of, one in sorted(found.items())
         ]
 
@@ -153,6 +159,10 @@ _SUMMARIES = (".median", ".largest")
 def digits(value: float) -> float:
     """Rounded to six significant digits, so that every machine writes the same."""
     return float(f"{value:.6g}")
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else digits(value)
 
 
 def _refs(entries: Iterable[tuple[str, list[int]]]) -> dict[str, tuple[int, ...]]:

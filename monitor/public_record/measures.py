@@ -18,16 +18,19 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "of pilots in the sandbox during the year: the state that the last decision of the year or before names",
         ("state",), ""),
     "pilots.halted": (
-        "Pilots under a halt or a suspension at the end of the year", "the same, by the state of their halt",
+        "Pilots under a halt or a suspension at the end of the year",
+        "of pilots in the sandbox during the year: `halted` or `suspended` then",
         ("state",), ""),
     "pilots.tier": ("Pilots by tier", "of pilots in the sandbox during the year: by the public part of the charter "
                     "last in force; `withheld` where the charter lists the field as confidential", ("tier",), ""),
-    "pilots.sector": ("Pilots by sector", "the same", ("sector",), ""),
-    "pilots.region": ("Pilots by region", "the same", ("region",), ""),
+    "pilots.sector": ("Pilots by sector", "as pilots by tier", ("sector",), ""),
+    "pilots.region": ("Pilots by region", "as pilots by tier", ("region",), ""),
     "pilots.authority": (
-        "Pilots by authority", "the same, by each authority that is responsible: a pilot counts once for each",
+        "Pilots by authority",
+        "of pilots in the sandbox during the year: by each authority responsible, so a pilot may count several times",
         ("authority",), ""),
-    "pilots.firm": ("Pilots by firm", "the same, by the id of the participant", ("firm",), ""),
+    "pilots.firm": (
+        "Pilots by firm", "of pilots in the sandbox during the year: by the id of the participant", ("firm",), ""),
     # applications
     "applications": (
         "Steps of applications", "decisions by reason: submitted, screened, agreed, admitted, refused, withdrawn",
@@ -35,22 +38,25 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "applications.days.median": (
         "Time to a decision on an application, median",
         "days from `application_submitted` to the admission or refusal in the year", (), "days"),
-    "applications.days.largest": ("Time to a decision on an application, longest", "the same", (), "days"),
+    "applications.days.largest": (
+        "Time to a decision on an application, longest", "as the median, the longest of them", (), "days"),
     "applications.clock": (
         "Deadlines for a decision on an application (three months)",
         "changes of deadlines that an application started: met, or missed, in the year", ("change",), ""),
     # halts
     "halts.begun": ("Halts", "decisions that raise the level to a halt", (), ""),
-    "halts.reason": ("Halts by reason", "the same, by the reason of the decision", ("reason",), ""),
-    "halts.ground": ("Halts by ground", "the same, by indicator or, without one, rule", ("indicator or rule",), ""),
+    "halts.reason": ("Halts by reason", "decisions that raise the level to a halt, by their reason", ("reason",), ""),
+    "halts.ground": (
+        "Halts by ground", "decisions that raise the level to a halt, by indicator or, without one, rule",
+        ("indicator or rule",), ""),
     "halts.by": ("Halts by who decided", "`person` where an act caused the decision, else `machine`", ("who",), ""),
     "halts.acknowledge.median": (
         "Time to acknowledge a halt, median",
         "seconds that the first `command_acknowledged` of each halt states; halts begun in the year", (), "s"),
-    "halts.acknowledge.largest": ("Time to acknowledge a halt, longest", "the same", (), "s"),
+    "halts.acknowledge.largest": ("Time to acknowledge a halt, longest", "as the median, the longest of them", (), "s"),
     "halts.verify.median": (
         "Time to a verified stop, median", "seconds that the first `halt_verified` of each halt states", (), "s"),
-    "halts.verify.largest": ("Time to a verified stop, longest", "the same", (), "s"),
+    "halts.verify.largest": ("Time to a verified stop, longest", "as the median, the longest of them", (), "s"),
     "halts.unconfirmed": (
         "Halts that were not acknowledged, or not verified",
         "halts begun in the year without such an entry before their release or the end of the year", ("lacks",), ""),
@@ -59,7 +65,8 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "halts.released": ("Halts released", "decisions `released`", (), ""),
     "halts.release_days.median": (
         "Time from a halt to its release, median", "days; halts released in the year", (), "days"),
-    "halts.release_days.largest": ("Time from a halt to its release, longest", "the same", (), "days"),
+    "halts.release_days.largest": (
+        "Time from a halt to its release, longest", "as the median, the longest of them", (), "days"),
     "halts.standing": (
         "Halts in force at the end of the year",
         "halts that were not released before the end of the year, of pilots still in the sandbox", (), ""),
@@ -96,8 +103,8 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         ("started by", "rule", "owed by", "change"), ""),
     "deadlines.authority": (
         "Deadlines that an authority missed",
-        "missed deadlines that an authority owed, by each authority responsible: named in the decision, else for the "
-        "pilot then", ("authority", "rule"), ""),
+        "missed deadlines that an authority owed, by each authority responsible for the pilot then",
+        ("authority", "rule"), ""),
     # corrective actions and complaints
     "rectifications.recorded": ("Corrective actions", "decisions `rectification_recorded`", (), ""),
     "rectifications.owed": (
@@ -110,6 +117,12 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "Complaints, of the firm's own reports and of reporters outside",
         "events of `complaint_rate` indicators in evidence of the year; of several such indicators of a pilot the one "
         "that counts most", ("pilot",), "complaints"),
+    "complaints.channel": (
+        "Users' channel",
+        "complaints, answers, redress and departures of users over the channel that the firm does not write: sum of "
+        "the numbers in decisions `complaint_filed`, `complaint_answered`, `complaint_withdrawn`, `redress_recorded` "
+        "(by step) and `user_left`",
+        ("step",), "reports"),
     "complaints.outside": (
         "Complaints from reporters outside the firm",
         "`complaints_outside` of the last assessment or exit of the year, since the admission of the pilot",

@@ -199,6 +199,11 @@ def decision_figures(out: Figures, pilot: Pilot, record: Any) -> None:
             out.add(record, "charters.fields", name)
     for clause in record.get("clauses") or []:
         out.add(record, "clauses", clause, reason)
+    channel = {"complaint_filed": "filed", "complaint_answered": "answered", "complaint_withdrawn": "withdrawn",
+               "user_left": "users who left", "redress_recorded": f"redress {finding['rule']}"}  # fmt: skip
+    if reason in channel:
+        out.add(record, "complaints.channel", channel[reason])
+        out.of["complaints.channel", channel[reason]]["value"] += (finding["observed"] or 0) - 1
     clock = finding.get("clock")
     if clock:
         deadline_figures(out, pilot, record, clock)
@@ -212,8 +217,7 @@ def deadline_figures(out: Figures, pilot: Pilot, record: Any, clock: Any) -> Non
     if starts == "serious_incident" and change in ("met", "missed", "done_late"):
         out.add(record, "deadlines.serious_incident", owes, record["participant"], rule, change)
     if owes == "authority" and change == "missed":
-        named = [one[10:] for one in record.get("addressed") or [] if one.startswith("authority:")]
-        for name in named or pilot.authorities(record["at"] + 1):
+        for name in pilot.authorities(record["at"] + 1):
             out.add(record, "deadlines.authority", name, rule)
 
 

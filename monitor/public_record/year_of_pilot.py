@@ -33,6 +33,8 @@ _TOTALS = {
     "rectification_recorded": "rectifications.recorded", "assessment_missed": "assessments.missed",
     "amended": "charters.amended",
 }  # fmt: skip
+_CHANNEL = {"complaint_filed": "filed", "complaint_answered": "answered", "complaint_withdrawn": "withdrawn",
+            "user_left": "users who left"}  # fmt: skip
 _BY_REASON = {reason: name for name, reasons in _COUNTED.items() for reason in reasons}
 
 
@@ -138,6 +140,9 @@ def _add_decision(into: Collector, record: Json) -> None:
         into.count("exits", record, _outcome(record))
     elif reason == "hard_rule":
         into.count("incidents.rules", record, record["finding"]["rule"])
+    elif reason in _CHANNEL or reason == "redress_recorded":
+        step = _CHANNEL.get(reason) or f"redress {record['finding']['rule']}"
+        into.add("complaints.channel", record["finding"]["observed"] or 0.0, record, step)
     elif reason == "incident_report_received":
         into.count("incidents.reports", record, record["finding"]["rule"])
     for clause in record.get("clauses") or ():
@@ -162,15 +167,8 @@ def _add_deadline(into: Collector, record: Json, pilot: PilotRecord) -> None:
     if starts == "serious_incident" and change in ("met", "missed", "done_late"):
         into.count("deadlines.serious_incident", record, owes, str(record["participant"]), rule, change)
     if owes == "authority" and change == "missed":
-        for authority in _addressed(record, pilot):
+        for authority in pilot.responsible(record["at"] + 1):
             into.count("deadlines.authority", record, authority, rule)
-
-
-def _addressed(record: Json, pilot: PilotRecord) -> tuple[str, ...]:
-    """The authorities that a miss is addressed to."""
-    named = [str(one) for one in record.get("addressed") or ()]
-    found = tuple(one.removeprefix("authority:") for one in named if one.startswith("authority:"))
-    return found or pilot.responsible(record["at"] + 1)
 
 
 def _add_amendments(into: Collector, pilot: PilotRecord, year: Year) -> None:

@@ -24,6 +24,7 @@ from monitor.state.acts_once import ActMemory
 from monitor.state.incidents import Incidents
 from monitor.state.missing import LostCount, Missing
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
+from monitor.state.rollout import FIRST_STEP, Rollout
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests
 from monitor.state.shadow import ShadowTerm
@@ -158,7 +159,7 @@ class PilotState(Struct, gc=False):
     of a pilot that runs (`monitor/state/running.py`); `review` and `stay` what its assessments and exit need;
     `late_held` what of the late events is not on record yet, by stream; `responsible` the ids of the authorities that
     are responsible, `()` where the sandbox does not compute them or there is none; `users` what the users' channel
-    reported; `shadow` its shadow charter."""
+    reported; `shadow` its shadow charter; `rollout` its step of a rollout."""
 
     id: str
     charter: Charter
@@ -198,6 +199,7 @@ class PilotState(Struct, gc=False):
     responsible: tuple[str, ...] = ()
     users: UsersState = NO_USERS
     shadow: ShadowTerm | None = None
+    rollout: Rollout = FIRST_STEP
 
     @property
     def cycle(self) -> tuple[int, int]:

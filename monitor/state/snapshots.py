@@ -41,6 +41,7 @@ from monitor.state.pilot import (
     shared_tuple,
 )
 from monitor.state.review import NO_STAY, NOT_REVIEWED, Review, Stay
+from monitor.state.rollout import FIRST_STEP, Rollout
 from monitor.state.running import NOTHING_RUNS, Running
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.shadow import ShadowTerm
@@ -112,6 +113,7 @@ class _Snapshot(_UsualSnapshot, array_like=True):
     responsible: tuple[str, ...] = ()
     users: UsersState | None = None
     shadow: ShadowTerm | None = None
+    rollout: Rollout | None = None
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -184,6 +186,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         responsible=s.responsible,
         users=s.users or NO_USERS,
         shadow=s.shadow,
+        rollout=s.rollout or FIRST_STEP,
     )  # fmt: skip
     return pilot, plan
 
@@ -222,6 +225,7 @@ def _tail(p: PilotState) -> list[Any]:
         [p.responsible],
         [None if p.users == NO_USERS else p.users],
         [p.shadow],
+        [None if p.rollout == FIRST_STEP else p.rollout],
     ]
     while groups and not any(groups[-1]):
         groups.pop()

@@ -144,6 +144,8 @@ MAKERS: dict[Act, Maker] = {
     Act.RECALL: lambda by, state: exit_acts.Recall(**by, reason="x"),
     Act.START_SHADOW: lambda by, state: shadow_acts.ShadowStart(**by, charter=NEXT, until=UNTIL, reason="x"),
     Act.STOP_SHADOW: lambda by, state: shadow_acts.ShadowStop(**by, reason="x"),
+    Act.MAKE_TEMPLATE: lambda by, state: exit_acts.TemplateMaking(**by, template="t", reason="x"),
+    Act.EVALUATE_STEP: lambda by, state: exit_acts.StepEvaluation(**by, reason="x"),
     Act.REPORT: lambda by, state: incident_acts.IncidentReportAct(**by, incident="i-1", report="x"),
     Act.NOTIFY_CHANGE: lambda by, state: incident_acts.ChangeNotice(**by, notice="x"),
     Act.NOTIFY_SUSPENSION: lambda by, state: incident_acts.SuspensionNotice(**by, notice="x"),

@@ -90,6 +90,7 @@ ROWS: dict[Act, Row] = {
     Act.NOTIFY_CHANGE: Row("firm officer", BEGAN, None),
     Act.NOTIFY_SUSPENSION: Row("officer", BEGAN, None),
     Act.MAKE_TEMPLATE: Row("officer", f"tracked {ENDED}", None),
+    Act.EVALUATE_STEP: Row("officer", "running paused", ""),
     Act.RELEASE: Row("officer", "", LIVE),
     Act.APPROVE: Row("approver", "", LIVE),
     Act.APPROVE_EXIT: Row("approver", "running paused", ""),
@@ -111,6 +112,8 @@ ON_THE_SANDBOX = {
     Act.EVALUATE_MODEL: "officer supplier evaluator",
     Act.INSPECT_MODEL: "officer",
     Act.WITHDRAW_FROM_MODEL: "officer supplier evaluator",
+    Act.CLASSIFY: "officer",
+    Act.ANNUL: "approver",
 }
 BY_CHARTER = {  # what else the roles that a charter gives may do, where a deployment has no sandbox
     Act.ADMIT: {Role.ADMITTER},

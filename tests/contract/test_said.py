@@ -139,6 +139,17 @@ ROWS = [
     Row(Reason.PUBLISHED, Finding(rule="exit_report"), ("may be published",), "act"),
     Row(Reason.WITHHELD, Finding(rule="exit_report", detail="trade secrets"), ("withheld", "trade secrets"), "act"),
     Row(Reason.GRADUATED, Finding(rule="tracking", content={"months": "6"}), ("Graduated", "months 6"), "act"),
+    Row(
+        Reason.STEP_PASSED,
+        Finding(rule="rollout", detail="four weeks", content={"step": "1 of 3", "cap": "1000", "was": "200"}),
+        ("rollout passed", "1000", "four weeks"),
+        "act",
+    ),
+    Row(
+        Reason.STEP_FAILED, Finding(rule="rollout", content={"lacks": "limit_exceeded"}), ("falls by one step",), "act"
+    ),
+    Row(Reason.STEP_INCONCLUSIVE, Finding(rule="rollout", content={"cap": "200"}), ("inconclusive",), "act"),
+    Row(Reason.TEMPLATE_MADE, Finding(rule="template", content={"template": "scribe"}), ("template", "scribe"), "act"),
     Row(Reason.RECALLED, Finding(rule="recall", detail="two deaths"), ("Recalled", "two deaths"), "act"),
     Row(Reason.CLOSED, Finding(rule="tracking"), ("Routine supervision ended",), "act"),
     Row(Reason.EXIT_PENDING, Finding(rule="exit", detail="trial over"), ("Exit pending", "trial over"), "act"),
@@ -547,6 +558,18 @@ ROWS = [
         Reason.MODEL_ENTRY_WITHDRAWN,
         Finding(rule="version", detail="was wrong", content={"entry": "e-1", "number": 2.0}),
         ("withdrawn", "entry e-1", "was wrong"),
+        "act",
+    ),
+    Row(
+        Reason.FIRM_CLASSIFIED,
+        Finding(rule="class C", content={"class": "C", "grounds": ("halts: 9 in 3 pilot-years",), "record/halts": 9.0}),
+        ("Class of the firm set", "class C", "halts: 9 in 3 pilot-years"),
+        "act",
+    ),
+    Row(
+        Reason.DECISION_ANNULLED,
+        Finding(rule="annulment", detail="wrong data", content={"pilot": "p-1", "decision": "a" * 32}),
+        ("Decision annulled", "a" * 32, "wrong data"),
         "act",
     ),
 ]

@@ -33,6 +33,7 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.records import Command
 from monitor.state.acts_once import ActMemory
 from monitor.state.applicant import Applicant
+from monitor.state.firm_file import FirmFile
 from monitor.state.model_file import ModelFile
 from monitor.state.pilot import PilotState, Stream
 from monitor.state.sandbox import SandboxSubject
@@ -55,7 +56,14 @@ def stored(kind: Any) -> Iterator[type[Struct]]:
 @pytest.mark.parametrize(
     "kind",
     sorted(
-        {*stored(PilotState), *stored(PartitionState), *stored(Applicant), *stored(ModelFile), *stored(ShadowState)},
+        {
+            *stored(PilotState),
+            *stored(PartitionState),
+            *stored(Applicant),
+            *stored(ModelFile),
+            *stored(ShadowState),
+            *stored(FirmFile),
+        },
         key=lambda kind: kind.__name__,
     ),
 )

@@ -21,7 +21,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("access", "files", "charter"),
     ("deadlines", "firms"),
     ("lifecycle",),
-    ("validate", "indicators", "http_server", "network"),
+    ("validate", "indicators", "http_server", "network", "basis"),
     ("compile", "witness", "stamps"),
     ("state", "toolkits"),
     ("assess", "shadow"),
@@ -42,7 +42,7 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "tlog", "charter", "lifecycle", "validate", "indicators", "compile",
     "network",
     "state", "decide", "detect", "observe", "projections", "common_cause", "deadlines", "assess", "toolkits",
-    "firms", "shadow",
+    "firms", "shadow", "basis",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}"
@@ -62,7 +62,8 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.sandbox_file", "monitor.compile.dump",
+    "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.dump", "monitor.compile.firm_rules_file",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
     "monitor.toolkits.load",

@@ -46,9 +46,10 @@ OF_SANDBOXES = {
     *("application_submitted", "application_screened", "application_refused", "application_withdrawn"),
     *("charter_signed", "charter_agreed", "cycle_started"),
     *("assessed", "assessment_due", "assessment_missed", "exit_approved", "report_issued", "published", "withheld"),
-    *("graduated", "recalled", "closed", "tier_approved"),
     *("responsibility_changed", "no_authority"),
     *("complaint_filed", "complaint_withdrawn", "complaint_answered", "redress_recorded", "user_left"),
+    *("graduated", "recalled", "closed", "tier_approved", "template_made"),
+    *("step_passed", "step_failed", "step_inconclusive"),
 }
 # Reasons of acts on a pilot that runs: `tests/unit/decide` has them, the script is older.
 OF_RUNNING = {

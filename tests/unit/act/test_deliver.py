@@ -371,6 +371,20 @@ def test_labels_come_from_the_charter_in_force() -> None:
     assert {alert.facts for alert in seen} == {Facts("high", "driving", "north")}
 
 
+def test_the_label_authority_has_those_who_are_addressed() -> None:
+    """The authorities of the decision that caused the alert, joined by commas."""
+    seen: list[Alert] = []
+
+    class Keeps(Pager):
+        def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
+            seen.extend(standing)
+
+    deliver = Deliver({"a": Keeps()})
+    deliver.feed([halted(addressed=("authority:north", "authority:health", "firm:f", "role:officer"))])
+    deliver.tick(0)
+    assert {alert.facts for alert in seen} == {Facts(authority="north,health")}
+
+
 def test_charters_of_refused_admissions_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels are remembered of a bounded number of pilots, the newest, whatever stands on the control log."""
     monkeypatch.setattr(delivering, "PILOTS", 3)

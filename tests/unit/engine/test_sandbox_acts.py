@@ -8,10 +8,13 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from monitor.charter.clauses import LegalBasis
 from monitor.charter.control import Admission, Approval, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Authority, Exit, Participant, Responses, ToolkitRef
 from monitor.engine.machine import Machine
+from monitor.firms.rules import SHIPPED_RULES, FirmClass, reference_to
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.duties import ClassDuty
 from monitor.lifecycle.sandbox import SUBJECT, Person, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
     OneChange,
@@ -20,13 +23,17 @@ from monitor.lifecycle.sandbox_acts import (
     ProposalWithdrawal,
     PutAuthority,
     PutClocks,
+    PutDuties,
     PutFirmKeys,
+    PutFirmRules,
+    PutLegalBasis,
     PutPerson,
     PutProhibition,
     PutResponsibility,
     PutTier,
     PutToolkit,
     RemoveAuthority,
+    RemoveLegalBasis,
     RemovePerson,
     RemoveProhibition,
     RemoveToolkit,
@@ -339,6 +346,10 @@ EVERY_CHANGE: tuple[OneChange, ...] = (
     PutToolkit(ToolkitRef("audio", 1, "1" * 64)),
     PutToolkit(ToolkitRef("audio", 2, "2" * 64)),
     RemoveToolkit("audio", 1),
+    PutFirmRules(reference_to(structs.replace(SHIPPED_RULES, version=2))),
+    PutDuties((ClassDuty(firm_class=FirmClass.D, tier="critical", drill_every="1d"),)),
+    RemoveLegalBasis(),
+    PutLegalBasis(LegalBasis(id="city", version=1, digest="3" * 64, acts={"suspend": ("eu-1",)})),
 )
 
 

@@ -140,6 +140,14 @@ def test_refusals_and_guidance_are_counted() -> None:
     assert (found.guidance_asked, found.guidance_given, found.guidance_followed) == (1, 1, 1)
 
 
+def test_complaints_of_users_are_counted_one_by_one() -> None:
+    """Those that the users' channel filed, as its record names them."""
+    pilot = Pilot("p-1")
+    pilot.act(Reason.COMPLAINT_FILED, content={"complaints": ("a", "b")})
+    pilot.act(Reason.COMPLAINT_FILED, content={"late": 1.0})
+    assert record(pilot).complaints == 2
+
+
 def test_a_record_is_bounded_and_says_so() -> None:
     """Of more pilots than a record holds those whose names come first are kept, in whatever order they arrive."""
     pilots = [Pilot(f"p-{n:04}") for n in range(PILOTS + 2)]

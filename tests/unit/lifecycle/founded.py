@@ -133,6 +133,7 @@ class Founded:
         waiting = self.machine.applicants.get(pilot)
         standing = known.standing.counter if known else waiting.standing if waiting else 0
         standing = self.machine.models[pilot].standing if pilot in self.machine.models else standing
+        standing = self.machine.firms[pilot].standing if pilot in self.machine.firms else standing
         standing = self.machine.sandbox_standing if pilot == SUBJECT else standing
         return {"id": f"n{self.number}", "pilot": pilot, "author": author, **validity(standing, self.at)}
 

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, structs
 
@@ -102,6 +102,7 @@ authorities = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(authorities, names, names, st.sampled_from("pqrstuvwxyz"), st.randoms())
 def test_every_authority_that_covers_a_place_is_found_in_any_order(
     those: list[SandboxAuthority], region: str, sector: str, named: str, random: Any

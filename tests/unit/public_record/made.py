@@ -28,7 +28,7 @@ PLAIN = (
     "graduated", "closed", "recalled", "drill_begun", "drill_passed", "drill_overdue", "inspected", "guidance_asked",
     "guidance_given", "guidance_followed", "change_registered", "change_proposed", "change_refused",
     "unregistered_model", "halt_overdue", "halt_contradicted", "trend_rising", "trend_steady", "evaluation_recorded",
-    "approval_recorded", "heard_again",
+    "approval_recorded", "heard_again", "complaint_filed", "complaint_answered", "redress_recorded", "user_left",
 )  # fmt: skip
 STATES = (
     "running", "running halted", "paused", "exited outcome=stop", "exiting halted outcome=scale", "tracked", "closed",
@@ -162,6 +162,8 @@ class Maker:
             numbers = Assessment(at=1, began=1, alpha=0.01, complaints_outside=dice.randrange(9))
             said = dice.choice(("continue", "scale", "stop"))
             return Finding(rule="exit", content={"outcome": said}, assessment=numbers)
+        if reason.startswith(("complaint_", "user_left", "redress")):
+            return Finding(rule=dice.choice(("given", "refused")), observed=float(dice.randrange(1, 5)))
         if reason in ("command_acknowledged", "halt_verified"):
             return Finding(rule="acknowledge", observed=dice.choice((None, dice.random() * 90)))
         if reason == "shelved":
@@ -169,6 +171,7 @@ class Maker:
         if reason in ("suspended", "recalled", "overridden"):
             return Finding(rule=reason, detail="words of a person")
         rule = "acceptance" if reason == "level_accepted" else dice.choice(DETECTORS)
+        rule = "limit_e_process" if reason == "limit_exceeded" else rule
         return Finding(indicator=dice.choice(("incidents", "rare")), rule=rule, statistic=5.0, bar=4.6)
 
     def clock(self, change: str, incident: str) -> Finding:

@@ -1,0 +1,243 @@
+"""`sandbox-monitor firm`: the record of a firm over all its pilots, and its class."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from monitor.cli.addresses import to_option
+from monitor.cli.control import act_options, fresh, seen, send
+from monitor.cli.sandbox_link import Server, brokers, copy_to_partitions, open_server
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option, trusted_here
+from monitor.compile.firm_rules_file import read_rules, rules_yaml
+from monitor.firms.classes import Classified, firm_class, ground_words
+from monitor.firms.record import YEAR_MS, FirmRecord, record_digest
+from monitor.firms.rules import SHIPPED_RULES, FirmRules, reference_to
+from monitor.lifecycle.firm_acts import Annulment, Classification
+from monitor.model.refusals import REFUSALS, Refusal
+from monitor.model.subjects import firm_of, firm_subject
+from monitor.projections.formats import stamp
+from monitor.sdk.http_link import HttpLink
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+TO = to_option("kafka://host:port or http://host:port")
+PREFIX = click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+RULES = click.option("--rules", type=FILE, help="file with the rules [default: those that are shipped]")
+RECOMPUTE = click.option(
+    "--recompute", is_flag=True, help="on Kafka: fold the logs again instead of reading what the second stage has kept"
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object per firm and line")
+NOT_LISTED = {"firm", "first", "through", "pilots", "open", "operated_ms", "positions", "truncated", "subject"}
+AGAINST = (
+    "halts", "stops_overdue", "contradictions", "conflicts", "clocks_missed", "rectifications_late", "refusals",
+)  # fmt: skip
+_records = msgspec.json.Decoder(list[FirmRecord]).decode
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What `--json` prints of a firm: its record with its digest, and the class that follows from it by the rules."""
+
+    record: FirmRecord
+    digest: str
+    computed: Classified
+
+
+@click.group()
+def firm() -> None:
+    """The record of a firm over all its pilots, and the class that follows from it by rule.
+
+    A class changes how often the firm's pilots are drilled and assessed and how many it may have, as the configuration
+    of the sandbox says, and nothing else. It takes effect by an officer's act. A firm has no act here: it may ask for
+    guidance, or appeal to the authority, which annuls what was wrong.
+
+    \b
+    Exit codes of all commands:
+      0  done
+      1  no effect, a file is wrong, or nothing is known of the firm
+      2  usage error
+      3  the server is unavailable
+    """
+
+
+@firm.command()
+@click.argument("name", metavar="ID")
+@RULES
+@RECOMPUTE
+@JSON
+@TO
+@PREFIX
+@trust_option
+def show(
+    name: str, rules: Path | None, recompute: bool, as_json: bool, to: str, prefix: str, trusted: tuple[str, ...]
+) -> None:
+    """Print the record of the firm ID, with the class that follows from it and the numbers that decide (marked *).
+
+    On Kafka the second stage (`sandbox-monitor pool`) keeps the records; --recompute reads the logs instead, and with
+    --trust-key counts signed decisions and evidence only.
+
+    \b
+    Example:
+      sandbox-monitor firm show firm-1 --to http://127.0.0.1:8321
+    """
+    record = _record(Server(to, prefix, trusted_here()), name, recompute)
+    found = firm_class(record, _rules(rules))
+    if as_json:
+        _json(record, found)
+        return
+    for line in _lines(record, found):
+        echo(line)
+
+
+@firm.command(name="list")
+@RULES
+@RECOMPUTE
+@JSON
+@TO
+@PREFIX
+@trust_option
+def list_firms(
+    rules: Path | None, recompute: bool, as_json: bool, to: str, prefix: str, trusted: tuple[str, ...]
+) -> None:
+    """Print one line for each firm: computed class, pilots, pilot-years, and what counts against it."""
+    chosen = _rules(rules)
+    for record in _read(Server(to, prefix, trusted_here()), recompute):
+        found = firm_class(record, chosen)
+        if as_json:
+            _json(record, found)
+            continue
+        named = [(name.replace("_", " "), getattr(record, name)) for name in AGAINST]
+        against = ", ".join(f"{name} {number}" for name, number in named if number) or "nothing against it"
+        echo(f"{record.firm}: {found.gives.value}; {record.pilots} pilots, {_years(record):.2f} pilot-years; {against}")
+
+
+@firm.command()
+@click.argument("name", metavar="ID")
+@RULES
+@RECOMPUTE
+@act_options
+def classify(name: str, rules: Path | None, recompute: bool, to: str, prefix: str, author: str, id_: str) -> None:
+    """Put the class of the firm ID in force that follows from its record now. By an officer.
+
+    The act carries the record, with the entry of each pilot that it was computed through, and the rules; the machine
+    refuses a class that does not follow. There is no other class to choose: a decision that was wrong is annulled
+    (`firm annul`), rules are changed by proposal and approval. On Kafka the class is copied to every partition.
+
+    \b
+    Example:
+      sandbox-monitor firm classify firm-1 --author officer --key officer.key
+    """
+    server = Server(to, prefix, trusted_here())
+    record, chosen = _record(server, name, recompute), _rules(rules)
+    subject = firm_subject(name)
+    known = seen(to, prefix, subject, author)
+    if known is not None and record.subject < known.standing:
+        raise click.ClickException("the record does not have the last act on the firm yet; try again in some seconds")
+    found = firm_class(record, chosen)
+    for ground in found.deciding:
+        echo(ground_words(ground), err=True)
+    act = Classification(
+        id=id_ or fresh(), pilot=subject, author=author, firm_class=found.gives, record=record, rules=chosen
+    )
+    send(to, prefix, act)
+    echo(f"class {found.gives.value}; record {record_digest(record)}")
+    _copy(server)
+
+
+@firm.command()
+@click.argument("name", metavar="ID")
+@click.argument("pilot")
+@click.argument("decision")
+@click.option("--reason", required=True, help="why; the ledger holds a commitment to it")
+@act_options
+def annul(name: str, pilot: str, decision: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Annul a DECISION (its id, 32 hex digits) on a PILOT of the firm ID: it counts no longer against the firm. By an
+    approver.
+
+    For a halt that was wrong, as found on appeal, and for any other decision. Nothing of the pilot changes, and the
+    decision stays in its ledger. Who annuls may not set the class of this firm. Afterwards set its class again.
+    """
+    fields = {"id": id_ or fresh(), "pilot": _subject(name), "author": author, "of": pilot, "decision": decision}
+    try:
+        act = msgspec.convert({"type": "sandbox.control.annulment", "reason": reason, **fields}, Annulment)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(str(error)) from error
+    send(to, prefix, act)
+    _copy(Server(to, prefix, trusted_here()))
+
+
+@firm.command()
+@click.argument("file", required=False, type=FILE)
+def rules(file: Path | None) -> None:
+    """Print the shipped rules as YAML; with FILE, check it. Either way the reference for the configuration of the
+    sandbox (`firm_rules`) is printed on stderr."""
+    chosen = _rules(file)
+    if file is None:
+        echo(rules_yaml(chosen), nl=False)
+    made = reference_to(chosen)
+    echo(f"firm_rules: {{id: {made.id}, version: {made.version}, digest: {made.digest}}}", err=True)
+
+
+def _rules(path: Path | None) -> FirmRules:
+    return SHIPPED_RULES if path is None else read_rules(path)
+
+
+def _subject(name: str) -> str:
+    if firm_of(firm_subject(name)) is None:
+        raise click.BadParameter(f"{name}: {REFUSALS[Refusal.BAD_FIRM_ID]}", param_hint="ID")
+    return firm_subject(name)
+
+
+def _record(server: Server, name: str, recompute: bool) -> FirmRecord:
+    _subject(name)
+    found = next((one for one in _read(server, recompute) if one.firm == name), None)
+    if found is None:
+        raise click.ClickException(f"no pilot of a firm {name} is known at {server.to}")
+    return found
+
+
+def _read(server: Server, recompute: bool) -> list[FirmRecord]:
+    """The records at a server. Raises Unavailable, LogBroken."""
+    link = open_server(server)
+    try:
+        if isinstance(link, HttpLink):
+            return _records(link.get("/v1/firms") or b"[]")
+    finally:
+        link.close()
+    from monitor.kafka.firm_stage import folded_firms, kept_firms
+
+    where = brokers(server)
+    fold = folded_firms(where, server.prefix, server.trusted) if recompute else kept_firms(where, server.prefix)
+    return asyncio.run(fold).records()
+
+
+def _copy(server: Server) -> None:
+    copied = sum(copy_to_partitions(server).values())
+    if copied:
+        echo(f"copied {copied} acts to other partitions", err=True)
+
+
+def _json(record: FirmRecord, found: Classified) -> None:
+    echo(msgspec.json.encode(Shown(record=record, digest=record_digest(record), computed=found)).decode())
+
+
+def _years(record: FirmRecord) -> float:
+    return record.operated_ms / YEAR_MS
+
+
+def _lines(record: FirmRecord, found: Classified) -> list[str]:
+    return [
+        f"firm {record.firm}: {record.pilots} pilots, {record.open} in the sandbox, {_years(record):.2f} pilot-years; "
+        f"since {stamp(record.first)}, through {stamp(record.through)}",
+        *(
+            f"    {name.replace('_', ' ')}: {getattr(record, name)}"
+            for name in record.__struct_fields__
+            if name not in NOT_LISTED
+        ),
+        f"class {found.gives.value} by the rules; record {record_digest(record)}",
+        *(f"  {'*' if one in found.deciding else ' '} {one.gives.value}: {ground_words(one)}" for one in found.grounds),
+    ]
