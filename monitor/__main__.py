@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
+    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),

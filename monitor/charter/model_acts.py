@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from monitor.charter.act_base import ControlBase, Number
+from monitor.charter.chain import ChainRole as ChainRole
 from monitor.model.events import Harm, Id, Name
 from monitor.model.pseudonyms import ALPHABET
 
@@ -20,7 +21,6 @@ Ref: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^{
 MaybeRef: TypeAlias = Annotated[str, Meta(max_length=200, pattern=rf"^{ALPHABET}*$")]
 Labels: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=16)]
 MaybeDate: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
-ChainRole: TypeAlias = Literal["base_model_developer", "downstream_developer", "deployer"]
 DataPurpose: TypeAlias = Literal["training", "fine_tuning", "validation", "testing", "retrieval"]
 Results: TypeAlias = Annotated[dict[Ref, Number], Meta(min_length=1, max_length=16)]
 

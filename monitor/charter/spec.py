@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from monitor.charter.chain import Chain
 from monitor.charter.clauses import CharterBasis, Clauses
 from monitor.model.canonical import canonical as canonical_json
 from monitor.model.events import Harm, Id, Severity
@@ -408,6 +409,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     # Steps by which the number of users rises to `users.cap`, each gated by evidence (`monitor/assess/rollout.py`).
     rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
     replicates: Provenance | UnsetType = UNSET
+    chain: Chain | UnsetType = UNSET  # who made the base model, who built the system, who runs it
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""

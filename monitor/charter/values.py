@@ -23,7 +23,7 @@ _ID = re.compile(
     r"pilot|vendor|sector|region|participant\.id|models\[\d+\]\.digest|users\.groups\[\d+\]|hard_rules\[\d+\]\.name"
     r"|authorities\[\d+\]\.(id|approvers\[\d+\]|officers\[\d+\])|evaluation\[\d+\]\.name"
     r"|changes\[\d+\]\.(name|models\[\d+\]|subjects\[\d+\]|protocol\[\d+\]\.name)"
-    r"|trends\[\d+\]\.indicator"
+    r"|trends\[\d+\]\.indicator|chain\.[a-z_]+\.id"
     r"|indicators\[\d+\]\.(name|segments\[\d+\]|exposure\.unit)"
 )
 _NAMING = re.compile(

@@ -104,3 +104,14 @@ def clause_row(catalogue: Catalogue, name: str) -> dict[str, object]:
         "ape": catalogue.ape(clause),
         "status": catalogue.status(clause),
     }
+
+
+def _add_commands() -> None:
+    """The commands of another file, which imports from this one."""
+    from monitor.cli.basis_rules import rules, table
+
+    basis.add_command(rules)
+    basis.add_command(table)
+
+
+_add_commands()

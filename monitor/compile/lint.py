@@ -21,6 +21,7 @@ from detectors.base import Count, Proportion
 from monitor.charter import time_zones
 from monitor.charter.spec import PUBLIC, Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
+from monitor.compile.lint_chain import chain_flaws, chain_warnings
 from monitor.compile.lint_changes import change_flaws, trial_flaws
 from monitor.compile.lint_exit import exit_flaws
 from monitor.compile.lint_rollout import rollout_flaws
@@ -80,6 +81,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += _spans(charter)
     found += [_error(*flaw) for flaw in exit_flaws(charter)]
     found += [_error(*flaw) for flaw in name_flaws(charter.basis, "basis")]
+    found += [_error(*flaw) for flaw in chain_flaws(charter)] + [_warning(*flaw) for flaw in chain_warnings(charter)]
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 

@@ -6,6 +6,7 @@ Further:
 
 - what an authority owed and missed, and a pilot for which no authority is responsible: the level above;
 - what a supplier owes: the supplier;
+- what a role in the chain of the model owes, where the charter names the chain: see `chain.py`;
 - what somebody owes next: the role.
 
 A decision on the sandbox, or on the file of a model, is addressed to roles: approvers learn of proposals, officers of
@@ -23,6 +24,7 @@ from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.clock_record import ClockState, Owes
 from monitor.model.records import Decision, Reason
+from monitor.network.chain import of_chain
 from monitor.network.responsibility import level_above
 
 ID_LENGTH = 200  # characters of an addressee after its kind
@@ -60,8 +62,9 @@ def addressees(
     found = (
         *_named("authority", (*responsible, *above)),
         *_named("firm", (charter.participant.id,)),
-        *_named("supplier", (charter.vendor,) if _of_supplier(decision) and charter.vendor else ()),
+        *_named("supplier", (charter.vendor,) if _of_supplier(decision, charter) and charter.vendor else ()),
         *_named("role", () if owed is None else (owed,)),
+        *of_chain(decision, charter),
     )
     return tuple(dict.fromkeys(found))
 
@@ -84,9 +87,10 @@ def _reaches_above(decision: Decision, responsible: tuple[str, ...]) -> bool:
     return clock is not UNSET and clock.owed_by is Owes.AUTHORITY and clock.state is ClockState.MISSED
 
 
-def _of_supplier(decision: Decision) -> bool:
+def _of_supplier(decision: Decision, charter: Charter) -> bool:
+    """Whether the vendor of the charter owes: a charter with a chain names the developer there."""
     clock = decision.finding.clock
-    return clock is not UNSET and clock.owed_by is Owes.SUPPLIER
+    return clock is not UNSET and clock.owed_by is Owes.SUPPLIER and charter.chain is UNSET
 
 
 def _named(kind: str, ids: Iterable[str]) -> tuple[str, ...]:
