@@ -259,7 +259,7 @@ class Shadows:
         for run in list(self._runs.values()):
             mine = sides[run.name]
             follows = applied is not None and applied.act.pilot == run.name
-            if follows or mine.decisions:
+            if follows or mine.decisions or mine.evidence:
                 ended = self._fold(run, mine, self._step(run, _caught_up(run.name, received)), out)
                 if follows and not ended and applied is not None:
                     self._follow(run, applied, out)
@@ -279,7 +279,9 @@ class Shadows:
             run.comparison.restart(applied.received)
             self._seed(run, candidate_of(live) if same else candidate, applied.received)
             return
-        stepped = self._step(run, lambda machine: machine.follow(*applied, self._partition.sandbox))
+        partition = self._partition
+        states = partition.sandbox, partition.sandbox_for(run.run.participant)
+        stepped = self._step(run, lambda machine: machine.follow(*applied, states))
         run.comparison.not_applied += stepped is REFUSED
         self._fold(run, Outputs(), stepped, out)
 
