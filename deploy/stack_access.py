@@ -198,10 +198,12 @@ class Secure:
         from monitor.kafka.acls import AclUsers, grants
         from monitor.kafka.quotas import QuotaAdmin
         from monitor.kafka.scram_users import add_users
-        from monitor.kafka.topics import TopicNames, create_topics, topics
+        from monitor.kafka.topics import TopicNames, create_topics, topics, users_topic
 
         bootstrap = f"127.0.0.1:{self._port}"
-        asyncio.run(create_topics(bootstrap, topics(TopicNames(PREFIX, self._firms), PARTITIONS, 1)))
+        names = TopicNames(PREFIX, self._firms)
+        wanted = [*topics(names, PARTITIONS, 1), users_topic(names, PARTITIONS, 1)]
+        asyncio.run(create_topics(bootstrap, wanted))
         with AclAdmin(bootstrap) as admin:
             admin.add(admin.difference(list(grants(PREFIX, GROUP, self._firms, AclUsers()))).missing)
         add_users(bootstrap, self._firms, self._clients)

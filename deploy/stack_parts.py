@@ -120,7 +120,7 @@ def _monitor(data: Path, at: dict[str, str], ports: dict[str, int], access: Acce
 def _gateway(at: dict[str, str], ports: dict[str, int], access: Access) -> Part:
     return Part(
         "gateway",
-        (*MONITOR, "gateway", "--bootstrap", at["kafka"], "--port", str(ports["gateway"])),
+        (*MONITOR, "gateway", "--users", "--bootstrap", at["kafka"], "--port", str(ports["gateway"])),
         lambda: _listens(ports["gateway"]),
         f"gateway of firms  http://{at['gateway']}/",
         supervised=True,

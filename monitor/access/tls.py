@@ -52,13 +52,7 @@ class TlsFiles(Struct, frozen=True, kw_only=True):
         return context
 
     def _require_valid(self, now: datetime) -> None:
-        try:
-            certificate = x509.load_pem_x509_certificate(Path(self.certificate).read_bytes())
-        except (OSError, ValueError) as error:
-            raise Refused(
-                f"SANDBOX_KAFKA_CERT names {self.certificate}, which is not a certificate ({error}); give PEM"
-            ) from error
-        end = certificate.not_valid_after_utc
+        end = valid_until(self.certificate)
         if now >= end:
             raise Refused(
                 f"SANDBOX_KAFKA_CERT names {self.certificate}, which expired on {end:%Y-%m-%d %H:%M} UTC; "
@@ -96,6 +90,16 @@ class TlsFiles(Struct, frozen=True, kw_only=True):
                 f"SANDBOX_KAFKA_KEY_PASSWORD_FILE opens ({error}); give PEM and its password"
             )
         return f"SANDBOX_KAFKA_KEY names {self.key}, which is not a private key ({error}); give PEM"
+
+
+def valid_until(certificate: str) -> datetime:
+    """Until when the certificate of a client, a PEM file, is valid. Raises Refused, naming the variable and the fix."""
+    try:
+        return x509.load_pem_x509_certificate(Path(certificate).read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"SANDBOX_KAFKA_CERT names {certificate}, which is not a certificate ({error}); give PEM"
+        ) from error
 
 
 class RotatingContext(ssl.SSLContext):

@@ -410,6 +410,9 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Annotated[tuple[RolloutStep, ...], Meta(max_length=ROLLOUT_STEPS)] | UnsetType = UNSET
     replicates: Provenance | UnsetType = UNSET
     chain: Chain | UnsetType = UNSET  # who made the base model, who built the system, who runs it
+    # Of how many different authorities approvers must approve a release, an exit with the outcome `scale`, and a lower
+    # tier; the standard of the tier may ask for more.
+    approving_authorities: Literal[1, 2] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -464,6 +467,7 @@ def canonical_charter(charter: Charter) -> bytes:
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
     "responses", "exit", "confidential", "ledger_policy", "toolkit", "basis",
+    "approving_authorities",
 })  # fmt: skip
 """Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
 

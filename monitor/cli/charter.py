@@ -283,4 +283,5 @@ def _print(path: Path, made: Charter) -> None:
         table.add_row(share.indicator, share.segment or "-", f"{share.alpha:.3g}", f"{share.bar:,.0f}")
     Console(highlight=False, soft_wrap=True).print(table)
     spent = sum(spec.weight for spec in made.indicators)
-    echo(f"   alpha {made.alpha:g}, of which {1 - spent:.0%} is unassigned; the first restart gets 61 % of each share")
+    free = max(1 - spent, 0.0)
+    echo(f"   alpha {made.alpha:g}, of which {free:.0%} is unassigned; the first restart gets 61 % of each share")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -14,11 +15,14 @@ from monitor.cli.control import act_options, fresh, seen, send
 from monitor.cli.sandbox_link import Server, brokers, copy_to_partitions, open_server
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
+from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.compile.firm_rules_file import read_rules, rules_yaml
 from monitor.firms.classes import Classified, firm_class, ground_words
+from monitor.firms.content import record_of
 from monitor.firms.record import YEAR_MS, FirmRecord, record_digest
 from monitor.firms.rules import SHIPPED_RULES, FirmRules, reference_to
 from monitor.lifecycle.firm_acts import Annulment, Classification
+from monitor.model.records import Decision
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.subjects import firm_of, firm_subject
 from monitor.projections.formats import stamp
@@ -91,6 +95,44 @@ def show(
         return
     for line in _lines(record, found):
         echo(line)
+
+
+@firm.command()
+@click.argument("pilot")
+@click.option("--to", metavar="URL", required=True, help="https:// address of the gateway for firms")
+@click.option("--author", required=True, help="the firm by its participant.id")
+@click.option("--key", type=FILE, required=True, help="key file of the firm")
+@click.option("--json", "as_json", is_flag=True, help="the decision as one JSON object")
+def own(pilot: str, to: str, author: str, key: Path, as_json: bool) -> None:
+    """For a firm: print its class in force, with the record and the numbers that it follows from.
+
+    PILOT is one of its pilots, whose charter names the key. The gateway answers about the firm that runs it, and no
+    other.
+
+    \b
+    Example:
+      sandbox-monitor firm own pilot-0001 --to https://GATEWAY:8322 --author firm-1 --key firm.key
+    """
+    link = GatewayLink(to, FirmIdentity.of(author, key))
+    try:
+        raw = link.get(f"/v1/firm/{quote(pilot, safe='')}")
+    finally:
+        link.close()
+    if not raw:
+        raise click.ClickException(f"no class of {author} was set yet")
+    if as_json:
+        echo(raw.decode())
+        return
+    decision = msgspec.json.decode(raw, type=Decision)
+    content = decision.finding.content or {}
+    record = record_of(content)
+    echo(f"class {content['class']} since {stamp(decision.at)}, entry {decision.standing} of {decision.pilot}")
+    grounds = content.get("grounds", ())
+    for line in grounds if isinstance(grounds, tuple) else ():
+        echo(f"  * {line}")
+    for name in record.__struct_fields__:
+        if name not in NOT_LISTED:
+            echo(f"    {name.replace('_', ' ')}: {getattr(record, name)}")
 
 
 @firm.command(name="list")

@@ -11,7 +11,7 @@ from monitor.cli.annual import say_remarks
 from monitor.cli.terminal import echo
 from monitor.notary.commitment import PlaintextBroken
 from monitor.notary.format import Damage
-from monitor.public_record.reading import read_pilot, texts_of
+from monitor.public_record.reading import annulled_in, read_pilot, texts_of
 from monitor.public_record.statement import Statement, Version, statements
 from monitor.public_record.statement_page import as_html
 
@@ -47,11 +47,12 @@ def reasons(ledger: Path, pilot: str, halt: int | None, version: Version, out: P
     try:
         record, files, remarks = read_pilot((ledger,), pilot)
         texts = texts_of((ledger,), pilot) if version == "firm" else None
+        annulled = annulled_in((ledger,), record.firm)
     except (Damage, PlaintextBroken) as damage:
         raise click.ClickException(str(damage)) from damage
     if not files:
         raise click.ClickException(f"{ledger} has no ledger of {pilot}; give the directory of its ledger")
-    found = [one for one in statements(record, files[0], version, texts) if halt in (None, one.halt)]
+    found = [one for one in statements(record, files[0], version, texts, annulled) if halt in (None, one.halt)]
     if not found:
         known = ", ".join(str(one.begun["standing"]) for one in record.halts()) or "none"
         raise click.ClickException(f"{pilot} has no such halt; decisions that began one: {known}")

@@ -24,6 +24,8 @@ from monitor.compile.load import load_charter
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
+from monitor.embedded.users_door import UsersDoorSettings
+from monitor.files.key_file import read_key
 from monitor.publication.publisher import PublicationSettings
 
 
@@ -76,6 +78,16 @@ from monitor.publication.publisher import PublicationSettings
 @click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
+@click.option(
+    "--users-port", type=click.IntRange(0, 65535), help="door of the users: forms for complaints, on a separate port"
+)
+@click.option(
+    "--users-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="key of the users' channel, whose public key the configuration of the sandbox has; needed with --users-port",
+)
+@click.option("--users-author", default="public", show_default=True, help="name of the channel in that configuration")
+@click.option("--users-host", default=HOST, show_default=True, help="address on which the door of the users listens")
 @publishing_options
 @host_names
 def serve(
@@ -90,6 +102,10 @@ def serve(
     admitters: tuple[str, ...],
     configuration: Path | None,
     checkpoint: float,
+    users_port: int | None,
+    users_key: Path | None,
+    users_author: str,
+    users_host: str,
     host_names: tuple[str, ...],
     publishing: tuple[PublicationSettings, float] | None,
 ) -> None:
@@ -98,9 +114,19 @@ def serve(
     The URL of the board is the first line on standard output. SIGTERM and Ctrl-C stop it cleanly. Charters are admitted
     at the start; the same ones again have no effect, one with a higher version amends.
 
+    With --users-port users complain on a form of the authority, which the firm does not reach: read
+    `monitor/embedded/README.md` before you open it to a network.
+
     Exit codes: 0 stopped by a signal, 1 wrong input, --dir or port used by another process, or a part of --dir damaged
     or older than the rest (the message names the fix), 2 usage error.
     """
+    if (users_port is None) != (users_key is None):
+        raise click.UsageError("--users-port and --users-key belong together")
+    door = None
+    if users_port is not None and users_key is not None:
+        door = UsersDoorSettings(
+            signer=read_key(users_key), author=users_author, host=users_host, port=users_port, host_names=host_names
+        )
     actors: dict[str, AnyActor] = {}
     if alertmanager:
         board = board or (f"http://{HOST}:{port}/" if port else "")
@@ -117,10 +143,13 @@ def serve(
         checkpoint_every_ms=round(checkpoint * 1000),
         host_names=host_names,
         publishing=publishing,
+        users=door,
     )
 
     def started() -> None:
         echo(f"board {monitor.address}")
+        if monitor.users is not None:
+            echo(f"users http://{users_host}:{monitor.users.port}/", err=True)
         if monitor.open_mode:
             echo(
                 "open mode: anyone who reaches this port may admit pilots; found a sandbox (`sandbox-monitor sandbox "

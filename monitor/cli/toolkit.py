@@ -169,6 +169,8 @@ def _print(made: LoadedToolkit) -> None:
     echo(f"{about.id}, version {about.version}, digest {made.digest}")
     echo(f"{about.title}. {about.scope}")
     echo(f"published by {about.publisher}; tier {made.charter.tier}, sector {about.sector}")
+    calm = about.calm_year
+    echo(f"a calm year leads to at most {calm.escalations} escalations and {calm.watches} watches, and to no halt")
     echo("\nHazards")
     for hazard in about.hazards:
         echo(f"  {hazard.id}: {hazard.hazard}")

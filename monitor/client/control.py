@@ -62,7 +62,7 @@ def read_state(
     `Unavailable` or `Refused` when it cannot be read, ValueError when `to` is not an address. With `identity` the
     request is signed, where a gateway answers.
     """
-    link = _link(to, prefix, options, identity)
+    link = open_control(to, prefix, options, identity)
     try:
         if isinstance(link, HttpLink):
             raw = link.get(f"/v1/standing/{quote(pilot, safe='')}")
@@ -86,7 +86,7 @@ def read_status(
 ) -> PilotStatus | None:
     """Return the status of a pilot, None where no decision about it exists. Arguments and errors as of `read_state`; on
     Kafka all decisions are read, for at most `wait` seconds: `whole` says whether that was enough."""
-    link = _link(to, prefix, options, identity)
+    link = open_control(to, prefix, options, identity)
     try:
         if isinstance(link, GatewayLink):
             lines = b"".join(link.stream(f"/v1/decisions/{quote(pilot, safe='')}")).splitlines()
@@ -136,7 +136,7 @@ def send_act(
     not be durable, ValueError when `to` is not an address. With `identity` the request is signed, where a gateway
     answers.
     """
-    link = _link(to, prefix, options, identity)
+    link = open_control(to, prefix, options, identity)
     try:
         if isinstance(link, HttpLink):
             return _over_http(link, pilot, name, body, signature, wait)
@@ -146,7 +146,8 @@ def send_act(
         link.close()
 
 
-def _link(to: str, prefix: str, options: Mapping[str, Any] | None, identity: FirmIdentity | None) -> Link:
+def open_control(to: str, prefix: str, options: Mapping[str, Any] | None, identity: FirmIdentity | None) -> Link:
+    """A connection for acts and what became of them; to a gateway with the identity of the firm that signs."""
     if identity is not None and is_gateway(to):
         return GatewayLink(to, identity)
     return open_link(to, prefix=prefix, options=options)

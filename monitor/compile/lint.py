@@ -30,6 +30,7 @@ from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import WIDEST, open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.lifecycle.basis_names import name_flaws
+from monitor.lifecycle.standards import approving
 from monitor.model.bounds import CHARTER_BYTES
 from monitor.model.labels import alike, tidy
 from monitor.model.periods import parse_span
@@ -171,6 +172,9 @@ def _people(charter: Charter) -> Iterator[Problem]:
         )
     yield from _separate_people(charter)
     yield from _evaluation(charter)
+    if approving(charter) > len(charter.authorities):
+        what = f"there are {len(charter.authorities)} authorities, so no halt could be released"
+        yield _error("approving_authorities", what, "list another authority, or ask for fewer")
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",

@@ -189,7 +189,7 @@ class Plan:
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         labels = {"", "users", *charter.data_boundary, *(indicator.unit or "" for indicator in self.indicators)}
-        labels.update(getattr(indicator.implementation, "selects", "") for indicator in self.indicators)
+        labels.update(*(getattr(indicator.implementation, "selects", ()) for indicator in self.indicators))
         # Texts of events that the charter itself lists; under `identifiers: pseudonyms` others may be personal.
         self.listed = labels.union(self.models, *(indicator.segments for indicator in self.indicators))
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`

@@ -13,7 +13,7 @@ from monitor.compile.power import asked_power, ratio_words
 from monitor.compile.tier_rules import RULES, TIERS, Facts, facts_of, tier_by_rule
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox
-from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, span_ms
+from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, approving, span_ms
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level
 
@@ -64,10 +64,13 @@ def _people(charter: Charter, asked: TierStandard) -> Iterator[Lacking]:
     tier = charter.tier
     if len({one.id for one in charter.authorities}) < asked.authorities:
         yield "authorities", f"tier {tier} needs {asked.authorities} authorities", "list another one"
-    approving = [{*one.approvers} for one in charter.authorities if one.approvers]
-    if len(set().union(*approving)) < asked.approvers:
+    listed = [{*one.approvers} for one in charter.authorities if one.approvers]
+    if len(set().union(*listed)) < asked.approvers:
         yield "authorities", f"tier {tier} needs {asked.approvers} different approvers", "list them in `approvers`"
-    elif len(approving) < asked.authorities <= len(charter.authorities):
+    elif len(listed) < approving(charter) <= len(charter.authorities):
+        what = f"approving_authorities needs approvers of {approving(charter)} authorities"
+        yield "authorities", what, "list one of each"
+    elif len(listed) < asked.authorities <= len(charter.authorities):
         yield "authorities", f"tier {tier} needs approvers of {asked.authorities} authorities", "list one of each"
     people = {name for one in charter.authorities for name in (*one.approvers, *one.officers)}
     without = sorted(people - {name for one in charter.authorities for name in one.keys})
@@ -88,8 +91,10 @@ def _people_of(sandbox: Sandbox, charter: Charter, asked: TierStandard) -> Itera
         yield "authorities", f"tier {tier} needs {asked.authorities} authorities", "list another one"
         return
     approvers = [one for one in sandbox.people if Role.APPROVER in one.roles and one.authority in named]
-    if len(approvers) < asked.approvers or len({one.authority for one in approvers}) < asked.authorities:
-        what = f"tier {tier} needs {asked.approvers} approvers of {asked.authorities} authorities in the sandbox"
+    needed = max(asked.authorities, approving(charter))
+    if len(approvers) < max(asked.approvers, needed) or len({one.authority for one in approvers}) < needed:
+        asks = f"tier {tier}" if needed == asked.authorities else "approving_authorities"
+        what = f"{asks} needs {max(asked.approvers, needed)} approvers of {needed} authorities in the sandbox"
         yield "authorities", what, "list an authority that has approvers"
     if asked.signed_acts and sandbox.open_mode:
         yield "authorities", f"tier {tier} needs signed acts, and the sandbox has no keys", "give its people keys"

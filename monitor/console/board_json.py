@@ -7,8 +7,9 @@ from monitor.console.html import link
 from monitor.projections.clock_board import ClockRow
 
 
-def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
-    """The fleet as plain data. Times in ms since 1970, evidence as natural logarithms of e-values."""
+def as_data(board: FleetView, now: int = 0, authority: str = "") -> dict[str, object]:
+    """The fleet as plain data, with all pilots or those that concern one authority (its id). Times in ms since 1970,
+    evidence as natural logarithms of e-values."""
     return {
         "left_out": board.left_out,
         "through": board.through,
@@ -34,7 +35,7 @@ def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
             "not_in_ledger": board.notices.not_entered,
             "shared_topics": board.notices.shared_topics,
         },
-        "pilots": [_pilot(board, view, now) for view in board.fleet()],
+        "pilots": [_pilot(board, view, now) for view in board.fleet() if not authority or view.concerns(authority)],
     }
 
 
@@ -61,6 +62,7 @@ def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
         "deadlines": [_deadline(row) for row in view.clocks.rows(now)],
         "ledger": {"size": head[0], "root": head[1]} if head else None,
         "url": link(view.pilot),
+        "authorities": list(view.responsible),  # that are responsible
         "states": view.states or None,  # of its life, where they do not follow from the level
     }
 

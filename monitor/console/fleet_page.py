@@ -54,11 +54,13 @@ _HEADS = {
 
 
 class Query(Struct, frozen=True):
-    """The request for the fleet page: a level word, `unknown` or "" for all; words to search for; a key of `SORTS`."""
+    """The request for the fleet page: a level word, `unknown` or "" for all; words to search for; a key of `SORTS`; the
+    id of an authority, "" for all."""
 
     level: str = ""
     words: str = ""
     sort: str = "worst"
+    authority: str = ""
 
 
 ALL = Query()
@@ -142,6 +144,7 @@ def _filters(query: Query) -> str:
         f'<label>Level <select name="level">{levels}</select></label>'
         f'<label>Search <input name="words" type="search" value="{escape(query.words)}" '
         'placeholder="pilot or participant"></label>'
+        f'<label>Authority <input name="authority" value="{escape(query.authority)}" placeholder="id"></label>'
         f'<label>Sort by <select name="sort">{sorts}</select></label><button>Apply</button></form>'
     )
 
@@ -149,6 +152,8 @@ def _filters(query: Query) -> str:
 def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
     words = query.words.casefold().split()
     chosen = [view for view in views if _at_level(view, query.level) and _matches(view, words)]
+    if query.authority:
+        chosen = [view for view in chosen if view.concerns(query.authority)]
     return sorted(chosen, key=_KEYS[query.sort]) if query.sort in _KEYS else chosen
 
 
@@ -177,7 +182,8 @@ def _table(views: Sequence[PilotView], query: Query) -> str:
 def _head(head: str, key: str, query: Query) -> str:
     if not key:
         return f'<th scope="col">{head}</th>'
-    where = escape("/?" + urlencode({"level": query.level, "words": query.words, "sort": key}))
+    asked = {"level": query.level, "words": query.words, "sort": key}
+    where = escape("/?" + urlencode(asked | ({"authority": query.authority} if query.authority else {})))
     chosen = ' aria-sort="other"' if key == query.sort else ""
     mark = ' <span aria-hidden="true">↓</span>' if key == query.sort else ""
     return f'<th scope="col"{chosen}><a href="{where}">{head}{mark}</a></th>'

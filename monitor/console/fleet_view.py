@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.firms.fold import FirmsFold
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
@@ -51,6 +52,7 @@ class PilotView(Struct):
     last_evidence: int | None = None
     late_events: int = 0  # that came too late to count
     clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
+    responsible: tuple[str, ...] = ()  # authorities; empty where the sandbox computes none
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
     shadow: ShadowSummary | None = None  # the newest summary of a shadow charter
@@ -66,6 +68,11 @@ class PilotView(Struct):
     def applicant(self) -> bool:
         """Whether the pilot is not admitted."""
         return self.life.pilot in (*APPLIED, *NEVER_ADMITTED)
+
+    def concerns(self, authority: str) -> bool:
+        """Whether an authority is responsible for the pilot, or one of its stored decisions is addressed to it."""
+        name = f"authority:{authority}"
+        return authority in self.responsible or any(name in (one.addressed or ()) for one in self.decisions)
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -116,6 +123,7 @@ class FleetView:
         self.through: int | None = None
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
+        self.firms = FirmsFold()  # the records of firms
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -141,6 +149,7 @@ class FleetView:
 
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
+        self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
                 if decision.pilot == SANDBOX:
@@ -227,6 +236,8 @@ class FleetView:
             view.unsigned = not decision.signed
         if decision.author and decision.author == decision.participant:
             view.firm_unsigned = not decision.signed
+        if decision.responsible is not UNSET:
+            view.responsible = decision.responsible
         view.clocks.add(decision)
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:

@@ -45,7 +45,8 @@ def page(title: str, body: str, kind: str) -> str:
         f'<dl>{legend}<dt><span class="level unknown">? unknown</span></dt><dd>Shown next to the level: data is '
         "missing, late or partial. Unknown never counts as normal and clears no finding.</dd></dl>"
         "<p>A halt is a technical effect; suspension is the legal act of an authority. All times are UTC.</p></details>"
-        '<p><a href="/api/board.json">Same content as data (JSON)</a></p></footer></body></html>'
+        '<p><a href="/firms">Records of firms</a> · '
+        '<a href="/api/board.json">Same content as data (JSON)</a></p></footer></body></html>'
     )
 
 

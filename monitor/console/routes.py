@@ -1,4 +1,4 @@
-"""The routes of the board: `/`, `/pilot/<id>`, `/charter/<id>`, `/api/board.json` and two static files."""
+"""The routes of the board: `/`, `/firms`, `/pilot/<id>`, `/charter/<id>`, `/api/board.json` and two static files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from monitor.clock import wall_ms
 from monitor.console.board_json import as_data
+from monitor.console.firms_page import firms_page
 from monitor.console.fleet_page import Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import charter_page, missing_page, pilot_page
@@ -28,7 +29,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
     """Read-only routes over `board`; `clock` returns ms."""
 
     async def fleet(request: web.Request) -> web.Response:
-        asked = {name: request.query[name] for name in ("level", "words", "sort") if name in request.query}
+        asked = {name: request.query[name] for name in ("level", "words", "sort", "authority") if name in request.query}
         return _html(fleet_page(board, Query(**asked), clock()))
 
     async def pilot(request: web.Request) -> web.Response:
@@ -41,14 +42,18 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
         page = charter_page(board, name)
         return _html(missing_page(name), 404) if page is None else _html(page)
 
+    async def firms(request: web.Request) -> web.Response:
+        return _html(firms_page(board))
+
     async def data(request: web.Request) -> web.Response:
-        body = msgspec.json.encode(as_data(board, clock()))
+        body = msgspec.json.encode(as_data(board, clock(), request.query.get("authority", "")))
         return web.Response(body=body, content_type="application/json", headers=_HEADERS)
 
     return [
         web.get("/", fleet),
         web.get(r"/pilot/{pilot:[\s\S]+}", pilot),  # an id may hold a line break
         web.get(r"/charter/{pilot:[\s\S]+}", charter),
+        web.get("/firms", firms),
         web.get("/api/board.json", data),
         _file("board.css", "text/css"),
         _file("board.js", "text/javascript"),

@@ -17,6 +17,7 @@ charter in force registers no keys either, authors are not proved; the record th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import UNSET
@@ -43,11 +44,13 @@ from monitor.charter.control import (
 )
 from monitor.charter.spec import Charter
 from monitor.errors import ControlRefused
+from monitor.lifecycle.accreditation import Place, accreditation_words, accredited_for
 from monitor.lifecycle.acts import Role as Role
 from monitor.lifecycle.acts import refused_by_role, roles_that_may
 from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox, roles_in
 from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.standards import approving
 from monitor.lifecycle.tenure import authorities_needed, held, held_since, role_right, roles_since
 from monitor.model.labels import alike
 from monitor.model.refusals import Refusal
@@ -170,9 +173,17 @@ def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandb
     """Raises ControlRefused when the author has no role that may do this act: `found` are the author's roles, given by
     the sandbox, or without one by the charter in force."""
     roles_from: Literal["charter", "sandbox"] = "charter" if sandbox is None else "sandbox"
-    why = refused_by_role(ACT_OF[type(act)], found, own_complaint(act), roles_from)
+    person = None if sandbox is None else sandbox.person(act.author)
+    facts = own_complaint(act)
+    if person is not None and accredited_for(person, place_of(charter)):
+        facts |= {Fact.ACCREDITED}
+    why = refused_by_role(ACT_OF[type(act)], found, facts, roles_from)
     if why is None:
         return
+    if why is Refusal.NOT_ACCREDITED and person is not None:
+        words = f"{act.author} is accredited for {accreditation_words(person)}; the pilot is in the sector "
+        words += f"{charter.sector or '-'}, the region {charter.region or '-'} and the tier {charter.tier}"
+        raise ControlRefused("author", why, words)
     if sandbox is not None:
         raise ControlRefused("author", why, f"{act.author}: {_who_may(act, charter)}")
     if isinstance(act, Approval | exit_acts.ExitApproval | exit_acts.TierApproval):
@@ -180,6 +191,11 @@ def check_role(charter: Charter, act: ControlBase, found: frozenset[Role], sandb
     raise ControlRefused(
         "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
     )
+
+
+def place_of(charter: Charter) -> Place:
+    """The region, sector and tier of a charter."""
+    return Place(charter.region, charter.sector, charter.tier)
 
 
 def own_complaint(act: ControlBase) -> frozenset[Fact]:
@@ -272,26 +288,39 @@ def approved(state: SandboxState, pilot: PilotState, given: Approvals, at: int) 
 
 
 def enough_authorities(state: SandboxState, pilot: PilotState, given: tuple[str, ...], at: int) -> bool:
-    """Whether these approvers are of as many authorities as the standard of the tier asks for at `at`
-    (ms)."""
+    """Whether these approvers are of as many authorities as the charter, or the standard of its tier at `at` (ms), asks
+    for."""
+    needed = needed_authorities(state, pilot, at)
+    return needed < 2 or len(authorities_of(state, pilot, given)) >= needed
+
+
+def needed_authorities(state: SandboxState, pilot: PilotState, at: int) -> int:
+    """Of how many authorities approvers must approve: the charter in force says how many, and the standard of its tier
+    at `at` (ms) may ask for more; at most as many as it names, as it may be from before its tier had this standard."""
+    charter, standard = pilot.charter, 0
+    if sandbox_for(state, pilot) is not None:
+        standard = authorities_needed(state.tenure, charter.tier, at)
+    return min(max(standard, approving(charter)), len(charter.authorities))
+
+
+def authorities_of(state: SandboxState, pilot: PilotState, approvers: Collection[str]) -> frozenset[str]:
+    """The authorities whose approvers these are. One that a charter lists at two authorities is of both: with one of
+    either there are two people of two authorities."""
     sandbox = sandbox_for(state, pilot)
     if sandbox is None:
-        return True
-    needed = min(authorities_needed(state.tenure, pilot.charter.tier, at), len(pilot.charter.authorities))
-    return len({person.authority for name in given if (person := sandbox.person(name))}) >= needed
+        named = pilot.charter.authorities
+        return frozenset(one.id for one in named if not set(one.approvers).isdisjoint(approvers))
+    return frozenset(person.authority for name in approvers if (person := sandbox.person(name)))
 
 
 def check_approvals(state: SandboxState, pilot: PilotState) -> None:
-    """Raises ControlRefused unless approvers of as many authorities have approved as the standard of the tier asks
-    for. Without a sandbox one is enough."""
-    sandbox = sandbox_for(state, pilot)
-    if sandbox is None:
-        return
-    needed = authorities_needed(state.tenure, pilot.charter.tier, pilot.standing.since)
-    needed = min(needed, len(pilot.charter.authorities))  # a charter from before its tier had this standard
-    authorities = {person.authority for name in standing_approvals(state, pilot) if (person := sandbox.person(name))}
-    if len(authorities) < needed:
-        words = f"tier {pilot.charter.tier} needs approvers of {needed} authorities, there are {len(authorities)}"
+    """Raises ControlRefused unless approvers of as many authorities have approved the release of a halt as the charter,
+    or the standard of its tier since the halt began, asks for."""
+    since, given = pilot.standing.since, standing_approvals(state, pilot)
+    if not enough_authorities(state, pilot, given, since):
+        needed, found = needed_authorities(state, pilot, since), authorities_of(state, pilot, given)
+        asks = "the charter" if approving(pilot.charter) >= needed else f"tier {pilot.charter.tier}"
+        words = f"{asks} needs approvers of {needed} authorities, there are {len(found)}"
         raise ControlRefused("pilot", Refusal.APPROVAL_MISSING, words)
 
 
@@ -310,12 +339,14 @@ def check_admission(act: Admission, by: Proved, open_mode: bool, sandbox: Sandbo
     raise ControlRefused("author", Refusal.FIRM_ALONE, f"{firm.id} runs this pilot; somebody else must admit it")
 
 
-def check_rights(old: Charter, new: Charter, *, tier: bool = False) -> None:
+def check_rights(old: Charter, new: Charter, sandbox: Sandbox | None = None) -> None:
     """Raises ControlRefused when an amendment changes who may release a halt, or on which results; with a sandbox also
     when it changes the `tier`, as that says how many authorities must approve. Call it only while a halt stands."""
     before, after = rights(old), rights(new)
-    if tier:
-        before["tier"], after["tier"] = old.tier, new.tier
+    if sandbox is not None:
+        places = any(person.accredited is not UNSET for person in sandbox.people)
+        for field in ("tier", "region", "sector") if places else ("tier",):
+            before[field], after[field] = getattr(old, field), getattr(new, field)
     for field, value in before.items():
         if after[field] != value:
             raise ControlRefused(f"charter.{field}", Refusal.HALT_STANDS, "release the halt first, then amend this")
@@ -329,6 +360,7 @@ def rights(charter: Charter) -> dict[str, Any]:
         ],
         "participant.keys": sorted(charter.participant.keys),
         "evaluation": charter.evaluation,
+        "approving_authorities": approving(charter),
     }
 
 

@@ -98,7 +98,7 @@ def apply_act(
     match act:
         case Amendment(charter=charter):
             if s.halted:
-                authority.check_rights(pilot.charter, charter, tier=founded is not None)
+                authority.check_rights(pilot.charter, charter, founded)
             if founded is not None:
                 authority.check_charter(founded, charter)
                 authority.check_firm_keys(founded, charter, pilot.charter)

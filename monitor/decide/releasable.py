@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 
 from monitor.decide.authority import APPROVERS
 from monitor.errors import ControlRefused
+from monitor.lifecycle.accreditation import Place, accredited_for
 from monitor.lifecycle.acts import Role, evaluation_counts
 from monitor.lifecycle.sandbox import Person
 from monitor.lifecycle.sandbox_acts import SandboxState
+from monitor.lifecycle.standards import approving
 from monitor.lifecycle.tenure import authorities_needed, roles_since
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Trusted
@@ -31,7 +33,10 @@ def check_releasable(before: SandboxState, after: SandboxState, pilots: Iterable
 def halt_of(pilot: PilotState) -> StandingHalt:
     """The halt of a halted pilot."""
     charter = pilot.charter
-    return StandingHalt(pilot.id, pilot.standing.since, charter.tier, tuple(one.id for one in charter.authorities))
+    names = tuple(one.id for one in charter.authorities)
+    return StandingHalt(
+        pilot.id, pilot.standing.since, charter.tier, names, approving(charter), charter.region, charter.sector
+    )
 
 
 def unreleasable(before: SandboxState, after: SandboxState, halts: Iterable[StandingHalt]) -> Iterator[str]:
@@ -63,9 +68,11 @@ def lacking(state: SandboxState, halt: StandingHalt) -> list[str]:
         if person.authority and person.authority not in halt.authorities:
             continue
         for role in _held(state, person, since):
+            if role is Role.EVALUATOR and not accredited_for(person, Place(halt.region, halt.sector, halt.tier)):
+                continue
             found.setdefault(role, []).append(person)
     approvers = found.get(Role.APPROVER, [])
-    needed = min(authorities_needed(state.tenure, halt.tier, since), len(halt.authorities))
+    needed = min(max(authorities_needed(state.tenure, halt.tier, since), halt.approving), len(halt.authorities))
     lacks = [] if found.get(Role.OFFICER) else ["officer"]
     if len(approvers) < APPROVERS:
         lacks.append(f"{APPROVERS} approvers")

@@ -38,6 +38,7 @@ from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sandbox_record import sandbox_route
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, Incoming, Store
+from monitor.embedded.users_door import UsersDoor, UsersDoorSettings
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LedgerBroken, LogBroken, Refused
@@ -45,10 +46,10 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
-from monitor.firms.fold import FirmsFold
 from monitor.http_server.bell import Bell, waited
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
+from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxFounding, configuration_digest
 from monitor.logs import EventLogger
@@ -118,7 +119,7 @@ class Monitor:
     `sandbox` is founded after that; once it is, `charters` are neither admitted nor amended. `actors` get every
     decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs in
     order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`. `publishing`: where
-    the ledgers are published, and the seconds between rounds.
+    the ledgers are published, and the seconds between rounds. `users`: how the door of the users runs; none without it.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Monitor:
         limits: ServerLimits = LIMITS,
         host_names: Sequence[str] = (),
         publishing: tuple[PublicationSettings, float] | None = None,
+        users: UsersDoorSettings | None = None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
         self._limits, self._host_names = limits, host_names
@@ -150,8 +152,7 @@ class Monitor:
         self._open = self.open_mode
         self._charters, self._sandbox = charters, sandbox
         self._learnt: dict[str, str] = {}
-        self.firms = FirmsFold()
-        self._watchers = [self.metrics.observe, self.board.apply, self.firms.add, *watchers]
+        self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
             self._directory_lock = DirectoryLock(directory)
             undo.callback(self._directory_lock.release)
@@ -190,10 +191,16 @@ class Monitor:
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
+        self.users: UsersDoor | None = None
+        if users is not None:
+            self.users = UsersDoor(directory, users, self.store, clock, self._open_charters, self)
+            self.users.arrived = self.arrived.ring
+            self._watchers = [*self._watchers, self.users.watch]
         self._publishing = publishing
         self._publication: PublicationService | None = None
         self._web: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._forwarding: asyncio.Task[None] | None = None
         self._stopping = False
         self._stopped = threading.Event()
         self._time_at = 0
@@ -235,6 +242,8 @@ class Monitor:
         delivery = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
         self._begin("actors", delivery)
         self._begin("watchers", self._project())
+        if self.users is not None:
+            self._forwarding = asyncio.create_task(self.users.run(), name="users")
         self._publish()
 
     async def _one_history(self) -> None:
@@ -263,6 +272,11 @@ class Monitor:
         self.ingress.ready = False
         if self._web is not None:
             await self._web.stop()
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+            await asyncio.gather(self._forwarding, return_exceptions=True)
+        if self.users is not None:
+            await self.users.stop()
         self.arrived.ring()
         self.emitted.ring()
         self._stopped.set()
@@ -293,7 +307,7 @@ class Monitor:
             [
                 charter_route(self.store),
                 sandbox_route(self.store),
-                *firm_routes(self.firms),
+                *firm_routes(self.board.firms),
                 *routes(self.board, self.clock),
             ]
         )
@@ -301,6 +315,8 @@ class Monitor:
             served = self._publishing[0]
             self._web.app.add_routes([publication_route(served.directory, pilot_logs=served.serve_pilot_logs)])
         self.port = await self._web.start(HOST, self.port)
+        if self.users is not None:
+            await self.users.start(self.metrics.http_refused)
 
     def _publish(self) -> None:
         if self._publishing is not None:
@@ -395,6 +411,16 @@ class Monitor:
                 self.board.learn(pilot.charter)
                 self._deliver.learn(pilot.charter)
                 self.metrics.learn(pilot.charter)
+
+    def channel_keys(self, author: str) -> tuple[str, ...]:
+        """The public keys of a public channel in the configuration in force; none for everybody else."""
+        sandbox = self.runner.machine.sandbox.sandbox
+        person = None if sandbox is None else sandbox.person(author)
+        return () if person is None or Role.PUBLIC_CHANNEL not in person.roles else person.keys
+
+    def _open_charters(self) -> dict[str, Charter]:
+        """The charters of the pilots that users may complain about."""
+        return {pilot.id: pilot.charter for pilot in self.runner.machine.pilots.values()}
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)

@@ -33,12 +33,14 @@ COUNTED = (
 
 class FirmFold(Struct, array_like=True):
     """What is remembered of one firm: its pilots by name, the number of the last act on the firm, and the decisions
-    that were annulled (the beginnings of their ids). New fields are appended, with defaults."""
+    that were annulled (the beginnings of their ids). `in_force` is the class that was set last, "" without one. New
+    fields are appended, with defaults."""
 
     pilots: dict[str, PilotFold] = {}
     truncated: bool = False
     subject: int = 0
     annulled: list[str] = []
+    in_force: str = ""
 
     def pilot(self, name: str) -> PilotFold | None:
         """The pilot of this name; `None` for one that is not kept."""
@@ -52,6 +54,8 @@ class FirmFold(Struct, array_like=True):
             return False
         self.subject = decision.standing
         content = decision.finding.content
+        if decision.reason is Reason.FIRM_CLASSIFIED and content is not UNSET:
+            self.in_force = str(content.get("class", ""))
         if decision.reason is Reason.DECISION_ANNULLED and content is not UNSET and len(self.annulled) < ANNULLED:
             self.annulled.append(str(content.get("decision", ""))[:SHORT])
         return True
@@ -124,6 +128,10 @@ class FirmsFold:
     def record(self, firm: str) -> FirmRecord:
         """The record of a firm; one without a pilot for a firm that is not known."""
         return self.firms.get(firm, FirmFold()).record(firm)
+
+    def class_in_force(self, firm: str) -> str:
+        """The class of a firm that an officer set last; "" without one."""
+        return self.firms[firm].in_force if firm in self.firms else ""
 
     def records(self) -> list[FirmRecord]:
         """Every record, by firm."""

@@ -24,6 +24,7 @@ Aggregate: TypeAlias = Literal["sum", "mean"]
 P = TypeVar("P", bound=msgspec.Struct)
 T = TypeVar("T")
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]  # of `params`, such as a measure
+Labels: TypeAlias = Annotated[tuple[Label, ...], Meta(min_length=1, max_length=16)]
 EXACT = 2.0**53  # below it a float holds every whole number
 
 
@@ -79,7 +80,7 @@ class Indicator(Protocol):
 
     Optional, looked up once when a charter is compiled: the protocols `Folding` and `Receiving`; `promise` (a span: how
     long after an event it may fall due, so its period stays open for as long); `currency` (events in another one do not
-    count); `selects` (the measure of items, or the kind of claims, that counts: others do not).
+    count); `selects` (the measures of items, or the kinds of claims, that count: others do not).
     """
 
     @property
@@ -232,10 +233,11 @@ def fold_count(spec: IndicatorSpec, data: Sequence[Any], opened: Mapping[str, Op
             opened[payload.segment].k += 1.0
 
 
-def selected(label: str) -> str:
-    """A label of `params` in the form in which labels of events are compared. Raises BadSpec for one of blanks."""
-    found = tidy(label)
-    if not found:
+def selected(labels: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One or several labels of `params`, each once, in the form in which labels of events are compared. Raises BadSpec
+    for one of blanks."""
+    found = tuple(dict.fromkeys(map(tidy, (labels,) if isinstance(labels, str) else labels)))
+    if not all(found):
         raise BadSpec("params", "a label of blanks selects nothing", "write the label that the events carry")
     return found
 

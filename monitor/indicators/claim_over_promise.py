@@ -1,4 +1,4 @@
-"""The share of claims of one kind that were not answered within the promised time, such as takedowns."""
+"""The share of claims that were not answered within the promised time, such as takedowns."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import msgspec
 
 from detectors.base import Proportion
 from monitor.charter.spec import IndicatorSpec, SpanText
-from monitor.indicators.base import Aggregate, Label, OpenPeriod, Slot, listed, params, require_share, selected
+from monitor.indicators.base import Aggregate, Label, Labels, OpenPeriod, Slot, listed, params, require_share, selected
 from monitor.indicators.promises import Promise
 from monitor.model.events import ClaimClosed, ClaimFiled, Envelope, millis
 from monitor.model.periods import parse_span
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`claim`: the kind of claim that counts; `promise`: the time within which it must be answered."""
+    """`claim`: the kind of claim that counts, or several; `promise`: the time within which it must be answered."""
 
-    claim: Label
+    claim: Label | Labels
     promise: SpanText
 
 
 class ClaimOverPromise:
-    """`k` broken promises of `n` claims of the kind `params.claim`, in the period in which each promise fell due.
+    """`k` broken promises of `n` claims of the kinds in `params.claim`, in the period in which each promise fell due.
 
     A claim counts as broken from its filing on; an answer in time takes that back, a withdrawal in time removes the
     claim. So what is never taken down counts from the day it is due.
@@ -46,7 +46,7 @@ class ClaimOverPromise:
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         assert isinstance(event, ClaimFiled | ClaimClosed)
         segment = listed(self.spec, event.data.segment)
-        if segment is None or event.data.kind != self.selects:
+        if segment is None or event.data.kind not in self.selects:
             return ()
         at = millis(event.time)
         if isinstance(event, ClaimFiled):
@@ -61,7 +61,7 @@ class ClaimOverPromise:
         calm: bool,
         opened: Mapping[tuple[str, int], OpenPeriod | None],
     ) -> None:
-        mine: list[Any] = [event for event in events if event.data.kind == self.selects]  # type: ignore[attr-defined]
+        mine: list[Any] = [event for event in events if event.data.kind in self.selects]  # type: ignore[attr-defined]
         if not mine:
             return
         if isinstance(mine[0], ClaimFiled):

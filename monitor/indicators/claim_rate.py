@@ -1,4 +1,4 @@
-"""Claims of one kind, such as those of holders of rights, counted over exposure."""
+"""Claims of some kinds, such as those of holders of rights, counted over exposure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import (
     Aggregate,
     Label,
+    Labels,
     OpenPeriod,
     Slot,
     fold_count,
@@ -25,14 +26,14 @@ from monitor.model.events import ClaimFiled, Envelope, ExposureTallied, millis
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`claim`: the kind of claim that counts, such as `copyright`."""
+    """`claim`: the kind of claim that counts, or several, such as `copyright`."""
 
-    claim: Label
+    claim: Label | Labels
 
 
 class ClaimRate:
-    """`k` claims of the kind `params.claim` by time of filing over `m` units of exposure. A withdrawal takes nothing
-    back."""
+    """`k` claims of the kinds in `params.claim` by time of filing over `m` units of exposure. A withdrawal takes
+    nothing back."""
 
     reads = (ClaimFiled, ExposureTallied)
     observes = Count
@@ -53,7 +54,7 @@ class ClaimRate:
         if segment is None:
             return ()
         if isinstance(event, ClaimFiled):
-            return (Slot(millis(event.time), segment, 1.0, 0.0),) if event.data.kind == self.selects else ()
+            return (Slot(millis(event.time), segment, 1.0, 0.0),) if event.data.kind in self.selects else ()
         return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
 
     def fold(
@@ -65,6 +66,6 @@ class ClaimRate:
         opened: Mapping[str, OpenPeriod],
     ) -> None:
         if isinstance(events[0], ClaimFiled):
-            fold_count(self.spec, [payload for payload in data if payload.kind == self.selects], opened)
+            fold_count(self.spec, [payload for payload in data if payload.kind in self.selects], opened)
         else:
             fold_exposure(self.spec, self.unit, data, opened)

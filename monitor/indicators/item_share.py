@@ -52,7 +52,7 @@ class ItemShare:
         assert isinstance(event, ItemsTallied)
         segment = listed(self.spec, event.data.segment)
         items = event.data.marked + event.data.unmarked
-        if segment is None or not items or event.data.measure != self.selects:
+        if segment is None or not items or event.data.measure not in self.selects:
             return ()
         return (Slot(millis(event.time), segment, float(event.data.marked), float(items)),)
 
@@ -64,7 +64,7 @@ class ItemShare:
         calm: bool,
         opened: Mapping[str, OpenPeriod],
     ) -> None:
-        mine = [payload for payload in data if payload.measure == self.selects]
+        mine = [payload for payload in data if payload.measure in self.selects]
         for segment, some in by_segment(self.spec, mine, mine):
             marked = [payload.marked for payload in some]
             items = [payload.marked + payload.unmarked for payload in some]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from monitor.errors import LogBroken, Refused
 from monitor.firms.fold import FirmsFold
 from monitor.kafka import state_keys
 from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.pool_service import firm_names
 from monitor.kafka.reader_trust import OutputTrust
-from monitor.kafka.topics import TopicNames
+from monitor.kafka.topics import TopicNames, partition_count
 from monitor.model.records import Decision, Evidence
 from monitor.model.signing import Trusted
 from monitor.model.subjects import firm_of
@@ -18,12 +19,18 @@ CLIENT = "sandbox-firms"
 
 async def kept_firms(bootstrap: str, prefix: str) -> FirmsFold:
     """What the second stage has written. Nothing in it is signed: it is for reading, and everybody can fold the logs.
-    Raises Unavailable, LogBroken."""
+    Raises Refused where there is no second stage, Unavailable, LogBroken."""
+    topic = firm_names(prefix).state
+    try:
+        await partition_count(bootstrap, topic)
+    except LogBroken:
+        words = f"there is no {topic}: start `sandbox-monitor pool`, which keeps the records, or use --recompute"
+        raise Refused(words) from None
     live, fold = state_keys.LiveKeys(), FirmsFold()
     reader = PartitionReader(bootstrap, client_id=CLIENT)
     await reader.start()
     try:
-        async for raw in reader.all(firm_names(prefix).state, 0):
+        async for raw in reader.all(topic, 0):
             live.feed(raw.key, raw.value)
     finally:
         await reader.stop()

@@ -24,7 +24,7 @@ from monitor.http_server.token_buckets import TokenBuckets
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
 from monitor.kafka.firm_requests import APPLICANTS, RequestGate, RequestRefusal
 from monitor.kafka.outcome_memory import OutcomeMemory
-from monitor.model.records import Record, Rejected
+from monitor.model.records import Reason, Record, Rejected
 from monitor.model.request_signing import (
     FIRM_HEADER,
     NONCE_HEADER,
@@ -34,7 +34,7 @@ from monitor.model.request_signing import (
     FirmRequest,
 )  # fmt: skip
 from monitor.model.signing import HTTP_HEADER, Trusted
-from monitor.model.subjects import is_model
+from monitor.model.subjects import firm_subject, is_model
 from monitor.validate.parse import validate_control
 
 ACT_BYTES = 128 * 1024  # an application carries a charter
@@ -93,6 +93,7 @@ class GatewayRoutes:
                 web.post("/v1/control", self._act),
                 web.get("/v1/acts/{pilot}", self._outcome),
                 web.get("/v1/standing/{pilot}", self._standing),
+                web.get("/v1/firm/{pilot}", self._firm),
                 *(web.get(f"/v1/{name}/{{pilot}}", self._stream(lines)) for name, lines in self._streams.items()),
                 web.get("/live", self._live),
                 web.get("/ready", self._is_ready),
@@ -213,6 +214,13 @@ class GatewayRoutes:
         self._admitted(request, pilot, applicant=self._third_party(request, pilot))
         known = self._outcomes.known(pilot)
         return web.Response(status=204) if known is None else json_response(known)
+
+    async def _firm(self, request: web.Request) -> web.Response:
+        """The newest class of the firm that runs a pilot and signed the request, with the record that it follows from;
+        204 while none was set."""
+        firm = self._admitted(request, request.match_info["pilot"])
+        found = self._outcomes.newest(firm_subject(firm.participant), Reason.FIRM_CLASSIFIED)
+        return web.Response(status=204) if found is None else json_response(found)
 
     def _stream(self, lines: Lines) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:

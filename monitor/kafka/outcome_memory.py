@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 
 from msgspec import Struct
 
-from monitor.model.records import Decision, Rejected
+from monitor.model.records import Decision, Reason, Rejected
 from monitor.projections.known_state import KnownState, known_of
 from monitor.validate.rejections import RejectionReason
 
@@ -54,6 +54,12 @@ class OutcomeMemory:
         """The recorded state of a pilot."""
         found = self._of.get(pilot)
         return None if found is None else known_of(found.decisions)
+
+    def newest(self, pilot: str, reason: Reason) -> Decision | None:
+        """The newest decision with this reason among the last ones."""
+        found = self._of.get(pilot)
+        of_reason = (one for one in found.decisions if one.reason is reason) if found else ()
+        return max(of_reason, key=lambda one: one.standing, default=None)
 
     def outcome(self, pilot: str, name: str, partition: int, offset: int) -> Outcome | None:
         """The outcome of the act with the id `name` at this place of control; for a copy, that of the first one. None

@@ -147,7 +147,10 @@ class PartitionReader:
                 got = await self._consumer.getmany(tp, timeout_ms=200, max_records=self._chunk)
                 position = await self._consumer.position(tp)
                 self._at = (tp, position)
-                records = [r for r in got.get(tp, ()) if r.offset < stop]
+                found = got.get(tp, [])
+                records = [r for r in found if r.offset < stop]
+                if len(records) < len(found):  # written since the end was asked for: they are read by the next call
+                    return records, stop
                 if records or position >= stop:
                     return records, position
         except KafkaError as error:

@@ -17,16 +17,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from monitor.access.kafka_login import access
-from monitor.charter.control import ControlBase
-from monitor.clock import wall_ms
-from monitor.errors import Forged, Unavailable
+from monitor.errors import Unavailable
 from monitor.logs import EventLogger
-from monitor.model.records import Record, Rejected
-from monitor.model.signing import HEADER, Trusted
-from monitor.state.acts_once import USERS_ACTS
-from monitor.validate.parse import validate_control
+from monitor.model.signing import HEADER
+from monitor.validate.users_report import Channels, report_of
 
-REPORT_BYTES = 16 * 1024  # of one act: fifty complaints have less
 PER_SECOND = 20.0
 RETRY_S = 2.0
 LOG_S = 10.0  # between two lines about refused records
@@ -38,35 +33,6 @@ class Control(Protocol):
 
     async def append(self, pilot: str, body: bytes, signature: str) -> tuple[int, int]:
         """Return partition and offset once the record is durable. Raises Unavailable."""
-
-
-class Channels(Protocol):
-    """Who may report."""
-
-    def channel_keys(self, author: str) -> tuple[str, ...]:
-        """The public keys of a person with the role `public_channel` in the configuration in force; else none."""
-
-
-def report_of(channels: Channels, key: bytes | None, value: bytes | None, signature: str) -> ControlBase | str:
-    """The report in a record of the topic, or why it is not forwarded."""
-    if value is None or len(value) > REPORT_BYTES:
-        return "too large, or empty"
-    act = validate_control(Record(0, wall_ms(), None, value, ()), "users", 0, secret=b"")
-    if isinstance(act, Rejected):
-        return f"no act: {act.reason}, {act.field}"
-    if not isinstance(act, USERS_ACTS):
-        return "no report of users"
-    if key != act.pilot.encode():
-        return "the key of the record is not the pilot"
-    keys = channels.channel_keys(act.author)
-    if not keys:
-        return "the author is no public channel of the sandbox"
-    try:
-        Trusted(keys).verify("control", value, signature)
-    except Forged as error:
-        return f"not signed by the author: {error.reason}"
-    report: ControlBase = act
-    return report
 
 
 class UsersRelay:

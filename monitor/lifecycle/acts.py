@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
-from monitor.lifecycle.life import Lifecycle
+from monitor.lifecycle.life import NEEDED_FACT, Lifecycle
 from monitor.lifecycle.life import refusal as refused_by_state
 from monitor.lifecycle.names import Act, Fact, Outcome
 from monitor.model.refusals import Refusal
@@ -65,7 +65,12 @@ def _rules() -> dict[Act, Rule]:
         otherwise=Refusal.NOT_A_COMPLAINT_CHANNEL,
         needs={Role.FIRM: Fact.OWN_COMPLAINT},
     )
-    publish = Rule(roles=frozenset({Role.OFFICER, Role.PUBLISHER}), otherwise=Refusal.NOT_A_PUBLISHER, on_pilot=False)
+    publish = Rule(
+        roles=frozenset({Role.OFFICER, Role.PUBLISHER}),
+        otherwise=Refusal.NOT_A_PUBLISHER,
+        needs={Role.PUBLISHER: Fact.ACCREDITED},
+        on_pilot=False,
+    )
     configure = Rule(roles=officer.roles, otherwise=Refusal.NOT_AN_OFFICER, on_pilot=False)
     to_model = Rule(
         roles=frozenset({Role.OFFICER, Role.SUPPLIER}),
@@ -89,7 +94,8 @@ def _rules() -> dict[Act, Rule]:
                    Act.RECLASSIFY, Act.NOTIFY_SUSPENSION, Act.START_SHADOW, Act.STOP_SHADOW, Act.MAKE_TEMPLATE,
                    Act.EVALUATE_STEP, Act.RELEASE)),
         (two, (Act.APPROVE, Act.APPROVE_EXIT, Act.APPROVE_TIER)),
-        (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR),
+        (Rule(roles=frozenset({Role.EVALUATOR, Role.FIRM}), by_charter=step, otherwise=Refusal.NOT_AN_EVALUATOR,
+              needs={Role.EVALUATOR: Fact.ACCREDITED}),
          (Act.EVALUATE,)),
         (complaint, (Act.FILE_COMPLAINT, Act.WITHDRAW_COMPLAINT, Act.ANSWER_COMPLAINT, Act.REDRESS)),
         (structs.replace(complaint, roles=complaint.roles - {Role.FIRM}, needs={}), (Act.LEAVE_PILOT,)),
@@ -122,8 +128,10 @@ def refused_by_role(
     may = roles_that_may(act, roles_from).intersection(roles)
     if not may:
         return rule.otherwise
-    lacks = all(role in rule.needs and rule.needs[role] not in facts for role in may)
-    return Refusal.NOT_ITS_OWN if lacks else None
+    lacking = [rule.needs[role] for role in Role if role in may and role in rule.needs]
+    if len(lacking) < len(may) or any(fact in facts for fact in lacking):
+        return None
+    return NEEDED_FACT[lacking[0]]
 
 
 def refused(

@@ -70,6 +70,7 @@ NEEDED_FACT: dict[Fact, Refusal] = {
     Fact.OWN_COMPLAINT: Refusal.NOT_ITS_OWN,
     Fact.OWN_MODEL: Refusal.NOT_ITS_OWN,
     Fact.OWN_ENTRY: Refusal.NOT_ITS_OWN,
+    Fact.ACCREDITED: Refusal.NOT_ACCREDITED,
     Fact.BOTH_SIGNATURES: Refusal.SIGNATURES_MISSING,
     Fact.SCALES: Refusal.NOT_SCALED,
     Fact.ENDS_TERMINATED: Refusal.EXIT_MISSING,

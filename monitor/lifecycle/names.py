@@ -211,6 +211,7 @@ class Fact(StrEnum):
     OWN_COMPLAINT = "own_complaint"  # the act is the author's answer to a complaint about its pilot
     OWN_MODEL = "own_model"  # the file of the model names the author as a supplier
     OWN_ENTRY = "own_entry"  # the author added the entry
+    ACCREDITED = "accredited"  # the author is accredited for the pilot's place and tier, or for these toolkits
     # derived by `life.py`
     BOTH_SIGNATURES = "both_signatures"
     SCALES = "scales"

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from monitor.charter.clauses import LegalBasis
-from monitor.charter.spec import ToolkitRef
+from monitor.charter.spec import Tier, ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.firms.rules import FirmClass, RulesReference
 from monitor.lifecycle.acts import Role
@@ -45,9 +45,20 @@ class SandboxAuthority(Struct, frozen=True, forbid_unknown_fields=True):
     contacts: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()
 
 
+class Accreditation(Struct, frozen=True, forbid_unknown_fields=True):
+    """For what a third party is accredited: an evaluator for pilots of these `sectors`, `regions` and `tiers`, a
+    publisher for these `toolkits` (ids). A list that is not given allows all."""
+
+    sectors: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
+    regions: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
+    tiers: Annotated[tuple[Tier, ...], Meta(max_length=4)] = ()
+    toolkits: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+
+
 class Person(Struct, frozen=True, forbid_unknown_fields=True):
     """Who acts: `id` is the author of control records, `keys` public keys (`ed25519:<base64>`) of which one signs them.
-    Officers and approvers belong to an `authority`; the others need none."""
+    Officers and approvers belong to an `authority`; the others need none. `accredited` limits where an evaluation
+    counts, and what a publisher publishes."""
 
     id: Name
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=8)]
@@ -55,6 +66,8 @@ class Person(Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[tuple[Text, ...], Meta(max_length=4)] = ()
     name: Text = ""
     contact: Text = ""
+    # Of an evaluator or publisher. Left out where it is not given, so that older configurations keep their bytes.
+    accredited: Accreditation | UnsetType = UNSET
 
 
 class Prohibition(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ version. The state holds the version in force and the open proposals; older vers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
@@ -19,10 +20,11 @@ from monitor.charter.spec import ToolkitRef
 from monitor.deadlines.rules import ClockTable
 from monitor.errors import ControlRefused
 from monitor.firms.rules import RulesReference
+from monitor.lifecycle.accreditation import accreditation_words, may_publish
 from monitor.lifecycle.acts import Role, refused_by_role
 from monitor.lifecycle.duties import ClassDuty
 from monitor.lifecycle.firm_acts import ACTS_ON_FIRM, FirmAct
-from monitor.lifecycle.names import Act
+from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Person, Prohibition, Sandbox, SandboxAuthority, TierStandard
 from monitor.lifecycle.sandbox_check import flaws
 from monitor.lifecycle.tenure import Tenure, founding_tenure, next_tenure
@@ -237,6 +239,7 @@ def _words(change: Change) -> str:
             keys = ", ".join(sorted(Trusted(person.keys).ids)) or "none"
             words = f"{person.id}: {', '.join(person.roles)}" + (f" of {person.authority}" if person.authority else "")
             words += f"; keys {keys}"
+            words += "" if person.accredited is UNSET else f"; accredited for {accreditation_words(person)}"
         case PutTier(standard=standard):
             words = standard.tier
         case PutProhibition(item=item):
@@ -274,7 +277,7 @@ def step(state: SandboxState, act: SandboxAct, by: Proved, *, at: int = 0, open_
     if sandbox is None:
         raise _refused("pilot", Refusal.NOT_FOUNDED)
     if isinstance(act, Proposal):
-        _check_role(sandbox, act.author, by, _proposing(act.change))
+        _check_role(sandbox, act.author, by, _proposing(act.change), act.change)
         return _propose(state, sandbox, act)
     proposed = state.open.get(act.proposal)
     own = proposed is not None and proposed.author == act.author
@@ -408,13 +411,25 @@ def _valid(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def _check_role(sandbox: Sandbox, author: str, by: Proved, act: Act) -> None:
+def _check_role(sandbox: Sandbox, author: str, by: Proved, act: Act, change: Change | None = None) -> None:
     person = sandbox.person(author)
     proved = person is not None and (sandbox.open_mode or by.key in Trusted(person.keys).ids)
     roles: tuple[Role, ...] = person.roles if person is not None and proved else ()
-    why = refused_by_role(act, roles)
+    allowed = person is not None and (change is None or may_publish(person, _toolkits_in(change)))
+    why = refused_by_role(act, roles, {Fact.ACCREDITED} if allowed else ())
+    if why is Refusal.NOT_ACCREDITED and person is not None:
+        raise ControlRefused("author", why, f"{author} is accredited for {accreditation_words(person)}")
     if why is not None:
         raise _refused("author", why)
+
+
+def _toolkits_in(change: Change) -> Iterator[str]:
+    """The ids of the toolkits that a change is about."""
+    for one in change.changes if isinstance(change, SeveralChanges) else (change,):
+        if isinstance(one, PutToolkit):
+            yield one.toolkit.id
+        elif isinstance(one, RemoveToolkit):
+            yield one.id
 
 
 def _refused(field: str, why: Refusal) -> ControlRefused:

@@ -82,6 +82,8 @@ def _person(field: str, person: Person, authorities: set[str], *, needs_key: boo
         yield Flaw(f"{field}.authority", f"there is no authority {person.authority}", "add it to authorities")
     if roles & OF_AUTHORITIES and not person.authority:
         yield Flaw(f"{field}.authority", "an officer or approver belongs to an authority", "write its id")
+    if person.accredited is not UNSET and not roles & {Role.EVALUATOR, Role.PUBLISHER}:
+        yield Flaw(f"{field}.accredited", "the person is neither evaluator nor publisher", "leave it out")
     for role in INDEPENDENT:
         if role in roles and roles & OF_AUTHORITIES:
             yield Flaw(f"{field}.roles", f"an officer or approver is no {role}", "name another person")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from monitor.charter.spec import SpanText, Tier
+from monitor.charter.spec import Charter, SpanText, Tier
 from monitor.model.periods import parse_span
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -80,6 +80,11 @@ SHIPPED_STANDARDS: tuple[TierStandard, ...] = (
     ),
 )  # fmt: skip
 """To start from. Each tier asks for everything that the lighter ones ask for."""
+
+
+def approving(charter: Charter) -> int:
+    """Of how many authorities a charter asks for approvers."""
+    return charter.approving_authorities or 1
 
 
 def span_ms(text: str) -> int:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
+from monitor.lifecycle.accreditation import accreditation_right
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Person, Sandbox
 from monitor.model.signing import Trusted
@@ -34,8 +35,9 @@ class Tenure(Struct, array_like=True, frozen=True):
 
 
 def role_right(person: Person, role: Role) -> str:
-    """The name of the right that a person has by a role."""
-    return f"{person.id}:{role.value}:{person.authority}"
+    """The name of the right that a person has by a role; of an evaluator also by the accreditation."""
+    limits = accreditation_right(person) if role is Role.EVALUATOR else ""
+    return f"{person.id}:{role.value}:{person.authority}" + (f":{limits}" if limits else "")
 
 
 def key_right(person: Person, key: str) -> str:

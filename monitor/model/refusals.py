@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     NOT_A_COMPLAINT_CHANNEL = "not_a_complaint_channel"
     UNKNOWN_COMPLAINT = "unknown_complaint"
     NOT_ITS_OWN = "not_its_own"
+    NOT_ACCREDITED = "not_accredited"
     # once
     REPEATED = "repeated"
     CONFLICT = "conflict"
@@ -176,6 +177,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_A_PUBLISHER: "The author is neither an authority nor a publisher that an authority named.",
     Refusal.NOT_A_SUPPLIER: "The sandbox does not list the author as an officer, or as a supplier of this model.",
     Refusal.NOT_A_COMPLAINT_CHANNEL: "The author is neither the public channel, nor an authority, nor the firm.",
+    Refusal.NOT_ACCREDITED: "The author has the role, and is not accredited for this by the sandbox's configuration.",
     Refusal.NOT_ITS_OWN: "The author may do this only on its own: a complaint made to it, its model, its entry.",
     Refusal.UNKNOWN_COMPLAINT: "No complaint with one of these ids is known of this pilot, or it was settled before.",
     Refusal.REPEATED: "The same act was judged before; a copy of it changes nothing.",

@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 
 class StandingHalt(NamedTuple):
-    """The halt of `pilot` since `since` (ms); `tier` and `authorities` (ids) are those of the charter in force."""
+    """The halt of `pilot` since `since` (ms); `tier` and `authorities` (ids) are those of the charter in force, as is
+    `approving`: of how many authorities it asks for approvers. `region` and `sector` are ""
+    where they are not known."""
 
     pilot: str
     since: int
     tier: str
     authorities: tuple[str, ...]
+    approving: int = 1
+    region: str = ""
+    sector: str = ""

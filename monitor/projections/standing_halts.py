@@ -25,6 +25,9 @@ class _Known(Struct):
     exited: bool = False
     tier: str = STRICTEST
     authorities: tuple[str, ...] = ()
+    approving: int = 1
+    region: str = ""
+    sector: str = ""
 
 
 class HaltsFold:
@@ -47,6 +50,9 @@ class HaltsFold:
         if decision.document is not UNSET:
             known.tier = str(decision.document.get("tier", STRICTEST))
             named = decision.document.get("authorities", ())
+            known.approving = int(decision.document.get("approving_authorities", 1))
+            known.region = str(decision.document.get("region", ""))
+            known.sector = str(decision.document.get("sector", ""))
             known.authorities = tuple(str(one["id"]) for one in named)
 
     def standing(self, authorities: Iterable[str]) -> Iterator[StandingHalt]:
@@ -55,6 +61,7 @@ class HaltsFold:
             if known.level is not Level.HALT or known.exited:
                 continue
             if known.authorities:
-                yield StandingHalt(pilot, known.since, known.tier, known.authorities)
+                rest = known.approving, known.region, known.sector
+                yield StandingHalt(pilot, known.since, known.tier, known.authorities, *rest)
             else:
                 yield from (StandingHalt(pilot, known.since, known.tier, (one,)) for one in authorities)

@@ -14,8 +14,8 @@ from monitor.notary.format import EVIDENCE
 from monitor.public_record.figures import Annual, Collector, Figure
 from monitor.public_record.ledgers import Ledgers
 from monitor.public_record.limits import Streams, add_complaints, add_limits, add_no_data, share_of
-from monitor.public_record.pilot import Halt, InForce, PilotRecord, in_year
-from monitor.public_record.year_of_pilot import Year, add_pilot, pilot_in_year
+from monitor.public_record.pilot import Halt, InForce, Json, PilotRecord, in_year
+from monitor.public_record.year_of_pilot import LISTED_RULES, Year, add_pilot, pilot_in_year
 
 SCHEMA = "sandbox-annual-report/1"
 
@@ -28,7 +28,7 @@ def annual_report(
     span = year_of(year)
     ledgers, into = Ledgers(directories), Collector()
     subjects = ledgers.subjects
-    name, alphas = "", list[tuple[float, InForce]]()
+    name, alphas, firms = "", list[tuple[float, InForce]](), Firms()
     for done, subject in enumerate(subjects):
         progress(done, len(subjects))
         record = PilotRecord(subject, (entry for _, _, entry in ledgers.entries(subject)), span.until)
@@ -36,9 +36,14 @@ def annual_report(
             _add_sandbox(into, record, span)
         elif is_pilot(subject):
             add_pilot(into, record, span)
+            firms.halts.update(halt.begun["id"] for halt in record.halts())
             alphas += _add_evidence(into, ledgers, record, span)
+        elif subject.startswith("firm:"):
+            firms.add(into, record, span)
         name = name or (subject if subject == SANDBOX else "")
+    firms.finish(into)
     _add_highest(into)
+    _add_never_fired(into)
     _add_overridden(into)
     _add_wrongful(into, alphas)
     return Annual(
@@ -101,6 +106,27 @@ def _to_review(halt: Halt, streams: Streams) -> bool:
     return halt.begun["reason"] == "limit_exceeded" and found is not None and found[2] is not None and found[2] < 1
 
 
+class Firms:
+    """The classes of firms, and the halts that were annulled in their files."""
+
+    def __init__(self) -> None:
+        self.halts: set[str] = set()  # ids of the decisions that began a halt
+        self._annulled: list[Json] = []
+
+    def add(self, into: Collector, record: PilotRecord, year: Year) -> None:
+        """Take the file of a firm."""
+        classes = record.of("firm_classified")
+        if classes:
+            into.count("firms.class", classes[-1], str(classes[-1]["finding"]["content"]["class"]))
+        self._annulled += in_year(record.of("decision_annulled"), year.since, year.until)
+
+    def finish(self, into: Collector) -> None:
+        """Count the annulments once the halts of all pilots are known."""
+        for one in self._annulled:
+            if one["finding"]["content"]["decision"] in self.halts:
+                into.count("halts.wrongful", one)
+
+
 def _add_highest(into: Collector) -> None:
     best: dict[str, Figure] = {}
     for one in into.figures("limits.share"):
@@ -109,6 +135,13 @@ def _add_highest(into: Collector) -> None:
             best[one.of[1]] = one
     for name, one in sorted(best.items()):
         into.figure("limits.highest", msgspec.structs.replace(one, of=(name,)))
+
+
+def _add_never_fired(into: Collector) -> None:
+    fired = {one.of for one in into.counted("incidents.rules", by=1)}
+    for one in into.counted(LISTED_RULES, by=1):
+        if one.of not in fired:
+            into.figure("rules.never_fired", one)
 
 
 def _add_overridden(into: Collector) -> None:

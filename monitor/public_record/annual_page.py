@@ -14,6 +14,7 @@ GLANCE = (
     "deadlines.authority", "limits.never_approached", "limits.always_broken", "detectors.all_overridden",
 )  # fmt: skip
 """Totals at the head of the page: a value, or the number of figures of a measure by group."""
+ROWS = 60  # of a table; the JSON has all of them
 LISTED = 8  # entries that a row names; the JSON has all of them
 CSS = """
 body{max-width:1100px}table{margin:.3rem 0 1.2rem}h3{font-size:1rem;margin:1.4rem 0 .1rem}p.soft{margin:.1rem 0;
@@ -66,7 +67,12 @@ def _measure(measure: Measure) -> str:
     if not measure.figures:
         return f"{said}<p>None.</p>"
     names = "".join(f"<th>{escape(name)}" for name in measure.by)
-    rows = "".join(_row(measure, one) for one in measure.figures)
+    shown = measure.figures
+    if measure.unit == "share":
+        shown = tuple(sorted(shown, key=lambda one: -(one.value or 0.0)))
+    rows = "".join(_row(measure, one) for one in shown[:ROWS])
+    if len(shown) > ROWS:
+        rows += f"<tr><td colspan={len(measure.by) + 2} class=soft>{len(shown) - ROWS:,} more in the JSON file</tr>"
     return (
         f"{said}<div class=wide><table><thead><tr>{names}<th class=n>Value<th>Entries</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.notary.cursor import CursorBroken, Sizes, read_cursor, too_short
+from monitor.notary.cursor import Cursor, Sizes, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import DECISIONS, EVIDENCE, Damage, LedgerReader, LogName, checked_frames, read_index
 from monitor.notary.retired import read_retired
+from monitor.notary.verify import cursor_of
 from monitor.tlog.merkle import Frontier
 
 
@@ -106,7 +107,9 @@ class Ledgers:
         self.remarks: list[Remark] = []
         self._logs: dict[tuple[str, str], dict[int, Path]] = {}
         self._sizes: dict[Path, Sizes] = {}
+        self._cursors: dict[Path, Cursor] = {}
         for directory in self.directories:
+            self._cursors[directory] = cursor_of(directory)  # first: a ledger that is being written has at least that
             self._list(directory)
         if not self._logs:
             raise Damage(self.directories[0], -1, 0, "there is no ledger in this directory")
@@ -138,11 +141,7 @@ class Ledgers:
         """Every file that was read, sorted; adds what the cursor of a notary knows and the files do not hold."""
         read = {one.subject for one in self.files if one.log == DECISIONS}
         for directory, sizes in self._sizes.items():
-            try:
-                cursor = read_cursor(directory)
-            except (CursorBroken, OSError):
-                continue  # the notary reports it; the ledgers may be sound
-            short = too_short(cursor, sizes) if read.issuperset(self.subjects_in(directory)) else []
+            short = too_short(self._cursors[directory], sizes) if read.issuperset(self.subjects_in(directory)) else []
             self.remarks += [Remark(file="cursor.json", problem=problem) for problem in short]
         self.remarks.sort(key=lambda one: (one.file, one.entry, one.problem))
         return tuple(sorted(self.files, key=lambda one: (one.subject, one.log, one.year)))

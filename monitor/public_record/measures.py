@@ -31,6 +31,10 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         ("authority",), ""),
     "pilots.firm": (
         "Pilots by firm", "of pilots in the sandbox during the year: by the id of the participant", ("firm",), ""),
+    "firms.class": (
+        "Firms by class at the end of the year",
+        "by the last decision `firm_classified` of the year or before in the file of each firm",
+        ("class",), ""),
     # applications
     "applications": (
         "Steps of applications", "decisions by reason: submitted, screened, agreed, admitted, refused, withdrawn",
@@ -76,11 +80,15 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         ("direction",), ""),
     "halts.appealed": (
         "Halts appealed", "decisions `appealed`. A firm's own replay (`ledger compare`) leaves no entry", (), ""),
+    "halts.wrongful": (
+        "Halts that were annulled",
+        "decisions `decision_annulled` in the files of firms that annul a decision which began a halt of whichever "
+        "year: the entries that state that a halt was wrong",
+        (), ""),
     "halts.to_review": (
         "Halts by a limit whose indicator kept it over the whole year",
         "halts with the reason `limit_exceeded` where the interval of `limits.share` is on the good side of the limit "
-        "in the whole year. A passing excess can be the cause; a wrong halt can be one of them. No entry states that a "
-        "halt was wrongful", (), ""),
+        "in the whole year. A passing excess can be the cause; a wrong halt can be one of them", (), ""),
     "halts.wrongful_at_most": (
         "Wrongful halts by limits to be expected, at most",
         "sum of `alpha` over the charters last in force: a pilot that keeps every limit is halted by a limit with a "
@@ -139,6 +147,10 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "inspections": ("Inspections and their findings", "decisions `inspected`, `inspection_finding`, `finding_overdue`",
                     ("decision",), ""),
     "guidance": ("Guidance", "decisions `guidance_asked`, `guidance_given`, `guidance_followed`", ("decision",), ""),
+    "rollout": (
+        "Steps of rollouts, and templates",
+        "decisions `step_passed`, `step_failed`, `step_inconclusive` and `template_made`",
+        ("decision",), ""),
     "charters.amended": ("Amendments of charters", "decisions `amended`", (), ""),
     "charters.fields": (
         "Amended parts of charters", "amendments by the field that they changed; each counts once for a field",
@@ -172,8 +184,9 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "period with exposure in the year; the entry is that of the charter", ("pilot", "indicator"), ""),
     "rules.never_fired": (
         "Hard rules that never fired",
-        "hard rules of the charters last in force without a decision `hard_rule` in the year; the entry is that of the "
-        "charter", ("pilot", "rule"), ""),
+        "hard rules of the charters last in force, by name: those that no decision `hard_rule` of the year names, of "
+        "whichever pilot; the value is the number of charters that have the rule",
+        ("rule",), ""),
     "detectors.alarms": (
         "Alarms by detector, and what became of them",
         "decisions with a finding of a detector: `overridden` where the next thing about it is an officer who lowers "
@@ -188,13 +201,13 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
 """Id -> title, definition, dimensions, unit ("" = a number of entries)."""
 
 _BY_SECTION: tuple[tuple[str, str, str, str], ...] = (
-    ("setup", "Set-up and pilots", "Art. 57(16)", "sandbox. pilots."),
+    ("setup", "Set-up and pilots", "Art. 57(16)", "sandbox. pilots. firms."),
     ("applications", "Applications", "Art. 57(16) and 58(2)(a)", "applications"),
     ("halts", "Halts", "Art. 57(11) and (16)", "halts."),
     ("incidents", "Incidents and legal deadlines", "Art. 57(16) and 73", "incidents. deadlines"),
     ("rectifications", "Corrective actions and complaints", "Art. 57(12) and (16)", "rectifications. complaints."),
     ("supervision", "Assessments, exits and supervision", "Art. 57(7) and (16)",
-     "assessments exits supervision. drills inspections guidance charters. changes"),
+     "assessments exits supervision. drills inspections guidance rollout charters. changes"),
     ("lessons", "Lessons learnt", "Art. 57(16)", "limits. indicators. rules. detectors. clauses"),
 )  # fmt: skip
 """Id, title, legal basis (EU AI Act), and how the ids of its measures begin."""

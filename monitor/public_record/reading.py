@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from monitor.model.subjects import FIRM
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import file_name
 from monitor.public_record.ledgers import LedgerFile, Ledgers, Remark
@@ -17,6 +18,17 @@ def read_pilot(directories: Iterable[Path], pilot: str) -> tuple[PilotRecord, li
     ledgers = Ledgers(directories)
     record = PilotRecord(pilot, (entry for _, _, entry in ledgers.entries(pilot)))
     return record, ledgers.files, tuple(ledgers.remarks)
+
+
+def annulled_in(directories: Iterable[Path], firm: str) -> frozenset[str]:
+    """The ids of the decisions that were annulled in the file of a firm. Raises Damage when there is no ledger."""
+    entries = Ledgers(directories).entries(FIRM + firm)
+    return annulments(PilotRecord(FIRM + firm, (entry for _, _, entry in entries)))
+
+
+def annulments(file: PilotRecord) -> frozenset[str]:
+    """The ids of the decisions that the file of a firm annuls."""
+    return frozenset(str(one["finding"]["content"]["decision"]) for one in file.of("decision_annulled"))
 
 
 def texts_of(directories: Iterable[Path], pilot: str) -> dict[str, dict[str, str]]:

@@ -20,6 +20,7 @@ REASONS = {
     "inspections": "inspected inspection_finding finding_overdue",
     "guidance": "guidance_asked guidance_given guidance_followed",
     "changes": "change_registered change_proposed change_refused change_not_registered unregistered_model",
+    "rollout": "step_passed step_failed step_inconclusive template_made",
     "halts.problems": "halt_overdue halt_contradicted",
     "incidents.trends": "trend_rising trend_steady",
     "applications": "application_submitted application_screened charter_agreed admitted application_refused "
@@ -30,7 +31,7 @@ TOTALS = {
     "rectifications.recorded": "rectification_recorded", "assessments.missed": "assessment_missed",
     "charters.amended": "amended",
 }  # fmt: skip
-ZERO = (*TOTALS, "pilots.in_year", "halts.begun", "halts.standing", "halts.to_review")
+ZERO = (*TOTALS, "halts.wrongful", "pilots.in_year", "halts.begun", "halts.standing", "halts.to_review")
 EMPTY = tuple(f"{name}.{what}" for name in ("applications.days", "halts.acknowledge", "halts.verify",
               "halts.release_days") for what in ("median", "largest"))  # fmt: skip
 ALARMS = (
@@ -166,10 +167,8 @@ def place_figures(out: Figures, pilot: Pilot, here: Any) -> None:
         out.add(here, "pilots.authority", name)
     out.add(here, "pilots.firm", next((r["participant"] for r in pilot.all if r.get("participant")), ""))
     if charter is not None:
-        fired = {r["finding"]["rule"] for r in pilot.now if r["reason"] == "hard_rule"}
         for rule in charter[1].get("hard_rules") or []:
-            if rule["name"] not in fired:
-                out.add(charter[0], "rules.never_fired", here["pilot"], rule["name"])
+            out.add(charter[0], "rules.never_fired", rule["name"])
 
 
 def decision_figures(out: Figures, pilot: Pilot, record: Any) -> None:
@@ -448,6 +447,8 @@ def of_all(out: Figures, alphas: dict[str, Any]) -> None:
             best[key[2]] = made
         if key[0] == "detectors.alarms":
             alarms[key[1], key[2]][key[3]] = made
+    for rule in {key[1] for key in out.of if key[0] == "incidents.rules"}:
+        out.of.pop(("rules.never_fired", rule), None)
     for name, made in best.items():
         out.of["limits.highest", name] = made
     for name_of, results in alarms.items():
@@ -462,7 +463,7 @@ def compute(
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Every figure of a year from the logs: subject, log, year of the shard, file name, bodies of the entries."""
     since, until = (int(datetime(y, 1, 1, tzinfo=UTC).timestamp() * 1000) for y in (year, year + 1))
-    out, alphas = Figures(), {}
+    out, alphas, annulled, halts = Figures(), {}, list[Any](), set[str]()
     by: dict[tuple[str, str], list[tuple[int, str, list[Any]]]] = defaultdict(list)
     for subject, log, shard, file, bodies in logs:
         by[subject, log].append((shard, file, bodies))
@@ -473,11 +474,20 @@ def compute(
             for record in pilot.now:
                 if record["reason"] in ("sandbox_founded", "configuration_changed"):
                     out.add(record, "sandbox.configurations", record["reason"])
-        elif not subject.startswith(("model:", "firm:", "vendor:")):
+        elif subject.startswith("firm:"):
+            classes = [record for record in pilot.all if record["reason"] == "firm_classified"]
+            if classes:
+                out.add(classes[-1], "firms.class", classes[-1]["finding"]["content"]["class"])
+            annulled += [record for record in pilot.now if record["reason"] == "decision_annulled"]
+        elif not subject.startswith(("model:", "vendor:")):
+            halts |= {record["id"] for record in pilot.all if record["level"] == 3 > record["was"]}
             pilot_figures(out, pilot)
             files = [(name, bodies) for _, name, bodies in sorted(by[subject, "evidence"])]
             evidence_figures(out, pilot, files, sequences)
             if pilot.charter is not None and pilot.here() is not None:
                 alphas[subject] = pilot.charter
+    for record in annulled:
+        if record["finding"]["content"]["decision"] in halts:
+            out.add(record, "halts.wrongful")
     of_all(out, alphas)
     return out.done()

@@ -7,17 +7,19 @@ reports need the consent of the firm (EU AI Act, Art. 57(8)): without it neither
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from monitor.model.subjects import FIRM
 from monitor.notary.store import file_name
 from monitor.public_record.annual import is_pilot
 from monitor.public_record.ledgers import LedgerFile, Ledgers, Remark
 from monitor.public_record.pilot import Halt, InForce, Json, PilotRecord
+from monitor.public_record.reading import annulments
 from monitor.public_record.statement import Statement, statements
 
 SCHEMA = "sandbox-public-register/1"
@@ -25,7 +27,7 @@ _PEOPLE = {"authorities": ("approvers", "officers", "keys", "contacts"), "partic
 CHANGES = frozenset({
     "admitted", "amended", "cycle_started", "pause_granted", "resumed", "extended", "suspended", "released", "exited",
     "exit_pending", "report_issued", "published", "withheld", "graduated", "recalled", "closed", "halt_verified",
-    "responsibility_changed", "change_registered",
+    "responsibility_changed", "change_registered", "template_made", "step_passed", "step_failed",
 })  # fmt: skip
 """Reasons of decisions that the register lists, in addition to the begin of each halt."""
 
@@ -52,6 +54,7 @@ class HaltLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verified: int | None = None
     released: int | None = None
     statement: str = ""
+    annulled: bool = False  # in the file of the firm: it was wrong
 
 
 class ExitReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,13 +117,15 @@ class Listed(Struct, frozen=True):
 
 def read_register(directories: Iterable[Path]) -> tuple[list[Listed], tuple[Remark, ...]]:
     """Every pilot that was admitted, by id, and what the ledgers lack. Raises Damage when there is no ledger."""
-    ledgers, found = Ledgers(directories), list[Listed]()
-    for subject in ledgers.subjects:
+    ledgers, found, annulled = Ledgers(directories), list[Listed](), frozenset[str]()
+    for subject in sorted(ledgers.subjects, key=lambda one: (not one.startswith(FIRM), one)):
         record = PilotRecord(subject, (entry for _, _, entry in ledgers.entries(subject)))
-        if is_pilot(subject) and record.of("admitted"):
+        if subject.startswith(FIRM):
+            annulled |= annulments(record)
+        elif is_pilot(subject) and record.of("admitted"):
             file = next(one for one in reversed(ledgers.files) if one.subject == subject)
-            said = tuple(statements(record, file, "public"))
-            found.append(Listed(entry_of(record, file, said), said))
+            said = tuple(statements(record, file, "public", annulled=annulled))
+            found.append(Listed(entry_of(record, file, said, annulled), said))
     ledgers.finish()
     return found, tuple(ledgers.remarks)
 
@@ -135,7 +140,7 @@ def as_json(made: Register | Statement | Entry) -> str:
     return json.dumps(msgspec.to_builtins(made), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def entry_of(pilot: PilotRecord, file: LedgerFile, said: Sequence[Statement]) -> Entry:
+def entry_of(pilot: PilotRecord, file: LedgerFile, said: Sequence[Statement], annulled: Collection[str] = ()) -> Entry:
     """The entry of a pilot."""
     charter, (state, others) = pilot.charter_at(), pilot.states()
     page = Path(file_name(pilot.pilot)).stem
@@ -150,7 +155,10 @@ def entry_of(pilot: PilotRecord, file: LedgerFile, said: Sequence[Statement]) ->
         charter_hash=str(pilot.records[-1]["charter"]),
         withheld=_confidential(charter),
         changes=tuple(_changes(pilot)),
-        halts=tuple(_halt(halt, f"{page}-halt-{one.halt}") for halt, one in zip(pilot.halts(), said, strict=True)),
+        halts=tuple(
+            _halt(halt, f"{page}-halt-{one.halt}", one.decision in annulled)
+            for halt, one in zip(pilot.halts(), said, strict=True)
+        ),
         exit_report=_exit_report(pilot),
         ledger=file.file,
         entries=file.entries,
@@ -198,7 +206,7 @@ def _field(change: Json) -> str:
     return str(change["field"]).split(".", 1)[0].split("[", 1)[0]
 
 
-def _halt(halt: Halt, page: str) -> HaltLine:
+def _halt(halt: Halt, page: str, annulled: bool) -> HaltLine:
     times = {
         name: None if record is None else int(record["at"])
         for name, record in (
@@ -206,7 +214,9 @@ def _halt(halt: Halt, page: str) -> HaltLine:
         )
     }  # fmt: skip
     begun = halt.begun
-    return HaltLine(entry=begun["standing"], reason=begun["reason"], begun=begun["at"], statement=page, **times)
+    return HaltLine(
+        entry=begun["standing"], reason=begun["reason"], begun=begun["at"], statement=page, annulled=annulled, **times
+    )
 
 
 def _exit_report(pilot: PilotRecord) -> ExitReport:

@@ -246,6 +246,8 @@ def _halt(halt: HaltLine, language: Language) -> str:
     none = f"({word('not_yet', language)})"
     said = "; ".join(f"{word(name, language)} {none if at is None else stamp(at)[:19]}" for name, at in times)
     link = f"<a href='{quote(halt.statement)}.html'>{word('statement', language)}</a>"
+    if halt.annulled:
+        said += f"; {word('annulled', language)}"
     return f"<li>{escape(_reason_word(halt.reason, language))}: {escape(said)}; {link}"
 
 

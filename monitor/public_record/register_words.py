@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "acknowledged": ("acknowledged", "已确认"),
     "verified": ("stop verified", "停止已核实"),
     "released": ("released", "已解除"),
+    "annulled": ("annulled: the decision was wrong", "已撤销：该决定有误"),
     "not_yet": ("not on record", "无记录"),
     "model": ("Models", "模型"),
     "scenario": ("Scenario", "场景"),
@@ -74,6 +75,7 @@ REASONS_ZH: dict[str, str] = {
     "closed": "常规监管结束", "halt_verified": "停止已核实", "limit_exceeded": "超出章程限值",
     "hard_rule": "触发硬性规则",
     "overridden": "由官员设定级别", "rectification_overdue": "整改逾期", "clock_missed": "错过法定期限",
+    "template_made": "章程成为模板", "step_passed": "推广一级通过", "step_failed": "推广降一级",
     "responsibility_changed": "主管机关变更", "change_registered": "变更已登记", "state_lost": "状态丢失，已停止",
 }  # fmt: skip
 """Reason -> Chinese."""

@@ -7,11 +7,11 @@ by role in both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from detectors.base import Proportion
 from monitor.indicators import INDICATORS
@@ -23,6 +23,7 @@ from monitor.projections.wording import REASONS, plain, sentence
 from monitor.public_record.ledgers import LedgerFile
 from monitor.public_record.pilot import WITHHELD, Halt, InForce, Json, PilotRecord, stated
 from monitor.public_record.statement_words import (
+    ANNULLED,
     ASSUMPTIONS,
     DECIDED,
     GUARANTEE,
@@ -80,10 +81,24 @@ class Statement(Struct, frozen=True, kw_only=True):
         return next((row.text for row in rows if row.name == name), "")
 
 
-def statements(pilot: PilotRecord, ledger: LedgerFile, version: Version, texts: Texts | None = None) -> list[Statement]:
-    """The statements of all halts of a pilot, oldest first. `texts` are used for the firm only."""
+def statements(
+    pilot: PilotRecord,
+    ledger: LedgerFile,
+    version: Version,
+    texts: Texts | None = None,
+    annulled: Collection[str] = (),
+) -> list[Statement]:
+    """The statements of all halts of a pilot, oldest first. `texts` are used for the firm only; `annulled` are the ids
+    of decisions that were annulled in the file of the firm."""
     known = (texts or {}) if version == "firm" else None
-    return [_statement(pilot, ledger, halt, number, version, known) for number, halt in enumerate(pilot.halts(), 1)]
+    made = [_statement(pilot, ledger, halt, number, version, known) for number, halt in enumerate(pilot.halts(), 1)]
+    return [_annulled(one) if one.decision in annulled else one for one in made]
+
+
+def _annulled(made: Statement) -> Statement:
+    row = Row(name="annulled", text=ANNULLED.format(firm=made.participant))
+    parts = tuple(structs.replace(one, rows=(row, *one.rows)) if one.id == "after" else one for one in made.parts)
+    return structs.replace(made, parts=parts)
 
 
 def _statement(

@@ -33,6 +33,9 @@ ASSUMPTIONS = (
     "variance/mean {v}, as the charter declares: the guarantee holds if, given the past, the events of each period "
     "vary at most so much"
 )
+ANNULLED = (
+    "An approver annulled this decision: it was wrong, and counts no longer against the firm (ledger firm:{firm})."
+)
 DECIDED = {
     "machine": "The monitor, by the rules of the charter that firm and authority agreed on. No person took part.",
     "person": "A person in the role of officer at the authority ({authority}).",

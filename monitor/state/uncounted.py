@@ -85,7 +85,7 @@ def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, f
         if len(segments) == 1:
             return None, frozenset()
         return _segments, frozenset(name for name in segments if uncounted_label(plan, kind, name) is None)
-    units = dict.fromkeys(_selected(indicator, kind) for indicator in indicators)
+    units = dict.fromkeys(one for indicator in indicators for one in _selected(indicator, kind) or (None,))
     if kind is ExposureTallied and len(segments) == 1:
         return (None, frozenset()) if None in units else (_units, frozenset(filter(None, units)))
     labels: list[Label] = [(unit, name) for unit in units if unit is not None for name in segments]
@@ -93,11 +93,11 @@ def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, f
     return _PAIRS[SELECTING[kind]], counted
 
 
-def _selected(indicator: CompiledIndicator, kind: type[Envelope]) -> str | None:
-    """The unit of exposure, measure of items or kind of claims that an indicator counts; `None`: of all."""
+def _selected(indicator: CompiledIndicator, kind: type[Envelope]) -> tuple[str, ...]:
+    """The unit of exposure, measures of items or kinds of claims that an indicator counts; none: all of them."""
     if kind is ExposureTallied:
-        return indicator.unit
-    selects: str | None = getattr(indicator.implementation, "selects", None)
+        return () if indicator.unit is None else (indicator.unit,)
+    selects: tuple[str, ...] = getattr(indicator.implementation, "selects", ())
     return selects
 
 
@@ -155,8 +155,8 @@ def _judged(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | 
         return None if segment in currencies else _uncounted(tag, "currency", segment, currencies)
     if kind in SELECTING:
         unit, field = label[0], SELECTING[kind]
-        units = {one: None for indicator in indicators if (one := _selected(indicator, kind)) is not None}
-        indicators = [indicator for indicator in indicators if _selected(indicator, kind) in (None, unit)]
+        units = dict.fromkeys(one for indicator in indicators for one in _selected(indicator, kind))
+        indicators = [indicator for indicator in indicators if unit in (_selected(indicator, kind) or (unit,))]
         if not indicators:
             is_cap = field == "unit" and unit == "users" and plan.user_cap is not None
             return None if is_cap else _uncounted(tag, field, unit, units)

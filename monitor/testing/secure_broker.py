@@ -32,7 +32,7 @@ from monitor.kafka.acl_admin import AclAdmin
 from monitor.kafka.acls import AclUsers, grants
 from monitor.kafka.denials import Denial, parse_denial
 from monitor.kafka.scram_users import ITERATIONS, password_of
-from monitor.kafka.topics import TopicNames, topics
+from monitor.kafka.topics import TopicNames, topics, users_topic
 from monitor.testing.broker import KafkaBroker, answers, run_in_foreground
 from monitor.testing.broker_runtime import run_format_tool
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
@@ -40,7 +40,7 @@ from monitor.testing.ports import free_port
 from monitor.testing.wait import Until
 
 OPERATOR = "operator"
-AUTHORITY = (OPERATOR, "monitor", "notary", "act", "pool", "gateway", "regulator", "reader")
+AUTHORITY = (OPERATOR, "monitor", "notary", "act", "pool", "gateway", "channel", "regulator", "reader")
 """Users with a client certificate, each with the minimum that its role needs but the operator, who may do all."""
 # A distinguished name of exactly one common name; any other maps to itself, which no grant names.
 PRINCIPAL_RULES = "RULE:^CN=([a-zA-Z0-9._-]+)$/$1/,DEFAULT"
@@ -146,7 +146,7 @@ class SecureBroker(KafkaBroker):
         try:
             new = [
                 NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings)
-                for t in topics(names, partitions, 1)
+                for t in (*topics(names, partitions, 1), users_topic(names, partitions, 1))
             ]
             admin.create_topics(new)
         finally:

@@ -20,7 +20,7 @@ from monitor.errors import ToolkitError
 from monitor.toolkits.spec import LoadedToolkit, Toolkit
 
 CHARTER, PLAYBOOK, ABOUT = FILES = ("charter.yaml", "playbook.md", "toolkit.yaml")  # in the order of the digest
-SHIPPED = ("automated_driving", "consumer_finance")
+SHIPPED = ("automated_driving", "consumer_finance", "generative_services", "health", "education")
 PARTS = ("**Meaning.**", "**Check.**", "**Do.**")  # of a section of the playbook
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 
@@ -104,6 +104,11 @@ def _agree(about: Toolkit, charter: Charter, folder: str, tree: Tree) -> None:
         tree.add("sector", f"the charter is of sector {charter.sector or '(none)'}", "write the same in both files")
     if charter.toolkit:
         tree.add("schema", "the charter template names a toolkit itself", "remove `toolkit`: `toolkit new` writes it")
+    for part in ("indicators", "hard_rules"):
+        for one in getattr(charter, part):
+            if not one.clauses:
+                fix = "add `clauses` to it in charter.yaml (`basis list` has ids)"
+                tree.add("schema", f"{part}[{one.name}] of the charter cites no clause", fix)
     known = {
         "indicators": {spec.name for spec in charter.indicators},
         "rules": {rule.name for rule in charter.hard_rules},

@@ -35,9 +35,18 @@ class ScenarioNote(Struct, frozen=True, forbid_unknown_fields=True):
     measures: Annotated[dict[Id, Sentence], Meta(min_length=1, max_length=16)]
 
 
+class CalmYear(Struct, frozen=True, forbid_unknown_fields=True):
+    """The most findings that a year of a pilot at half of its limits leads to, by level; it is never halted. A test
+    with a simulated pilot holds it for what is shipped."""
+
+    escalations: Annotated[int, Meta(ge=0, le=365)]
+    watches: Annotated[int, Meta(ge=0, le=365)]
+
+
 class Toolkit(Struct, frozen=True, forbid_unknown_fields=True):
     """`toolkit.yaml`. `id` is the name of its folder; `version` rises with every published change; `sector` is that of
-    its charter; `publisher` and `sources` say who wrote it, and from what."""
+    its charter; `publisher` and `sources` say who wrote it, and from what; `calm_year` how often people are disturbed
+    without a reason."""
 
     schema: Literal["sandbox-toolkit/1"]
     id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -47,6 +56,7 @@ class Toolkit(Struct, frozen=True, forbid_unknown_fields=True):
     scope: Sentence
     publisher: Annotated[str, Meta(min_length=1, max_length=200)]
     sources: Annotated[tuple[Sentence, ...], Meta(min_length=1, max_length=32)]
+    calm_year: CalmYear
     hazards: Annotated[tuple[Hazard, ...], Meta(min_length=1, max_length=64)]
     scenarios: Annotated[tuple[ScenarioNote, ...], Meta(max_length=32)] = ()
 

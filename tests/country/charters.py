@@ -63,7 +63,7 @@ def charter(pilot: Pilot, calendar: Calendar) -> Charter:
         data_source="simulator",
         cycle=Cycle(begins, ends),
         models=(Model("m1", "1.0"),),
-        authorities=tuple(Authority(name) for name in pilot.authorities),
+        authorities=tuple(Authority(name) for name in pilot.named),
         users=Users(cap=9_000),
         alpha=0.02,
         indicators=_indicators(),

@@ -126,7 +126,7 @@ def accounted(year: Year, stepped: int, ledgers: Ledgers) -> list[str]:
     lost = [name for name, one in year.sent.items() if (name in year.accepted) is one.refused]
     if lost or totals.acts != len(year.accepted & year.sent.keys()) + len(control):
         wrong.append(f"acts without the outcome of the script: {lost[:5]}; {len(control)} refused")
-    entered = sum(map(len, ledgers.decisions.values()))
+    entered = sum(len(ledgers.decisions.get(pilot, [])) for pilot in year.pilots)
     if entered != totals.decisions:
         wrong.append(f"{totals.decisions} decisions, {entered} in the ledgers")
     for service in year.services.values():
@@ -147,3 +147,38 @@ def _counted(service: Service, ledgers: Ledgers) -> Iterator[str]:
         yield f"{pilot}: exposure {sent:.0f} sent, {exposure:.0f} in evidence"
     if service.pilot.fault != "late" and sum(service.incidents.values()) != incidents:
         yield f"{pilot}: {sum(service.incidents.values())} incidents sent, {incidents:.0f} in evidence"
+
+
+def unchanged(pilots: list[str], first: Ledgers, second: Ledgers) -> list[str]:
+    """Which of these pilots have other decisions in the second ledgers. Times count to the day, as the moment within
+    one, and with it the ids, depend on the speed of the machine."""
+    return [
+        f"{pilot}: {_first_difference(first.decisions.get(pilot, []), second.decisions.get(pilot, []))}"
+        for pilot in pilots
+        if list(map(_content, first.decisions.get(pilot, []))) != list(map(_content, second.decisions.get(pilot, [])))
+    ]
+
+
+def _content(one: Body) -> tuple[object, ...]:
+    finding, clock = one["finding"], one["finding"].get("clock") or {}
+    about = finding["indicator"], finding["rule"], clock.get("rule"), clock.get("change"), clock.get("state")
+    said = tuple(one.get(name) for name in ("standing", "kind", "level", "was", "reason", "signed", "states"))
+    return day(one), said, about, tuple(one.get("addressed", ()))
+
+
+def _first_difference(first: list[Body], second: list[Body]) -> str:
+    for one, other in zip(first, second, strict=False):
+        if _content(one) != _content(other):
+            return f"{_content(one)} became {_content(other)}"
+    return f"{len(first)} decisions became {len(second)}"
+
+
+def missed_by_authority(script: Script, ledgers: Ledgers) -> int:
+    """How many deadlines the authority that is silent in this script missed."""
+    return sum(
+        clock["owed_by"] == "authority" and clock["change"] == "missed"
+        for pilot in script.pilots
+        if pilot.authority == script.silent
+        for one in ledgers.decisions.get(pilot.id, [])
+        if (clock := one["finding"].get("clock"))
+    )

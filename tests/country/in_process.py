@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 
 from monitor.charter.act_base import ControlBase
+from monitor.charter.control import Admission
+from monitor.charter.spec import Charter, charter_hash
 from monitor.engine.machine import Machine
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
-from monitor.model.records import Command, Decision, Evidence, Outputs, Record, Rejected
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Record, Rejected
 from monitor.model.signing import HEADER, Signer, Trusted
+from monitor.notary.charters import CharterKey
+from monitor.notary.evidence_entries import EvidenceGatherer
+from monitor.notary.notary import Notary
 from monitor.sdk.kafka_link import HEADERS, partition_of
-from tests.country.ledgers import Ledgers
+from tests.country.compared import folded
+from tests.country.ledgers import Body, Ledgers, read_ledgers
 from tests.country.nation import ADMITTER, key
 
 PARTITIONS = 2
@@ -22,11 +28,13 @@ HOUR_MS = 3_600_000
 
 
 class InProcess:
-    """See `Runtime`. Two machines, stepped at once."""
+    """See `Runtime`. Two machines, stepped at once; the ledger is written at the end, in `home`."""
 
-    def __init__(self, partitions: int = PARTITIONS) -> None:
+    def __init__(self, home: Path, partitions: int = PARTITIONS) -> None:
+        self.ledger = home / "ledger"
+        self._charters: dict[CharterKey, Charter] = {}
         self.machines = [self._machine(number) for number in range(partitions)]
-        self.outputs = [Outputs() for _ in self.machines]
+        self._fresh = [Outputs() for _ in self.machines]
         self.all = Outputs()
         self._now, self._offset = 0, 0
 
@@ -44,17 +52,19 @@ class InProcess:
         headers = (*HEADERS, (HEADER, signer.sign("telemetry", body).encode()))
         record = Record(self._next(), self._now, pilot.encode(), body, tuple(headers))
         number = partition_of(pilot, len(self.machines))
-        self.outputs[number].extend(self.machines[number].telemetry("telemetry", [record]))
+        self._fresh[number].extend(self.machines[number].telemetry("telemetry", [record]))
 
     def control(self, act: ControlBase, signer: Signer) -> None:
         self._now += 1
         body = msgspec.json.encode(act)
+        if isinstance(act, Admission):
+            self._charters[act.id, charter_hash(act.charter)] = act.charter
         record = Record(
             self._next(), self._now, act.pilot.encode(), body, ((HEADER, signer.sign("control", body).encode()),)
         )
         to = range(len(self.machines)) if act.pilot == SUBJECT else [partition_of(act.pilot, len(self.machines))]
         for number in to:
-            self.outputs[number].extend(self.machines[number].control(record))
+            self._fresh[number].extend(self.machines[number].control(record))
 
     def settle(self) -> tuple[list[Decision], list[Command], list[Rejected]]:
         self._now += 1_000
@@ -62,13 +72,13 @@ class InProcess:
         commands: list[Command] = []
         rejected: list[Rejected] = []
         for number, machine in enumerate(self.machines):
-            out = self.outputs[number]
+            out = self._fresh[number]
             out.extend(machine.time(self._now))
             decisions += out.decisions
             commands += out.commands
             rejected += out.rejected
             self.all.extend(out)
-            self.outputs[number] = Outputs()
+            self._fresh[number] = Outputs()
         return decisions, commands, rejected
 
     def found(self, act: ControlBase, signer: Signer) -> None:
@@ -79,16 +89,19 @@ class InProcess:
         """Events that the machines stepped."""
         return sum(machine.events for machine in self.machines)
 
+    def firms(self) -> list[Body]:
+        """Records and classes of all firms."""
+        return folded(self.all)
+
     def ledgers(self) -> Ledgers:
-        """What a notary would have entered."""
-        found = Ledgers(defaultdict(list), defaultdict(list), defaultdict(list))
-        for decision in self.all.decisions:
-            found.decisions[decision.pilot].append(msgspec.to_builtins(decision))
-        for one in self.all.evidence:
-            if isinstance(one, Evidence):
-                row = msgspec.to_builtins(one)
-                found.evidence[one.pilot].append({"pilot": one.pilot, "at": one.end, "observations": [row]})
-        return found
+        """What a notary enters."""
+        notary, gatherer = Notary(self.ledger), EvidenceGatherer()
+        notary.record(self.all.decisions, charters=self._charters)
+        closed: list[Evidence | Closed] = [*self.all.evidence, Closed(partition=0, through=self._now)]
+        groups = [group for place, one in enumerate(closed) for group in gatherer.take(place, one)]
+        notary.record_evidence(groups)
+        notary.close()
+        return read_ledgers(self.ledger)
 
     def _next(self) -> int:
         self._offset += 1

@@ -18,7 +18,8 @@ from monitor.model.signing import Signer
 
 DAY_MS = 86_400_000
 START = 1_767_225_600_000  # Thursday 1 January 2026, 00:00 UTC
-REGIONS = ("north", "south", "east")
+PROVINCES = ("north", "south", "east")
+REGIONS = (*PROVINCES, "west")  # the west has no provincial authority: the central one acts there
 SECTORS = {"driving": "roads", "finance": "bank", "health": "", "media": ""}  # sector -> its sectoral authority
 SUPPLIERS = ("maker-1", "maker-2", "maker-3", "maker-4")
 ADMITTER, EVALUATOR, REPORTER = "operator", "laboratory", "hospital"
@@ -26,7 +27,7 @@ ADMITTER, EVALUATOR, REPORTER = "operator", "laboratory", "hospital"
 LEFT_OUT = ("cn-filing", "cn-change", "cn-ending", "log-retention")
 AUTHORITIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "national": ("central", "", ()),
-    **{region: ("provincial", region, ()) for region in REGIONS},
+    **{region: ("provincial", region, ()) for region in PROVINCES},
     **{authority: ("sectoral", "", (sector,)) for sector, authority in SECTORS.items() if authority},
 }
 """Authority -> level, region and sectors."""
@@ -69,4 +70,5 @@ def sandbox() -> Sandbox:
         prohibitions=EU_PROHIBITIONS,
         clocks=clock_table(),
         firm_keys="required",
+        responsibility="computed",
     )

@@ -8,9 +8,12 @@ passes as fast as the machine allows, and the broker stamps every record with th
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
@@ -18,24 +21,25 @@ import msgspec
 from kafka import TopicPartition
 
 from monitor.charter.act_base import ControlBase
-from monitor.cli.sandbox_link import Server, accepted, copy_to_partitions
+from monitor.cli.sandbox_link import Server, copy_to_partitions
 from monitor.client.bulk import open_bulk
 from monitor.client.kafka import send_control
 from monitor.errors import Unavailable
+from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
 from monitor.model.output_records import OutputRejection, judge_output
-from monitor.model.records import Command, Decision, JournalEntry, Rejected, TimeRead
+from monitor.model.records import Command, Decision, Evidence, JournalEntry, Outputs, Rejected, TimeRead
 from monitor.model.signing import Signer
-from monitor.notary.cursor import read_cursor
+from monitor.notary.cursor import Cursor, read_cursor
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.driven import DrivenWorker
 from monitor.testing.wallclock import WallClock
-from tests.country.ledgers import Ledgers, read_ledgers
+from tests.country.ledgers import Body, Ledgers, read_ledgers
 from tests.country.nation import ADMITTER, START, key
 
 PARTITIONS, LONGEST_STEP_H, PREFIX = 2, 14, "country"
@@ -66,7 +70,7 @@ class OnKafka:
         self._now = 0
         self.at(START - 60_000)
         self.broker = KafkaBroker(home / "broker", settings=SETTINGS, environment=self._clock.environment)
-        self._notary: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         # partition -> its last `time` entry: when, the next offsets of telemetry and control
         self._reached: dict[int, tuple[int, int, int]] = {}
         self._entries = dict.fromkeys(self._partitions, 0)
@@ -81,11 +85,8 @@ class OnKafka:
             bootstrap, PREFIX, self.home / "worker.log", str(LONGEST_STEP_H), key(ADMITTER).public,
             environment=self._clock.environment,
         )  # fmt: skip
-        command = [sys.executable, "-m", "monitor", "notary", "--bootstrap", bootstrap, "--prefix", PREFIX]
-        with (self.home / "notary.log").open("ab") as log:
-            self._notary = subprocess.Popen(
-                [*command, "--dir", str(self.ledger), "--port", "0"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self._start("notary", "--dir", str(self.ledger), "--port", "0")
+        self._start("pool")
         self.worker.wait_ready(PATIENCE_S)
         self.server = Server(f"kafka://{bootstrap}", PREFIX)
         self._bulk = open_bulk(self.server.to, prefix=PREFIX)
@@ -104,14 +105,25 @@ class OnKafka:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._notary is not None:
-            self._notary.terminate()
-            self._notary.wait(60)
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(120)
         if self.worker.running:
             self.worker.kill()
         self._consumer.close()
         self._bulk.close()
         self.broker.kill()
+
+    def _start(self, name: str, *options: str) -> None:
+        """Start a command of `sandbox-monitor` under the driven clock; its output goes to `NAME.log`."""
+        command = [sys.executable, "-m", "monitor", name, "--bootstrap", self.broker.bootstrap, "--prefix", PREFIX]
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **self._clock.environment},
+            )  # fmt: skip
+        self._processes.append(process)
 
     # ---- Runtime
 
@@ -163,43 +175,62 @@ class OnKafka:
         send_control(link, SUBJECT, body, signer.sign("control", body))
         link.close()
         self.settle()
-        copy_to_partitions(self.server, accepted(self.server))
+        copy_to_partitions(self.server)
 
     def stepped(self) -> int:
         """Events that the worker stepped, by its own metrics."""
         lines = self.worker.metrics().splitlines()
         return int(sum(float(line.split()[1]) for line in lines if line.startswith("sandbox_monitor_events_total ")))
 
-    def ledgers(self) -> Ledgers:
-        """What the notary entered, once it has entered everything."""
-        self._wait_for_ledger()
-        return read_ledgers(self.ledger)
-
-    def _wait_for_ledger(self) -> None:
-        """Block until the notary has read every decision and all evidence, then stop it. Raises `Unavailable`."""
-        wanted = [TopicPartition(t, n) for t in (self.names.decisions, self.names.evidence) for n in self._partitions]
-        self._consumer.unsubscribe()
-        self._consumer.assign(wanted)
-        while not all(self._consumer.partitions_for_topic(topic) for topic in {tp.topic for tp in wanted}):
-            time.sleep(0.1)  # the client learns of topics that it has not read
-        ends = self._consumer.end_offsets(wanted)
-        deadline = time.monotonic() + PATIENCE_S
-        last = -1
+    def firms(self) -> list[Body]:
+        """Records and classes of all firms as the second stage keeps them, once it has read everything. Raises
+        `Unavailable`."""
+        out, deadline = self._outputs(), time.monotonic() + PATIENCE_S
+        wanted = {one.pilot: one.standing for one in out.decisions if one.participant}  # those of a pilot rise
+        observed = Counter(one.pilot for one in out.evidence if isinstance(one, Evidence))
+        command = [sys.executable, "-m", "monitor", "firm", "list", "--json", "--to", self.server.to]
         while True:
-            position = read_cursor(self.ledger).position
-            read = sum(position.get(f"{tp.topic}/{tp.partition}", 0) for tp in ends)
-            missing = [tp for tp, end in ends.items() if position.get(f"{tp.topic}/{tp.partition}", 0) < end - 2]
-            if not missing and read == last:
-                break
-            last = read
-            assert self._notary is not None
-            if time.monotonic() > deadline or self._notary.poll() is not None:
-                said = (self.home / "notary.log").read_text()[-2000:]
-                raise Unavailable(f"the notary did not read {missing}:\n{said}")
+            printed = subprocess.run([*command, "--prefix", PREFIX], check=False, capture_output=True)
+            found = [json.loads(line) for line in printed.stdout.splitlines()]
+            read = {name: (at, rows) for one in found for name, at, rows in one["record"]["positions"]}
+            if read == {name: (at, observed[name]) for name, at in wanted.items()}:
+                return found
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the second stage has not read everything: {printed.stderr!r}\n{self._said('pool')}")
+            time.sleep(2.0)
+
+    def _outputs(self) -> Outputs:
+        """All decisions and evidence, from their topics."""
+        names = [self.names.decisions, self.names.evidence]
+
+        async def read() -> Outputs:
+            out = Outputs()
+            async for seen in read_outputs(self.broker.bootstrap, names, follow=False):
+                if isinstance(seen.value, Decision):
+                    out.decisions.append(seen.value)
+                elif isinstance(seen.value, Evidence):
+                    out.evidence.append(seen.value)
+            return out
+
+        return asyncio.run(read())
+
+    def ledgers(self) -> Ledgers:
+        """What the notary entered, once it has entered every decision and observation. Raises `Unavailable`."""
+        out, deadline, last = self._outputs(), time.monotonic() + PATIENCE_S, Cursor({}, {}, {})
+        while True:
             time.sleep(1.0)
-        self._notary.terminate()
-        self._notary.wait(120)
-        self._notary = None
+            before, last = last, read_cursor(self.ledger)
+            if before == last:
+                found = read_ledgers(self.ledger)
+                rows = sum(len(one["observations"]) for many in found.evidence.values() for one in many)
+                if rows == len(out.evidence) and sum(map(len, found.decisions.values())) == len(out.decisions):
+                    return found
+                if time.monotonic() > deadline:
+                    words = f"{rows} of {len(out.evidence)} observations are in the ledgers"
+                    raise Unavailable(f"{words}:\n{self._said('notary')}")
+
+    def _said(self, name: str) -> str:
+        return (self.home / f"{name}.log").read_text()[-2000:]
 
     def _poll(self, deadline: float) -> None:
         if time.monotonic() > deadline or not self.worker.running:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, structs
 
-from tests.country.nation import AUTHORITIES, REGIONS, SECTORS, SUPPLIERS
+from tests.country.nation import AUTHORITIES, PROVINCES, REGIONS, SECTORS, SUPPLIERS
 
 Manner: TypeAlias = Literal["prompt", "late", "never"]
 Entry: TypeAlias = Literal["prompt", "late", "never", "withdrawn", "refused"]
@@ -64,9 +64,15 @@ class Pilot(Struct, frozen=True, kw_only=True):
     skips_drill: int | None = None  # the number of the drill that its service ignores, from 1
 
     @property
-    def authorities(self) -> tuple[str, ...]:
-        """The authorities that its charter names: the province first, then that of the sector."""
-        return tuple(name for name in (self.region, SECTORS[self.sector]) if name)
+    def authority(self) -> str:
+        """The authority that acts: that of the province, or the central one."""
+        return self.region if self.region in PROVINCES else "national"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The authorities that its charter names: the one that acts, and every second time that of the sector."""
+        sectoral = SECTORS[self.sector]
+        return (self.authority, sectoral) if sectoral and int(self.id[-1]) % 2 else (self.authority,)
 
     @property
     def halts_on_death(self) -> bool:
@@ -76,12 +82,12 @@ class Pilot(Struct, frozen=True, kw_only=True):
     @property
     def officer(self) -> str:
         """Who acts for its authorities."""
-        return f"{self.region}-officer"
+        return f"{self.authority}-officer"
 
     @property
     def approvers(self) -> tuple[str, str]:
         """Who approves for its authorities."""
-        return f"{self.region}-approver-1", f"{self.region}-approver-2"
+        return f"{self.authority}-approver-1", f"{self.authority}-approver-2"
 
 
 class Script(NamedTuple):
@@ -125,7 +131,7 @@ def _pilot(seed: int, number: int, firms: int, calendar: Calendar) -> Pilot:
     faulty = number % len(FAULTS) if rng.random() < SHARE_FAULTY else None
     fault = "" if faulty is None else FAULTS[(number // 2 + faulty) % len(FAULTS)]
     pilot = Pilot(
-        id=f"pilot-{number + 1:04d}", firm=firm, region=REGIONS[number // 4 % 3], sector=sector,
+        id=f"pilot-{number + 1:04d}", firm=firm, region=REGIONS[number // 4 % 13 % 4], sector=sector,
         tier="limited" if sector == "media" else "high", supplier=SUPPLIERS[number % 7 % 4], applies=applies,
         entry=entry, screened=screened, admitted=admitted, firm_reports=manner, firm_rectifies=manner,
     )  # fmt: skip

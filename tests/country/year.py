@@ -41,8 +41,8 @@ class Runtime(Protocol):
 
 
 class Totals(Struct):
-    """What was sent, and what came of it: events and records of telemetry, acts; decisions; rejected events and acts
-    by reason."""
+    """What was sent, and what came of it: events and records of telemetry, acts; decisions on pilots; rejected events
+    and acts by reason."""
 
     events: int = 0
     records: int = 0
@@ -63,6 +63,7 @@ class Year:
         self.halted: dict[str, list[int]] = defaultdict(list)  # pilot -> days
         self.accepted: set[str] = set()  # ids of acts
         self.sent: dict[str, Planned] = {}
+        self.levels: dict[str, Level] = {}  # pilot -> its last one
         self.refusals: list[Rejected] = []
         self.forged = 0  # events that a cheating firm sent for another firm's pilot
         self._standing: dict[str, int] = defaultdict(int)
@@ -135,7 +136,7 @@ class Year:
     def _settle(self, now: int, day: int) -> None:
         for _ in range(ROUNDS):
             decisions, commands, rejected = self.runtime.settle()
-            self.totals.decisions += len(decisions)
+            self.totals.decisions += sum(one.pilot in self.pilots for one in decisions)
             self.totals.commands += len(commands)
             for one in decisions:
                 self._learn(one, now, day)
@@ -153,6 +154,7 @@ class Year:
 
     def _learn(self, decision: Decision, now: int, day: int) -> None:
         pilot = decision.pilot
+        self.levels[pilot] = decision.level
         self._standing[pilot] = max(self._standing[pilot], decision.standing)
         if decision.cause.startswith("control:"):
             self.accepted.add(decision.cause.removeprefix("control:"))

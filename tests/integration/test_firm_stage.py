@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from monitor.errors import Refused
 from monitor.firms.fold import FirmsFold
 from monitor.kafka.firm_stage import folded_firms, kept_firms
 from monitor.kafka.pool_service import firm_topics, run_firms
@@ -27,6 +28,13 @@ def lines(fresh: Fresh, pilots: list[Pilot]) -> list[Sent]:
         named = fresh.names.decisions if topic.endswith("decisions") else fresh.names.evidence
         found += [(named, one.key, one.value, one.headers, int(partition)) for one in kept]
     return found
+
+
+def test_without_a_second_stage_its_records_are_refused() -> None:
+    """The error names the process that keeps them, at once."""
+    fresh = Fresh(partitions=1)
+    with pytest.raises(Refused, match="sandbox-monitor pool"):
+        asyncio.run(kept_firms(fresh.bootstrap, fresh.names.prefix))
 
 
 def test_stopped_and_started_again_it_has_the_records_of_the_logs() -> None:

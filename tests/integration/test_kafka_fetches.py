@@ -63,3 +63,23 @@ def test_what_is_fetched_is_what_the_topic_holds(codec: str | None) -> None:
 
     asyncio.run(story())
     assert faust_hooks.fetcher.MemoryRecords is crc32c.FetchedBatches
+
+
+def test_what_is_written_while_a_reader_reads_is_read_by_its_next_call() -> None:
+    """A chunk ends where it was asked to end, also where the log goes on: nothing between two chunks is skipped."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        await fresh.send([(fresh.telemetry, b"p", b"%d" % number, (), 0) for number in range(5)])
+        reader, found, at = PartitionReader(fresh.bootstrap), list[bytes](), 0
+        await reader.start()
+        try:
+            for stop in (2, 3, 5):
+                while at < stop:
+                    records, at = await reader.chunk(fresh.telemetry, 0, at, stop)
+                    found += [record.value for record in records]
+        finally:
+            await reader.stop()
+        assert found == [b"0", b"1", b"2", b"3", b"4"]
+
+    asyncio.run(story())

@@ -38,6 +38,7 @@ def made() -> Charter:
     by_group = structs.replace(
         specs[2], name="by-group", segments=("north", "south"), weight=0.0, detectors=(DetectorSpec("cusum", "watch"),)
     )
+    specs[3] = structs.replace(specs[3], params={"claim": ["copyright", "portrait"]})
     return charter(*specs, by_group, LATE)
 
 

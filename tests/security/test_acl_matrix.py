@@ -65,7 +65,7 @@ def hostile(names: TopicNames, user: str, other: str) -> Iterator[Callable[[], A
     """Everything that `user` may try on another firm, on the monitor and on the cluster."""
     own, group, fence = names.telemetry_of(user), names.prefix, f"{names.prefix}-0"
     theirs = [names.telemetry_of(other), names.commands_of(other), names.permits_of(other)]
-    monitors = [names.control, names.journal, names.state, names.decisions, names.evidence, names.rejected]
+    monitors = [names.control, names.journal, names.state, names.decisions, names.evidence, names.rejected, names.users]
     for topic in [*theirs, *monitors]:
         yield from (lambda t=topic, r=request: r(t) for request in attempts.TOPIC.values())
         yield lambda t=topic: attempts.offsets(t)

@@ -60,11 +60,19 @@ from monitor.charter.running_acts import (
     Resumption,
 )
 from monitor.charter.spec import ChangeKind
+from monitor.charter.users_acts import (
+    ComplaintAnswer,
+    ComplaintFiling,
+    RedressStep,
+    UserComplaint,
+    UserDeparture,
+)
 from monitor.model.builders import BATCH, Emitter, packed
 from monitor.model.clock_record import IncidentClass
 from monitor.model.events import Envelope, encode, instant
 from monitor.model.records import digest
 from monitor.simulation.fleet import Fleet
+from monitor.testing.history.firm_story import FirmStory
 from monitor.testing.history.model_story import ModelStory
 from monitor.testing.history.sandbox_story import SandboxStory
 from monitor.validate.rejections import MAX_BYTES
@@ -126,7 +134,7 @@ class Workload:
         self.pilots = self.fleet.pilots
         self._versions = dict.fromkeys(self.pilots, 1)
         self._acts = 0
-        self._sandbox, self._models = SandboxStory(seed), ModelStory(seed)
+        self._sandbox, self._models, self._firms = SandboxStory(seed), ModelStory(seed), FirmStory(seed)
 
     @property
     def length_ms(self) -> int:
@@ -167,6 +175,7 @@ class Workload:
                 yield Burst(at, [item for act in self._sandbox.change() for item in self._everywhere(act)])
             if self._sandbox.founded and number > 4 and number % 3 == 1:
                 yield Burst(at, [self._control(act) for act in self._models.acts()])
+                yield Burst(at, [item for act in self._firms.acts() for item in self._everywhere(act)])
             if rng.random() < 0.03:
                 yield Burst(at, [self._bad(rng.choice(self.pilots)) for _ in range(3)], aborted=True)
             if number * self._slice > self.length_ms * 0.6 and not released:
@@ -252,7 +261,7 @@ class Workload:
         return Item("control", self.partition(act.pilot), act.pilot.encode(), msgspec.json.encode(act))
 
     def _everywhere(self, act: ControlBase) -> list[Item]:
-        """An act on the sandbox, in every partition."""
+        """An act on the sandbox or on a firm, in every partition."""
         body = msgspec.json.encode(act)
         return [Item("control", number, act.pilot.encode(), body) for number in range(self.partitions)]
 
@@ -293,6 +302,7 @@ class Workload:
                 acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
             elif rng.random() < 0.3:
                 acts += self._about_incidents(common, rng)
+                acts += self._of_users(common, rng)
             elif rng.random() < 0.5:
                 acts += self._running(pilot, rng)
             elif rng.random() < 0.2:
@@ -369,6 +379,21 @@ class Workload:
             Reclassification(**common, incident=incident, classes=classes, reason="looked at"),
             ChangeNotice(**{**common, "id": self._id()}, notice="told", incident=rng.choice(("", incident))),
             IncidentReportAct(**firm, incident=incident, complete=rng.random() < 0.5, report="sent"),
+        ]
+
+    def _of_users(self, common: dict[str, Any], rng: Random) -> list[ControlBase]:
+        """What users report outside the firm: a complaint, a request for redress, the firm's answer, a departure."""
+        firm = self.fleet.charter_for(common["pilot"]).participant.id
+        name, at = f"{rng.randrange(6):032x}", instant(self.fleet.start)
+
+        def by(author: str = common["author"]) -> dict[str, Any]:
+            return {**common, "id": self._id(), "author": author}
+
+        return [
+            ComplaintFiling(**by(), complaints=(UserComplaint(complaint=name, time=at),)),
+            RedressStep(**by(), step="asked", complaints=(name,)),
+            ComplaintAnswer(**by(firm), complaints=(name,)),
+            UserDeparture(**by(), users=(name,)),
         ]
 
     def _release(self, pilot: str) -> list[ControlBase]:

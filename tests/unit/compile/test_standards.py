@@ -39,7 +39,7 @@ from monitor.lifecycle.sandbox import Person, SandboxAuthority
 from monitor.lifecycle.standards import SHIPPED_STANDARDS, TierStandard, weaker_fields
 from monitor.model.events import Harm, Severity
 from monitor.model.signing import Signer
-from monitor.toolkits.load import shipped
+from monitor.toolkits.load import SHIPPED, shipped
 
 KEYS = [Signer(bytes([n]) * 32).public for n in range(1, 6)]
 SERIOUS, DEATH = (Severity.SERIOUS_INCIDENT,), (Harm.DEATH,)
@@ -241,7 +241,7 @@ def test_a_tier_below_the_rules_is_an_error_unless_the_authority_has_fixed_it() 
     assert lacking(structs.replace(light, sector="", users=Users(cap=5)), tier="critical") == ["tier"]
 
 
-@pytest.mark.parametrize("template", ["automated_driving", "consumer_finance"])
+@pytest.mark.parametrize("template", SHIPPED)
 def test_the_templates_are_of_the_tier_that_the_rules_ask_for(template: str) -> None:
     """What a template lacks until it is filled in are keys, and a second authority where its tier needs two."""
     text = shipped(template).charter_text

@@ -146,7 +146,7 @@ def test_no_decision_depends_on_what_is_left_out() -> None:
 
 def test_every_field_of_a_person_and_an_authority_is_needed_or_left_out() -> None:
     """A new field has to be put in one of the two sets."""
-    needed = {"id", "roles", "authority", "keys"}, {"id", "level", "name", "region", "sectors"}
+    needed = {"id", "roles", "authority", "keys", "accredited"}, {"id", "level", "name", "region", "sectors"}
     left_out = {"name", "contact"}, {"contacts"}
     for kind, keep, drop in zip((Person, SandboxAuthority), needed, left_out, strict=True):
         assert set(kind.__struct_fields__) == keep | drop

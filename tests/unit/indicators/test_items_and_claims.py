@@ -77,6 +77,9 @@ def test_claims_of_a_kind_are_counted_over_exposure() -> None:
     """A closing takes nothing back; the limit is per exposure."""
     assert slots(RIGHTS, EMIT.claim(T0, "r", "copyright")) == [Slot(T0, "", 1.0, 0.0)]
     assert slots(RIGHTS, EMIT.claim(T0, "r", "portrait")) == []
+    several = structs.replace(RIGHTS, params={"claim": ["portrait", "copyright"]})
+    assert slots(several, EMIT.claim(T0, "r", "portrait")) == [Slot(T0, "", 1.0, 0.0)]
+    assert slots(several, EMIT.claim(T0, "r", "data")) == []
     assert slots(RIGHTS, EMIT.exposure(T0, 50.0, "outputs")) == [Slot(T0, "", 0.0, 50.0)]
     assert slots(RIGHTS, EMIT.claim_closed(T0, "r", filed=T0, kind="copyright")) == []
     it = INDICATORS["claim_rate"](RIGHTS)

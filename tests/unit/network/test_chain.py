@@ -21,7 +21,7 @@ from monitor.testing.records import decision
 from tests.unit.lifecycle.founded import OWN, SANDBOX, Founded
 
 CHAIN = Chain(Party("maker"), Party("builder"), Party("clinic"))
-OF_NO_ROLE = frozenset({"compliance_cost", "efficiency_gain"})  # costs and gains are nobody's failure
+OF_NO_ROLE = frozenset({"compliance_cost", "efficiency_gain"})  # costs and gains are no failure
 
 
 def chained(chain: Chain = CHAIN, *kinds: str) -> Charter:

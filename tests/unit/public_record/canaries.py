@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, structs
 
+from monitor.charter.chain import Chain, Party
 from monitor.charter.spec import (
     PUBLIC,
     AssessmentSpec,
@@ -18,7 +19,9 @@ from monitor.charter.spec import (
     Model,
     Participant,
     PlannedChange,
+    Provenance,
     Reporter,
+    RolloutStep,
     TrendSpec,
     Trial,
     Users,
@@ -51,6 +54,9 @@ CANARIES: dict[str, Any] = {
     "changes": (PlannedChange("canary-changes", ChangeKind.DATA_TYPE, "canary-changes", "i"),),
     "trends": (TrendSpec("canary-trends", "30d", 1, 1),),
     "assessment": AssessmentSpec("77001s"),
+    "rollout": (RolloutStep(77_003),),
+    "replicates": Provenance("canary-replicates", "t", "0" * 64),
+    "chain": Chain(deployer=Party("canary-chain")),
     "users_channel": UsersChannel(answer_within="77002s"),
 }
 """Field that may be confidential -> a value."""
@@ -58,6 +64,7 @@ MARKS = {name: f"canary-{name}" for name in CANARIES} | {
     "identifiers": "pseudonyms",
     "assessment": "77001s",
     "users_channel": "77002s",
+    "rollout": "77003",
 }
 """Field -> the text by which it is known in a JSON file."""
 

@@ -28,7 +28,8 @@ PLAIN = (
     "graduated", "closed", "recalled", "drill_begun", "drill_passed", "drill_overdue", "inspected", "guidance_asked",
     "guidance_given", "guidance_followed", "change_registered", "change_proposed", "change_refused",
     "unregistered_model", "halt_overdue", "halt_contradicted", "trend_rising", "trend_steady", "evaluation_recorded",
-    "approval_recorded", "heard_again", "complaint_filed", "complaint_answered", "redress_recorded", "user_left",
+    "step_passed", "step_inconclusive", "approval_recorded", "heard_again", "complaint_filed", "complaint_answered",
+    "redress_recorded", "user_left",
 )  # fmt: skip
 STATES = (
     "running", "running halted", "paused", "exited outcome=stop", "exiting halted outcome=scale", "tracked", "closed",
@@ -186,6 +187,32 @@ class Maker:
         )  # fmt: skip
         return Finding(rule=record.rule, clock=record)
 
+    def firm(self, subject: str, halts: list[str]) -> list[Decision]:
+        """The file of a firm: classes, and annulments of halts and of other decisions."""
+        dice, made, at = self.dice, list[Decision](), SINCE - 50 * DAY
+        for standing in range(1, 6):
+            at += dice.randrange(150 * DAY)
+            finding = Finding(rule="class B", content={"class": dice.choice("ABCD")})
+            reason = dice.choice((Reason.FIRM_CLASSIFIED, Reason.DECISION_ANNULLED))
+            if reason is Reason.DECISION_ANNULLED:
+                finding = Finding(rule="annulment", content={"pilot": "p", "decision": dice.choice([*halts, "other"])})
+            made.append(
+                decision(
+                    standing,
+                    subject,
+                    id=digest(subject, standing),
+                    reason=reason,
+                    finding=finding,
+                    at=at,
+                    kind="act",
+                    level=Level.NORMAL,
+                    cause=f"control:{subject}-{standing}",
+                    participant="",
+                    charter="",
+                )
+            )
+        return made
+
     def evidence(self, pilot: str, days: int) -> list[Evidence]:
         """Daily periods of some indicators over the turn of the year."""
         dice, rows = self.dice, list[Evidence]()
@@ -223,12 +250,16 @@ def make(directory: Path, seed: int, pilots: int = 6, decisions: int = 40, days:
         cause="control:found", participant="", charter="", finding=Finding(rule="version 1"),
     )  # fmt: skip
     notary.record([founded])
+    halts = list[str]()
     for place, pilot in enumerate(names):
         made, charters = maker.decisions(pilot, decisions)
+        halts += [one.id for one in made if one.level == Level.HALT > one.was]
         notary.record(made, charters=charters)
         gatherer = EvidenceGatherer()
         rows = sorted(maker.evidence(pilot, days if place % 5 else 0), key=lambda row: row.end)
         for number, row in enumerate((*rows, Closed(partition=0, through=1 << 50))):
             notary.record_evidence(gatherer.take(number, row))
+    for firm in range(3):
+        notary.record(maker.firm(f"firm:firm-{firm}", halts))
     notary.close()
     return names

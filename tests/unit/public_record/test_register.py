@@ -14,12 +14,16 @@ from click.testing import CliRunner
 from monitor.cli.annual import annual
 from monitor.cli.reasons import reasons
 from monitor.cli.register import register
+from monitor.model.records import Finding, Level, Reason
+from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
+from monitor.public_record.annual import annual_report
 from monitor.public_record.register import read_register
 from monitor.public_record.register_pages import LISTS, site
 from monitor.public_record.register_words import LANGUAGES, WORDS
+from monitor.testing.records import decision
 
-from .canaries import CANARIES, MARKS, PEOPLE, PILOT, fields_that_may_be_confidential, write
+from .canaries import AT, CANARIES, MARKS, PEOPLE, PILOT, fields_that_may_be_confidential, write
 from .made import YEAR, make
 
 
@@ -135,6 +139,25 @@ def test_every_link_leads_to_a_file_and_no_page_runs_or_loads_anything(tmp_path:
         for language in LANGUAGES:
             text = (out / (f"{name}.html" if language == "en" else f"{name}.{language}.html")).read_text("utf-8")
             assert all(one in text for one in admitted)
+
+
+def test_a_halt_that_was_annulled_is_shown_as_such(tmp_path: Path) -> None:
+    """In the register, in its statement and in the annual report: an entry in the file of the firm says it."""
+    home = tmp_path / "ledger"
+    write(home, ())
+    record = read_register([home])[0][0]
+    wrong = record.statements[0].decision
+    notary = Notary(home)
+    notary.record([
+        decision(1, "firm:firm-1", reason=Reason.DECISION_ANNULLED, kind="act", level=Level.NORMAL, at=AT, charter="",
+                 cause="control:annul", finding=Finding(rule="annulment", content={"pilot": PILOT, "decision": wrong})),
+    ])  # fmt: skip
+    notary.close()
+    files = published(home)
+    assert [halt.get("annulled", False) for halt in json.loads(pilot_file(files))["halts"]] == [True, False, False]
+    assert "annulled: the decision was wrong" in files[f"{Path(file_name(PILOT)).stem}.html"]
+    assert files["reasons"].count("An approver annulled this decision") == 1
+    assert annual_report([home], YEAR).value("halts.wrongful") == 1
 
 
 def test_the_same_ledgers_give_the_same_register(tmp_path: Path) -> None:
