@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from msgspec import structs
 from monitor.cli.alerts import alerts
 from monitor.compile.sandbox_file import sandbox_yaml
 from monitor.lifecycle.sandbox import Sandbox, SandboxAuthority
+from monitor.model.records import Level, Outputs, Reason
+from monitor.network.responsibility import responsible
+from monitor.projections.metrics import Metrics
 from monitor.testing.recorder import Recorder
-from monitor.testing.servers import alertmanager
+from monitor.testing.records import decision
+from monitor.testing.servers import alertmanager, prometheus
 from monitor.testing.wait import Until
-from tests.unit.network.alert_cases import NETWORK, PATHS, RECEIVERS, URL, cases
+from tests.unit.network.alert_cases import NETWORK, PATHS, PLACES, RECEIVERS, URL, cases, charter
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yaml"
 CASES = cases()
@@ -113,3 +118,63 @@ def test_notifications_of_forty_cases_arrive_at_the_right_receivers_and_nowhere_
             until(lambda: received() >= expected)
         assert received() == expected
         assert len({pilot for _, pilot in expected}) == 40
+
+
+def test_the_alert_of_a_rule_reaches_the_authorities_that_are_responsible(tmp_path: Path) -> None:
+    """Real /metrics, Prometheus with the shipped rules, Alertmanager with the generated routes: the labels are joined,
+    and a pilot whose charter is not known is alerted to the default receiver."""
+    metrics = Metrics()
+    now = time.time_ns() // 1_000_000
+    region, sector = PLACES[1]
+    metrics.learn(charter("p-known", region, sector))
+    names = responsible(NETWORK, charter("p-known", region, sector))
+    metrics.observe(
+        Outputs(
+            decisions=[
+                decision(1, pilot="p-known", reason=Reason.ADMITTED, at=now, responsible=names),
+                decision(2, pilot="p-known", reason=Reason.OVERRIDDEN, level=Level.HALT, at=now),
+                decision(1, pilot="p-other", reason=Reason.OVERRIDDEN, level=Level.HALT, at=now),
+            ]
+        ),
+        now_ms=now,
+    )
+    with Recorder() as people:
+        base = tmp_path / "base.yaml"
+        base.write_text(SHIPPED.read_text().replace(URL, people.url))
+        contacts = [
+            structs.replace(one, contacts=tuple(text.replace(URL, people.url) for text in one.contacts))
+            for one in NETWORK.authorities
+        ]
+        config = generated(tmp_path, structs.replace(NETWORK, authorities=tuple(contacts)), base)
+        port, stop = metrics.serve(0)
+        try:
+            with (
+                alertmanager(tmp_path / "alertmanager", config) as manager,
+                prometheus(
+                    tmp_path / "prometheus",
+                    {"sandbox-monitor": [f"127.0.0.1:{port}"]},
+                    rules=[SHIPPED.parents[1] / "prometheus" / "rules.yaml"],
+                    alertmanagers=[manager.url.removeprefix("http://")],
+                ),
+            ):
+                expected = {("/north", "p-known"), ("/transport", "p-known"), ("/on-call", "p-other")}
+                until(lambda: halts(people) == expected)
+        finally:
+            stop()
+        labels = next(
+            alert["labels"] for seen in people.seen if seen.path == "/north" for alert in seen.body["alerts"]
+            if alert["labels"]["alertname"] == "SandboxPilotHalted"
+        )  # fmt: skip
+        assert {name: labels[name] for name in ("tier", "sector", "region", "authority")} == {
+            "tier": "limited", "sector": sector, "region": region, "authority": "north,transport",
+        }  # fmt: skip
+
+
+def halts(people: Recorder) -> set[tuple[str, str]]:
+    """Who received the halt of which pilot."""
+    return {
+        (seen.path, alert["labels"]["pilot"])
+        for seen in people.seen
+        for alert in seen.body["alerts"]
+        if alert["labels"]["alertname"] == "SandboxPilotHalted"
+    }

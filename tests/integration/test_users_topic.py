@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from monitor.charter.control import Override
@@ -18,6 +19,7 @@ from monitor.model.signing import HEADER
 from monitor.testing.kafka import Fresh
 from tests.unit.lifecycle.founded import KEYS, PUBLIC
 
+pytestmark = pytest.mark.kafka
 NOW = 1_790_000_000_000
 
 

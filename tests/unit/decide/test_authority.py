@@ -74,7 +74,8 @@ def test_a_charter_without_officers_still_gives_the_firm_no_office() -> None:
     """Anybody but the firm may act where no officer is named, and the firm may do its own acts only."""
     own_acts = {"Rectification", "Evaluation", "ChangeProposal", "PauseRequest", "CycleProposal", "Resumption",
                 "GuidanceRequest", "GuidanceFollowed", "Submission", "Agreement", "ApplicationWithdrawal",
-                "IncidentReportAct", "ChangeNotice", "PublicationConsent"}  # fmt: skip
+                "IncidentReportAct", "ChangeNotice", "PublicationConsent",
+                "ComplaintFiling", "ComplaintWithdrawal", "ComplaintAnswer", "RedressStep"}  # fmt: skip
     for act, may in ROLES_OF_ACT.items():
         assert (Role.FIRM in may) == (act.__name__ in own_acts)
     own = charter(authorities=(Authority("authority", approvers=("anna", "ben")),))

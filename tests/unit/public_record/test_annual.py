@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.annual import annual
+from monitor.model.records import Closed, Level, Reason
+from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.format import frame, header
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -24,10 +26,11 @@ from monitor.public_record.annual import annual_report, as_json
 from monitor.public_record.figures import Annual
 from monitor.public_record.measures import MEASURES, SECTIONS
 from monitor.report import recompute
-from monitor.testing.records import halted
+from monitor.testing.records import decision, evidence, halted
 from tests.strength import examples
 
-from .made import SINCE, UNTIL, YEAR, make
+from .canaries import PILOT, write
+from .made import DAY, SINCE, UNTIL, YEAR, make
 
 Results = list[tuple[str, str, str]]
 
@@ -248,6 +251,76 @@ def without_entry(raw: bytes, number: int) -> bytes:
         at += 40 + size
     del entries[number : number + 2]
     return header("pilot-002") + b"".join(frame(n, entry) for n, entry in enumerate(entries))
+
+
+def test_a_shard_that_is_missing_is_named(ledgers: Path, tmp_path: Path) -> None:
+    """The shard after it says which one."""
+    home = tmp_path / "ledger"
+    shutil.copytree(ledgers, home)
+    (home / "cursor.json").unlink(missing_ok=True)
+    later = next(path for path in sorted(home.glob("evidence-2*.ledger")))
+    first = home / later.name.replace(later.name[: len("evidence-2026-")], "evidence-")
+    assert first.exists()
+    for path in (first, first.with_suffix(".index")):
+        path.unlink()
+    (remark,) = annual_report([home], YEAR).remarks
+    assert remark.file == later.name
+    assert first.stem in remark.problem
+    assert "is missing" in remark.problem
+
+
+def test_ledgers_without_charters_and_evidence_are_counted(tmp_path: Path) -> None:
+    """As formats 1 and 2 have none: what stands in charters is said to be absent, the rest is counted."""
+    notary = Notary(tmp_path / "ledger")
+    acts = {"kind": "act", "level": Level.NORMAL, "cause": "control:a"}
+    notary.record([
+        decision(1, "old", reason=Reason.ADMITTED, at=SINCE, **acts),
+        halted(2, "old", at=SINCE + 1),
+        decision(3, "old", reason=Reason.RELEASED, at=SINCE + DAY + 1, was=Level.HALT, **acts),
+    ])  # fmt: skip
+    notary.close()
+    report = annual_report([tmp_path / "ledger"], YEAR)
+    assert different(checked(json.loads(as_json(report)), tmp_path / "ledger")) == []
+    assert report.value("pilots.tier", "not in the ledger") == 1
+    assert report.value("pilots.state", "running") == 1
+    assert report.value("halts.begun") == 1
+    assert report.value("halts.release_days.median") == 1
+    assert report.measure("limits.share").figures == ()
+    assert report.remarks == ()
+
+
+def test_shares_of_limits_name_what_was_never_approached_and_what_was_always_broken(tmp_path: Path) -> None:
+    """By the whole interval, which includes the limit while there is little evidence."""
+    home = tmp_path / "ledger"
+    write(home, ())
+    report = share(home, events=(0, 0, 0))
+    assert (report.value("limits.share", PILOT, "incidents", ""), report.measure("limits.always_broken").figures) == (
+        0,
+        (),
+    )
+    assert [one.of for one in share(tmp_path / "low", (1,) * 300).measure("limits.never_approached").figures]
+    assert [one.of for one in share(tmp_path / "high", (9,) * 300).measure("limits.always_broken").figures]
+    mixed = share(tmp_path / "mixed", (9,) * 200 + (1,) * 100)
+    assert mixed.measure("limits.always_broken").figures == ()
+    (found,) = mixed.measure("limits.share").figures
+    assert found.value == pytest.approx((9 * 200 + 100) / (5 * 300), rel=1e-5)
+    assert found.low is not None
+    assert 1 < found.low < found.value
+
+
+def share(home: Path, events: Sequence[int]) -> Annual:
+    """The report of a pilot with a limit of 5 in 1,000, with so many events in 1,000 on each day."""
+    if not home.exists():
+        write(home, ())
+    notary, gatherer = Notary(home), EvidenceGatherer()
+    begin = SINCE + 200 * DAY if len(events) < 100 else SINCE
+    for place, k in enumerate(events):
+        start = begin + place * DAY
+        row = evidence(0, PILOT, start=start, end=start + DAY, k=float(k), m=1000.0, indicator="incidents", segment="")
+        notary.record_evidence(gatherer.take(place, row))
+    notary.record_evidence(gatherer.take(len(events), Closed(partition=0, through=1 << 50)))
+    notary.close()
+    return annual_report([home], YEAR)
 
 
 def test_the_partitions_of_a_deployment_are_one_report(ledgers: Path, made: Annual, tmp_path: Path) -> None:
