@@ -17,7 +17,6 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
-    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "fleet": ("monitor.cli.fleet", "pilots and their levels, of all or of one authority"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
@@ -86,6 +85,7 @@ COMMANDS = {
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
     "model": ("monitor.cli.model", "show which pilots use a version of a model, and what happened to each"),
+    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "ledger": (
         "monitor.cli.ledger",
         "verify, compare, show or rebuild ledgers; prove and bundle entries; disclose or erase texts",
