@@ -24,7 +24,7 @@ from monitor.model.records import Decision, Level, Outputs, Reason
 from monitor.state.snapshots import restore, snapshot
 from monitor.state.users import KNOWN, NO_USERS, KnownIds
 from tests.unit.engine.test_machine import HOUR
-from tests.unit.lifecycle.founded import OWN, Founded
+from tests.unit.lifecycle.founded import OWN, SANDBOX, Founded
 
 DAY = 24 * HOUR
 RATE = structs.replace(OWN.indicators[0], name="complaints", kind="complaint_rate", weight=0.4)
@@ -274,3 +274,17 @@ def test_a_pilot_without_reports_has_no_larger_snapshot() -> None:
     plain: Charter = OWN
     assert len(snapshot(Founded(admit=plain).pilot)) == len(snapshot(Founded(admit=plain).pilot))
     assert Founded(admit=plain).pilot.users is NO_USERS
+
+
+def test_a_table_may_let_the_authority_owe_the_decision_about_redress() -> None:
+    """The miss is then addressed to the authority."""
+    clocks_ = SANDBOX.clocks
+    rules = tuple(structs.replace(r, owed_by="authority") if r.name == "redress" else r for r in clocks_.rules)
+    made = Founded(structs.replace(SANDBOX, clocks=structs.replace(clocks_, rules=rules)), admit=WATCHED)
+    made.put(filing(made, 1))
+    made.put(RedressStep(**made.by("public"), step="asked", complaints=(name(1),)))
+    made.at += 40 * DAY
+    made.keep(made.machine.time(made.at))
+    (missed,) = [one for one in clocks(made, "missed") if one.finding.rule == "redress"]
+    assert missed.finding.clock
+    assert missed.finding.clock.owed_by == "authority"
