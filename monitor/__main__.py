@@ -17,7 +17,6 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
-    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "fleet": ("monitor.cli.fleet", "pilots and their levels, of all or of one authority"),
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
@@ -86,6 +85,7 @@ COMMANDS = {
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
     "model": ("monitor.cli.model", "show which pilots use a version of a model, and what happened to each"),
+    "supplier": ("monitor.cli.supplier", "what a supplier may see of its models over all pilots"),
     "ledger": (
         "monitor.cli.ledger",
         "verify, compare, show or rebuild ledgers; prove and bundle entries; disclose or erase texts",
@@ -96,6 +96,7 @@ COMMANDS = {
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
     "sandbox": ("monitor.cli.sandbox", "found the sandbox, show and change its people and standards"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
+    "shadow": ("monitor.cli.shadow", "shadow charters: start, stop, show, list, compare over a history"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "firm": ("monitor.cli.firm", "the record of a firm over its pilots, and its class: show, list, classify, annul"),
     "toolkit": ("monitor.cli.toolkit", "toolkits by sector: list, show, start a charter from one, check, publish"),

@@ -170,6 +170,8 @@ def check(file: Path, catalogue: Path | None) -> None:
         f"{mode}; {size_of(made)} bytes; "
         f"digest {configuration_digest(made)}"
     )
+    if not made.toolkits:
+        echo("warning: toolkits: none is in force; publish one with `toolkit publish`", err=True)
     if unsigned_firms(made):
         echo(
             "warning: firm_keys: a firm without a key may act, and its acts are unsigned; write `firm_keys: required`",

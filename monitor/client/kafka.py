@@ -164,12 +164,7 @@ class OutcomeReader:
         ]
 
     def _believed(self, record: Any) -> bool:
-        if isinstance(judge_output(record.topic, record.key, record.value, record.headers), OutputRejection):
-            return False
-        try:
-            return self._trusted is None or bool(signed_output(self._trusted, record).key)
-        except Forged:
-            return False
+        return _believed(record, self._trusted)
 
     def close(self) -> None:
         """Close the connection."""
@@ -180,6 +175,37 @@ class OutcomeReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def output_values(link: KafkaLink, topic: str, until: float, trusted: Trusted | None) -> Iterator[bytes]:
+    """Yield the values of all outputs of a topic up to its present end, until `until` (s, monotonic) at the latest.
+    Raises `Unavailable`."""
+    consumer = link.consumer()
+    try:
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            raise Unavailable(f"{link.where} has no topic {topic}; fix: sandbox-monitor topics create")
+        assigned = [TopicPartition(topic, number) for number in sorted(numbers)]
+        consumer.assign(assigned)
+        ends = consumer.end_offsets(assigned)
+        consumer.seek_to_beginning(*assigned)
+        while time.monotonic() < until and any(consumer.position(at) < ends[at] for at in assigned):
+            for batch in consumer.poll(timeout_ms=200).values():
+                yield from (record.value for record in batch if _believed(record, trusted))
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"{link.where} does not respond: {error!r}") from error
+    finally:
+        consumer.close(autocommit=False, timeout_ms=0)
+
+
+def _believed(record: Any, trusted: Trusted | None) -> bool:
+    """Whether a record is an output, signed by a trusted key where one is needed."""
+    if isinstance(judge_output(record.topic, record.key, record.value, record.headers), OutputRejection):
+        return False
+    try:
+        return trusted is None or bool(signed_output(trusted, record).key)
+    except Forged:
+        return False
 
 
 class KafkaBulk:

@@ -24,6 +24,3 @@ def rollout_flaws(charter: Charter) -> Iterator[Flaw]:
         stated = "nothing" if charter.users.cap is None else f"{charter.users.cap}"
         problem = f"the last step allows {steps[-1].cap} users, users.cap says {stated}"
         yield Flaw(f"rollout[{len(steps) - 1}].cap", problem, "write the same in both")
-    if not any(spec.exposure is not None and spec.exposure.unit == "users" for spec in charter.indicators):
-        problem = "no indicator has the exposure unit `users`"
-        yield Flaw("rollout", problem, "let the service tally `users`; the cap is compared with each tally")

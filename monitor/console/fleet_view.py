@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, Struct, field
 
@@ -14,6 +14,7 @@ from monitor.firms.fold import FirmsFold
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.subjects import SANDBOX, is_pilot
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
@@ -54,6 +55,7 @@ class PilotView(Struct):
     responsible: tuple[str, ...] = ()  # authorities; empty where the sandbox computes none
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
+    shadow: ShadowSummary | None = None  # the newest summary of a shadow charter
 
     @property
     def life(self) -> Lifecycle:
@@ -167,6 +169,14 @@ class FleetView:
             view = self._view(record.pilot)
             if view is not None:
                 self._observe(view, record)
+        self.compare(outputs.shadows)
+
+    def compare(self, shadows: Iterable[ShadowDecision | ShadowSummary]) -> None:
+        """Show the newest summary of each pilot. A pilot that the board does not know is left out."""
+        for one in shadows:
+            view = self.pilots.get(one.pilot)
+            if view is not None and isinstance(one, ShadowSummary):
+                view.shadow = one
 
     def fleet(self) -> list[PilotView]:
         """All pilots, worst first: by level, then unknown, then the longest at its level; those that left come last."""

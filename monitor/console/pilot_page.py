@@ -24,6 +24,7 @@ from monitor.console.html import (
     time_tag,
     why,
 )
+from monitor.console.shadow_section import shadow_section
 from monitor.console.svg.picture import picture
 from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockState
@@ -47,6 +48,7 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> str | None:
         f'<p class="lead">{badge(view)} {why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view, now)
         + clocks_section(view, now)
+        + shadow_section(view)
         + _decisions(view)
         + alpha_table(view)
         + _picture(view)

@@ -180,6 +180,7 @@ class Ingress:
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._listed("decisions")),
                 web.get("/v1/rejected", self._listed("rejected")),
+                web.get("/v1/shadows", self._listed("shadows")),
                 web.get("/metrics", self._metrics),
                 web.get("/live", self._live),
                 web.get("/ready", self._is_ready),

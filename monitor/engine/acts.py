@@ -13,6 +13,7 @@ from monitor.charter.spec import hash_of
 from monitor.deadlines.facts import Fact, FactKind
 from monitor.decide import authority
 from monitor.decide.clock_facts import arrow_facts, clock_facts
+from monitor.decide.context import DecisionContext
 from monitor.decide.control_acts import admit, apply_act, public_document
 from monitor.decide.incident_acts import act_facts
 from monitor.decide.ladder import Move, with_approvals
@@ -43,6 +44,9 @@ from monitor.state import acts_once
 from monitor.state.pilot import PilotState
 
 Applied: TypeAlias = Callable[[ControlBase, int, frozenset[Role]], None]  # act, when received (ms), roles of its author
+
+
+SandboxStates: TypeAlias = tuple[SandboxState, SandboxState]  # the configuration, and as it counts for the firm
 
 
 class ControlActs:
@@ -166,21 +170,10 @@ class ControlActs:
         partition.hot.changed(pilot)
         if sandbox is not None and isinstance(act, Approval | Release):
             pilot.standing = with_approvals(standing, authority.standing_approvals(partition.sandbox, pilot))
-        context, life = partition.context(pilot, at, f"control:{act.id}", out, signer.key), pilot.life
+        context = partition.context(pilot, at, f"control:{act.id}", out, signer.key)
         context.received = received
-        context.act = authority.ACT_OF[type(act)]
-        arrows = advance_by_act(context, act, partition.sandbox)
-        try:
-            if isinstance(act, acts_once.USERS_ACTS):
-                apply_users_act(context, act)
-            else:
-                apply_act(context, act, partition.sandbox_for(pilot.charter.participant.id), roles)
-        except ControlRefused:  # for its content
-            pilot.life = life
-            raise
-        act_facts(context, act)
-        arrow_facts(context, arrows, act.id)
-        partition.settle(context)
+        states = partition.sandbox, partition.sandbox_for(pilot.charter.participant.id)
+        self._take_effect(context, act, states, roles)
         if isinstance(act, Amendment):
             others = self._other_keys()
             acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
@@ -189,8 +182,27 @@ class ControlActs:
         partition.arm(pilot)
         self._applied(act, received, roles)
 
+    def _take_effect(
+        self, context: DecisionContext, act: ControlBase, states: SandboxStates, roles: frozenset[Role]
+    ) -> None:
+        """An act that its author may do: move the life of the pilot, and apply its content. Raises ControlRefused."""
+        pilot, life = context.pilot, context.pilot.life
+        context.act = authority.ACT_OF[type(act)]
+        arrows = advance_by_act(context, act, states[0])
+        try:
+            if isinstance(act, acts_once.USERS_ACTS):
+                apply_users_act(context, act)
+            else:
+                apply_act(context, act, states[1], roles)
+        except ControlRefused:  # for its content
+            pilot.life = life
+            raise
+        act_facts(context, act)
+        arrow_facts(context, arrows, act.id)
+        self._partition.settle(context)
+
     def follow(
-        self, act: ControlBase, received: int, roles: frozenset[Role], sandbox: SandboxState, out: Outputs
+        self, act: ControlBase, received: int, roles: frozenset[Role], states: SandboxStates, out: Outputs
     ) -> None:
         """Apply an act to the pilot of a shadow charter, after it was accepted for the pilot itself: who may do it and
         whether it is valid was judged there. Raises ControlRefused where it does not apply."""
@@ -198,17 +210,9 @@ class ControlActs:
         pilot = partition.pilots[act.pilot]
         at = self._catch_up(pilot, received, out)
         partition.hot.changed(pilot)
-        context, life = partition.context(pilot, at, f"control:{act.id}", out), pilot.life
+        context = partition.context(pilot, at, f"control:{act.id}", out)
         context.received = received
-        try:
-            arrows = advance_by_act(context, act, sandbox)
-            apply_act(context, act, sandbox, roles)
-        except ControlRefused:
-            pilot.life = life
-            raise
-        act_facts(context, act)
-        arrow_facts(context, arrows, act.id)
-        partition.settle(context)
+        self._take_effect(context, act, states, roles)
         partition.arm(pilot)
 
     def amend(self, act: Amendment, received: int) -> None:

@@ -7,7 +7,7 @@ from a record; `replay --twice` raises `monitor.errors.NotDeterministic` when tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import UNSET
 
@@ -34,11 +34,14 @@ class HistoryReplay:
 
     `charters` are those in force by pilot, `headers` and `ends` what the parts say of themselves, `received` is the
     moment (ms) that has been reached, `events` how many valid events have been stepped, `programs` the programs that
-    recorded it, each with its beginning (ms); "" where it is not known.
+    recorded it, each with its beginning (ms); "" where it is not known. `after` is called after each act and `time`
+    with the machine and the moment (ms) that it has reached.
     """
 
-    def __init__(self, *, batch: int = BATCH, fast_path: bool = True) -> None:
-        self._batch, self._fast_path = batch, fast_path
+    def __init__(
+        self, *, batch: int = BATCH, fast_path: bool = True, after: Callable[[Machine, int], None] | None = None
+    ) -> None:
+        self._batch, self._fast_path, self._after = batch, fast_path, after
         self._machine = Machine()
         self._pending: list[Record] = []
         self._topic = ""
@@ -74,6 +77,13 @@ class HistoryReplay:
             else:
                 self.received = max(self.received, line.received)
                 yield self._act(line)
+                if self._after is not None:
+                    self._after(self._machine, self.received)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of the partition that is stepped."""
+        return self._machine
 
     def _begin(self, header: Header) -> None:
         if header.missing:

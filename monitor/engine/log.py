@@ -90,5 +90,5 @@ class Log(Protocol):
         """Write outputs, `through` (required when there are outputs) and the checkpoint: all of it or nothing.
 
         Returns once it is durable and visible together, in the order rejected, decisions, commands, permits, evidence,
-        through, states, watermark. Success does not mean that an actor or a service has read an output.
+        shadows, through, states, watermark. Success does not mean that an actor or a service has read an output.
         """

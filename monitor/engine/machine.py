@@ -26,7 +26,7 @@ from monitor.decide.events import decide
 from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
-from monitor.engine.acts import ControlActs
+from monitor.engine.acts import ControlActs, SandboxStates
 from monitor.engine.aside import PilotsAside
 from monitor.engine.batched import BatchStepper
 from monitor.engine.clock_tables import follow_clock_table
@@ -430,11 +430,11 @@ class Machine:
         """Compute the next due time of a pilot whose state was replaced."""
         self._partition.arm(pilot)
 
-    def follow(self, act: ControlBase, received: int, roles: frozenset[Role], sandbox: SandboxState) -> Outputs:
+    def follow(self, act: ControlBase, received: int, roles: frozenset[Role], states: SandboxStates) -> Outputs:
         """Apply an act that was accepted for the pilot of this shadow. Raises ControlRefused where it does not
         apply."""
         out = Outputs()
-        self._acts.follow(act, received, roles, sandbox, out)
+        self._acts.follow(act, received, roles, states, out)
         return out
 
     # ---- state in and out

@@ -21,6 +21,7 @@ from monitor.errors import LogBroken
 from monitor.logs import EventLogger
 from monitor.model.events import instant
 from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason, Record, Skipped, TimeRead
+from monitor.model.shadow_records import ShadowSummary
 
 logger = EventLogger(__name__)
 
@@ -392,6 +393,7 @@ class Runner(Generic[M]):
         if not replaying:
             await self._write(outputs)
             self._log_outage(outputs)
+            self._log_failed_shadows(outputs)
 
     def _log_outage(self, outputs: Outputs) -> None:
         """Log an outage of the monitor, for the operator who started it again."""
@@ -409,6 +411,12 @@ class Runner(Generic[M]):
                 end=end,
                 pilots=len(gaps),
             )
+
+    def _log_failed_shadows(self, outputs: Outputs) -> None:
+        """Log shadow charters that ended with an error: nothing else depends on them."""
+        for one in outputs.shadows:
+            if isinstance(one, ShadowSummary) and one.ended == "failed":
+                logger.error("shadow.failed", stage="decide", pilot=one.pilot, shadow=one.shadow, error=one.detail)
 
     # ---- write and checkpoint
 

@@ -22,7 +22,7 @@ from monitor.lifecycle.acts import Role
 from monitor.model.bounds import short
 from monitor.model.periods import parse_span
 from monitor.model.records import Decision, Evidence, Outputs, Reason, Record, digest
-from monitor.model.shadow_records import ShadowDecision
+from monitor.model.shadow_records import TEXT, ShadowDecision
 from monitor.shadow.findings import compared
 from monitor.shadow.summary import Comparison, Run, summarise
 from monitor.state.marked import MarkedSnapshot
@@ -76,7 +76,8 @@ class ShadowRun:
 
     def fail(self, error: Exception) -> None:
         """End the run at the next `time`."""
-        self.failed, self.machine, self.stored = type(error).__name__, None, b""
+        words = f": {error}" if isinstance(error, ControlRefused) else ""
+        self.failed, self.machine, self.stored = f"{type(error).__name__}{words}"[:TEXT], None, b""
 
 
 class Shadows:
@@ -115,18 +116,18 @@ class Shadows:
             self._end(before, at, "failed", out, before.failed)
         term = self._partition.pilots[act.pilot].shadow
         if term is not None and state_name(act.pilot) not in self._partition.pilots:
-            self.start(act.pilot, act.charter, (at, term.until), act.every, act.id)
+            every = parse_span(act.every).after(0)
+            self.start(act.pilot, act.charter, (at, term.until), every, act.id)
 
-    def start(self, pilot: str, candidate: Charter, times: tuple[int, int], every: str, name: str) -> None:
-        """Begin a run from the state that the pilot has now; `times` are now and its end (ms), `name` is unique for the
-        pilot."""
+    def start(self, pilot: str, candidate: Charter, times: tuple[int, int], every: int, name: str) -> None:
+        """Begin a run from the state that the pilot has now; `times` are now and its end (ms), `every` is how often it
+        is summarised (ms), `name` is unique for the pilot."""
         live, (at, until) = self._partition.pilots[pilot], times
-        every_ms = parse_span(every).after(0)
         run = Run(
             digest("shadow", pilot, name, at), pilot, live.charter.participant.id, "", candidate.version, live.hash,
-            until, every_ms,
+            until, every,
         )  # fmt: skip
-        made = ShadowRun(ShadowState(run, Comparison(0, at), at + every_ms, b""), None)
+        made = ShadowRun(ShadowState(run, Comparison(0, at), at + every, b""), None)
         self._runs[pilot] = made
         self._seed(made, candidate, at)
         if made.machine is not None:
@@ -176,6 +177,13 @@ class Shadows:
         for name in pilots:
             if (run := self._runs.get(name)) is not None:
                 self._end(run, at, "set_aside", out)
+
+    def finish(self, at: int) -> Outputs:
+        """End all runs at the end of a replay; returns their summaries."""
+        out = Outputs()
+        for run in list(self._runs.values()):
+            self._end(run, at, "failed" if run.failed else "end", out, run.failed)
+        return out
 
     # ---- input
 
@@ -251,7 +259,7 @@ class Shadows:
         for run in list(self._runs.values()):
             mine = sides[run.name]
             follows = applied is not None and applied.act.pilot == run.name
-            if follows or mine.decisions:
+            if follows or mine.decisions or mine.evidence:
                 ended = self._fold(run, mine, self._step(run, _caught_up(run.name, received)), out)
                 if follows and not ended and applied is not None:
                     self._follow(run, applied, out)
@@ -259,6 +267,11 @@ class Shadows:
     def _follow(self, run: ShadowRun, applied: AppliedAct, out: Outputs) -> None:
         """An act on the pilot, on the shadow. After a release the shadow begins again from the released pilot."""
         act = applied.act
+        if self._partition.pilots[run.name].exited:  # without an act that started it, nothing else ends it
+            self._end(run, applied.received, "exited", out)
+            return
+        if isinstance(act, Amendment):
+            return
         if isinstance(act, Release) and run.machine is not None:
             candidate = candidate_of(run.machine.pilots[run.name])
             live = self._partition.pilots[run.name]
@@ -266,7 +279,9 @@ class Shadows:
             run.comparison.restart(applied.received)
             self._seed(run, candidate_of(live) if same else candidate, applied.received)
             return
-        stepped = self._step(run, lambda machine: machine.follow(*applied, self._partition.sandbox))
+        partition = self._partition
+        states = partition.sandbox, partition.sandbox_for(run.run.participant)
+        stepped = self._step(run, lambda machine: machine.follow(*applied, states))
         run.comparison.not_applied += stepped is REFUSED
         self._fold(run, Outputs(), stepped, out)
 
@@ -286,8 +301,8 @@ class Shadows:
             stepped = self._step(run, lambda machine: machine.time(now, unbroken=unbroken))
             if self._fold(run, sides[run.name], stepped, out) or run.failed:
                 continue
-            if run.due <= now:
-                due = run.due + (now - run.due) // run.run.every * run.run.every
+            if run.due < now:
+                due = run.due + (now - 1 - run.due) // run.run.every * run.run.every
                 run.comparison.settle(due)
                 self._summarise(run, run.comparison, due, out)
                 run.due = due + run.run.every

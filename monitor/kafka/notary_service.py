@@ -32,6 +32,7 @@ from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
+from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.charter_record import charter_in
@@ -84,7 +85,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     observed: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded, gathered = _positions(ledger, names)
     charters = ControlCharters()
-    outputs = [names.decisions, *names.every_commands, names.evidence]
+    outputs = [names.decisions, *names.every_commands, names.evidence, names.shadow]
     trust = OutputTrust(bootstrap, names, settings.trusted)
     entered = ReaderReports(metrics, skips=False)
     shown = ReaderReports(
@@ -217,6 +218,8 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
             outputs.commands.append(seen.value)
         elif isinstance(seen.value, Evidence | Closed):
             outputs.evidence.append(seen.value)
+        elif isinstance(seen.value, ShadowDecision | ShadowSummary):
+            outputs.shadows.append(seen.value)
         try:
             board.apply(outputs)
         except Exception as error:  # the ledger must go on whatever the board cannot show

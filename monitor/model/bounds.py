@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from hashlib import blake2b
 
-STATE_BYTES = 912 * 1024  # of a pilot's state, at most
+STATE_BYTES = 960 * 1024  # of a pilot's state, at most
 # The part of it that depends on the charter: the charter, streams, detectors, open periods, findings.
 CHARTER_BYTES = 368 * 1024
 

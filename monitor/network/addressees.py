@@ -10,7 +10,7 @@ Further:
 - what somebody owes next: the role.
 
 A decision on the sandbox, or on the file of a model, is addressed to roles: approvers learn of proposals, officers of
-everything.
+everything. One on a firm (its class) is addressed to the firm, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.clock_record import ClockState, Owes
 from monitor.model.records import Decision, Reason
+from monitor.model.subjects import firm_of
 from monitor.network.chain import of_chain
 from monitor.network.responsibility import level_above
 
@@ -53,10 +54,11 @@ def addressees(
     decision: Decision, sandbox: Sandbox, charter: Charter | None = None, responsible: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """Who must learn of `decision`, without repeats, never empty. `charter` is the one in force (`None`: the decision
-    is about the sandbox or a model), `responsible` the responsible authorities of the pilot."""
+    is about the sandbox, a model or a firm), `responsible` the responsible authorities of the pilot."""
     if charter is None:
-        approves = decision.reason is Reason.CONFIGURATION_PROPOSED
-        return _named("role", (Role.APPROVER, Role.OFFICER) if approves else (Role.OFFICER,))
+        firm, approves = firm_of(decision.pilot), decision.reason is Reason.CONFIGURATION_PROPOSED
+        roles = (Role.APPROVER, Role.OFFICER) if approves else (Role.OFFICER,)
+        return (*_named("firm", () if firm is None else (firm,)), *_named("role", roles))
     above = level_above(sandbox, charter, responsible) if _reaches_above(decision, responsible) else ()
     owed = OWED_NEXT.get(decision.reason)
     found = (

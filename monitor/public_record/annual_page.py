@@ -125,8 +125,21 @@ def value_text(one: Figure, unit: str) -> str:
 def where(one: Figure) -> str:
     """The entries behind a figure, the first of them by name."""
     said = _decisions(one.entries)
-    said += [f"<code>{escape(file)}</code> {first}–{last}" for file, (first, last) in one.periods.items()]
+    said += [
+        f"<span title='{escape(file)}'>evidence{_shard(file)}, {first}–{last}</span>"
+        for file, (first, last) in one.periods.items()
+    ]
     return "; ".join(said) or "–"
+
+
+def _shard(file: str) -> str:
+    """The year of a later shard, from the name of its file; the table of ledgers has the whole names.
+
+    >>> _shard("evidence-2026-p-148de9c5a7a44d19.ledger"), _shard("evidence-p-148de9c5a7a44d19.ledger")
+    (' 2026', '')
+    """
+    year = file.removeprefix("evidence-").partition("-")[0]
+    return f" {year}" if len(year) == 4 and year.isdecimal() and file.count("-") > 2 else ""
 
 
 def _decisions(entries: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -184,7 +184,7 @@ def _facts(begun: Json, spec: Json, texts: Texts | None) -> list[Row]:
     for name, field in (("events", "events"), ("exposure", "exposure"), ("observed", "observed"),
                         ("expected", "expected"), ("ratio", "ratio")):  # fmt: skip
         value = finding.get(field)
-        if value is None or (name == "observed" and finding.get("events") == value):
+        if value is None or not finding["indicator"] or (name == "observed" and finding.get("events") == value):
             continue
         unit = f" {plain(finding.get('unit') or '')}".rstrip() if name == "exposure" else ""
         low, high = finding.get("ratio_low"), finding.get("ratio_high")

@@ -121,7 +121,7 @@ def _health() -> Story:
     fault = Fault(
         story="Sensitivity falls from 95 to 80 per cent with an update for another scanner.",
         streams=(*(structs.replace(one, after=0.2) for one in calm[:2]), *calm[2:]),
-        indicators=("missed-findings",), level=Level.ESCALATE, within=120,
+        indicators=("missed-findings",), level=Level.ESCALATE, within=98,
     )  # fmt: skip
     return Story(streams=calm, faults={"sensitivity": fault})
 
@@ -156,14 +156,16 @@ STORIES: dict[str, Story] = {
 
 @functools.cache
 def charter_of(toolkit: str) -> Charter:
-    """The template of a toolkit with its placeholders filled in, for daily tallies: without silence, drills and the
-    form of ids."""
+    """The template of a toolkit with its placeholders filled in, for daily tallies and without people who act: without
+    silence, drills, assessments and the form of ids."""
     text = re.sub(r"<([^<>\n]+)>", lambda found: re.sub(r"\W+", "-", found[1]), shipped(toolkit).charter_text)
     charter = read_charter(text).charter
     assert charter is not None
     kept = tuple(spec for spec in charter.indicators if spec.kind != "silence")
     models = (Model("m1", "1.0"), Model("m2", "1.1"))
-    return structs.replace(charter, models=models, indicators=kept, drills=Drills(), identifiers=UNSET)
+    return structs.replace(
+        charter, models=models, indicators=kept, drills=Drills(), assessment=UNSET, identifiers=UNSET
+    )
 
 
 class ToolkitPilot:

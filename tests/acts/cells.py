@@ -33,7 +33,7 @@ from monitor.charter.control import (
     Submission,
     Withdrawal,
 )
-from monitor.charter.spec import ChangeKind, Cycle, charter_hash
+from monitor.charter.spec import ChangeKind, Cycle, RolloutStep, charter_hash
 from monitor.engine.machine import Machine
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.life import Lifecycle
@@ -54,7 +54,13 @@ PEOPLE = structs.replace(
     SANDBOX, people=(*SANDBOX.people, Person("approver-3", (Role.APPROVER,), AUTHORITY, (THIRD.public,)))
 )
 # Its cycle begins later, so that a registered pilot stays registered.
-CHARTER = structs.replace(OWN, indicators=(*OWN.indicators, LEARNT), cycle=Cycle("2026-02-01", "2027-01-01"))
+CHARTER = structs.replace(
+    OWN,
+    indicators=(*OWN.indicators, LEARNT),
+    cycle=Cycle("2026-02-01", "2027-01-01"),
+    rollout=(RolloutStep(OWN.users.cap or 1), RolloutStep(2 * (OWN.users.cap or 1))),
+    users=structs.replace(OWN.users, cap=2 * (OWN.users.cap or 1)),
+)
 UNTIL = instant(1_783_000_000_000)  # of a shadow charter
 NEXT = structs.replace(CHARTER, version=2, scenario="another test")
 

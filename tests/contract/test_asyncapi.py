@@ -22,6 +22,7 @@ PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("async
 TOPICS = [
     "telemetry",
     "control",
+    "users",
     "journal",
     "state",
     "decisions",

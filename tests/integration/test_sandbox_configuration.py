@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import structs
 
+import monitor.toolkits
 from monitor.__main__ import cli
 from monitor.charter.spec import Responses
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
@@ -17,6 +19,7 @@ from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Person
 from monitor.sdk.kafka_link import partition_of
 from monitor.testing.environments import ENVIRONMENTS, Environment
+from monitor.toolkits.load import load_toolkit
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -49,8 +52,10 @@ def test_a_sandbox_is_founded_and_its_people_act_on_pilots_of_every_partition(tm
 
         made = read_sandbox(people / "sandbox.yaml")
         public = new_key(people / "olga.key").public
+        association = new_key(people / "association.key").public
+        publisher = Person("association", (Role.PUBLISHER,), "", (association,))
         olga = Person("olga", (Role.OFFICER,), "sandbox-authority", (public,))
-        (tmp_path / "new.yaml").write_text(sandbox_yaml(structs.replace(made, people=(*made.people, olga))))
+        (tmp_path / "new.yaml").write_text(sandbox_yaml(structs.replace(made, people=(*made.people, olga, publisher))))
         proposed = act(["sandbox", "propose", str(tmp_path / "new.yaml"), "--id", "c1"], "officer")
         assert proposed.exit_code == 0, proposed.output
         assert act(["sandbox", "approve", "c1"], "officer").exit_code == 1
@@ -60,12 +65,27 @@ def test_a_sandbox_is_founded_and_its_people_act_on_pilots_of_every_partition(tm
 
         shown = ran("sandbox", "show", *to)
         (tmp_path / "shown.yaml").write_text(shown.stdout)
-        assert read_sandbox(tmp_path / "shown.yaml") == structs.replace(made, people=(*made.people, olga), version=2)
+        assert read_sandbox(tmp_path / "shown.yaml") == structs.replace(
+            made, people=(*made.people, olga, publisher), version=2
+        )
         assert "version 1 sandbox_founded" in shown.stderr
         assert "version 2 configuration_changed" in shown.stderr
         first = ran("sandbox", "show", *to, "--version", "1")
         assert first.stdout == (people / "sandbox.yaml").read_text()
         assert ran("sandbox", "sync", *to).exit_code == 0
+
+        own = tmp_path / "micro_credit"
+        shutil.copytree(Path(monitor.toolkits.__file__).parent / "consumer_finance", own)
+        about = (own / "toolkit.yaml").read_text().replace("id: consumer_finance", "id: micro_credit")
+        (own / "toolkit.yaml").write_text(about)
+        published = act(["toolkit", "publish", str(own), "--id", "t1"], "association")
+        assert published.exit_code == 0, published.output
+        assert act(["sandbox", "approve", "t1"], "association").exit_code == 1
+        assert act(["sandbox", "approve", "t1"], "approver-1").exit_code == 0
+        (tmp_path / "shown.yaml").write_text(ran("sandbox", "show", *to).stdout)
+        toolkits = read_sandbox(tmp_path / "shown.yaml").toolkits or ()
+        assert toolkits == (*(made.toolkits or ()), load_toolkit(own).ref)
+        assert len(toolkits) > 1
 
         for pilot in pilots:
             override = ["override", pilot, "watch", "--reason", "x"]

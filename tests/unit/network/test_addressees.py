@@ -94,6 +94,11 @@ def test_a_decision_on_the_sandbox_reaches_those_who_configure() -> None:
     assert addressees(about(Reason.CONFIGURATION_CHANGED), NETWORK) == ("role:officer",)
 
 
+def test_a_decision_on_a_firm_reaches_the_firm() -> None:
+    """Its class is an act on the subject `firm:<id>`."""
+    assert addressees(decision(1, pilot="firm:acme", kind="act"), NETWORK) == ("firm:acme", "role:officer")
+
+
 def test_addressees_are_bounded() -> None:
     """256 authorities with the longest names add at most 32 of them."""
     many = tuple(SandboxAuthority(f"{n:064d}", ("central", "provincial")[n % 2]) for n in range(256))  # type: ignore[arg-type]

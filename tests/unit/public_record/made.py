@@ -93,6 +93,8 @@ class Maker:
             more: dict[str, Any] = {"states": dice.choice(STATES)} if dice.random() < 0.3 else {}
             if dice.random() < 0.1:
                 more |= {"responsible": tuple(dice.sample(("authority-8", "authority-9"), dice.randrange(1, 3)))}
+            if dice.random() < 0.1:
+                more |= {"clauses": tuple(dice.sample(("eu-ai-act/57", "eu-ai-act/73"), dice.randrange(1, 3)))}
             if reason == "clock_missed" and dice.random() < 0.5:
                 more |= {"addressed": ("firm:firm-1", "authority:authority-7", "role:approver")}
             made.append(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from msgspec import UNSET, structs
 
+from monitor.__main__ import cli
 from monitor.charter.spec import ToolkitRef, canonical_charter, charter_hash, public_part
 from monitor.cli.sandbox import write_files
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
@@ -33,6 +35,7 @@ from monitor.lifecycle.sandbox_diff import change_between
 from monitor.lifecycle.standards import SHIPPED_STANDARDS
 from monitor.model.refusals import Refusal
 from monitor.toolkits.load import SHIPPED, shipped
+from monitor.toolkits.new import new_charter
 from tests.unit.compile.test_standards import GOOD
 from tests.unit.lifecycle.test_sandbox import ADMITTER, PEOPLE, WHOLE, approval, by, founding, person, proposal, why
 
@@ -181,6 +184,30 @@ def test_a_charter_of_a_toolkit_in_force_lacks_nothing(required: bool) -> None:
         assert standard_problems(made, sandbox=both) == []
         assert [one.problem for one in not_in_force(made, both)] == warned
     assert not_in_force(GOOD, both) == []
+
+
+def test_charter_check_compares_with_the_toolkits_of_a_sandbox(tmp_path: Path) -> None:
+    """Another toolkit is a warning, and an error where the standard of the tier demands one in force; `sandbox check`
+    recommends toolkits."""
+    made, path, charter = write_files(tmp_path, "city", "authority"), tmp_path / "sandbox.yaml", tmp_path / "c.yaml"
+    charter.write_text(new_charter(shipped(SHIPPED[1])))
+
+    def check(configuration: Sandbox) -> str:
+        path.write_text(sandbox_yaml(configuration))
+        return CliRunner().invoke(cli, ["charter", "check", str(charter), "--sandbox", str(path)]).stderr
+
+    assert "not a toolkit in force" not in check(made)
+    other = structs.replace(made, toolkits=(OTHER,))
+    says = f"toolkit.id: {SHIPPED[1]} is not a toolkit in force; in force: health"
+    assert f"warning: {says}" in check(other)
+    tiers = tuple(structs.replace(one, toolkit="required") for one in made.tiers)
+    demanded = check(structs.replace(other, tiers=tiers))
+    assert says in demanded
+    assert f"warning: {says}" not in demanded
+    said = CliRunner().invoke(cli, ["sandbox", "check", str(path)])
+    assert "toolkits: none" not in said.stderr
+    path.write_text(sandbox_yaml(structs.replace(made, toolkits=UNSET)))
+    assert "warning: toolkits: none is in force" in CliRunner().invoke(cli, ["sandbox", "check", str(path)]).stderr
 
 
 def test_the_toolkit_is_in_the_public_part_of_a_charter_and_nowhere_without_one() -> None:
