@@ -36,8 +36,8 @@ def report(number: int, author: str = "public") -> bytes:
 
 
 def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else() -> None:
-    """What a firm signs, an act of an officer, garbage, a wrong key and a null header are passed over; a relay that starts
-    again goes on where the last one ended."""
+    """What a firm signs, an act of an officer, garbage, a wrong key and a null header are passed over; a relay that
+    starts again goes on where the last one ended."""
     override = msgspec.json.encode(Override(id="o", pilot="p", author="public", level="halt", reason="x"))
     sent = [
         (report(1), "public", b"p"),
