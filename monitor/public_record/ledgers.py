@@ -106,6 +106,7 @@ class Ledgers:
         self.files: list[LedgerFile] = []
         self.remarks: list[Remark] = []
         self._logs: dict[tuple[str, str], dict[int, Path]] = {}
+        self._copies: dict[LogName, list[Path]] = {}
         self._sizes: dict[Path, Sizes] = {}
         self._cursors: dict[Path, Cursor] = {}
         for directory in self.directories:
@@ -130,7 +131,8 @@ class Ledgers:
             self.files.append(opened.read)
             self.remarks += opened.read.remarks
             self._follows(opened, before, path)
-            self._sizes[path.parent].put(opened.name, path, opened.read.entries)
+            for copy in self._copies[opened.name]:  # each is the beginning of what was read, or a remark
+                self._sizes[copy.parent].put(opened.name, copy, opened.read.entries)
             before = opened.read
 
     def has_evidence(self, subject: str) -> bool:
@@ -149,9 +151,9 @@ class Ledgers:
     def subjects_in(self, directory: Path) -> set[str]:
         """The subjects whose decisions are in one of the directories."""
         return {
-            subject
-            for (subject, log), years in self._logs.items()
-            if log == DECISIONS and any(path.parent == directory for path in years.values())
+            name.model
+            for name, copies in self._copies.items()
+            if name.log == DECISIONS and any(path.parent == directory for path in copies)
         }
 
     def _list(self, directory: Path) -> None:
@@ -164,6 +166,7 @@ class Ledgers:
                 problem = damage.problem if isinstance(damage, Damage) else str(damage)
                 self.remarks.append(Remark(file=path.name, problem=f"{problem}; nothing of it was read"))
                 continue
+            self._copies.setdefault(name, []).append(path)
             shards = self._logs.setdefault((name.model, name.log), {})
             if name.year in shards:
                 self._second(path, shards, name.year)
