@@ -55,7 +55,7 @@ class OpenFile:
         except Damage as damage:
             index = []
             problems.append((-1, damage.problem))
-        rules = EntryRules(self.name.model, name=self.name)
+        rules = EntryRules(self.name.subject, name=self.name)
         with self.path.open("rb") as file:
             reader = LedgerReader(self.path, file)
             try:
@@ -73,7 +73,7 @@ class OpenFile:
         remarks = tuple(Remark(file=self.path.name, entry=entry, problem=problem) for entry, problem in problems)
         self.read = LedgerFile(
             file=self.path.name,
-            subject=self.name.model,
+            subject=self.name.subject,
             log=self.name.log,
             year=self.name.year,
             entries=tree.size,
@@ -164,7 +164,7 @@ class Ledgers:
                 problem = damage.problem if isinstance(damage, Damage) else str(damage)
                 self.remarks.append(Remark(file=path.name, problem=f"{problem}; nothing of it was read"))
                 continue
-            shards = self._logs.setdefault((name.model, name.log), {})
+            shards = self._logs.setdefault((name.subject, name.log), {})
             if name.year in shards:
                 self._second(path, shards, name.year)
             else:
