@@ -55,7 +55,7 @@ class OpenFile:
         except Damage as damage:
             index = []
             problems.append((-1, damage.problem))
-        rules = EntryRules(self.name.model, name=self.name)
+        rules = EntryRules(self.name.subject, name=self.name)
         with self.path.open("rb") as file:
             reader = LedgerReader(self.path, file)
             try:
@@ -73,7 +73,7 @@ class OpenFile:
         remarks = tuple(Remark(file=self.path.name, entry=entry, problem=problem) for entry, problem in problems)
         self.read = LedgerFile(
             file=self.path.name,
-            subject=self.name.model,
+            subject=self.name.subject,
             log=self.name.log,
             year=self.name.year,
             entries=tree.size,
@@ -151,7 +151,7 @@ class Ledgers:
     def subjects_in(self, directory: Path) -> set[str]:
         """The subjects whose decisions are in one of the directories."""
         return {
-            name.model
+            name.subject
             for name, copies in self._copies.items()
             if name.log == DECISIONS and any(path.parent == directory for path in copies)
         }
@@ -167,7 +167,7 @@ class Ledgers:
                 self.remarks.append(Remark(file=path.name, problem=f"{problem}; nothing of it was read"))
                 continue
             self._copies.setdefault(name, []).append(path)
-            shards = self._logs.setdefault((name.model, name.log), {})
+            shards = self._logs.setdefault((name.subject, name.log), {})
             if name.year in shards:
                 self._second(path, shards, name.year)
             else:
