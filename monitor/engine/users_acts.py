@@ -20,7 +20,7 @@ from monitor.charter.users_acts import (
     UserDeparture,
     UsersAct,
 )
-from monitor.deadlines.facts import Fact, FactKind
+from monitor.deadlines.facts import OF_USERS, Fact, FactKind
 from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
@@ -47,7 +47,6 @@ from monitor.state.users import (
 )
 
 DAY_MS = 86_400_000
-_OWED = (FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED)
 _STEPS = {"asked": ASKED, "given": GIVEN, "refused": REFUSED}
 
 
@@ -144,7 +143,7 @@ def _remembered(context: DecisionContext, new: Sequence[str], counted: Sequence[
     free = KNOWN - sum(not state & SETTLED for state in known.states)
     kept = [*counted, *(name for name in new if name not in set(counted))][: max(free, len(counted))]
     cases = context.pilot.clocks.cases.values()
-    return known.plus(kept, 0, [case.key for case in cases if case.open and case.starts in _OWED])
+    return known.plus(kept, 0, [case.key for case in cases if case.open and case.starts in OF_USERS])
 
 
 def _settle(

@@ -199,6 +199,18 @@ def test_a_missed_answer_is_addressed_to_the_firm(made: Founded) -> None:
     assert clocks(made, "done_late")
 
 
+def test_a_firm_that_misses_as_many_deadlines_as_there_are_places_has_deadlines_all_the_same(made: Founded) -> None:
+    """A complaint a day that is never answered: 8 deadlines run at a time, of 10 days each; the last miss stands."""
+    for number in range(60):
+        made.put(filing(made, number))
+        made.at += DAY
+        made.keep(made.machine.time(made.at))
+    assert len(clocks(made, "missed")) >= 32
+    running = [case for case in made.pilot.clocks.cases.values() if case.open]
+    assert len(running) == 8
+    assert any(not clock.running for case in running for clock in case.clocks)
+
+
 def test_redress_that_is_asked_for_is_due_and_decided_once(made: Founded) -> None:
     """Its clock starts with the request, and ends with the decision of the firm."""
     made.put(filing(made, 1))
