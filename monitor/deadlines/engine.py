@@ -18,7 +18,7 @@ from monitor.model.bounds import short
 from monitor.model.clock_record import Change as Change
 from monitor.model.events import LAST_MS
 
-CASES = 64  # cases of one pilot, besides complaints
+CASES = 64  # cases of one pilot, besides complaints and requests for redress
 # Cases that a firm starts by itself; the rest is left for what authorities start, so that no flood displaces it.
 CASES_OF_FIRM = 48
 # Complaints that are followed one by one: no number of them takes the place of another case.

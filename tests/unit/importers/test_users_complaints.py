@@ -40,7 +40,7 @@ def test_each_row_that_is_no_complaint_has_a_line_and_a_reason() -> None:
 @pytest.mark.parametrize("text", ["x" * 200_000 + ",y\n1,2\n", CFPB + "x" * 200_000 + ",x,A,CA,1\n"])
 def test_what_is_no_csv_is_refused_with_its_line(text: str) -> None:
     """In the header too."""
-    with pytest.raises(ValueError, match="line [12]: field larger than field limit"):
+    with pytest.raises(ValueError, match=r"line [12]: field larger than field limit"):
         list(rows(io.StringIO(text), LAYOUTS["cfpb"]))
 
 
