@@ -105,7 +105,7 @@ def _file(context: DecisionContext, act: ComplaintFiling) -> None:
         due = parse_span(promise).after(context.received)
         for name in new:
             if pilot.users.complaints.place(name) is None:
-                continue  # nobody could say any more that it was answered
+                continue  # its answer could not be recorded any more
             clock_facts(context, Fact(kind=FactKind.USER_COMPLAINT, at=context.received, key=name, due=due))
 
 
