@@ -162,7 +162,10 @@ def _settle(
         known = known.with_state(place, known.states[place] | bit)
         done.append(name)
     if not done:
-        raise ControlRefused("complaints", Refusal.UNKNOWN_COMPLAINT, REFUSALS[Refusal.UNKNOWN_COMPLAINT])
+        words = REFUSALS[Refusal.UNKNOWN_COMPLAINT]
+        if bit in (GIVEN, REFUSED):
+            words += " Redress is decided once, after it was asked for."
+        raise ControlRefused("complaints", Refusal.UNKNOWN_COMPLAINT, words)
     total = {WITHDRAWN: "withdrawn", ANSWERED: "answered", ASKED: "asked", GIVEN: "given", REFUSED: "refused"}[bit]
     count = getattr(pilot.users, total) + len(done)
     pilot.users = structs.replace(pilot.users, complaints=known, **{total: count})
@@ -184,11 +187,11 @@ def _settle(
 
 
 def _possible(state: int, bit: int) -> bool:
-    """Whether a complaint in this state may get this bit. A withdrawn one is closed; redress is decided once, whether
-    or not it was asked for."""
+    """Whether a complaint in this state may get this bit. A withdrawn one is closed. Redress is decided once, and not
+    before it was asked for: else a firm could refuse it beforehand, and owe no decision to who asks."""
     if state & (WITHDRAWN | bit):
         return False
-    return not (bit in (ASKED, GIVEN, REFUSED) and state & (GIVEN | REFUSED))
+    return bit not in (GIVEN, REFUSED) or (bool(state & ASKED) and not state & (GIVEN | REFUSED))
 
 
 def _leave(context: DecisionContext, act: UserDeparture) -> None:

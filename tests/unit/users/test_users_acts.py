@@ -225,6 +225,16 @@ def test_redress_that_is_asked_for_is_due_and_decided_once(made: Founded) -> Non
     assert (users.asked, users.given, users.refused) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("step", ["given", "refused"])
+def test_a_firm_does_not_decide_about_redress_that_nobody_asked_for(made: Founded, step: Any) -> None:
+    """Else a request that follows would be of no effect, and have no deadline."""
+    made.put(filing(made, 1))
+    assert refusal(made.put(RedressStep(**made.by("firm"), step=step, complaints=(name(1),)))) == "unknown_complaint"
+    made.put(RedressStep(**made.by("public"), step="asked", complaints=(name(1),)))
+    assert [d.finding.rule for d in clocks(made, "started")] == ["redress"]
+    assert made.put(RedressStep(**made.by("firm"), step=step, complaints=(name(1),))).decisions
+
+
 def test_redress_that_is_not_decided_is_a_finding(made: Founded) -> None:
     """At the level of the clock table."""
     made.put(filing(made, 1))
