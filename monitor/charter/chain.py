@@ -31,5 +31,10 @@ class Chain(Struct, frozen=True, forbid_unknown_fields=True):
 
     def party(self, role: ChainRole) -> Party | None:
         """Who has this role; `None`: the participant."""
-        found: Party | UnsetType = getattr(self, role)
+        parties: dict[ChainRole, Party | UnsetType] = {
+            "base_model_developer": self.base_model_developer,
+            "downstream_developer": self.downstream_developer,
+            "deployer": self.deployer,
+        }
+        found = parties[role]
         return None if isinstance(found, UnsetType) else found

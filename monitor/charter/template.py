@@ -13,7 +13,7 @@ from monitor.model.canonical import canonical
 
 OWN = (
     "pilot", "participant", "version", "models", "vendor", "data_source", "cycle", "reporters", "confidential",
-    "ledger_policy", "replicates",
+    "ledger_policy", "replicates", "chain", "changes",
 )  # fmt: skip
 """Fields of a charter that belong to one pilot and are not in a template."""
 _FILL_IN: dict[str, Any] = {

@@ -77,7 +77,7 @@ def run_check(check: Check, setup: Setup) -> list[Checked]:
     except SandboxMonitorError as error:
         words, _, fix = str(error).partition("; fix: ")
         found.append(Checked("failed", words, fix or "see the address and the log of that server"))
-    except (ValueError, KeyError, TypeError) as error:  # an answer that is none of this kind of server
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # no answer of this server
         found.append(
             Checked("failed", f"the answer cannot be read: {error!r}", "check that the address is the right one")
         )
@@ -273,13 +273,30 @@ def alertmanager(setup: Setup) -> Iterator[Checked]:
     if not _waits_long_enough(text):
         yield Checked("warning", "resolve_timeout is short: an outage of the monitor ends its alerts", "set it to 168h")
     for silence in _json(setup.alertmanager, "/api/v2/silences"):
-        if silence["status"]["state"] == "active" and any("Sandbox" in m["value"] for m in silence["matchers"]):
+        if silence["status"]["state"] == "active" and _hides(silence["matchers"]):
             who, ends = silence["createdBy"], silence["endsAt"]
             yield Checked(
                 "warning",
-                f"a silence of {who} until {ends} hides alerts of the monitor",
+                f"a silence of {who} until {ends} may hide alerts of the monitor",
                 f"amtool silence expire {silence['id']}",
             )
+
+
+def _hides(matchers: list[dict[str, Any]]) -> bool:
+    """Whether a silence may hide an alert of the monitor: by its name, or by labels that it may have."""
+    names = [one for one in matchers if one["name"] == "alertname"]
+    return any("Sandbox" in one["value"] and one.get("isEqual", True) for one in names) or any(
+        all(_is_named(alert, one) for one in names) for alert in LOADED
+    )
+
+
+def _is_named(alert: str, matcher: dict[str, Any]) -> bool:
+    value = matcher["value"]
+    try:
+        same = bool(re.fullmatch(value, alert)) if matcher["isRegex"] else value == alert
+    except re.error:  # of a syntax that only Go has
+        return True
+    return same is bool(matcher.get("isEqual", True))
 
 
 def _waits_long_enough(text: str) -> bool:

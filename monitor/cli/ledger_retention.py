@@ -40,7 +40,7 @@ def hold(path: Path, as_json: bool) -> None:
             if name.log == EVIDENCE:
                 continue
             found = hold_of(entries(file))
-            echo(_json(name.model, found) if as_json else _line(name.model, found))
+            echo(_json(name.subject, found) if as_json else _line(name.subject, found))
     except Damage as damage:
         raise click.ClickException(str(damage)) from damage
 

@@ -59,6 +59,7 @@ from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
 from monitor.state.pilot import PilotState
+from monitor.state.rollout import cap_in_force
 from monitor.state.running import NOTHING_RUNS
 from monitor.state.snapshots import restore, snapshot
 from monitor.state.standing import Standing
@@ -315,6 +316,7 @@ def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
                 "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
             )
             raise ControlRefused(f"charter.indicators.{spec.name}", Refusal.RUNNING_BAR, what)
+    _check_cap(pilot, charter)
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:
         pilot.drilled = at
@@ -325,6 +327,17 @@ def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
         elif counted(indicator.spec) != counted(old.indicator(indicator.name)):
             _change(pilot, indicator)
     return plan
+
+
+def _check_cap(pilot: PilotState, charter: Charter) -> None:
+    """Raises ControlRefused for other steps of a rollout that allow more users now: only evidence raises the cap. An
+    amendment may remove the rollout."""
+    if not pilot.charter.rollout or not charter.rollout:
+        return
+    was, now = (cap_in_force(one, pilot.rollout, pilot.review.halts) for one in (pilot.charter, charter))
+    if was is not None and now is not None and now > was:
+        words = f"the step in force allows {was} users, the new steps {now}; begin them with a cap of at most {was}"
+        raise ControlRefused("charter.rollout", Refusal.RUNNING_BAR, words)
 
 
 def _change(pilot: PilotState, indicator: CompiledIndicator) -> None:

@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -119,7 +120,7 @@ class UsersDoor:
         self._secret = secrets.token_bytes(32)
         self._complaints = TokenBuckets(CLIENT_PER_HOUR / 3600, CLIENT_BURST)
         self._others = TokenBuckets(ASKED_PER_SECOND, ASKED_BURST)
-        self._learnt: list[tuple[list[str], int]] = []
+        self._learnt: deque[tuple[str, list[str], int]] = deque()
         self._sent: dict[int, tuple[list[str], int]] = {}  # offset on control -> complaints, and what was told
         self._refused: list[list[str]] = []
         self._not_before: dict[str, float] = {}  # pilots of which a report was refused
@@ -291,13 +292,13 @@ class UsersDoor:
         for decision in outputs.decisions:
             if (bits := _bits(decision)) is not None:
                 names = decision.finding.content and decision.finding.content.get("complaints")
-                self._learnt.append((list(names) if isinstance(names, tuple | list) else [], bits))
+                self._learnt.append((decision.pilot, list(names) if isinstance(names, tuple | list) else [], bits))
         for rejected in outputs.rejected:
             sent = self._sent.pop(rejected.offset, None) if rejected.topic == "control" else None
             if sent is None:
                 continue
             if rejected.reason == RejectionReason.REPEATED.value and not sent[1]:
-                self._learnt.append((sent[0], 0))
+                self._learnt.append((rejected.pilot, sent[0], 0))
             else:
                 logger.error("users_door.report_refused", stage="decide", pilot=rejected.pilot, detail=rejected.detail)
                 if not sent[1]:  # a request about a complaint that is settled stays refused
@@ -306,10 +307,10 @@ class UsersDoor:
 
     async def forward(self) -> int:
         """One round. Returns how many acts were sent."""
-        learnt, self._learnt = self._learnt, []
+        while self._learnt:
+            await self._in_thread(partial(self._kept.learn, *self._learnt[0]))
+            self._learnt.popleft()  # after it is durable: a full disk loses nothing
         refused, self._refused = self._refused, []
-        for names, bits in learnt:
-            await self._in_thread(partial(self._kept.learn, names, bits))
         for names in refused:
             await self._in_thread(partial(self._kept.refused, names))
         sent = await self._send(await self._in_thread(lambda: self._kept.pending(MOST_ITEMS)), 0)

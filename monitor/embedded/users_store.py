@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MOST = 100_000  # complaints in the file: with the longest texts 1.7 GiB
+MOST_OF_PILOT = 10_000  # of one pilot, so that a flood about it leaves space for the others
 WAITING = 2_000  # of one pilot that are not on record yet
 TEXT_CHARACTERS = 4_000
 PENDING, SENT, ON_RECORD = 0, 1, 2
@@ -25,13 +26,17 @@ CREATE TABLE IF NOT EXISTS complaints (
   digest TEXT NOT NULL, salt TEXT NOT NULL, filed INTEGER NOT NULL DEFAULT 0, wants INTEGER NOT NULL DEFAULT 0,
   told INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS waiting ON complaints (filed, pilot) WHERE filed < 2;
+CREATE INDEX IF NOT EXISTS pilots ON complaints (pilot, filed);
+CREATE INDEX IF NOT EXISTS pending ON complaints (pilot, at, filed) WHERE filed = 0;
 CREATE INDEX IF NOT EXISTS wanting ON complaints (pilot) WHERE wants <> told;
 """
 
 
+_COLUMNS = "id, pilot, at, segment, '', digest, salt, filed, wants, told, state"  # without the text, which may be long
+
+
 class Complaint(NamedTuple):
-    """One complaint as kept; `state` are the bits of `monitor/state/users.py`."""
+    """One complaint as kept; `state` are the bits of `monitor/state/users.py`. `text` is empty in lists."""
 
     id: str
     pilot: str
@@ -86,8 +91,9 @@ class UsersStore:
         (waiting,) = self._db.execute(
             "SELECT count(*) FROM complaints WHERE filed < 2 AND pilot = ?", (pilot,)
         ).fetchone()
-        (whole,) = self._db.execute("SELECT count(*) FROM complaints").fetchone()
-        if waiting >= WAITING or whole >= MOST:
+        (whole,) = self._db.execute("SELECT count(*) FROM complaints INDEXED BY pilots").fetchone()
+        (mine,) = self._db.execute("SELECT count(*) FROM complaints WHERE pilot = ?", (pilot,)).fetchone()
+        if waiting >= WAITING or whole >= MOST or mine >= MOST_OF_PILOT:
             return None
         receipt, salt = new_receipt(), secrets.token_hex(16)
         digest = hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest() if text else ""
@@ -108,14 +114,15 @@ class UsersStore:
 
     def pending(self, most: int) -> dict[str, list[Complaint]]:
         """Complaints that were not sent, up to `most` of each pilot."""
-        rows = self._db.execute("SELECT * FROM complaints WHERE filed = 0 ORDER BY pilot, at").fetchall()
-        return _by_pilot(map(Complaint._make, rows), most)
+        pilots = self._db.execute("SELECT DISTINCT pilot FROM complaints WHERE filed = 0 ORDER BY pilot").fetchall()
+        query = f"SELECT {_COLUMNS} FROM complaints WHERE filed = 0 AND pilot = ? ORDER BY at, id LIMIT ?"
+        return {pilot: [*map(Complaint._make, self._db.execute(query, (pilot, most)))] for (pilot,) in pilots}
 
     def wanting(self, bit: int, done: int, most: int) -> dict[str, list[Complaint]]:
         """Complaints on record whose users want this, of which it was not sent, and of which the record does not say
         one of the bits `done`."""
         rows = self._db.execute(
-            "SELECT * FROM complaints WHERE wants <> told AND filed = 2 AND wants & ? AND NOT told & ? "
+            f"SELECT {_COLUMNS} FROM complaints WHERE wants <> told AND filed = 2 AND wants & ? AND NOT told & ? "
             "AND NOT state & ? ORDER BY at",
             (bit, bit, done),
         ).fetchall()
@@ -134,11 +141,12 @@ class UsersStore:
         self._db.executemany("UPDATE complaints SET filed = 0 WHERE filed = 1 AND id = ?", [(n,) for n in names])
         self._db.execute("COMMIT")
 
-    def learn(self, names: list[str], bits: int) -> None:
-        """The record says this of complaints; unknown ids are no complaints of this door."""
+    def learn(self, pilot: str, names: list[str], bits: int) -> None:
+        """The record of a pilot says this of complaints; other ids are no complaints of this door about this pilot."""
         self._db.execute("BEGIN")
         self._db.executemany(
-            "UPDATE complaints SET filed = 2, state = state | ? WHERE id = ?", [(bits, name) for name in names]
+            "UPDATE complaints SET filed = 2, state = state | ? WHERE id = ? AND pilot = ?",
+            [(bits, name, pilot) for name in names],
         )
         self._db.execute("COMMIT")
 

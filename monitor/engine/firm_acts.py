@@ -53,6 +53,7 @@ def step_firm(partition: Partition, act: FirmAct, record: Record, out: Outputs) 
     acts_once.check_copy(file.acts, act, by, False)
     if home:
         acts_once.check_time(act, record.received)
+        _check_end(act, record.received)
     _check_role(sandbox, act, by, firm)
     memory = _valid_once(file, act, by)
     if act.pilot not in partition.firms and len(partition.firms) >= FIRM_FILES:
@@ -114,6 +115,14 @@ def _annulled(new: FirmFile, act: Annulment, before: FirmFile) -> tuple[FirmFile
     finding = Finding(rule="annulment", detail=act.reason, content=content)
     new = structs.replace(new, annulled=(*before.annulled, act.decision), annulled_by=people)
     return new, (Reason.DECISION_ANNULLED, finding)
+
+
+def _check_end(act: FirmAct, received: int) -> None:
+    """No record ends in the future: each later one would end before it, and be refused. As the time of an act, it is
+    judged at home only."""
+    if isinstance(act, Classification) and act.record.through > received + acts_once.AUTHOR_SKEW_MS:
+        words = f"it ends at {act.record.through} ms, the act was received at {received} ms; compute it again"
+        raise ControlRefused("record.through", Refusal.RECORD_OUTDATED, words)
 
 
 def _check_role(sandbox: Sandbox, act: FirmAct, by: Proved, firm: str) -> None:

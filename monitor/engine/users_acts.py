@@ -40,13 +40,14 @@ from monitor.state.users import (
     OTHER_SENDERS,
     REFUSED,
     SENDERS,
+    SETTLED,
     WITHDRAWN,
     KnownIds,
     Spent,
-    UsersState,
 )
 
 DAY_MS = 86_400_000
+_OWED = (FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED)
 _STEPS = {"asked": ASKED, "given": GIVEN, "refused": REFUSED}
 
 
@@ -75,7 +76,7 @@ def _file(context: DecisionContext, act: ComplaintFiling) -> None:
             new.setdefault(one.complaint, one)
     if not new:
         raise ControlRefused("complaints", Refusal.REPEATED, REFUSALS[Refusal.REPEATED])
-    spent, allowed = _budget(context, act.author, len(new))
+    allowed = _allowed(context, act.author)
     counting, late = list[UserComplaint](), 0
     for one in new.values():
         event = _event(context, act.author, one)
@@ -86,8 +87,8 @@ def _file(context: DecisionContext, act: ComplaintFiling) -> None:
     over = len(new) - late - len(counting)
     pilot.users = structs.replace(
         before,
-        complaints=_remembered(before, [*new], over),
-        spent=spent,
+        complaints=_remembered(context, [*new], [one.complaint for one in counting]),
+        spent=_spend(context, act.author, len(counting)),
         filed=before.filed + len(new),
         counted=before.counted + len(counting),
         late=before.late + late,
@@ -104,6 +105,8 @@ def _file(context: DecisionContext, act: ComplaintFiling) -> None:
     if (promise := context.plan.users_channel.answer_within) is not None and not pilot.exited:
         due = parse_span(promise).after(context.received)
         for name in new:
+            if pilot.users.complaints.place(name) is None:
+                continue  # its answer could not be recorded any more
             clock_facts(context, Fact(kind=FactKind.USER_COMPLAINT, at=context.received, key=name, due=due))
 
 
@@ -112,21 +115,36 @@ def _event(context: DecisionContext, author: str, one: UserComplaint) -> Complai
     return outside_complaint(context.pilot.id, author, one.complaint, at, one.segment)
 
 
-def _budget(context: DecisionContext, author: str, wanted: int) -> tuple[Spent, int]:
-    """How many of the `wanted` complaints of this sender count, and what of the budgets is used then."""
-    day, spent = context.at // DAY_MS, context.pilot.users.spent
-    counts = dict(spent.counts) if spent.day == day else {}
-    sender = author if author in counts or len(counts) < SENDERS else OTHER_SENDERS
-    allowed = min(wanted, max(0, context.plan.users_channel.counted_per_day - counts.get(sender, 0)))
-    counts[sender] = counts.get(sender, 0) + wanted
-    return Spent(day, counts), allowed
+def _allowed(context: DecisionContext, author: str) -> int:
+    """How many more complaints of this sender count today."""
+    counts = _spent_today(context)
+    return max(0, context.plan.users_channel.counted_per_day - counts.get(_sender(counts, author), 0))
 
 
-def _remembered(before: UsersState, new: Sequence[str], over: int) -> KnownIds:
-    """The ids with the new ones; those beyond a budget displace none."""
-    free = KNOWN - len(before.complaints.states)
-    kept = new[: max(free, len(new) - over)]
-    return before.complaints.plus(kept, 0)
+def _spend(context: DecisionContext, author: str, counted: int) -> Spent:
+    """The budgets once so many complaints of this sender `counted`."""
+    counts = _spent_today(context)
+    sender = _sender(counts, author)
+    return Spent(context.at // DAY_MS, {**counts, sender: counts.get(sender, 0) + counted})
+
+
+def _spent_today(context: DecisionContext) -> dict[str, int]:
+    spent = context.pilot.users.spent
+    return spent.counts if spent.day == context.at // DAY_MS else {}
+
+
+def _sender(counts: dict[str, int], author: str) -> str:
+    return author if author in counts or len(counts) < SENDERS else OTHER_SENDERS
+
+
+def _remembered(context: DecisionContext, new: Sequence[str], counted: Sequence[str]) -> KnownIds:
+    """The ids with the `new` ones. Those that did not count displace no open one, and none displaces one with a
+    deadline, so that it can be met."""
+    known = context.pilot.users.complaints
+    free = KNOWN - sum(not state & SETTLED for state in known.states)
+    kept = [*counted, *(name for name in new if name not in set(counted))][: max(free, len(counted))]
+    cases = context.pilot.clocks.cases.values()
+    return known.plus(kept, 0, [case.key for case in cases if case.open and case.starts in _OWED])
 
 
 def _settle(

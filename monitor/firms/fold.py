@@ -5,8 +5,9 @@ record is a sum over them in the order of names. So the order in which partition
 does a decision that arrives again. Evidence has no numbers: the caller passes each observation once, as the position of
 its log says.
 
-Bounded: `FIRMS` firms with `PILOTS` pilots each, those whose names come first. Which they are does not depend on the
-order of arrival either, and all that is kept of them is complete; a record says that it is `truncated`.
+Bounded: `FIRMS` firms with `PILOTS` pilots and as many applications each, those whose names come first. Which they are
+does not depend on the order of arrival either, and all that is kept of them is complete; a record says that it is
+`truncated`. An application takes no room of a pilot: a firm applies at will, and would so drop pilots from its record.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from monitor.model.subjects import firm_of, is_pilot
 
 FIRMS = 1_024
 ANNULLED = 64  # decisions of a firm
+APPLIES = ("draft", "submitted", "screened", "agreed", "refused", "application_withdrawn")
+"""States of a pilot that was not admitted."""
 COUNTED = (
     "applications", "halts_released", "halts_stopped", "clocks_met", "rectifications_in_time", "guidance_asked",
     "guidance_given", "guidance_followed", "complaints",
@@ -33,20 +36,32 @@ COUNTED = (
 
 class FirmFold(Struct, array_like=True):
     """What is remembered of one firm: its pilots by name, the number of the last act on the firm, and the decisions
-    that were annulled (the beginnings of their ids). `in_force` is the class that was set last, "" without one. New
-    fields are appended, with defaults."""
+    that were annulled (the beginnings of their ids). `in_force` is the class that was set last, "" without one.
+    `applicants` has what was decided on applications, by the name of the pilot, admitted or not. New fields are
+    appended, with defaults."""
 
     pilots: dict[str, PilotFold] = {}
     truncated: bool = False
     subject: int = 0
     annulled: list[str] = []
     in_force: str = ""
+    applicants: dict[str, PilotFold] = {}
 
-    def pilot(self, name: str) -> PilotFold | None:
-        """The pilot of this name; `None` for one that is not kept."""
-        lost = _make_room(self.pilots, name, PILOTS)
+    def pilot(self, name: str, applies: bool = False) -> PilotFold | None:
+        """The pilot of this name, or its application; `None` for one that is not kept."""
+        those = self.applicants if applies else self.pilots
+        lost = _make_room(those, name, PILOTS)
         self.truncated = self.truncated or bool(lost)
-        return None if lost == name else self.pilots.setdefault(name, PilotFold())
+        return None if lost == name else those.setdefault(name, PilotFold())
+
+    def counted(self) -> tuple[dict[str, list[PilotFold]], bool]:
+        """What a record is the sum of, by pilot: all pilots with their applications, then further applications while
+        there is room, by name; and whether some are left out."""
+        further = sorted(self.applicants.keys() - self.pilots.keys())
+        room = max(0, PILOTS - len(self.pilots))
+        names = sorted((*self.pilots, *further[:room]))
+        found = {name: [one[name] for one in (self.applicants, self.pilots) if name in one] for name in names}
+        return found, len(further) > room
 
     def act(self, decision: Decision) -> bool:
         """Read an act on the firm; returns whether it is new."""
@@ -63,7 +78,8 @@ class FirmFold(Struct, array_like=True):
     def record(self, firm: str) -> FirmRecord:
         """The record of the firm as far as it was read."""
         annulled = frozenset(self.annulled)
-        pilots = [self.pilots[name] for name in sorted(self.pilots)]
+        parts, left_out = self.counted()
+        pilots = [one for those in parts.values() for one in those]
         numbers = {name: sum(one.counts.get(name, 0) for one in pilots) for name in COUNTED}
         numbers |= {one.value: sum(pilot.total(one, annulled) for pilot in pilots) for one in Adverse}
         known = {mark.decision for one in pilots for mark in one.marks}
@@ -79,9 +95,9 @@ class FirmFold(Struct, array_like=True):
             observations=sum(one.observations for one in pilots),
             observations_late=sum(one.late for one in pilots),
             annulled=len(annulled & known),
-            truncated=self.truncated,
+            truncated=self.truncated or left_out,
             subject=self.subject,
-            positions=tuple(PilotPosition(name, one.standing, one.read) for name, one in sorted(self.pilots.items())),
+            positions=tuple(PilotPosition(name, those[-1].standing, those[-1].read) for name, those in parts.items()),
             **numbers,
         )
 
@@ -108,7 +124,7 @@ class FirmsFold:
             new = fold is not None and fold.act(decision)
         elif is_pilot(decision.pilot) and decision.participant:
             firm, fold = decision.participant, self._firm(decision.participant)
-            pilot = None if fold is None else fold.pilot(decision.pilot)
+            pilot = None if fold is None else fold.pilot(decision.pilot, _of_application(decision))
             new = pilot is not None and pilot.add(decision)
         else:
             return
@@ -161,6 +177,11 @@ def restored(raw: bytes) -> FirmFold:
         return _decode(raw)
     except msgspec.MsgspecError as error:
         raise LogBroken(f"the record of a firm cannot be read: {error}") from error
+
+
+def _of_application(decision: Decision) -> bool:
+    """Whether a decision was made before the pilot was admitted: those name its states."""
+    return decision.states is not UNSET and decision.states.split(" ", 1)[0] in APPLIES
 
 
 _decode = msgspec.msgpack.Decoder(FirmFold).decode

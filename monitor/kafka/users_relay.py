@@ -17,7 +17,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from monitor.access.kafka_login import access
+from monitor.charter.control import ControlBase
 from monitor.errors import Unavailable
+from monitor.kafka import bounded_records
 from monitor.logs import EventLogger
 from monitor.model.signing import HEADER
 from monitor.validate.users_report import Channels, report_of
@@ -48,6 +50,7 @@ class UsersRelay:
     async def run(self, ready: asyncio.Event) -> None:
         """Forward once the configuration of the sandbox is known."""
         await ready.wait()
+        bounded_records.use()  # nothing that a channel writes ends the reading
         while True:
             consumer = AIOKafkaConsumer(
                 self._topic, bootstrap_servers=self._bootstrap, group_id=self._group, client_id="sandbox-users-relay",
@@ -68,8 +71,7 @@ class UsersRelay:
 
     async def _one(self, record: Any) -> bool:
         """Forward one record, durably. Returns whether it was; one that is refused is logged and passed over."""
-        signature = next((value for name, value in record.headers if name == HEADER), b"").decode("ascii", "replace")
-        found = report_of(self._channels, record.key, record.value, signature)
+        found, signature = self._judged(record)
         if isinstance(found, str):
             self.refused += 1
             now = asyncio.get_running_loop().time()
@@ -83,3 +85,11 @@ class UsersRelay:
         await self._control.append(found.pilot, record.value, signature)
         self.forwarded += 1
         return True
+
+    def _judged(self, record: Any) -> tuple[ControlBase | str, str]:
+        """The report in a record with its signature, or why there is none. Never raises."""
+        if isinstance(record, bounded_records.UnreadableRange):
+            return f"unreadable: {record.reason.value}", ""
+        raw = next((value for name, value in record.headers if name == HEADER), None) or b""  # a header may be null
+        signature = raw.decode("ascii", "replace")
+        return report_of(self._channels, record.key, record.value, signature), signature

@@ -450,7 +450,7 @@ class Command(Struct, frozen=True, kw_only=True):
     decision: str
     at: int
     dry_run: bool = False
-    ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
+    ledger: str = ""  # where the decision can be looked up: the name of its ledger
     again: int = 0  # number of earlier transmissions, which were not acknowledged
     lifted: str = ""
     ground: Ground | None = None

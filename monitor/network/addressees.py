@@ -64,7 +64,7 @@ def addressees(
     found = (
         *_named("authority", (*responsible, *above)),
         *_named("firm", (charter.participant.id,)),
-        *_named("supplier", (charter.vendor,) if _of_supplier(decision, charter) and charter.vendor else ()),
+        *(_vendor(charter) if _of_supplier(decision, charter) else ()),
         *_named("role", () if owed is None else (owed,)),
         *of_chain(decision, charter),
     )
@@ -93,6 +93,13 @@ def _of_supplier(decision: Decision, charter: Charter) -> bool:
     """Whether the vendor of the charter owes: a charter with a chain names the developer there."""
     clock = decision.finding.clock
     return clock is not UNSET and clock.owed_by is Owes.SUPPLIER and charter.chain is UNSET
+
+
+def _vendor(charter: Charter) -> tuple[str, ...]:
+    """The vendor; where the charter lists it as confidential its role, as decisions are public."""
+    if "vendor" in (charter.confidential or ()):
+        return _named("role", (Role.SUPPLIER,))
+    return _named("supplier", (charter.vendor,) if charter.vendor else ())
 
 
 def _named(kind: str, ids: Iterable[str]) -> tuple[str, ...]:

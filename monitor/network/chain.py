@@ -110,10 +110,13 @@ def owing_role(decision: Decision, charter: Charter) -> ChainRole | None:
 
 def of_chain(decision: Decision, charter: Charter) -> tuple[str, ...]:
     """Who in the chain a decision is addressed to: the party, then its role; empty where no role owes. A link that is
-    missing falls to the participant, whom every decision is addressed to."""
+    missing falls to the participant, whom every decision is addressed to. Where the chain is confidential only the role
+    is named, as decisions are public."""
     role = owing_role(decision, charter)
     if role is None or charter.chain is UNSET:
         return ()
+    if "chain" in (charter.confidential or ()):
+        return (f"role:{role}",)
     return (*_party(charter.chain, role, charter.participant.id), f"role:{role}")
 
 

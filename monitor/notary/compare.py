@@ -173,14 +173,14 @@ def ledger_names(path: Path) -> Iterator[tuple[Path, LogName]]:
     files = verify.ledgers(path)
     named = [(file, _name(file)) for file in files]
     if not path.is_dir():
-        named += _next_to(path, named[0][1].model)
+        named += _next_to(path, named[0][1].subject)
     yield from named
 
 
-def _next_to(path: Path, model: str) -> Iterator[tuple[Path, LogName]]:
+def _next_to(path: Path, subject: str) -> Iterator[tuple[Path, LogName]]:
     for file in sorted(path.parent.glob("*.ledger")):
         with contextlib.suppress(Damage, OSError):  # of another pilot, which is not asked for
-            if file != path and (name := _name(file)).model == model:
+            if file != path and (name := _name(file)).subject == subject:
                 yield file, name
 
 
@@ -195,7 +195,7 @@ def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
     damaged ledger."""
     if not is_lines(path):
         for file, name in ledger_names(path):
-            if name.log == DECISIONS and (not pilots or name.model in pilots):
+            if name.log == DECISIONS and (not pilots or name.subject in pilots):
                 yield from _ledger(file)
     else:
         yield from (one for one in _json_lines(path) if not pilots or one.fields["pilot"] in pilots)

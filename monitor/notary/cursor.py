@@ -87,8 +87,8 @@ class Sizes(NamedTuple):
 
     def put(self, name: LogName, path: Path, entries: int) -> None:
         """Set the size of one ledger file."""
-        if name == LogName(name.model):
-            self.entries[name.model] = entries
+        if name == LogName(name.subject):
+            self.entries[name.subject] = entries
         else:
             self.logs[path.stem] = entries
 

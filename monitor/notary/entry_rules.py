@@ -25,14 +25,14 @@ class Broken(NamedTuple):
 
 
 class EntryRules:
-    """Follows the entries of a ledger of `model`; `name` is what the header of its file says, where there is one.
+    """Follows the entries of a ledger of `subject`; `name` is what the header of its file says, where there is one.
 
     With `bodies` the JSON of each entry is parsed, compared with its fields and checked to be canonical; without, only
     the fields in front of it are read (several times as fast).
     """
 
-    def __init__(self, model: str, *, bodies: bool = True, name: LogName | None = None) -> None:
-        self.model = model
+    def __init__(self, subject: str, *, bodies: bool = True, name: LogName | None = None) -> None:
+        self.subject = subject
         self.standings = Standings()
         self._bodies = bodies
         self._ids: set[str] = set()
@@ -72,8 +72,8 @@ class EntryRules:
     def _in_order(self, entry: Entry) -> Broken | None:
         track = entry.type.track
         last = self._standing.get(track, -1)
-        if entry.pilot != self.model:
-            return Broken("entry.pilot", f"an entry of {entry.pilot!r} in the file of {self.model!r}")
+        if entry.pilot != self.subject:
+            return Broken("entry.pilot", f"an entry of {entry.pilot!r} in the file of {self.subject!r}")
         if entry.id in self._ids:
             return Broken("entry.id", f"the id {entry.id} occurs twice")
         if entry.standing < last or (entry.standing == last and entry.type.numbered):

@@ -17,7 +17,7 @@ from monitor.model.records import digest
 from monitor.notary.charter_entries import entry_of_body
 from monitor.notary.encoding import Entry
 from monitor.notary.format import EVIDENCE, LogName
-from monitor.notary.store import ModelFile, file_name
+from monitor.notary.store import LedgerFile, file_name
 from monitor.notary.typed import SHARD
 
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
@@ -36,11 +36,11 @@ class EvidenceLog:
     """The shards of a pilot that are here, the oldest first. Raises LedgerBroken where one does not follow the one
     before it. After any OSError the object must not be used again."""
 
-    def __init__(self, directory: Path, pilot: str, disk: Disk, shards: Sequence[ModelFile] = ()) -> None:
+    def __init__(self, directory: Path, pilot: str, disk: Disk, shards: Sequence[LedgerFile] = ()) -> None:
         self.pilot = pilot
         self.shards = sorted(shards, key=lambda shard: shard.name.year)
         self._directory, self._disk = directory, disk
-        before: ModelFile | None = None
+        before: LedgerFile | None = None
         for shard in self.shards:
             if shard.name.year and (wrong := _wrong(before, shard)):
                 raise LedgerBroken(f"{shard.path}: {wrong}; restore the newest copies of both files")
@@ -55,7 +55,7 @@ class EvidenceLog:
         first = self.shards[0].name.year if self.shards else 0
         return year_of(end) < first
 
-    def append(self, entries: Iterable[Entry]) -> list[ModelFile]:
+    def append(self, entries: Iterable[Entry]) -> list[LedgerFile]:
         """Append all entries; returns the shards that grew. Durable when this returns: an older shard before the next
         one begins, so a crash in between leaves a log that is continued in the same way."""
         grown = []
@@ -72,9 +72,9 @@ class EvidenceLog:
             grown.append(current)
         return grown
 
-    def _new(self, year: int) -> ModelFile:
+    def _new(self, year: int) -> LedgerFile:
         name = LogName(self.pilot, EVIDENCE, year)
-        return ModelFile(self._directory / file_name(name), name, self._disk)
+        return LedgerFile(self._directory / file_name(name), name, self._disk)
 
 
 def _by_year(entries: Iterable[Entry], current: int) -> Iterator[tuple[int, list[Entry]]]:
@@ -91,14 +91,14 @@ def _by_year(entries: Iterable[Entry], current: int) -> Iterator[tuple[int, list
         yield current, run
 
 
-def _beginning(before: ModelFile, name: LogName, at: int) -> Entry:
+def _beginning(before: LedgerFile, name: LogName, at: int) -> Entry:
     """The first entry of the shard `name`, which follows the shard `before`; `at` is that of its first evidence."""
     head = before.head
     return entry_of_body(
         {
             "kind": SHARD,
-            "id": digest(SHARD, name.model, name.log, name.year),
-            "pilot": name.model,
+            "id": digest(SHARD, name.subject, name.log, name.year),
+            "pilot": name.subject,
             "at": at,
             "standing": 0,
             "epoch": 0,
@@ -113,7 +113,7 @@ def _beginning(before: ModelFile, name: LogName, at: int) -> Entry:
     )
 
 
-def _wrong(before: ModelFile | None, shard: ModelFile) -> str:
+def _wrong(before: LedgerFile | None, shard: LedgerFile) -> str:
     """What is wrong with a shard that follows `before` (`None`: it is not here); "" when nothing is."""
     if shard.beginning is None:
         return "the beginning of the shard is missing"

@@ -2,8 +2,8 @@
 
 Ledger: a header, then frames. Integers are unsigned and big-endian.
 
-    header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes model file id, UTF-8 | 4: CRC-32 of all before
-    or      8 bytes `SBXLEDG` + 0x02 | 2: n | n bytes model file id | 2: n | n bytes log | 2: year | 4: CRC-32
+    header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes subject, UTF-8 | 4: CRC-32 of all before
+    or      8 bytes `SBXLEDG` + 0x02 | 2: n | n bytes subject | 2: n | n bytes log | 2: year | 4: CRC-32
     frame   4: length of the entry | 4: CRC-32 of (8: entry number from 0 | 4: length) | 32: leaf hash | the entry
 
 The second header is that of every log but the first shard of `decisions`: `log` is `decisions` or `evidence`, `year`
@@ -63,30 +63,31 @@ class Frame(NamedTuple):
 
 
 class LogName(NamedTuple):
-    """Which entries a ledger file holds: of which model file (pilot), log and shard (a year; 0: the first shard)."""
+    """Which entries a ledger file holds: of which subject (a pilot, a model, a firm, the sandbox), log and shard (a
+    year; 0: the first shard)."""
 
-    model: str
+    subject: str
     log: str = DECISIONS
     year: int = 0
 
     @property
     def text(self) -> str:
-        """The name as text: the model file id alone for the first shard of decisions.
+        """The name as text: the subject alone for the first shard of decisions.
 
         >>> LogName("p").text, LogName("p", "evidence", 2027).text
         ('p', 'p (evidence, 2027)')
         """
         words = [word for word in (self.log if self.log != DECISIONS else "", str(self.year or "")) if word]
-        return f"{self.model} ({', '.join(words)})" if words else self.model
+        return f"{self.subject} ({', '.join(words)})" if words else self.subject
 
 
 def header(name: LogName | str) -> bytes:
-    """The first bytes of a ledger file; of a model file id: those of the first shard of its decisions."""
+    """The first bytes of a ledger file; of a subject: those of the first shard of its decisions."""
     name = LogName(name) if isinstance(name, str) else name
-    if name == LogName(name.model):
-        raw = MAGIC + _prefixed(name.model)
+    if name == LogName(name.subject):
+        raw = MAGIC + _prefixed(name.subject)
     else:
-        raw = NAMED_MAGIC + _prefixed(name.model) + _prefixed(name.log) + name.year.to_bytes(2, "big")
+        raw = NAMED_MAGIC + _prefixed(name.subject) + _prefixed(name.log) + name.year.to_bytes(2, "big")
     return raw + zlib.crc32(raw).to_bytes(4, "big")
 
 
@@ -131,7 +132,7 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
 class LedgerReader:
     """Reads one ledger file from front to back in bounded memory; after the last frame `end` and `torn` are set.
 
-    `name` is what the header says, `model` its model file id. `torn` counts the bytes after `end` that are the
+    `name` is what the header says, `subject` whose entries it holds. `torn` counts the bytes after `end` that are the
     beginning of an entry. Raises Damage on anything that is neither a sound header or entry nor such a beginning.
     """
 
@@ -141,7 +142,7 @@ class LedgerReader:
         self._file = file
         self.first = 0  # the number of the frame at which the iteration begins
         self.name = self._read_header()
-        self.model = self.name.model
+        self.subject = self.name.subject
 
     def _read_header(self) -> LogName:
         magic = self._file.read(len(MAGIC))
@@ -157,11 +158,11 @@ class LedgerReader:
         self.end = len(raw) + 4
         split = 10 + int.from_bytes(raw[8:10], "big")
         try:
-            model, log = raw[10:split].decode("utf-8"), raw[split + 2 : -2].decode("utf-8") if named else DECISIONS
+            subject, log = raw[10:split].decode("utf-8"), raw[split + 2 : -2].decode("utf-8") if named else DECISIONS
         except UnicodeDecodeError:
-            raise self._bad_header(len(MAGIC), "the model file id is not UTF-8") from None
-        name = LogName(model, log, int.from_bytes(raw[-2:], "big") if named else 0)
-        if log not in LOGS or (named and name == LogName(model)):
+            raise self._bad_header(len(MAGIC), "the subject is not UTF-8") from None
+        name = LogName(subject, log, int.from_bytes(raw[-2:], "big") if named else 0)
+        if log not in LOGS or (named and name == LogName(subject)):
             raise self._bad_header(len(MAGIC), f"the header names the log {log!r}, year {name.year}")
         return name
 

@@ -1,9 +1,9 @@
-"""The notary: records decisions and commands in one ledger per model file.
+"""The notary: records decisions and commands in one ledger per subject.
 
 Safe with at-least-once input: repeated ids and void records (a higher epoch precedes them) are dropped and counted. The
-model file of a pilot is the pilot itself. A lock file keeps a directory to one process. Text that people write is not
-entered; the entry holds a commitment, and the plaintext goes to a separate directory (`plaintexts.plaintext_dir`),
-durable before its entry is.
+subject of a ledger is a pilot, a model (`model:<id>`), a firm (`firm:<id>`) or the sandbox. A lock file keeps a
+directory to one process. Text that people write is not entered; the entry holds a commitment, and the plaintext goes to
+a separate directory (`plaintexts.plaintext_dir`), durable before its entry is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from monitor.notary.format import DECISIONS, EVIDENCE, LogName
 from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.retired import read_retired
-from monitor.notary.store import Head, ModelFile, file_name
+from monitor.notary.store import Head, LedgerFile, file_name
 
 _log = EventLogger(__name__)
 
@@ -68,7 +68,7 @@ class Notary:
                 log: Gathered(kept.position.get(log, 0), pending, kept.epochs.get(log, 0))
                 for log, pending in kept.pending.items()
             }
-            opened = [ModelFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
+            opened = [LedgerFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
             _complete(directory, kept, opened)
             evidence = _evidence_logs(directory, self._disk, opened)
         except BaseException as error:
@@ -78,7 +78,7 @@ class Notary:
             if isinstance(error, CursorBroken):
                 raise LedgerBroken(str(error)) from None
             raise
-        self._files = {file.model: file for file in opened if file.name.log == DECISIONS}
+        self._files = {file.subject: file for file in opened if file.name.log == DECISIONS}
         self._evidence = evidence
         self._heads: dict[LogName, Head] = {}
         self._sizes = Sizes({}, {})
@@ -96,8 +96,8 @@ class Notary:
 
     @property
     def heads(self) -> dict[str, Head]:
-        """Size and tree head of every model file, by pilot. Only durable entries count. Thread-safe."""
-        return {name.model: head for name, head in self.logs.items() if name.log == DECISIONS}
+        """Size and tree head of every ledger of decisions, by subject. Only durable entries count. Thread-safe."""
+        return {name.subject: head for name, head in self.logs.items() if name.log == DECISIONS}
 
     @property
     def logs(self) -> dict[LogName, Head]:
@@ -110,7 +110,7 @@ class Notary:
         return {pilot: file.standings.last or 0 for pilot, file in list(self._files.items())}
 
     def head(self, pilot: str) -> Head | None:
-        """Size and tree head of one pilot's model file, `None` when it has no entry. Thread-safe."""
+        """Size and tree head of the ledger of one subject, `None` when it has no entry. Thread-safe."""
         return self._heads.get(LogName(pilot))
 
     def must_hold(self, latest: Sequence[Decision]) -> None:
@@ -161,7 +161,7 @@ class Notary:
                 # Before the entry: an entry without its plaintext would be a repeat, and never get it afterwards.
                 if pilot in texts:
                     self._plaintexts.add(Path(file_name(pilot)).stem, texts[pilot])
-                file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
+                file = self._files.get(pilot) or LedgerFile(self.directory / file_name(pilot), pilot, self._disk)
                 file.append(entries)
                 self._files[pilot] = file
                 self._grew(file)
@@ -320,7 +320,7 @@ class Notary:
             return [], []
         return found
 
-    def _grew(self, file: ModelFile) -> None:
+    def _grew(self, file: LedgerFile) -> None:
         head = file.head
         self._heads[file.name] = head
         self._sizes.put(file.name, file.path, head.size)  # kept, as naming each file anew takes longer than the rest
@@ -331,7 +331,7 @@ class Notary:
         self._position = position
 
 
-def _complete(directory: Path, kept: Cursor, opened: Sequence[ModelFile]) -> None:
+def _complete(directory: Path, kept: Cursor, opened: Sequence[LedgerFile]) -> None:
     """Raise LedgerBroken when a ledger is missing, or holds fewer entries than the cursor says."""
     orphans = [index for index in sorted(directory.glob("*.index")) if not index.with_suffix(".ledger").exists()]
     fix = FIX.format(directory=directory)
@@ -347,10 +347,10 @@ def _complete(directory: Path, kept: Cursor, opened: Sequence[ModelFile]) -> Non
         raise LedgerBroken(f"{directory}: {'; '.join(lacking)}; {fix}")
 
 
-def _evidence_logs(directory: Path, disk: Disk, opened: Sequence[ModelFile]) -> dict[str, EvidenceLog]:
+def _evidence_logs(directory: Path, disk: Disk, opened: Sequence[LedgerFile]) -> dict[str, EvidenceLog]:
     """The logs of evidence of these files, by pilot."""
-    shards: dict[str, list[ModelFile]] = {}
+    shards: dict[str, list[LedgerFile]] = {}
     for file in opened:
         if file.name.log == EVIDENCE:
-            shards.setdefault(file.model, []).append(file)
+            shards.setdefault(file.subject, []).append(file)
     return {pilot: EvidenceLog(directory, pilot, disk, found) for pilot, found in shards.items()}

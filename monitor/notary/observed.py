@@ -51,8 +51,8 @@ class ObservationComparison:
     def __init__(self, path: Path, pilots: frozenset[str]) -> None:
         files: dict[str, list[tuple[int, Path]]] = defaultdict(list)
         for file, name in ledger_names(path):
-            if name.log == EVIDENCE and (not pilots or name.model in pilots):
-                files[name.model].append((name.year, file))
+            if name.log == EVIDENCE and (not pilots or name.subject in pilots):
+                files[name.subject].append((name.year, file))
         self._logs = {pilot: _Log(file for _, file in sorted(those)) for pilot, those in files.items()}
         self.same = 0
 

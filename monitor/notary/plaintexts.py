@@ -1,6 +1,6 @@
 """The plaintexts behind the commitments: text and salt in a separate directory, to be disclosed or erased.
 
-One file per model file, `NAME.words`, readable by its owner only; one line of JSON per text:
+One file per subject, `NAME.words`, readable by its owner only; one line of JSON per text:
 `{"field","id","pilot","salt","text"}`. An erased text keeps its line without salt and text, so that it is not written
 again. Standard library only.
 """
@@ -50,7 +50,7 @@ class PlaintextStore:
         return key
 
     def add(self, name: str, plaintexts: Sequence[Plaintext]) -> None:
-        """Store the texts of a model file; `name` is the file name of its ledger without `.ledger`.
+        """Store the texts of a subject; `name` is the file name of its ledger without `.ledger`.
 
         A text that is stored or was erased is left as it is. A text stored under another salt is added again and the
         later line counts: the entry of the earlier one was never written (the key was replaced in between).
@@ -72,7 +72,7 @@ class PlaintextStore:
                 self._disk.replace(path, fresh)
 
     def of(self, name: str) -> dict[tuple[str, str], Plaintext]:
-        """Return the texts of a model file that were not erased, by record id and field."""
+        """Return the texts of a subject that were not erased, by record id and field."""
         path = self._path(name)
         kept = lines(path, _whole(path.read_bytes())) if path.exists() else ()
         return {(text.id, text.field): text for text in kept if text.salt}

@@ -32,8 +32,8 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             if _is_cut(path, index):
                 yield f"{index}: knows more entries than {path.name} has; moved to {move_aside(index, OLD)}"
             sound = verify(path)
-            first = sound.name == LogName(sound.model)
-            known = (cursor.entries or {}).get(sound.model) if first else cursor.logs.get(path.stem)
+            first = sound.name == LogName(sound.subject)
+            known = (cursor.entries or {}).get(sound.subject) if first else cursor.logs.get(path.stem)
             of = f" of {known} that the cursor knows" if known is not None else ""
             yield f"{path}: {sound.entries} entries{of}, up to standing {sound.last or 0}, root {sound.root}"
             yield from sound.remarks

@@ -71,7 +71,7 @@ def due(directory: Path, now: int, days: Mapping[str, int | None]) -> list[Due]:
         if sound.log == EVIDENCE:
             continue
         whole = list(entries(sound.file))
-        holds[sound.model] = hold_of(whole)
+        holds[sound.subject] = hold_of(whole)
         found += _texts(directory, sound, whole, now, days)
     found += _shards(files, now, days)
     return [one._replace(held=holds.get(one.pilot)) for one in found]
@@ -123,14 +123,14 @@ def _texts(
         kind = class_of(field)
         until = _until(at.get(identity, now), days.get(kind))
         if until is not None and until <= now:
-            yield Due(kind, sound.model, sound.file, until, identity, field)
+            yield Due(kind, sound.subject, sound.file, until, identity, field)
 
 
 def _shards(files: list[Verified], now: int, days: Mapping[str, int | None]) -> Iterator[Due]:
     shards: dict[str, list[Verified]] = {}
     for sound in files:
         if sound.log == EVIDENCE:
-            shards.setdefault(sound.model, []).append(sound)
+            shards.setdefault(sound.subject, []).append(sound)
     for pilot, mine in shards.items():
         for sound in sorted(mine, key=lambda one: one.year)[:-1]:  # the last one is written
             last = max(year_of(entry.at) for entry in entries(sound.file))

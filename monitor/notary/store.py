@@ -1,4 +1,4 @@
-"""One model file on disk: open (cutting a torn end), append (write, fsync, then visible), and its tree head."""
+"""One ledger file on disk: open (cutting a torn end), append (write, fsync, then visible), and its tree head."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class Head(NamedTuple):
 
 def file_name(name: LogName | str) -> str:
     """The file name of a log: log and year, where they are not `decisions` and 0; then a readable part and 64 bits of
-    the SHA-256 of its model file id, so any id gives a safe, unique name.
+    the SHA-256 of its subject, so any id gives a safe, unique name.
 
     >>> file_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65.ledger'
     >>> file_name(LogName("acme/scoring", "evidence", 2027))
     'evidence-2027-acme-scoring-40cd4f64e1625b65.ledger'
     """
-    model, log, year = LogName(name) if isinstance(name, str) else name
-    readable = re.sub(r"[^a-z0-9]+", "-", model.lower())[:40].strip("-")
-    digest = hashlib.sha256(model.encode()).hexdigest()[:16]
+    subject, log, year = LogName(name) if isinstance(name, str) else name
+    readable = re.sub(r"[^a-z0-9]+", "-", subject.lower())[:40].strip("-")
+    digest = hashlib.sha256(subject.encode()).hexdigest()[:16]
     parts = ("" if log == DECISIONS else log, str(year) if year else "", readable, digest)
     return "-".join(filter(None, parts)) + ".ledger"
 
 
-class ModelFile:
-    """The open ledger of one model file. An append becomes visible here only once it is durable.
+class LedgerFile:
+    """An open ledger file. An append becomes visible here only once it is durable.
 
     `ids` are the records it holds; `epochs` and `standing` are the highest so far per kind of record, `standings` the
     decisions it holds. Raises LedgerBroken, with file, entry and offset, when a file is damaged or a decision is
@@ -71,7 +71,7 @@ class ModelFile:
     def __init__(self, path: Path, name: LogName | str, disk: Disk) -> None:
         self.path, self._disk = path, disk
         self.name = LogName(name) if isinstance(name, str) else name
-        self.model = self.name.model
+        self.subject = self.name.subject
         self._index = path.with_suffix(".index")
         self._end = 0  # 0: the file does not exist yet
         self._tree = Frontier()
@@ -84,7 +84,7 @@ class ModelFile:
         self.beginning: dict[str, Any] | None = None  # the body of the beginning of a shard
 
     @classmethod
-    def open(cls, path: Path, disk: Disk) -> ModelFile:
+    def open(cls, path: Path, disk: Disk) -> LedgerFile:
         """Read an existing file, cut an incomplete last entry, and make durable what was written but not
         acknowledged."""
         try:

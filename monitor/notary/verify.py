@@ -22,7 +22,7 @@ from monitor.tlog.merkle import Frontier
 
 
 class Verified(NamedTuple):
-    """A sound ledger: its model file id, entries, tree head and bytes.
+    """A sound ledger: its subject, entries, tree head and bytes.
 
     `torn` counts bytes of an incomplete last entry that was never acknowledged. `found` maps each root asked for to the
     size at which this ledger had it. `shown` counts disclosed texts that match their commitments. Its decisions have
@@ -30,7 +30,7 @@ class Verified(NamedTuple):
     earlier ones were no longer in the log. `doubtful` are numbers that an older version may have lost."""
 
     file: Path
-    model: str
+    subject: str
     entries: int
     root: str
     size: int
@@ -46,7 +46,7 @@ class Verified(NamedTuple):
     @property
     def name(self) -> LogName:
         """Which log of which pilot it is."""
-        return LogName(self.model, self.log, self.year)
+        return LogName(self.subject, self.log, self.year)
 
     @property
     def remarks(self) -> list[str]:
@@ -89,7 +89,7 @@ def entries(path: Path) -> Iterator[Entry]:
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
-        for _, entry in _checked(reader, index, EntryRules(reader.model, name=reader.name)):
+        for _, entry in _checked(reader, index, EntryRules(reader.subject, name=reader.name)):
             yield entry
 
 
@@ -102,16 +102,16 @@ def verify(
     """Read and check one ledger file. Raises Damage (file, entry, offset) at the first error.
 
     Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the
-    body; one model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged
+    body; one subject per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged
     entry is missing. `roots` are tree heads noted earlier, in hex; `progress` is called with the bytes read.
-    `disclosed` texts of this model file are compared with their commitments; raises CommitmentMismatch."""
+    `disclosed` texts of this subject are compared with their commitments; raises CommitmentMismatch."""
     wanted = {root.lower() for root in roots}
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = LedgerReader(path, file)
-        rules = EntryRules(reader.model, name=reader.name)
-        texts = [text for text in disclosed if text.pilot == reader.model]
+        rules = EntryRules(reader.subject, name=reader.name)
+        texts = [text for text in disclosed if text.pilot == reader.subject]
         pending = by_entry(texts)
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
@@ -126,7 +126,7 @@ def verify(
         raise CommitmentMismatch(f"{path}: there is no entry {min(pending)}, of which a text is disclosed")
     return Verified(
         path,
-        reader.model,
+        reader.subject,
         tree.size,
         tree.root().hex(),
         reader.end,

@@ -55,7 +55,7 @@ class OpenFile:
         except Damage as damage:
             index = []
             problems.append((-1, damage.problem))
-        rules = EntryRules(self.name.model, name=self.name)
+        rules = EntryRules(self.name.subject, name=self.name)
         with self.path.open("rb") as file:
             reader = LedgerReader(self.path, file)
             try:
@@ -73,7 +73,7 @@ class OpenFile:
         remarks = tuple(Remark(file=self.path.name, entry=entry, problem=problem) for entry, problem in problems)
         self.read = LedgerFile(
             file=self.path.name,
-            subject=self.name.model,
+            subject=self.name.subject,
             log=self.name.log,
             year=self.name.year,
             entries=tree.size,
@@ -106,6 +106,7 @@ class Ledgers:
         self.files: list[LedgerFile] = []
         self.remarks: list[Remark] = []
         self._logs: dict[tuple[str, str], dict[int, Path]] = {}
+        self._copies: dict[LogName, list[Path]] = {}
         self._sizes: dict[Path, Sizes] = {}
         self._cursors: dict[Path, Cursor] = {}
         for directory in self.directories:
@@ -130,7 +131,8 @@ class Ledgers:
             self.files.append(opened.read)
             self.remarks += opened.read.remarks
             self._follows(opened, before, path)
-            self._sizes[path.parent].put(opened.name, path, opened.read.entries)
+            for copy in self._copies[opened.name]:  # each is the beginning of what was read, or a remark
+                self._sizes[copy.parent].put(opened.name, copy, opened.read.entries)
             before = opened.read
 
     def has_evidence(self, subject: str) -> bool:
@@ -149,9 +151,9 @@ class Ledgers:
     def subjects_in(self, directory: Path) -> set[str]:
         """The subjects whose decisions are in one of the directories."""
         return {
-            subject
-            for (subject, log), years in self._logs.items()
-            if log == DECISIONS and any(path.parent == directory for path in years.values())
+            name.subject
+            for name, copies in self._copies.items()
+            if name.log == DECISIONS and any(path.parent == directory for path in copies)
         }
 
     def _list(self, directory: Path) -> None:
@@ -164,7 +166,8 @@ class Ledgers:
                 problem = damage.problem if isinstance(damage, Damage) else str(damage)
                 self.remarks.append(Remark(file=path.name, problem=f"{problem}; nothing of it was read"))
                 continue
-            shards = self._logs.setdefault((name.model, name.log), {})
+            self._copies.setdefault(name, []).append(path)
+            shards = self._logs.setdefault((name.subject, name.log), {})
             if name.year in shards:
                 self._second(path, shards, name.year)
             else:

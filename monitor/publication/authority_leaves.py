@@ -98,8 +98,8 @@ class AuthorityLeaves:
         try:
             with self.path.open("rb") as file:
                 reader = LedgerReader(self.path, file)
-                if reader.model != self._origin:
-                    raise Damage(self.path, -1, 0, f"the leaves of {reader.model}; the log key is for {self._origin}")
+                if reader.subject != self._origin:
+                    raise Damage(self.path, -1, 0, f"the leaves of {reader.subject}; the log key is for {self._origin}")
                 for item in reader:
                     leaf = decode_leaf(item.entry)
                     self._take(leaf, item.leaf, item.start)

@@ -20,7 +20,7 @@ def stays(directory: Path) -> Iterator[Stay]:
     for path in verifier.ledgers(directory):
         name = _name_of(path)
         if name.log == DECISIONS:
-            found.setdefault(name.model, []).append((name.year, path))
+            found.setdefault(name.subject, []).append((name.year, path))
     for _, files in sorted(found.items()):
         yield Stay(_entries(path for _, path in sorted(files)))
 

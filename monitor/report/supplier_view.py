@@ -40,7 +40,7 @@ class SupplierView(Struct, frozen=True, kw_only=True):
     """The view of one supplier. `events` counts what happened (`monitor/report/model_uses.py EVENTS`, and `halts`),
     `findings` what was found, by reason and kind of indicator (`limit_exceeded/false_positive_rate`), `addressed` the
     decisions that were addressed to the supplier, by reason, `versions` the findings by digest, where pilots of enough
-    firms use it. `withheld`: too few firms, so nothing is counted."""
+    firms use it, and of enough firms do not. `withheld`: too few firms, so nothing is counted."""
 
     supplier: str
     models: tuple[str, ...]
@@ -99,17 +99,22 @@ def _addressed(stays: Iterable[Stay], supplier: str) -> dict[str, int]:
 def _versions(
     found: Iterable[tuple[Stay, int]], supplier: str, digests: Collection[str], least: int
 ) -> dict[str, dict[str, int]]:
-    """Findings by digest, of those digests that pilots of enough firms use: one may be of a single customer."""
-    users: dict[str, list[tuple[Stay, int]]] = {}
-    for stay, since in found:
+    """Findings by digest, of those digests that pilots of enough firms use: one may be of a single customer. A digest
+    is left out where its counts, subtracted from others that are told, would be those of pilots of fewer firms."""
+    every = list(found)
+    users: dict[str, frozenset[int]] = {}
+    for number, (stay, _) in enumerate(every):
         used = {one.get("digest") for record in stay.records for one in stay.document(record).get("models", ())}
         for digest in used.intersection(digests):
-            users.setdefault(digest, []).append((stay, since))
-    return {
-        digest: _sum(_counts(stay, since)[1] for stay, since in those)
-        for digest, those in sorted(users.items())
-        if len(_others((stay for stay, _ in those), supplier)) >= least
-    }
+            users[digest] = users.get(digest, frozenset()) | {number}
+    groups, told = [frozenset(range(len(every)))], dict[str, dict[str, int]]()
+    for digest, numbers in sorted(users.items()):
+        parts = [part for group in groups for part in (group & numbers, group - numbers) if part]
+        firms = [_others((every[number][0] for number in part), supplier) for part in parts]
+        used_by_others = any(_others((every[number][0] for number in numbers), supplier))
+        if used_by_others and all(len(those) >= least for those in firms if those):
+            groups, told[digest] = parts, _sum(_counts(*every[number])[1] for number in sorted(numbers))
+    return told
 
 
 def _since(stay: Stay, supplier: str, digests: Collection[str]) -> int | None:

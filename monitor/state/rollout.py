@@ -30,7 +30,8 @@ FIRST_STEP = Rollout()
 
 def step_in_force(charter: Charter, rollout: Rollout, halts: int) -> int:
     """The index of the step in force under a charter with steps: the last one whose cap is not above the one that was
-    reached, so that an amendment of the steps never raises the cap. A halt since it began takes it back by one."""
+    reached, else the first. A halt since it began takes it back by one. An amendment whose steps would allow more users
+    is refused (`monitor/decide/control_acts.py`)."""
     steps = charter.rollout or ()
     reached = max((i for i, step in enumerate(steps) if step.cap <= rollout.cap), default=0)
     return max(reached - (halts > rollout.halts), 0)

@@ -28,14 +28,17 @@ class KnownIds(Struct, array_like=True, frozen=True, gc=False):
             at = self.ids.find(wanted, at + 1)
         return None if at < 0 else at // ID_BYTES
 
-    def plus(self, names: Collection[str], state: int) -> KnownIds:
-        """With these ids. Beyond the bound the oldest are forgotten that are settled, then the oldest of all."""
+    def plus(self, names: Collection[str], state: int, held: Collection[str] = ()) -> KnownIds:
+        """With these ids. Beyond the bound the oldest are forgotten that are settled, then the oldest of all; none that
+        is `held`, of which there are fewer than `KNOWN`."""
         ids = self.ids + b"".join(map(bytes.fromhex, names))
         states = self.states + bytes([state]) * len(names)
         if (excess := len(states) - KNOWN) <= 0:
             return KnownIds(ids, states)
-        settled = [place for place, one in enumerate(states) if one & SETTLED][:excess]
-        open_ones = [place for place, one in enumerate(states) if not one & SETTLED][: excess - len(settled)]
+        stays = {self.place(name) for name in held}
+        free = [place for place in range(len(states)) if place not in stays]
+        settled = [place for place in free if states[place] & SETTLED][:excess]
+        open_ones = [place for place in free if not states[place] & SETTLED][: excess - len(settled)]
         gone = {*settled, *open_ones}
         kept = [place for place in range(len(states)) if place not in gone]
         return KnownIds(

@@ -14,7 +14,7 @@ from monitor.model.records import Record, Rejected
 from monitor.model.signing import Trusted
 from monitor.validate.parse import validate_control
 
-REPORT_BYTES = 16 * 1024  # of one act: fifty complaints have less
+REPORT_BYTES = 32 * 1024  # of one act: fifty complaints have less, in any script
 _USERS_ACTS = get_args(UsersAct)
 
 

@@ -29,8 +29,8 @@ _OF_BODIES = ("entry.body", "entry.log", "entry.parts")  # not run without them
 
 def log_of(name: LogName) -> str:
     """The name of a published log, from what the header of its ledger file says: the file can have any name."""
-    readable = re.sub(r"[^a-z0-9]+", "-", name.model.lower())[:40].strip("-")
-    digest = hashlib.sha256(name.model.encode()).hexdigest()[:16]
+    readable = re.sub(r"[^a-z0-9]+", "-", name.subject.lower())[:40].strip("-")
+    digest = hashlib.sha256(name.subject.encode()).hexdigest()[:16]
     log = "" if name.log == DECISIONS else name.log
     return "-".join(filter(None, (log, str(name.year or ""), readable, digest)))
 
@@ -45,7 +45,7 @@ class Followed:
     def __init__(
         self, where: str, model: LogName | str, anchors: Anchors, report: Report, sizes: set[int], start: int = 0
     ) -> None:
-        name, model = (model, model.model) if isinstance(model, LogName) else (None, model)
+        name, model = (model, model.subject) if isinstance(model, LogName) else (None, model)
         self.where = where
         self.model = model
         self.name = name

@@ -38,7 +38,7 @@ from tests.country.script import Calendar, Pilot
 VOLUME = 400.0  # decisions a day
 INCIDENT_LIMIT, COMPLAINT_LIMIT = 4.0, 5.0  # per 1,000 decisions
 PROMISE_DAYS = 15
-DELAY = "1h"  # from the end of a day to its close
+DELAY = "1h"  # from the end of a day to its close; all periods are days, so that the last one is complete at the end
 RESULTS = {"routine": {"error": 0.05}}
 
 
@@ -92,8 +92,8 @@ def _indicators() -> tuple[IndicatorSpec, ...]:
         IndicatorSpec(name="incidents", kind="incident_rate", limit=INCIDENT_LIMIT, detectors=(halt,), **counts),
         IndicatorSpec(name="complaints", kind="complaint_rate", limit=COMPLAINT_LIMIT, detectors=(halt,), **counts),
         IndicatorSpec(
-            name="broken-promises", kind="complaint_over_promise", limit=0.1, params={"promise": f"{PROMISE_DAYS}d"},
-            period="7d", reporting_delay=DELAY,
+            name="broken-promises", kind="complaint_over_promise", limit=0.1,
+            params={"promise": f"{PROMISE_DAYS}d"}, **daily,
         ),
         IndicatorSpec(
             name="late-share", kind="late_share", limit=0.01, weight=0.1, **daily,

@@ -151,26 +151,21 @@ def _counted(service: Service, ledgers: Ledgers) -> Iterator[str]:
 
 def unchanged(pilots: list[str], first: Ledgers, second: Ledgers) -> list[str]:
     """Which of these pilots have other decisions in the second ledgers. Times count to the day, as the moment within
-    one, and with it the ids, depend on the speed of the machine."""
-    return [
-        f"{pilot}: {_first_difference(first.decisions.get(pilot, []), second.decisions.get(pilot, []))}"
-        for pilot in pilots
-        if list(map(_content, first.decisions.get(pilot, []))) != list(map(_content, second.decisions.get(pilot, [])))
-    ]
+    one, and with it ids and the order, depends on the speed of the machine."""
+    pairs = ((pilot, first.decisions.get(pilot, []), second.decisions.get(pilot, [])) for pilot in pilots)
+    return [f"{pilot}: {text}" for pilot, before, after in pairs if (text := _difference(before, after))]
 
 
 def _content(one: Body) -> tuple[object, ...]:
     finding, clock = one["finding"], one["finding"].get("clock") or {}
     about = finding["indicator"], finding["rule"], clock.get("rule"), clock.get("change"), clock.get("state")
-    said = tuple(one.get(name) for name in ("standing", "kind", "level", "was", "reason", "signed", "states"))
+    said = tuple(one.get(name) for name in ("kind", "level", "was", "reason", "signed"))
     return day(one), said, about, tuple(one.get("addressed", ()))
 
 
-def _first_difference(first: list[Body], second: list[Body]) -> str:
-    for one, other in zip(first, second, strict=False):
-        if _content(one) != _content(other):
-            return f"{_content(one)} became {_content(other)}"
-    return f"{len(first)} decisions became {len(second)}"
+def _difference(first: list[Body], second: list[Body]) -> str:
+    before, after = Counter(map(_content, first)), Counter(map(_content, second))
+    return "" if before == after else f"{list(before - after)[:2]} became {list(after - before)[:2]}"
 
 
 def missed_by_authority(script: Script, ledgers: Ledgers) -> int:

@@ -125,7 +125,7 @@ class Service:
 
     def obey(self, command: Command, now: int, day: int) -> list[Envelope]:
         """The answer to a command at `now` (ms)."""
-        if command.again or command.id in self._answered:
+        if command.id in self._answered:  # resent
             return []
         self._answered.add(command.id)
         if command.dry_run:

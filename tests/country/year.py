@@ -20,6 +20,7 @@ from tests.country.script import Pilot, Script
 from tests.country.service import Service
 
 NOON, SENT, CLOSED = DAY_MS // 2, 10 * 60_000, 3_600_000 + 20_000  # into a day, and into the next one
+DRILLS = NOON + 2 * 60_000  # into a day; a command must be acknowledged within five minutes
 ROUNDS = 5  # answers to answers, at most
 VALID_MS = 3_600_000
 
@@ -79,6 +80,9 @@ class Year:
             self.runtime.at(START + day * DAY_MS + NOON)
             self._act(day)
             self._settle(START + day * DAY_MS + NOON, day)
+            # A drill falls due some seconds after noon, as the act did from which its interval counts.
+            self.runtime.at(START + day * DAY_MS + DRILLS)
+            self._settle(START + day * DAY_MS + DRILLS, day)
             after = START + (day + 1) * DAY_MS
             self.runtime.at(after + SENT)
             self._send(day)

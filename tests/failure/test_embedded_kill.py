@@ -258,7 +258,7 @@ def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     for place, row in enumerate(seen.evidence):
         for group in gatherer.take(place, row):
             expected.setdefault(group.pilot, []).extend(entry.id for entry in evidence_entries(group))
-    held = {one.model: [entry.id for entry in entries(one.file)] for one in recorded if one.log == EVIDENCE}
+    held = {one.subject: [entry.id for entry in entries(one.file)] for one in recorded if one.log == EVIDENCE}
     assert held == expected
 
 

@@ -36,8 +36,8 @@ def report(number: int, author: str = "public") -> bytes:
 
 
 def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else() -> None:
-    """What a firm signs, an act of an officer, garbage and a wrong key are passed over; a relay that starts again goes
-    on where the last one ended."""
+    """What a firm signs, an act of an officer, garbage, a wrong key and a null header are passed over; a relay that
+    starts again goes on where the last one ended."""
     override = msgspec.json.encode(Override(id="o", pilot="p", author="public", level="halt", reason="x"))
     sent = [
         (report(1), "public", b"p"),
@@ -45,7 +45,7 @@ def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else() -> No
         (report(3, "firm"), "firm", b"p"),
         (override, "public", b"p"),
         (b"garbage", "public", b"p"),
-        (b"x" * 20_000, "public", b"p"),
+        (b"x" * 40_000, "public", b"p"),
         (report(4), "public", b"other"),
         (report(5), "public", b"p"),
     ]
@@ -73,8 +73,9 @@ def test_the_relay_forwards_signed_reports_of_a_channel_and_nothing_else() -> No
         for body, signer, key in sent:
             headers = [(HEADER, KEYS[signer].sign("control", body).encode())]
             await producer.send_and_wait(names.users, body, key=key, headers=headers)
-        first = await relayed(len(sent))
-        assert (first.forwarded, first.refused) == (2, 6)
+        await producer.send_and_wait(names.users, report(7), key=b"p", headers=[(HEADER, None)])
+        first = await relayed(len(sent) + 1)
+        assert (first.forwarded, first.refused) == (2, 7)
         body = report(6)
         headers = [(HEADER, KEYS["public"].sign("control", body).encode())]
         await producer.send_and_wait(names.users, body, key=b"p", headers=headers)

@@ -13,8 +13,8 @@ from msgspec import structs
 from monitor.engine.history_export import HistoryExport, header_of
 from monitor.engine.history_order import MergedHistory
 from monitor.files.program import program_id
-from monitor.lifecycle.sandbox import SUBJECT
 from monitor.model.records import Claim, Closed, Outputs
+from monitor.model.subjects import is_pilot
 from monitor.notary.evidence_entries import EvidenceGatherer, EvidenceGroup
 from monitor.notary.notary import Notary
 from monitor.testing.history.check import Difference
@@ -43,7 +43,7 @@ class RecordedHistory(InProcessHistory):
     @property
     def pilots(self) -> list[str]:
         """Those of which there is a decision."""
-        return sorted({decision.pilot for decision in self.outputs.decisions} - {SUBJECT})
+        return sorted({decision.pilot for decision in self.outputs.decisions if is_pilot(decision.pilot)})
 
     def exported(self, pilots: Iterable[str] = ()) -> bytes:
         """What `export` writes: of these pilots, or of all."""

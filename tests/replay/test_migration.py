@@ -170,7 +170,7 @@ def test_old_logs_give_the_same_decisions_commands_and_numbers(before: Before) -
 
 def test_old_ledgers_verify(before: Before) -> None:
     """The ledger of every pilot is sound and holds all standings."""
-    found = {one.model: one for one in map(verify, (before.home / "ledger").glob("*.ledger"))}
+    found = {one.subject: one for one in map(verify, (before.home / "ledger").glob("*.ledger"))}
     assert {name: one.last for name, one in found.items()} == STANDINGS
     assert all(one.first == 1 and not one.remarks for one in found.values())
 
@@ -271,7 +271,7 @@ def test_the_monitor_goes_on_from_there(before: Before) -> None:
         one = verify(path)
         if one.log == EVIDENCE:
             continue
-        assert (one.first, one.last) == (1, max(d.standing for d in every.decisions if d.pilot == one.model))
+        assert (one.first, one.last) == (1, max(d.standing for d in every.decisions if d.pilot == one.subject))
     assert before.replayed().decisions == every.decisions
 
 

@@ -34,7 +34,7 @@ class FirmStory:
             return
         record = FirmRecord(
             firm=firm, pilots=rng.randrange(1, 5), operated_ms=rng.randrange(8) * YEAR_MS, observations=900,
-            halts=rng.randrange(9), through=(1 << 50) + self._number, subject=self._accepted[firm],
+            halts=rng.randrange(9), through=1_000_000_000_000 + self._number, subject=self._accepted[firm],
         )  # fmt: skip
         gives = firm_class(record, SHIPPED_RULES).gives
         if kind == 1:

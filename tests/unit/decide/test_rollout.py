@@ -160,6 +160,30 @@ def test_an_amendment_of_the_steps_never_raises_the_cap() -> None:
     assert cap(made) == 500
 
 
+def test_an_amendment_whose_steps_allow_more_users_is_refused() -> None:
+    """In the first step, below the first of the new steps, and after a halt took the cap back; fewer users are fine."""
+    first, later = bench(), bench()
+    step(later, run(later, 0, 12))
+    halted = bench()
+    hour = run(halted, 0, 12)
+    step(halted, hour)
+    halted.act(Override(id="halt", pilot="p", author="anna", level="halt", reason="r"), T0 + hour * HOUR + 2)
+    for made, steps in (
+        (first, (201, 5_000)),
+        (later, (1_001, 5_000)),
+        (halted, (200, 400, 1_000, 5_000)),
+    ):
+        was = cap(made)
+        rises = tuple(map(RolloutStep, steps))
+        changed = charter_of(SPEC, version=2, rollout=rises, users=USERS, exit=LEAVE)
+        out = made.act(Amendment(id="am", pilot="p", author="anna", charter=changed), T0 + 30 * HOUR)
+        assert [one.field for one in out.rejected] == ["charter.rollout"]
+        assert cap(made) == was
+        changed = structs.replace(changed, rollout=(RolloutStep(100), RolloutStep(5_000)))
+        assert not made.act(Amendment(id="am2", pilot="p", author="anna", charter=changed), T0 + 31 * HOUR).rejected
+        assert cap(made) == 100
+
+
 def test_a_charter_without_a_rollout_has_no_step() -> None:
     """The refusal says what is missing."""
     made = Bench(SPEC)

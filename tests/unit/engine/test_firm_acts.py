@@ -23,6 +23,7 @@ from monitor.lifecycle.sandbox_acts import PutFirmRules
 from monitor.model.records import Reason
 from monitor.model.signing import Trusted
 from monitor.state import firm_file
+from monitor.state.acts_once import AUTHOR_SKEW_MS
 from monitor.state.firm_file import class_in
 from tests.acts.cells import AUTHORS, PEOPLE
 from tests.unit.lifecycle.applied import application
@@ -100,6 +101,14 @@ def test_a_record_from_before_is_refused() -> None:
     assert why(world, annulment(world, "approver-1")) == ""
     assert why(world, classification(world, "officer", GOOD, subject=1)) == "record_outdated"
     assert why(world, classification(world, "officer", GOOD, subject=2)) == ""
+
+
+def test_no_record_ends_in_the_future() -> None:
+    """A later record could never replace it, so its class would stay for ever. The bound is judged at home only."""
+    world = Founded()
+    ahead = structs.replace(GOOD, through=world.at + AUTHOR_SKEW_MS + 60_000)
+    assert why(world, classification(world, "officer", ahead)) == "record_outdated"
+    assert why(world, classification(world, "officer", structs.replace(BAD, through=world.at))) == ""
 
 
 def test_who_annuls_does_not_classify() -> None:

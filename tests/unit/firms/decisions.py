@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
 from monitor.model.records import Decision, Evidence, Finding, Level, Reason, digest
 
@@ -27,8 +29,9 @@ class Pilot:
         return T0 + int(self.day * DAY)
 
     def act(self, reason: Reason, **fields: Any) -> Decision:
-        """A decision at an unchanged level."""
-        return self._decision(reason, "act", self.level, Finding(**fields))
+        """A decision at an unchanged level. `states` are those of the pilot, as a decision has them."""
+        states = fields.pop("states", UNSET)
+        return self._decision(reason, "act", self.level, Finding(**fields), states)
 
     def to(self, level: Level, reason: Reason, **fields: Any) -> Decision:
         """A decision that changes the level."""
@@ -59,12 +62,12 @@ class Pilot:
         self.evidence.append(one)
         return one
 
-    def _decision(self, reason: Reason, kind: Any, was: Level, finding: Finding) -> Decision:
+    def _decision(self, reason: Reason, kind: Any, was: Level, finding: Finding, states: Any = UNSET) -> Decision:
         self.standing += 1
         made = Decision(
             id=digest(self.name, self.standing), pilot=self.name, participant=self.firm, charter="c", kind=kind,
             level=self.level, was=was, reason=reason, at=self.now, standing=self.standing, epoch=1,
-            cause=f"control:{self.standing}", finding=finding,
+            cause=f"control:{self.standing}", finding=finding, states=states,
         )  # fmt: skip
         self.decisions.append(made)
         return made

@@ -32,6 +32,7 @@ def ledgers_in(directory: Path, seed: int) -> list[Decision]:
     decisions = [one for pilot in pilots for one in pilot.decisions]
     evidence = [one for pilot in pilots for one in pilot.evidence]
     fold.add(Outputs(decisions=decisions, evidence=list(evidence)))
+    world.at = max(world.at, *(fold.record(firm).through for firm in FIRMS))
     emitted = len(decisions)
     halts = [
         one for one in decisions if one.kind == "level" and one.level == Level.HALT and one.participant == FIRMS[0]

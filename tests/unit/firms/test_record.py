@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from monitor.firms.fold import FIRMS, FirmsFold
 from monitor.firms.pilot_fold import MARKS
@@ -160,6 +161,23 @@ def test_a_record_is_bounded_and_says_so() -> None:
         whole.decide(Pilot("p", f"f-{FIRMS - number:05}").decisions[0])
     assert len(whole.firms) == FIRMS
     assert f"f-{FIRMS:05}" not in whole.firms
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_applications_drop_no_pilot_from_a_record(backwards: bool) -> None:
+    """A firm that applies for many pilots, whose names come first, keeps the record of those that were admitted."""
+    bad = Pilot("z-1", admitted=False)
+    bad.act(Reason.APPLICATION_SUBMITTED, states="submitted")
+    bad.act(Reason.ADMITTED)
+    bad.halt()
+    others = [Pilot(f"a-{n:04}", admitted=False) for n in range(PILOTS + 2)]
+    for one in others:
+        one.act(Reason.APPLICATION_SUBMITTED, states="submitted")
+    pilots = [bad, *others]
+    found = record(*reversed(pilots) if backwards else pilots)
+    assert (found.halts, found.pilots, found.truncated, len(found.positions)) == (1, 1, True, PILOTS)
+    assert found.positions[-1].pilot == "z-1"
+    assert record(bad, *others[:5]).applications == 6
 
 
 def test_beyond_the_kept_decisions_they_still_count() -> None:

@@ -108,6 +108,20 @@ def test_a_deadline_of_a_supplier_is_of_the_developer_of_the_base_model() -> Non
     assert of_chain(firms, charter) == ()
 
 
+def test_what_a_charter_keeps_confidential_is_in_no_addressee() -> None:
+    """Decisions are public: only the role is named, of the chain and of a vendor without one."""
+    hidden = structs.replace(chained(), confidential=("chain", "vendor"), vendor="modelmaker")
+    found = addressees(decision(1, reason=Reason.OUTSIDE_CYCLE), SANDBOX, hidden, ("north",))
+    assert found == ("authority:north", "firm:firm", "role:deployer")
+    owed = ClockRecord(
+        change=Change.MISSED, at=1, rule="r", title="t", starts="s", key="k", owed_by=Owes.SUPPLIER, basis="b",
+        on_miss=OnMiss.RECORD, state=ClockState.MISSED,
+    )  # fmt: skip
+    missed = decision(1, reason=Reason.CLOCK_MISSED, finding=Finding(rule="r", clock=owed))
+    for charter, role in ((hidden, "base_model_developer"), (structs.replace(hidden, chain=UNSET), "supplier")):
+        assert addressees(missed, SANDBOX, charter, ("north",)) == ("authority:north", "firm:firm", f"role:{role}")
+
+
 def test_a_charter_without_a_chain_keeps_its_bytes_and_its_addressees() -> None:
     """The field is additive."""
     made = decision(1, reason=Reason.UNREGISTERED_MODEL)

@@ -135,7 +135,7 @@ def test_any_pilot_id_makes_a_harmless_file_name(tmp_path: Path, pilot: str) -> 
     notary.record([decision(1, pilot)])
     (file,) = ledgers(tmp_path / "ledger")
     assert file.parent == tmp_path / "ledger"
-    assert verify(file).model == pilot
+    assert verify(file).subject == pilot
 
 
 def test_a_file_under_another_name_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from monitor.notary.encoding import CLEAR, COMMITTED, Entry, Malformed, check, e
 from monitor.notary.entries import entry_of
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
-from monitor.notary.store import ModelFile, file_name
+from monitor.notary.store import LedgerFile, file_name
 from monitor.notary.verify import CommitmentMismatch, entries, verify
 from monitor.testing.records import command, decision
 
@@ -272,7 +272,7 @@ def test_ledgers_of_before_stay_verifiable_and_go_on(tmp_path: Path) -> None:
     directory.mkdir()
     fields = msgspec.to_builtins(act(1), str_keys=True)
     old = Entry(type_of(fields), act(1).id, "p-1", act(1).at, 1, 1, canonical(fields))
-    ModelFile(directory / FILE, "p-1", RealDisk()).append([old])
+    LedgerFile(directory / FILE, "p-1", RealDisk()).append([old])
     before = verify(directory / FILE)
     notary = opened(directory)
     assert notary.record([act(1), act(2)]) == 1

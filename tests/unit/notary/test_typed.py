@@ -27,7 +27,7 @@ from monitor.notary.evidence_entries import PART_BYTES, EvidenceGatherer, Eviden
 from monitor.notary.format import EVIDENCE, Damage, LogName, header
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
-from monitor.notary.store import ModelFile, file_name
+from monitor.notary.store import LedgerFile, file_name
 from monitor.notary.typed import joined
 from monitor.notary.verify import CommitmentMismatch, entries, verify
 from monitor.simulation.fleet import Fleet
@@ -310,8 +310,8 @@ def test_a_missing_part_is_damage(tmp_path: Path) -> None:
     other = evidence_entries(EvidenceGroup(0, period(1)))
     for number, wrong in enumerate((parts[1:], [parts[0], parts[2]], [parts[0], *other])):
         name = LogName(f"p-{number}", EVIDENCE)
-        moved = [entry_of_body(entry.record() | {"pilot": name.model}) for entry in wrong]
-        ModelFile(tmp_path / file_name(name), name, RealDisk()).append(moved)
+        moved = [entry_of_body(entry.record() | {"pilot": name.subject}) for entry in wrong]
+        LedgerFile(tmp_path / file_name(name), name, RealDisk()).append(moved)
         with pytest.raises(Damage, match="part"):
             verify(tmp_path / file_name(name))
 
@@ -345,7 +345,7 @@ def test_a_body_that_is_no_charter_is_malformed(change: dict[str, Any]) -> None:
 
 def test_evidence_stands_in_its_own_log(tmp_path: Path) -> None:
     """Evidence among decisions, or a decision among evidence, is damage."""
-    ModelFile(tmp_path / file_name("p-1"), LogName("p-1"), RealDisk()).append(
+    LedgerFile(tmp_path / file_name("p-1"), LogName("p-1"), RealDisk()).append(
         evidence_entries(EvidenceGroup(0, period(0)))
     )
     with pytest.raises(Damage, match="evidence in the log decisions"):

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from monitor.cli.annual import annual
 from monitor.model.records import Closed, Level, Reason
+from monitor.notary.cursor import Cursor
 from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.format import frame, header
 from monitor.notary.notary import Notary
@@ -338,6 +339,21 @@ def test_the_partitions_of_a_deployment_are_one_report(ledgers: Path, made: Annu
     make(tmp_path / "other", 9)
     shutil.copy(tmp_path / "other" / file_name("pilot-001"), first)
     assert any("another copy" in one.problem for one in annual_report([first, second], YEAR).remarks)
+
+
+def test_an_older_copy_of_a_ledger_lacks_nothing(tmp_path: Path) -> None:
+    """Of two copies the longer one is read: neither directory then misses what its notary had entered."""
+    homes = [tmp_path / "now", tmp_path / "backup"]
+    for home, entries in zip(homes, (7, 4), strict=True):
+        notary = Notary(home)
+        notary.record([decision(number, PILOT) for number in range(1, entries + 1)])
+        notary.close()
+        (home / "cursor.json").write_bytes(Cursor({"decisions/0": entries}, {}, {PILOT: entries}).line())
+    for order in (homes, homes[::-1], [homes[0], homes[1] / ".." / "now"]):
+        found = annual_report(order, YEAR)
+        assert (found.remarks, sum(one.entries for one in found.ledgers)) == ((), 7)
+    (homes[1] / "cursor.json").write_bytes(Cursor({"decisions/0": 8}, {}, {PILOT: 8}).line())
+    assert "holds 7 entries" in annual_report(homes, YEAR).remarks[0].problem
 
 
 def test_a_directory_without_ledgers_is_an_error(tmp_path: Path) -> None:

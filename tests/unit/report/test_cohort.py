@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
+from monitor.charter.chain import Chain, Party
 from monitor.charter.control import Admission, Withdrawal
 from monitor.charter.exit_acts import TemplateMaking
-from monitor.charter.spec import Charter, Cycle, ExposureSpec, Model, Participant, Provenance
+from monitor.charter.spec import ChangeKind, Charter, Cycle, ExposureSpec, Model, Participant, PlannedChange, Provenance
 from monitor.charter.template import OWN
 from monitor.cli.replicas import cohort, replicate
 from monitor.compile.dump import charter_yaml
@@ -30,9 +31,12 @@ from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 from tests.unit.engine.test_machine import charter as charter_of
 
 SPEC = structs.replace(RATE, limit=50, exposure=ExposureSpec(unit="users"))
-SECRETS = ("firm", "bureau-that-is-secret", "object-that-is-secret", "m1", "ledger-of-firm")
+SECRETS = ("firm", "bureau-that-is-secret", "object-that-is-secret", "m1", "ledger-of-firm", "deployer-of-firm",
+           "model-of-plan")  # fmt: skip
 ORIGIN = charter_of(
-    SPEC, exit=LEAVE, data_source=SECRETS[1], objects=(SECRETS[2],), confidential=("objects",)
+    SPEC, exit=LEAVE, data_source=SECRETS[1], objects=(SECRETS[2],), confidential=("objects",),
+    chain=Chain(deployer=Party(SECRETS[5])),
+    changes=(PlannedChange("next", ChangeKind.MODEL_VERSION, "m", "i", models=(SECRETS[6],)),),
 )  # fmt: skip
 
 

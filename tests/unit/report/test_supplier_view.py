@@ -131,6 +131,23 @@ def test_a_version_is_told_only_if_enough_firms_use_it(enough: Path, tmp_path: P
     assert view.versions == {}
 
 
+def test_no_difference_of_counts_is_that_of_few_firms(tmp_path: Path) -> None:
+    """What one customer's version shows must not follow from the sum and from the version of all others."""
+    many = ledger(tmp_path / "many", firms(FIRMS), models=(Model("of-many"),))
+    one = ledger(tmp_path / "one", [f"{CANARY}-firm-9"], models=(Model("of-one"),))
+    more = ledger(tmp_path / "more", [f"{CANARY}-firm-{n}" for n in range(5, 5 + FIRMS)], models=(Model("of-more"),))
+    known = {"of-many", "of-one", "of-more"}
+    for folders, told in (
+        ((many, one), set()),
+        ((many, more), {"of-many", "of-more"}),
+        ((many, more, one), {"of-many"}),
+    ):
+        view = supplier_view([stay for folder in folders for stay in stays(folder)], "maker", ["m"], known)
+        assert view is not None
+        assert not view.withheld
+        assert set(view.versions) == told
+
+
 def test_a_developer_in_the_chain_is_a_supplier_and_a_deployer_is_not(tmp_path: Path) -> None:
     """The chain names the makers; who runs the system sees its own ledger."""
     chain = Chain(Party("base"), Party("builder"), Party("clinic"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from monitor.charter.exit_acts import Assessing
+from monitor.charter.exit_acts import Assessing, Termination
 from monitor.charter.spec import Charter, DetectorSpec, ExposureSpec, IndicatorSpec, UsersChannel
 from monitor.charter.users_acts import (
     ComplaintAnswer,
@@ -99,6 +99,50 @@ def test_a_flood_of_one_sender_counts_up_to_its_budget_and_leaves_those_of_other
     made.at += DAY
     made.put(filing(made, 1000))
     assert made.pilot.users.counted == 33
+
+
+def test_a_complaint_that_does_not_count_spends_no_budget(made: Founded) -> None:
+    """A file of old complaints hides no complaint of the same day."""
+    made.at += 6 * HOUR
+    made.keep(made.machine.time(made.at))
+    made.put(filing(made, *range(40), ago=4 * HOUR))
+    made.put(filing(made, 100, 101))
+    users = made.pilot.users
+    assert (users.late, users.counted, users.over) == (40, 2, 0)
+
+
+def test_an_answer_that_is_owed_can_be_given_whatever_was_filed_since(made: Founded) -> None:
+    """A complaint with a deadline is not forgotten, nor is another open one for complaints that do not count; one that
+    is not remembered has no deadline."""
+    made.put(filing(made, 0, 1))
+    made.put(ComplaintAnswer(**made.by("firm"), complaints=(name(1),)))
+    for start in range(1_000, 2_500, 50):
+        made.put(filing(made, *range(start, start + 50)))
+    for start in range(3_000, 4_500, 50):
+        made.put(filing(made, *range(start, start + 50), ago=900 * DAY))
+    known = made.pilot.users.complaints
+    assert len(known.states) == KNOWN
+    assert all(known.place(name(n)) is not None for n in (0, *range(1_000, 1_030)))
+    owed = [case.key for case in made.pilot.clocks.cases.values() if case.open]
+    for key in owed:
+        assert made.put(ComplaintAnswer(**made.by("firm"), complaints=(key,))).decisions
+    made.at += 40 * DAY
+    made.keep(made.machine.time(made.at))
+    assert not clocks(made, "missed")
+
+
+def test_what_is_owed_when_a_pilot_ends_can_be_done_after_its_end(made: Founded) -> None:
+    """The firm answers and decides about redress; a user may withdraw; what is done in time is not missed."""
+    made.put(filing(made, 1, 2, 3))
+    made.put(RedressStep(**made.by("public"), step="asked", complaints=(name(2),)))
+    made.put(Termination(**made.by("officer"), basis="b", reason="r"))
+    assert made.pilot.exited
+    assert made.put(ComplaintAnswer(**made.by("firm"), complaints=(name(1), name(2)))).decisions
+    assert made.put(RedressStep(**made.by("firm"), step="given", complaints=(name(2),))).decisions
+    assert made.put(ComplaintWithdrawal(**made.by("public"), complaints=(name(3),))).decisions
+    made.at += 40 * DAY
+    made.keep(made.machine.time(made.at))
+    assert not clocks(made, "missed")
 
 
 def test_a_flood_raises_an_escalation_and_never_a_halt(made: Founded) -> None:

@@ -21,7 +21,7 @@ class Channels:
 
 def body(author: str = "public", count: int = 1) -> bytes:
     filed = tuple(
-        UserComplaint(complaint=f"{n:032x}", time=instant(1_790_000_000_000), segment="s" * 64, text="a" * 64)
+        UserComplaint(complaint=f"{n:032x}", time=instant(1_790_000_000_000), segment="\U0001f6d1" * 64, text="a" * 64)
         for n in range(count)
     )
     return msgspec.json.encode(ComplaintFiling(id="r", pilot="p", author=author, complaints=filed))
