@@ -12,13 +12,13 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from monitor.deadlines.cases import Case, Clock, ClockState, basis_of, derived, elapsed, with_fact
-from monitor.deadlines.facts import COUNTED_APART, STARTED_BY_FIRM, Fact, FactKind
+from monitor.deadlines.facts import COUNTED_APART, OF_USERS, STARTED_BY_FIRM, Fact, FactKind
 from monitor.deadlines.rules import ClockRule, ClockTable, OnMiss, Owes
 from monitor.model.bounds import short
 from monitor.model.clock_record import Change as Change
 from monitor.model.events import LAST_MS
 
-CASES = 64  # cases of one pilot, besides complaints
+CASES = 64  # cases of one pilot, besides complaints and requests for redress
 # Cases that a firm starts by itself; the rest is left for what authorities start, so that no flood displaces it.
 CASES_OF_FIRM = 48
 # Complaints that are followed one by one: no number of them takes the place of another case.
@@ -76,7 +76,7 @@ def apply(clocks: Clocks, table: ClockTable, fact: Fact) -> Step:
         for key in keys:
             case = clocks.cases.get(key)
             if case is None:
-                made = _with_space(clocks, start)
+                made = _with_space(clocks, start, begins=fact.kind is start)
                 if made is None and start in COUNTED_APART:
                     continue
                 if made is None:
@@ -219,10 +219,11 @@ def _changes(before: Clock | None, after: Clock, case: Case, rule: ClockRule | N
     ]
 
 
-def _with_space(clocks: Clocks, start: FactKind) -> Clocks | None:
+def _with_space(clocks: Clocks, start: FactKind, *, begins: bool = True) -> Clocks | None:
     """The clocks with space for one more case; `None` if there is none. The case that asks for nothing and was touched
     longest ago is forgotten first, of those without any clock before others. Each kind of `COUNTED_APART` has separate
-    places."""
+    places. Of what users are owed a miss gives its place up for a case that `begins`, but the last one: who misses as
+    many deadlines as there are places has deadlines all the same."""
     apart = start in COUNTED_APART
     group = (start,) if apart else frozenset(FactKind) - COUNTED_APART
     sharing = [key for key, case in clocks.cases.items() if case.starts in group]
@@ -232,6 +233,9 @@ def _with_space(clocks: Clocks, start: FactKind) -> Clocks | None:
     if len(sharing) < CASES and not full_of_firm:
         return clocks
     idle = [key for key in (of_firm if full_of_firm else sharing) if not clocks.cases[key].open]
+    if not idle and begins and start in OF_USERS:
+        missed = [key for key in sharing if not any(clock.running for clock in clocks.cases[key].clocks)]
+        idle = missed if len(missed) > 1 else []
     if not idle:
         return None
     gone = min(idle, key=lambda k: (bool(clocks.cases[k].clocks), clocks.cases[k].touched, k))

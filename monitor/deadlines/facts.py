@@ -66,7 +66,8 @@ STARTED_BY_FIRM = frozenset({
 
 
 # Complaints and requests of users: each kind has separate places, so that no number of them takes that of another case.
-COUNTED_APART = frozenset({FactKind.COMPLAINT, FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED})
+OF_USERS = frozenset({FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED})
+COUNTED_APART = OF_USERS | {FactKind.COMPLAINT}
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False):

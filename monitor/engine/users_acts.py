@@ -20,7 +20,7 @@ from monitor.charter.users_acts import (
     UserDeparture,
     UsersAct,
 )
-from monitor.deadlines.facts import Fact, FactKind
+from monitor.deadlines.facts import OF_USERS, Fact, FactKind
 from monitor.decide.clock_facts import clock_facts
 from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
@@ -47,7 +47,6 @@ from monitor.state.users import (
 )
 
 DAY_MS = 86_400_000
-_OWED = (FactKind.USER_COMPLAINT, FactKind.REDRESS_ASKED)
 _STEPS = {"asked": ASKED, "given": GIVEN, "refused": REFUSED}
 
 
@@ -144,7 +143,7 @@ def _remembered(context: DecisionContext, new: Sequence[str], counted: Sequence[
     free = KNOWN - sum(not state & SETTLED for state in known.states)
     kept = [*counted, *(name for name in new if name not in set(counted))][: max(free, len(counted))]
     cases = context.pilot.clocks.cases.values()
-    return known.plus(kept, 0, [case.key for case in cases if case.open and case.starts in _OWED])
+    return known.plus(kept, 0, [case.key for case in cases if case.open and case.starts in OF_USERS])
 
 
 def _settle(
@@ -163,7 +162,10 @@ def _settle(
         known = known.with_state(place, known.states[place] | bit)
         done.append(name)
     if not done:
-        raise ControlRefused("complaints", Refusal.UNKNOWN_COMPLAINT, REFUSALS[Refusal.UNKNOWN_COMPLAINT])
+        words = REFUSALS[Refusal.UNKNOWN_COMPLAINT]
+        if bit in (GIVEN, REFUSED):
+            words += " Redress is decided once, after it was asked for."
+        raise ControlRefused("complaints", Refusal.UNKNOWN_COMPLAINT, words)
     total = {WITHDRAWN: "withdrawn", ANSWERED: "answered", ASKED: "asked", GIVEN: "given", REFUSED: "refused"}[bit]
     count = getattr(pilot.users, total) + len(done)
     pilot.users = structs.replace(pilot.users, complaints=known, **{total: count})
@@ -185,11 +187,11 @@ def _settle(
 
 
 def _possible(state: int, bit: int) -> bool:
-    """Whether a complaint in this state may get this bit. A withdrawn one is closed; redress is decided once, whether
-    or not it was asked for."""
+    """Whether a complaint in this state may get this bit. A withdrawn one is closed. Redress is decided once, and not
+    before it was asked for: else a firm could refuse it beforehand, and owe no decision to who asks."""
     if state & (WITHDRAWN | bit):
         return False
-    return not (bit in (ASKED, GIVEN, REFUSED) and state & (GIVEN | REFUSED))
+    return bit not in (GIVEN, REFUSED) or (bool(state & ASKED) and not state & (GIVEN | REFUSED))
 
 
 def _leave(context: DecisionContext, act: UserDeparture) -> None:

@@ -88,7 +88,10 @@ def rows(
     """The complaints of a file, and the rows that are none. `where` are columns and the values that they must have;
     other rows are left out. Raises ValueError that names a column which the header does not have."""
     reader = csv.reader(lines)
-    header = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+    try:
+        header = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}; write CSV with commas") from None
     wanted = {**{f"--map {field}": name for field, name in columns.items()}, **{f"--where {n}": n for n, _ in where}}
     for option, name in wanted.items():
         if name not in header:

@@ -56,6 +56,7 @@ def routed(base: Config, sandbox: Sandbox, *, also_default: bool = False) -> Rou
             *(_of_missed(one, usual, default) for one in central),
             {"receiver": default, "continue": True, "routes": copy.deepcopy(usual)}
             | ({} if also_default else {"matchers": [f"authority!~{_quoted(_all_of(reached))}"]}),
+            *copy.deepcopy([one for one in routes[first:] if one not in usual]),  # no alert gets past this group
         ],
     }  # fmt: skip
     route["routes"] = [*routes[:first], group, *routes[first:]]

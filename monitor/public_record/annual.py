@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.model.subjects import SANDBOX
+from monitor.model.subjects import FIRM, SANDBOX
 from monitor.notary.format import EVIDENCE
 from monitor.public_record.figures import Annual, Collector, Figure
 from monitor.public_record.ledgers import Ledgers
@@ -36,7 +36,7 @@ def annual_report(
             _add_sandbox(into, record, span)
         elif is_pilot(subject):
             add_pilot(into, record, span)
-            firms.halts.update(halt.begun["id"] for halt in record.halts())
+            firms.halts.update((halt.begun["id"], str(halt.begun["participant"])) for halt in record.halts())
             alphas += _add_evidence(into, ledgers, record, span)
         elif subject.startswith("firm:"):
             firms.add(into, record, span)
@@ -110,7 +110,7 @@ class Firms:
     """The classes of firms, and the halts that were annulled in their files."""
 
     def __init__(self) -> None:
-        self.halts: set[str] = set()  # ids of the decisions that began a halt
+        self.halts: dict[str, str] = {}  # ids of the decisions that began a halt, with the firm
         self._annulled: list[Json] = []
 
     def add(self, into: Collector, record: PilotRecord, year: Year) -> None:
@@ -123,7 +123,8 @@ class Firms:
     def finish(self, into: Collector) -> None:
         """Count the annulments once the halts of all pilots are known."""
         for one in self._annulled:
-            if one["finding"]["content"]["decision"] in self.halts:
+            firm = self.halts.get(one["finding"]["content"]["decision"])
+            if firm is not None and one["pilot"] == FIRM + firm:  # in another file it annuls nothing
                 into.count("halts.wrongful", one)
 
 

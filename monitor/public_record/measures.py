@@ -82,8 +82,8 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "Halts appealed", "decisions `appealed`. A firm's own replay (`ledger compare`) leaves no entry", (), ""),
     "halts.wrongful": (
         "Halts that were annulled",
-        "decisions `decision_annulled` in the files of firms that annul a decision which began a halt of whichever "
-        "year: the entries that state that a halt was wrong",
+        "decisions `decision_annulled` in the file of a firm that annul a decision which began a halt of one of its "
+        "pilots in whichever year: the entries that state that a halt was wrong",
         (), ""),
     "halts.to_review": (
         "Halts by a limit whose indicator kept it over the whole year",

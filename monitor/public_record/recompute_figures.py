@@ -463,7 +463,7 @@ def compute(
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Every figure of a year from the logs: subject, log, year of the shard, file name, bodies of the entries."""
     since, until = (int(datetime(y, 1, 1, tzinfo=UTC).timestamp() * 1000) for y in (year, year + 1))
-    out, alphas, annulled, halts = Figures(), {}, list[Any](), set[str]()
+    out, alphas, annulled, halts = Figures(), {}, list[Any](), dict[str, str]()
     by: dict[tuple[str, str], list[tuple[int, str, list[Any]]]] = defaultdict(list)
     for subject, log, shard, file, bodies in logs:
         by[subject, log].append((shard, file, bodies))
@@ -480,14 +480,15 @@ def compute(
                 out.add(classes[-1], "firms.class", classes[-1]["finding"]["content"]["class"])
             annulled += [record for record in pilot.now if record["reason"] == "decision_annulled"]
         elif not subject.startswith(("model:", "vendor:")):
-            halts |= {record["id"] for record in pilot.all if record["level"] == 3 > record["was"]}
+            halts |= {one["id"]: one["participant"] for one in pilot.all if one["level"] == 3 > one["was"]}
             pilot_figures(out, pilot)
             files = [(name, bodies) for _, name, bodies in sorted(by[subject, "evidence"])]
             evidence_figures(out, pilot, files, sequences)
             if pilot.charter is not None and pilot.here() is not None:
                 alphas[subject] = pilot.charter
     for record in annulled:
-        if record["finding"]["content"]["decision"] in halts:
+        firm = halts.get(record["finding"]["content"]["decision"])
+        if firm is not None and record["pilot"] == f"firm:{firm}":
             out.add(record, "halts.wrongful")
     of_all(out, alphas)
     return out.done()

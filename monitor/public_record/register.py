@@ -117,13 +117,14 @@ class Listed(Struct, frozen=True):
 
 def read_register(directories: Iterable[Path]) -> tuple[list[Listed], tuple[Remark, ...]]:
     """Every pilot that was admitted, by id, and what the ledgers lack. Raises Damage when there is no ledger."""
-    ledgers, found, annulled = Ledgers(directories), list[Listed](), frozenset[str]()
+    ledgers, found, of_firm = Ledgers(directories), list[Listed](), dict[str, frozenset[str]]()
     for subject in sorted(ledgers.subjects, key=lambda one: (not one.startswith(FIRM), one)):
         record = PilotRecord(subject, (entry for _, _, entry in ledgers.entries(subject)))
         if subject.startswith(FIRM):
-            annulled |= annulments(record)
+            of_firm[subject] = annulments(record)
         elif is_pilot(subject) and record.of("admitted"):
             file = next(one for one in reversed(ledgers.files) if one.subject == subject)
+            annulled = of_firm.get(FIRM + record.firm, frozenset())  # in another file it annuls nothing
             said = tuple(statements(record, file, "public", annulled=annulled))
             found.append(Listed(entry_of(record, file, said, annulled), said))
     ledgers.finish()

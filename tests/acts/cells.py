@@ -246,6 +246,7 @@ def _base(halt: State) -> Founded:
     _taken(world, running_acts.Guidance(**{**world.by("officer"), "id": "g-1"}, answer="x"))
     _taken(world, Override(**world.by("officer"), level="escalate", reason="x"))
     _taken(world, users_acts.ComplaintFiling(**world.by("public"), complaints=(complaint(KNOWN),)))
+    _taken(world, users_acts.RedressStep(**world.by("public"), step="asked", complaints=(KNOWN,)))
     if halt is not State.NOT_HALTED:
         by = world.by("officer")
         suspend = running_acts.Suspension(**by, basis="art-57-11", reason="x")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.deadlines.cases import ClockState
 from monitor.deadlines.engine import CASES, CLOCKS_BYTES, COMPLAINTS, ClockChange, Clocks, advance, apply, next_due
-from monitor.deadlines.facts import Fact, FactKind, IncidentClass
+from monitor.deadlines.facts import COUNTED_APART, Fact, FactKind, IncidentClass
 from monitor.deadlines.shipped import example_table
 from tests.strength import examples
 
@@ -148,6 +148,6 @@ def test_a_flood_of_facts_keeps_to_the_bounds(flood: list[tuple[FactKind, int, i
         fact = Fact(kind=kind, at=at, key=f"{n:03}" * 30, classes=tuple(IncidentClass))
         clocks, changes = apply(clocks, TABLE, fact)
         refused += len({c.starts for c in changes if c.change == "refused"})
-    assert len(clocks.cases) <= CASES + COMPLAINTS
+    assert len(clocks.cases) <= CASES + len(COUNTED_APART) * COMPLAINTS
     assert clocks.refused == refused
     assert len(msgspec.msgpack.encode(clocks)) <= CLOCKS_BYTES

@@ -37,6 +37,13 @@ def test_each_row_that_is_no_complaint_has_a_line_and_a_reason() -> None:
     assert sum(isinstance(one, UserComplaint) for one in found) == 2
 
 
+@pytest.mark.parametrize("text", ["x" * 200_000 + ",y\n1,2\n", CFPB + "x" * 200_000 + ",x,A,CA,1\n"])
+def test_what_is_no_csv_is_refused_with_its_line(text: str) -> None:
+    """In the header too."""
+    with pytest.raises(ValueError, match=r"line [12]: field larger than field limit"):
+        list(rows(io.StringIO(text), LAYOUTS["cfpb"]))
+
+
 def test_a_column_that_is_missing_is_named_with_those_that_are_there() -> None:
     """So that the fix is obvious."""
     with pytest.raises(ValueError, match="--map id: the file has no column 'Complaint ID'; it has a, b"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,21 @@ def test_an_authority_that_the_configuration_does_not_know_leaves_its_alert_to_t
     assert receivers(made, {"authority": "north,later"}) == ["authority-north", "on-call"]
     assert receivers(made, {"authority": "north2"}) == ["on-call"], "an id is matched as a whole"
     assert receivers(made, {"authority": "healthxn"}) == ["on-call"], "a dot is a dot"
+
+
+def test_other_receivers_of_the_base_get_what_they_got() -> None:
+    """Also those of routes that come after one of the default receiver."""
+    base = copy.deepcopy(BASE)
+    base["route"]["routes"] += [
+        {"matchers": ['severity="warning"'], "receiver": "dead-man", "continue": True},
+        {"matchers": ['tier="high"'], "receiver": "pager"},
+    ]
+    base["receivers"].append({"name": "pager"})
+    labels = {"severity": "warning", "tier": "high", "alertname": "A"}
+    assert receivers(base, labels) == ["dead-man", "pager"]
+    made = routed(base, NETWORK).config
+    assert receivers(made, labels) == ["dead-man", "pager"]
+    assert receivers(made, labels | {"authority": "north"}) == ["authority-north", "dead-man", "pager"]
 
 
 def test_without_any_address_the_base_stays_as_it_is() -> None:

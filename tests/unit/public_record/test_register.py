@@ -141,23 +141,25 @@ def test_every_link_leads_to_a_file_and_no_page_runs_or_loads_anything(tmp_path:
             assert all(one in text for one in admitted)
 
 
-def test_a_halt_that_was_annulled_is_shown_as_such(tmp_path: Path) -> None:
-    """In the register, in its statement and in the annual report: an entry in the file of the firm says it."""
+@pytest.mark.parametrize(("firm", "counts"), [("firm:firm-1", True), ("firm:other", False)])
+def test_a_halt_that_was_annulled_is_shown_as_such(tmp_path: Path, firm: str, counts: bool) -> None:
+    """In the register, in its statement and in the annual report: an entry in the file of the firm says it, and one in
+    the file of another firm annuls nothing, as for the record of the firm."""
     home = tmp_path / "ledger"
     write(home, ())
     record = read_register([home])[0][0]
     wrong = record.statements[0].decision
     notary = Notary(home)
     notary.record([
-        decision(1, "firm:firm-1", reason=Reason.DECISION_ANNULLED, kind="act", level=Level.NORMAL, at=AT, charter="",
+        decision(1, firm, reason=Reason.DECISION_ANNULLED, kind="act", level=Level.NORMAL, at=AT, charter="",
                  cause="control:annul", finding=Finding(rule="annulment", content={"pilot": PILOT, "decision": wrong})),
     ])  # fmt: skip
     notary.close()
     files = published(home)
-    assert [halt.get("annulled", False) for halt in json.loads(pilot_file(files))["halts"]] == [True, False, False]
-    assert "annulled: the decision was wrong" in files[f"{Path(file_name(PILOT)).stem}.html"]
-    assert files["reasons"].count("An approver annulled this decision") == 1
-    assert annual_report([home], YEAR).value("halts.wrongful") == 1
+    assert [halt.get("annulled", False) for halt in json.loads(pilot_file(files))["halts"]] == [counts, False, False]
+    assert ("annulled: the decision was wrong" in files[f"{Path(file_name(PILOT)).stem}.html"]) == counts
+    assert files["reasons"].count("An approver annulled this decision") == counts
+    assert annual_report([home], YEAR).value("halts.wrongful") == counts
 
 
 def test_the_same_ledgers_give_the_same_register(tmp_path: Path) -> None:

@@ -199,6 +199,18 @@ def test_a_missed_answer_is_addressed_to_the_firm(made: Founded) -> None:
     assert clocks(made, "done_late")
 
 
+def test_a_firm_that_misses_as_many_deadlines_as_there_are_places_has_deadlines_all_the_same(made: Founded) -> None:
+    """A complaint a day that is never answered: 8 deadlines run at a time, of 10 days each; the last miss stands."""
+    for number in range(60):
+        made.put(filing(made, number))
+        made.at += DAY
+        made.keep(made.machine.time(made.at))
+    assert len(clocks(made, "missed")) >= 32
+    running = [case for case in made.pilot.clocks.cases.values() if case.open]
+    assert len(running) == 8
+    assert any(not clock.running for case in running for clock in case.clocks)
+
+
 def test_redress_that_is_asked_for_is_due_and_decided_once(made: Founded) -> None:
     """Its clock starts with the request, and ends with the decision of the firm."""
     made.put(filing(made, 1))
@@ -211,6 +223,16 @@ def test_redress_that_is_asked_for_is_due_and_decided_once(made: Founded) -> Non
     )
     users = made.pilot.users
     assert (users.asked, users.given, users.refused) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("step", ["given", "refused"])
+def test_a_firm_does_not_decide_about_redress_that_nobody_asked_for(made: Founded, step: Any) -> None:
+    """Else a request that follows would be of no effect, and have no deadline."""
+    made.put(filing(made, 1))
+    assert refusal(made.put(RedressStep(**made.by("firm"), step=step, complaints=(name(1),)))) == "unknown_complaint"
+    made.put(RedressStep(**made.by("public"), step="asked", complaints=(name(1),)))
+    assert [d.finding.rule for d in clocks(made, "started")] == ["redress"]
+    assert made.put(RedressStep(**made.by("firm"), step=step, complaints=(name(1),))).decisions
 
 
 def test_redress_that_is_not_decided_is_a_finding(made: Founded) -> None:
