@@ -87,7 +87,8 @@ class Story:
         self._rectifies(reason, finding)
         if reason == "complaint_filed":
             self.numbers["complaints"] += len(finding.get("content", {}).get("complaints", ()))
-        runs = self.is_admitted and not (self.is_ended or self.is_halted or self.is_paused or self.waits)
+        unseen = body.get("unknown", "") not in ("", "monitor_gap")
+        runs = self.is_admitted and not (self.is_ended or self.is_halted or self.is_paused or self.waits or unseen)
         self.spans.append((at, runs))
 
     def _life(self, body: Body, reason: str, at: int) -> None:

@@ -90,14 +90,14 @@ def act_options(command: F) -> F:
         click.option(
             "--author",
             required=True,
-            help="who acts: an officer or approver as named in the charter, or the firm by its participant.id",
+            help="who acts: a person as named in the sandbox, else in the charter, or the firm by its participant.id",
         ),
         click.option(
             "--key",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
             expose_value=False,
-            help="key file of the author (`sandbox-monitor keys new`); required when the charter names a key",
+            help="key file of the author (`sandbox-monitor keys new`); required when the sandbox or charter has one",
         ),
         click.option(
             "--wait",

@@ -92,7 +92,7 @@ def clock(setup: Setup) -> Iterator[Checked]:
     elif synchronized:
         yield Checked("ok", "the clock is synchronized")
     else:
-        words = "the kernel does not hold its clock for synchronized"
+        words = "the kernel reports that its clock is not synchronized"
         yield Checked("warning", words, "start chrony or systemd-timesyncd, unless the host of this machine does it")
     for name, address, query in (
         ("Prometheus", setup.prometheus, "/-/ready"),
@@ -122,7 +122,7 @@ def _skew(name: str, address: str, query: str) -> Iterator[Checked]:
 
 
 def _synchronized() -> bool | None:
-    """Whether the kernel holds its clock for synchronized (adjtimex(2)); `None` where it cannot be asked."""
+    """Whether the kernel reports a synchronized clock (adjtimex(2)); `None` where it cannot be asked."""
     try:
         libc, state = ctypes.CDLL(None), ctypes.create_string_buffer(512)
         answer = int(libc.adjtimex(state))  # modes 0: it only reads

@@ -10,13 +10,14 @@ import click
 import msgspec
 from msgspec import Struct
 
-from monitor.cli.addresses import to_option
+from monitor.cli.addresses import TO_VARIABLE, to_option
 from monitor.cli.control import act_options, fresh, seen, send
 from monitor.cli.sandbox_link import Server, brokers, copy_to_partitions, open_server
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.compile.firm_rules_file import read_rules, rules_yaml
+from monitor.errors import Refused
 from monitor.firms.classes import Classified, firm_class, ground_words
 from monitor.firms.content import record_of
 from monitor.firms.record import YEAR_MS, FirmRecord, record_digest
@@ -99,7 +100,14 @@ def show(
 
 @firm.command()
 @click.argument("pilot")
-@click.option("--to", metavar="URL", required=True, help="https:// address of the gateway for firms")
+@click.option(
+    "--to",
+    metavar="URL",
+    required=True,
+    envvar=TO_VARIABLE,
+    show_envvar=True,
+    help="https:// address of the gateway for firms",
+)
 @click.option("--author", required=True, help="the firm by its participant.id")
 @click.option("--key", type=FILE, required=True, help="key file of the firm")
 @click.option("--json", "as_json", is_flag=True, help="the decision as one JSON object")
@@ -107,7 +115,7 @@ def own(pilot: str, to: str, author: str, key: Path, as_json: bool) -> None:
     """For a firm: print its class in force, with the record and the numbers that it follows from.
 
     PILOT is one of its pilots, whose charter names the key. The gateway answers about the firm that runs it, and no
-    other.
+    other. The embedded monitor (`serve`) has no gateway: use `firm show` there.
 
     \b
     Example:
@@ -116,6 +124,10 @@ def own(pilot: str, to: str, author: str, key: Path, as_json: bool) -> None:
     link = GatewayLink(to, FirmIdentity.of(author, key))
     try:
         raw = link.get(f"/v1/firm/{quote(pilot, safe='')}")
+    except Refused as error:
+        if "/v1/session: status 404" not in str(error):
+            raise
+        raise click.ClickException(f"{to} is no gateway for firms; on `serve` use `firm show {author}`") from error
     finally:
         link.close()
     if not raw:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from monitor.act.http import get
-from monitor.cli.addresses import HTTP_URL
+from monitor.cli.addresses import HTTP_URL, TO_VARIABLE
 from monitor.cli.terminal import echo
 from monitor.projections.formats import stamp
 
@@ -17,7 +17,15 @@ MOST = 1 << 28  # bytes of an answer
 
 
 @click.command()
-@click.option("--board", "address", type=HTTP_URL, required=True, help="URL of the board")
+@click.option(
+    "--board",
+    "address",
+    type=HTTP_URL,
+    required=True,
+    envvar=("SANDBOX_MONITOR_BOARD_URL", TO_VARIABLE),
+    show_envvar=True,
+    help="URL of the board; that of `serve` is the address of the monitor",
+)
 @click.option(
     "--authority", default="", help="only pilots for which this authority (its id) is responsible or addressed"
 )
@@ -40,7 +48,10 @@ def fleet(address: str, authority: str, as_json: bool) -> None:
     """
     query = "?" + urlencode({"authority": authority}) if authority else ""
     _, body = get(f"{address.rstrip('/')}/api/board.json", query, MOST)
-    for pilot in msgspec.json.decode(body)["pilots"]:
+    pilots = msgspec.json.decode(body)["pilots"]
+    if not pilots:
+        echo(f"no pilot concerns {authority}; `sandbox show` has the ids" if authority else "no pilot yet", err=True)
+    for pilot in pilots:
         echo(msgspec.json.encode(pilot).decode() if as_json else _line(pilot))
 
 

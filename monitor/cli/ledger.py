@@ -98,7 +98,7 @@ def show(file: Path, as_json: bool) -> None:
     For a limit: events and exposure, what was allowed, the ratio with its interval, the evidence (an e-value) and its
     threshold, then the alpha of this threshold and of all thresholds up to now. For a charter: its hash, its version,
     what an amendment changed and what is withheld; `charter show --ledger` prints the charter. For evidence: each
-    observation of the period with the scores of its detectors.
+    observation of the period with the scores of its detectors. Last, to whom a decision is addressed.
 
     Authors and texts of people are printed if their plaintexts are stored next to the ledger and you may read them; the
     ledger holds only commitments to them.

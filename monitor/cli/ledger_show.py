@@ -151,7 +151,8 @@ def _explained(record: Json, texts: dict[str, str]) -> list[str]:
     small += budget_words(decision.finding)
     if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
         small.append(f"charter {decision.charter}")
-    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]
+    told = [f"addressed to {', '.join(decision.addressed)}"] if decision.addressed else []
+    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else []), *told]
 
 
 def _clear(value: object) -> str:

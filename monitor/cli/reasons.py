@@ -11,6 +11,7 @@ from monitor.cli.annual import say_remarks
 from monitor.cli.terminal import echo
 from monitor.notary.commitment import PlaintextBroken
 from monitor.notary.format import Damage
+from monitor.notary.store import file_name
 from monitor.public_record.reading import annulled_in, read_pilot, texts_of
 from monitor.public_record.statement import Statement, Version, statements
 from monitor.public_record.statement_page import as_html
@@ -59,7 +60,7 @@ def reasons(ledger: Path, pilot: str, halt: int | None, version: Version, out: P
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for one in found:
-            target = out / f"halt-{one.halt}-{version}.html"
+            target = out / f"{Path(file_name(pilot)).stem}-halt-{one.halt}-{version}.html"
             target.write_text(as_html(one), encoding="utf-8")
             echo(str(target))
     elif as_data:

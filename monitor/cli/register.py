@@ -44,5 +44,5 @@ def register(ledgers: tuple[Path, ...], out: Path) -> None:
         (out / name).write_text(text, encoding="utf-8")
         written += 1
     echo(str(out / "index.html"))
-    echo(f"{len(listed)} pilots, {written} files", err=True)
+    echo(f"pilots {len(listed)}, files {written}", err=True)
     say_remarks(remarks)

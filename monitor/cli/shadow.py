@@ -26,6 +26,7 @@ from monitor.model.shadow_records import ShadowSummary
 from monitor.projections.shadow_words import difference_words, facts, state_words
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NO_SUMMARY = "the first is written after --every of `shadow start` (1d by default), while telemetry arrives"
 json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 
 
@@ -91,7 +92,7 @@ def show(pilot: str, to: str, prefix: str, as_json: bool, trusted: tuple[str, ..
     """
     found = _read(to, prefix, pilot)
     if not found:
-        raise click.ClickException(f"{pilot} has no summary of a shadow charter yet")
+        raise click.ClickException(f"{pilot} has no summary of a shadow charter yet: {NO_SUMMARY}")
     for one in found if as_json else found[-1:]:
         _print(one, as_json)
 
@@ -100,7 +101,10 @@ def show(pilot: str, to: str, prefix: str, as_json: bool, trusted: tuple[str, ..
 @read_options
 def list_(to: str, prefix: str, as_json: bool, trusted: tuple[str, ...]) -> None:
     """List all shadow charters that have a summary, each with its newest numbers."""
-    for one in _read(to, prefix, ""):
+    found = _read(to, prefix, "")
+    if not found:
+        echo(f"no shadow charter has a summary yet: {NO_SUMMARY}", err=True)
+    for one in found:
         if as_json:
             _print(one, as_json)
             continue

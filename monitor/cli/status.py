@@ -88,6 +88,8 @@ def _lines(found: PilotStatus, contacts: dict[str, str], now: int) -> list[str]:
         f"level      {found.level}{unknown}; entry {found.standing}, {stamp(found.at)}",
         f"charter    {found.charter}",
     ]
+    if found.authorities:
+        lines.append(f"authority  {', '.join(found.authorities)}")
     if found.open_mode:
         lines.append("open mode  the last act was not signed: its author is not proved")
     lines += [

@@ -34,8 +34,10 @@ def read_sandbox(path: Path) -> Sandbox:
     try:
         sandbox = msgspec.convert(data, Sandbox)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        tree.add(where.rstrip("`").lstrip("."), problem, "see monitor/lifecycle/README.md")
+        tree.check(Sandbox, data, "")
+        if not tree.found:
+            problem, _, where = str(error).partition(" - at `$")
+            tree.add(where.rstrip("`").lstrip("."), problem, "see monitor/lifecycle/README.md")
         raise SandboxConfigError(_said(tree.sorted())) from None
     for flaw in flaws(sandbox):
         tree.add(flaw.field, flaw.problem, flaw.fix)

@@ -94,8 +94,11 @@ def _people_of(sandbox: Sandbox, charter: Charter, asked: TierStandard) -> Itera
     needed = max(asked.authorities, approving(charter))
     if len(approvers) < max(asked.approvers, needed) or len({one.authority for one in approvers}) < needed:
         asks = f"tier {tier}" if needed == asked.authorities else "approving_authorities"
-        what = f"{asks} needs {max(asked.approvers, needed)} approvers of {needed} authorities in the sandbox"
-        yield "authorities", what, "list an authority that has approvers"
+        of = "one authority" if needed == 1 else f"{needed} authorities"
+        what = f"{asks} needs {max(asked.approvers, needed)} approvers of {of} in the sandbox"
+        have = sorted({one.authority for one in sandbox.people if Role.APPROVER in one.roles and one.authority})
+        fix = f"also list one that has approvers: {', '.join(have[:8])}" if have else "give the sandbox approvers"
+        yield "authorities", what, fix
     if asked.signed_acts and sandbox.open_mode:
         yield "authorities", f"tier {tier} needs signed acts, and the sandbox has no keys", "give its people keys"
 

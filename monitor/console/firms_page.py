@@ -30,9 +30,12 @@ def firms_page(board: FleetView) -> str:
 
 
 def _row(record: FirmRecord, in_force: str) -> str:
-    numbers = "".join(f"<td>{getattr(record, name)}</td>" for name, _ in COLUMNS)
-    return (
-        f'<tr><th scope="row">{escape(record.firm)}</th><td>{escape(in_force.replace("_", " ")) or NONE}</td>'
-        f"<td>{record.pilots}</td><td>{record.operated_ms / YEAR_MS:.2f}</td>{numbers}"
-        f"<td>{time_tag(record.through)}</td></tr>"
+    values = (
+        ("Class in force", escape(in_force.replace("_", " ")) or NONE),
+        ("Pilots", str(record.pilots)),
+        ("Pilot-years", f"{record.operated_ms / YEAR_MS:.2f}"),
+        *((text, str(getattr(record, name))) for name, text in COLUMNS),
+        ("Through", time_tag(record.through)),
     )
+    cells = "".join(f'<td data-head="{head}">{value}</td>' for head, value in values)
+    return f'<tr><th scope="row">{escape(record.firm)}</th>{cells}</tr>'

@@ -200,4 +200,5 @@ def _details(decision: Decision) -> list[str]:
     in_sentence = decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP)  # its sentence has the period
     if not in_sentence and finding.period_start is not None and finding.period_end is not None:
         details.append(f"period {span(finding.period_start, finding.period_end)}")
-    return [*details, *budget_words(finding), f"cause {decision.cause}"]
+    told = [f"addressed to {', '.join(decision.addressed)}"] if decision.addressed else []
+    return [*details, *budget_words(finding), f"cause {decision.cause}", *told]

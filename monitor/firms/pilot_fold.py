@@ -19,7 +19,7 @@ MARKS = 32  # adverse decisions of a pilot that may be annulled
 DUTIES = 16  # open findings of inspections
 SHORT = 16  # characters of an id or digest that are kept
 
-NOT_IN_OPERATION = ("registered", "halted", "paused", "ended")
+NOT_IN_OPERATION = ("registered", "halted", "paused", "ended", "unknown")
 
 
 class Mark(Struct, array_like=True, frozen=True):
@@ -66,6 +66,7 @@ class PilotFold(Struct, array_like=True):
         step = _STEPS.get(decision.reason)
         if step is not None:
             step(self, decision)
+        _unknown(self, decision)
         return True
 
     def observe(self, evidence: Evidence) -> None:
@@ -124,6 +125,14 @@ def _level(fold: PilotFold, decision: Decision) -> None:
             fold.mark(decision, Adverse.HALT)
             fold.stop = "owed"
         fold.state(decision.at, enters="halted")
+
+
+def _unknown(fold: PilotFold, decision: Decision) -> None:
+    """While telemetry is missing nothing could be found: else pilots that report nothing would make the rates of a firm
+    as low as it likes. Where the monitor itself was unavailable, the firm is not charged."""
+    unknown = decision.unknown not in ("", Reason.MONITOR_GAP)
+    if unknown != ("unknown" in fold.states):
+        fold.state(decision.at, **{"enters" if unknown else "leaves": "unknown"})
 
 
 def _clock(fold: PilotFold, decision: Decision) -> None:

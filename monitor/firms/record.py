@@ -46,9 +46,9 @@ class FirmRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     the order of names; `subject` is the number of the last act on the firm that was read.
 
     `pilots` were admitted, `open` of them have not left. `operated_ms`: time in operation, of all pilots together,
-    without that of halts and pauses; routine supervision counts. `first` and `through` (ms): the first admission, and
-    the last decision or end of a period. Of the `halts`, `halts_stopped` were shown to be obeyed in time,
-    `halts_released` were released, `halts_standing` stand.
+    without that of halts, of pauses and of missing telemetry; routine supervision counts. `first` and `through` (ms):
+    the first admission, and the last decision or end of a period. Of the `halts`, `halts_stopped`
+    were shown to be obeyed in time, `halts_released` were released, `halts_standing` stand.
     `observations_late` of `observations` (one indicator and segment in one period) were revised after their period had
     closed. `annulled` decisions count nowhere. `truncated`: the firm has more pilots than a record holds.
     """

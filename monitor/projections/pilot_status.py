@@ -46,6 +46,7 @@ class PilotStatus(Struct, frozen=True, kw_only=True):
     clocks: tuple[ClockRecord, ...]
     open_mode: bool  # the last act was not signed
     newest: tuple[str, ...]  # sentences, the newest first
+    authorities: tuple[str, ...] = ()  # ids of those responsible, where the sandbox computes them
     whole: bool = True
 
     @property
@@ -67,6 +68,7 @@ class _Fold:
         self.clocks: dict[tuple[str, str], ClockRecord] = {}
         self.act: Decision | None = None
         self.recent: list[Decision] = []
+        self.authorities: tuple[str, ...] = ()
 
     def take(self, d: Decision) -> None:
         if self.last is not None and d.standing <= self.last.standing:
@@ -75,6 +77,8 @@ class _Fold:
         self.recent = [d, *self.recent][:_KEPT_RECORDS]
         if d.author and d.cause.startswith("control:"):
             self.act = d
+        if d.responsible is not UNSET:
+            self.authorities = d.responsible
         if d.finding.clock is not UNSET:
             self.clocks[d.finding.clock.rule, d.finding.clock.key] = d.finding.clock
         self._finding(d)
@@ -155,6 +159,7 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotS
         clocks=tuple(sorted(filter(_open, fold.clocks.values()), key=lambda one: (one.due is None, one.due or 0))),
         open_mode=fold.act is not None and not fold.act.signed,
         newest=tuple(sentence(one) for one in fold.recent),
+        authorities=fold.authorities,
         whole=whole,
     )
 

@@ -42,8 +42,8 @@ def as_html(made: Statement, back: str = "") -> str:
         head(title, more=CSS),
         f"{link}<h1>{escape(title)}</h1><p class=lead>Participant {escape(made.participant)}, halted "
         f"{stamp(made.at)}; {TITLES[made.version]}. {state} A halt is a technical effect; a suspension is the legal "
-        "act of an authority. Made from the ledger alone; the last column has the number of the decision that says "
-        "it.</p>",
+        "act of an authority. Made from the ledger alone; each line ends with the number of the decision that "
+        "says it.</p>",
     ]
     tables = (f"<h2>{PARTS[p.id]}</h2><table><tbody>{''.join(map(_row, p.rows))}</tbody></table>" for p in made.parts)
     parts.append(f"<div class=parts>{''.join(tables)}</div>")

@@ -72,7 +72,7 @@ def _of_pilot(decisions: list[Body], evidence: list[Body]) -> Numbers:
 
 
 def _operated(decisions: list[Body], through: int) -> int:
-    """Milliseconds from the first day to the exit, or `through`, without halts and pauses."""
+    """Milliseconds from the first day to the exit, or `through`, without halts, pauses and missing telemetry."""
     total, since, states = 0, 0, set[str]()
     for one in decisions:
         reason, before = one["reason"], states == {"runs"}
@@ -82,6 +82,8 @@ def _operated(decisions: list[Body], through: int) -> int:
             states |= {"runs"} | ({"registered"} if "registered" in (one.get("states") or "").split() else set())
         states |= {"pause_granted": {"paused"}, "exited": {"ended"}, "closed": {"ended"}}.get(reason, set())
         states -= {"cycle_started": {"registered"}, "resumed": {"paused"}, "released": {"halted"}}.get(reason, set())
+        states -= {"unseen"}
+        states |= {"unseen"} if one.get("unknown", "") not in ("", "monitor_gap") else set()
         now = states == {"runs"}
         if now and not before:
             since = one["at"]

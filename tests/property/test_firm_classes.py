@@ -32,6 +32,7 @@ def story(random: Random, pilots: int) -> list[Pilot]:
         pilot = Pilot(f"p-{number}", f"firm-{random.randrange(3)}")
         for _ in range(random.randrange(20)):
             pilot.day += random.random() * 9
+            pilot.unknown = random.choice(("", "", "silence", "monitor_gap"))
             kind = random.randrange(5)
             if kind == 0:
                 pilot.halt() if pilot.level < Level.HALT else pilot.release()

@@ -182,6 +182,9 @@ def test_with_a_sandbox_the_people_are_those_of_its_configuration() -> None:
     bare = structs.replace(GOOD, authorities=(Authority("a"), Authority("b")))
     assert standard_problems(bare, sandbox=sandbox) == []
     assert lacking(GOOD, sandbox=structs.replace(sandbox, people=people[:2])) == ["authorities"]
+    without = structs.replace(sandbox, people=people[:2])
+    [(_, fix)] = [(one.field, one.fix) for one in standard_problems(GOOD, sandbox=without)]
+    assert fix == "also list one that has approvers: a"
     unsigned = tuple(structs.replace(person, keys=()) for person in people)
     assert lacking(GOOD, sandbox=structs.replace(sandbox, people=unsigned)) == ["authorities"]
     assert lacking(GOOD, sandbox=PEOPLE) == ["authorities[1].id", "authorities", "authorities"]

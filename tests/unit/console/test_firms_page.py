@@ -20,5 +20,6 @@ def test_a_firm_has_a_row_with_its_class_and_numbers() -> None:
     made = world.put(classification(world, "officer", BAD)).decisions
     board.apply(Outputs(decisions=[*pilot.decisions, *other.decisions, *made]))
     text = firms_page(board)
-    assert '<th scope="row">firm</th><td>D</td><td>1</td>' in text
-    assert '<th scope="row">&lt;b&gt;</th><td><span class="none">–</span></td>' in text
+    assert '<th scope="row">firm</th><td data-head="Class in force">D</td><td data-head="Pilots">1</td>' in text
+    assert '<th scope="row">&lt;b&gt;</th><td data-head="Class in force"><span class="none">–</span></td>' in text
+    assert "<td>" not in text, "on a narrow screen a cell is shown with its head"

@@ -84,3 +84,12 @@ def test_the_command_prints_the_pilots_of_one_authority() -> None:
     assert "north,health" in line
     assert len(everything.stdout.splitlines()) == 3
     assert json.loads(plain.stdout)["level"] == "escalate"
+
+
+def test_the_command_says_that_no_pilot_concerns_an_authority_and_takes_the_address_of_the_monitor() -> None:
+    """A misspelled id is not silent; the address comes from the variable of all other commands."""
+    with Recorder(lambda _asked: (200, {"pilots": []})) as server:
+        done = CliRunner().invoke(fleet, ["--authority", "nroth"], env={"SANDBOX_MONITOR_TO": server.url})
+    assert done.exit_code == 0, done.output
+    assert done.stdout == ""
+    assert "no pilot concerns nroth" in done.stderr

@@ -18,7 +18,7 @@ class Pilot:
 
     def __init__(self, name: str, firm: str = "firm-1", *, admitted: bool = True) -> None:
         self.name, self.firm, self.standing, self.day = name, firm, 0, 0.0
-        self.level = Level.NORMAL
+        self.level, self.unknown = Level.NORMAL, ""  # `unknown`: the flag from the next decision on
         self.decisions: list[Decision] = []
         self.evidence: list[Evidence] = []
         if admitted:
@@ -68,6 +68,7 @@ class Pilot:
             id=digest(self.name, self.standing), pilot=self.name, participant=self.firm, charter="c", kind=kind,
             level=self.level, was=was, reason=reason, at=self.now, standing=self.standing, epoch=1,
             cause=f"control:{self.standing}", finding=finding, states=states,
+            unknown=self.unknown,
         )  # fmt: skip
         self.decisions.append(made)
         return made

@@ -118,6 +118,21 @@ def test_findings_of_inspections_are_rectified_or_late() -> None:
     assert (found.rectifications_in_time, found.rectifications_late, found.rectifications_open) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(("flag", "days"), [("silence", 12), ("partial_data", 12), ("monitor_gap", 20)])
+def test_time_without_telemetry_is_no_time_in_operation(flag: str, days: int) -> None:
+    """Pilots that report nothing make no rate lower; an outage of the monitor is not charged to the firm."""
+    pilot = Pilot("p-1")
+    pilot.day, pilot.unknown = 10, flag
+    pilot.act(Reason.SILENCE)
+    pilot.day = 15
+    pilot.act(Reason.GUIDANCE_ASKED)
+    pilot.day, pilot.unknown = 18, ""
+    pilot.act(Reason.HEARD_AGAIN)
+    pilot.day = 20
+    pilot.act(Reason.GUIDANCE_ASKED)
+    assert record(pilot).operated_ms == days * DAY
+
+
 def test_late_observations_are_a_share() -> None:
     """Revisions of closed periods are late; a period without data is no observation."""
     pilot = Pilot("p-1")

@@ -13,6 +13,7 @@ from monitor.charter.spec import Participant
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_view import FleetView
+from monitor.errors import SandboxConfigError
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import PutFirmKeys, configuration_digest
 from monitor.lifecycle.sandbox_diff import change_between
@@ -89,6 +90,17 @@ def test_sandbox_check_warns_of_firms_that_may_act_unsigned(tmp_path: Path) -> N
     assert "warning: firm_keys" not in said(SANDBOX)
     open_mode = tuple(structs.replace(person, keys=()) for person in LENIENT.people)
     assert "warning: firm_keys" not in said(structs.replace(LENIENT, people=open_mode))
+
+
+def test_sandbox_check_names_every_mistake_with_the_words_that_are_allowed(tmp_path: Path) -> None:
+    """A word that is not allowed, and an unknown field: both in one run, each with its fix."""
+    path = tmp_path / "sandbox.yaml"
+    path.write_text(sandbox_yaml(SANDBOX).replace("level: provincial", "level: national") + "colour: red\n")
+    result = CliRunner().invoke(cli, ["sandbox", "check", str(path)])
+    assert isinstance(result.exception, SandboxConfigError)
+    said = str(result.exception)
+    assert "level: 'national' is not one of the words allowed here; write one of central, provincial, sectoral" in said
+    assert "colour: unknown field" in said
 
 
 def test_the_board_says_which_firms_act_without_a_signature() -> None:

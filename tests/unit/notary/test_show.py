@@ -104,6 +104,14 @@ def test_entry_numbers_agree(tmp_path: Path) -> None:
     assert [row["record"]["id"] for row in as_json(path)] == [entry.id for entry in entries(path)]
 
 
+def test_a_decision_says_to_whom_it_is_addressed(tmp_path: Path) -> None:
+    """Authority, firm and duty, below what was decided."""
+    notary = Notary(tmp_path)
+    notary.record([halted(1, finding=LIMIT, addressed=("authority:north", "firm:f-1"))], [])
+    notary.close()
+    assert "        addressed to authority:north, firm:f-1\n" in shown(tmp_path / file_name("p-1"))
+
+
 def test_facts_of_an_unknown_record_are_empty() -> None:
     """A record of a later version is printed as it is."""
     assert facts({"reason": "new"}) == {}

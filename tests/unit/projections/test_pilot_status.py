@@ -9,6 +9,7 @@ from monitor.lifecycle.life import Lifecycle, life_from_words, state_words
 from monitor.lifecycle.names import Outcome, State
 from monitor.lifecycle.next_steps import STEPS
 from monitor.projections.pilot_status import PilotStatus, pilot_status
+from monitor.testing.records import decision
 from tests.unit.engine.test_applications import apply
 from tests.unit.lifecycle.founded import OWN, RESULTS, Founded
 
@@ -101,3 +102,12 @@ def test_every_state_that_waits_for_somebody_says_for_whom() -> None:
         State.NO_REQUEST, State.NOT_DUE, State.NO_HOLD,
     }  # fmt: skip
     assert set(STEPS) == set(State) - quiet
+
+
+def test_the_authorities_are_those_of_the_last_decision_that_names_any() -> None:
+    """Those of the founded sandbox; a decision that names none changes nothing."""
+    assert status(Founded()).authorities == ("authority", "other")
+    told = [decision(1, responsible=("north",)), decision(2, responsible=("north", "south")), decision(3)]
+    found = pilot_status(told)
+    assert found is not None
+    assert found.authorities == ("north", "south")
