@@ -220,7 +220,8 @@ class FleetView:
         if decision.charter != view.charter:
             view.charter = decision.charter
             view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
-        if view.why is None or decision.level != decision.was:
+        begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
+        if view.why is None or begins or decision.level != decision.was:
             view.since, view.why = decision.at, decision
         view.level = decision.level
         view.command = after_decision(view.command, decision)

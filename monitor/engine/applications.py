@@ -37,10 +37,11 @@ from monitor.lifecycle.arrows import Arrow
 from monitor.lifecycle.life import Lifecycle, advance, sign, state_words
 from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import Sandbox, roles_in
+from monitor.model.labels import alike
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, Record, digest
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
-from monitor.model.subjects import firm_subject
+from monitor.model.subjects import firm_of, firm_subject
 from monitor.network.addressees import addressees
 from monitor.network.responsibility import network_of, responsible
 from monitor.state import acts_once
@@ -225,6 +226,8 @@ class Applications:
         check_responsible(act.charter, sandbox)
         authority.check_charter(sandbox, act.charter)
         authority.check_firm_keys(sandbox, act.charter)
+        if sandbox.duties is not UNSET:
+            self._check_firm_id(act.charter.participant.id)
         public_document(plan.charter)  # the record of an admission holds it
         application = pack_application(act.application)
         if len(plan.packed) > CHARTER_BYTES:
@@ -241,6 +244,16 @@ class Applications:
         return decision if isinstance(clauses, UnsetType) else structs.replace(decision, clauses=clauses)
 
     # What a decision on an applicant consists of; those of pilots have a context for it.
+    def _check_firm_id(self, firm: str) -> None:
+        """A class belongs to an id: one that no class can be set for, or that looks like the id of a firm that has one,
+        would have none. Raises ControlRefused."""
+        field, why = "charter.participant.id", Refusal.BAD_FIRM_ID
+        if firm_of(firm_subject(firm)) is None:
+            raise ControlRefused(field, why, REFUSALS[why])
+        known = (firm_of(name) or "" for name in self._partition.firms)
+        if other := next((one for one in known if one != firm and alike(one) == alike(firm)), ""):
+            raise ControlRefused(field, why, f"a firm {other} has a class; write its id, or one that differs by more")
+
     def _decision(
         self, pilot: str, applicant: Applicant, reason: Reason, found: Finding, cause: str, author: str = "",
         key: str = "",

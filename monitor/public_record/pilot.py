@@ -16,6 +16,7 @@ ABSENT = "not in the ledger"
 WITHHELD = "withheld"
 _ENDS = {"exited": "exited", "exit_pending": "exiting", "admitted": "running", "graduated": "tracked",
          "closed": "closed"}  # fmt: skip
+_KEPT = frozenset({"draft", *_ENDS.values()})  # by a decision that names no states; else the pilot runs
 _OUTSIDE = frozenset({
     "draft", "submitted", "screened", "agreed", "refused", "application_withdrawn", "exited", "terminated", "withdrawn",
     "reported", "published", "withheld", "closed", "recalled",
@@ -106,8 +107,8 @@ class PilotRecord:
         return found[-1] if found else None
 
     def states(self, before: int | None = None) -> tuple[str, frozenset[str]]:
-        """The state of the pilot before a moment (ms), and those of its other regions. Older decisions do not name
-        states: then what the reasons imply, without what a change or an assessment is."""
+        """The state of the pilot before a moment (ms), and those of its other regions. Decisions do not name states
+        where these follow from level and exit: then the pilot runs, or is what the reasons imply."""
         state, others, halted = "draft", frozenset[str](), False
         for record in self.records:
             if before is not None and record["at"] >= before:
@@ -118,7 +119,7 @@ class PilotRecord:
                 words = said.split()
                 state, others = words[0], frozenset(word for word in words[1:] if "=" not in word)
             else:
-                state = _ENDS.get(record["reason"], state)
+                state = _ENDS.get(record["reason"], state if state in _KEPT else "running")
                 others = frozenset({"halted"} if halted else ())
         return state, others
 

@@ -44,6 +44,7 @@ OUTSIDE = (
 )  # fmt: skip
 IMPLIED = {"exited": "exited", "exit_pending": "exiting", "admitted": "running", "graduated": "tracked",
            "closed": "closed"}  # fmt: skip
+KEPT = {"draft", *IMPLIED.values()}
 
 
 class Figures:
@@ -103,7 +104,7 @@ class Pilot:
         self.charter: Any = self.charters[-1] if self.charters else None
 
     def state(self, before: int) -> list[str]:
-        """The words of the state before a moment; an implied state where decisions do not name one."""
+        """The words of the state before a moment; an implied one where a decision names none, else the pilot runs."""
         words = ["draft"]
         for record in self.all:
             if record["at"] >= before:
@@ -112,7 +113,7 @@ class Pilot:
                 words = [word for word in record["states"].split() if "=" not in word]
             else:
                 halted = ["halted"] if record["level"] == 3 else []
-                words = [IMPLIED.get(record["reason"], words[0]), *halted]
+                words = [IMPLIED.get(record["reason"], words[0] if words[0] in KEPT else "running"), *halted]
         return words
 
     def here(self) -> Any:

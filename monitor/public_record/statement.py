@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from detectors.base import Proportion
 from monitor.indicators import INDICATORS
+from monitor.model.events import Harm, Severity
 from monitor.model.periods import parse_span
 from monitor.model.records import Decision, Reason
 from monitor.notary.commitment import FIELDS, get, put
@@ -139,7 +140,7 @@ def decision_of(record: Json, texts: Texts | None) -> Decision | None:
     """An entry as a decision, with the texts that are known and without others; without `texts` as the public may see
     it: of details only the incident of a hard rule. `None` for an entry of a newer version."""
     copied = record | {"finding": dict(record["finding"])}
-    person = str(record["cause"]).startswith("control:") or (texts is None and record["reason"] != "hard_rule")
+    person = str(record["cause"]).startswith("control:") or (texts is None and not _of_incident(record))
     for field in FIELDS:
         said = get(copied, field)
         known = (texts or {}).get(record["id"], {}).get(field, "")
@@ -151,6 +152,15 @@ def decision_of(record: Json, texts: Texts | None) -> Decision | None:
         return msgspec.convert(copied, Decision)
     except msgspec.ValidationError:
         return None
+
+
+def _of_incident(record: Json) -> bool:
+    """Whether the detail of an entry says severity, harm and id of an incident. That of a breach of a data boundary is
+    a text of the firm, which its charter may keep confidential."""
+    said = record["finding"]["detail"]
+    parts = said.split(", ", 2) if isinstance(said, str) else []
+    known = len(parts) == 3 and parts[0] in set(Severity) and parts[1] in set(Harm)
+    return record["reason"] == "hard_rule" and known
 
 
 def words_of(record: Json, texts: Texts | None, kind: str = "", below: bool = False) -> str:

@@ -7,7 +7,7 @@ from monitor.console.board_json import as_data
 from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import pilot_page
-from monitor.model.records import Outputs
+from monitor.model.records import Outputs, Reason
 from tests.unit.engine.test_applications import apply
 from tests.unit.lifecycle.founded import Founded
 
@@ -42,3 +42,10 @@ def test_an_admitted_pilot_counts_as_a_pilot() -> None:
     assert "1 pilot of 1 participant in the sandbox" in fleet_page(view)
     assert view.applications() == 0
     assert as_data(view, 0)["pilots"][0]["states"] is None  # type: ignore[index]
+
+
+def test_an_admitted_pilot_is_normal_because_of_its_admission() -> None:
+    """Not because of its application, and since its admission."""
+    why = board(Founded()).pilots["p"].why
+    assert why is not None
+    assert why.reason is Reason.ADMITTED

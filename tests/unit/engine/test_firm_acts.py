@@ -243,6 +243,19 @@ def test_a_class_is_of_its_firm_alone() -> None:
     assert world.put(Screening(**world.by("officer", "q"))).decisions
 
 
+@pytest.mark.parametrize("name", ["firm of a city", "FIRM", "f\u0131rm"])
+def test_no_firm_applies_under_an_id_that_escapes_its_class(name: str) -> None:
+    """One that no class can be set for, or that differs from the id of a classified firm only in case."""
+    world = Founded()
+    assert why(world, classification(world, "officer", BAD)) == ""
+    charter = structs.replace(OWN, pilot="q", participant=Participant(name, keys=(PUBLIC["firm"],)))
+    act = Submission(**world.by(name, "q"), application=application(charter), charter=charter)
+    out = world.put(act, "firm")
+    assert [(one.field, one.detail.split(":")[0]) for one in out.rejected] == [
+        ("charter.participant.id", "bad_firm_id")
+    ]
+
+
 def test_a_class_changes_no_pilot() -> None:
     """No state, level or command of a pilot depends on the class of its firm."""
     world = Founded()

@@ -226,7 +226,7 @@ def test_redress_that_is_asked_for_is_due_and_decided_once(made: Founded) -> Non
 
 
 @pytest.mark.parametrize("step", ["given", "refused"])
-def test_a_firm_does_not_decide_about_redress_that_nobody_asked_for(made: Founded, step: Any) -> None:
+def test_a_firm_does_not_decide_about_redress_that_was_not_asked_for(made: Founded, step: Any) -> None:
     """Else a request that follows would be of no effect, and have no deadline."""
     made.put(filing(made, 1))
     assert refusal(made.put(RedressStep(**made.by("firm"), step=step, complaints=(name(1),)))) == "unknown_complaint"
