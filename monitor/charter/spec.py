@@ -467,9 +467,10 @@ def canonical_charter(charter: Charter) -> bytes:
 PUBLIC = frozenset({
     "schema", "pilot", "version", "participant", "tier", "authorities", "cycle", "alpha", "indicators", "hard_rules",
     "responses", "exit", "confidential", "ledger_policy", "toolkit", "basis",
-    "approving_authorities",
+    "approving_authorities", "rollout", "users_channel",
 })  # fmt: skip
-"""Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses."""
+"""Fields of a charter that are never confidential: who supervises whom, under which limits, with which responses, by
+which steps the cap on users rises (decisions name them), and what users are promised (their form says it)."""
 
 
 def public_part(charter: Charter) -> bytes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
+from click.testing import CliRunner, Result
 from msgspec import structs
 
+from monitor.__main__ import cli
 from monitor.firms.content import record_of
 from monitor.lifecycle.firm_acts import Annulment
 from monitor.model.records import Decision
@@ -52,6 +55,34 @@ def test_a_firm_reads_its_class_and_no_other() -> None:
             assert await b.status(b.signed("firm-2", "GET", second, signer=KEYS["firm-2"])) == 204
             assert await b.status(b.signed("firm-2", "GET", first, signer=KEYS["firm-2"])) == 403
             assert await b.status(b.signed("firm-1", "GET", first, signer=KEYS["firm-2"])) == 403
+
+    asyncio.run(story())
+
+
+def test_a_firm_prints_its_class(tmp_path: Path) -> None:
+    """`firm own` over the gateway: class, grounds and numbers; as JSON the decision; refused for a pilot of others."""
+    for number, name in enumerate(("firm-1", "firm-2"), 1):
+        key = tmp_path / name
+        key.write_bytes(str(number).encode() * 32)
+        key.chmod(0o600)
+
+    async def own(b: Bench, firm: str, pilot: str, *more: str) -> Result:
+        given = ["firm", "own", PILOTS[pilot], "--to", f"http://127.0.0.1:{b.port}", "--author", firm]
+        return await asyncio.to_thread(CliRunner().invoke, cli, [*given, "--key", str(tmp_path / firm), *more])
+
+    async def story() -> None:
+        async with bench() as b:
+            b.routes._outcomes.decision(made := classified("firm-1"))
+            said = await own(b, "firm-1", "firm-1")
+            assert said.exit_code == 0, said.output
+            assert said.output.startswith("class D since ")
+            assert "  * contradictions: 30 in 8 pilot-years" in said.output
+            assert "    contradictions: 30\n" in said.output
+            as_json = await own(b, "firm-1", "firm-1", "--json")
+            assert msgspec.json.decode(as_json.output, type=Decision) == made
+            none = await own(b, "firm-2", "firm-2")
+            assert (none.exit_code, "no class of firm-2 was set yet" in none.output) == (1, True)
+            assert (await own(b, "firm-2", "firm-1")).exit_code != 0
 
     asyncio.run(story())
 

@@ -54,17 +54,15 @@ CANARIES: dict[str, Any] = {
     "changes": (PlannedChange("canary-changes", ChangeKind.DATA_TYPE, "canary-changes", "i"),),
     "trends": (TrendSpec("canary-trends", "30d", 1, 1),),
     "assessment": AssessmentSpec("77001s"),
-    "rollout": (RolloutStep(77_003),),
     "replicates": Provenance("canary-replicates", "t", "0" * 64),
     "chain": Chain(deployer=Party("canary-chain")),
-    "users_channel": UsersChannel(answer_within="77002s"),
 }
 """Field that may be confidential -> a value."""
+STATED: dict[str, Any] = {"rollout": (RolloutStep(77_003),), "users_channel": UsersChannel(answer_within="77002s")}
+"""Fields that decisions, or the users' door, state to everybody."""
 MARKS = {name: f"canary-{name}" for name in CANARIES} | {
     "identifiers": "pseudonyms",
     "assessment": "77001s",
-    "users_channel": "77002s",
-    "rollout": "77003",
 }
 """Field -> the text by which it is known in a JSON file."""
 
@@ -82,6 +80,7 @@ def charter_with(confidential: tuple[str, ...]) -> Charter:
         authorities=(Authority("auth", approvers=PEOPLE[:2], officers=PEOPLE[2:3], contacts=(PEOPLE[4],)),),
         confidential=confidential or UNSET,
         **CANARIES,
+        **STATED,
     )
 
 
