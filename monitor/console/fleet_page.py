@@ -68,8 +68,8 @@ ALL = Query()
 
 
 def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> str:
-    """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the counts
-    and open commands are those of the pilots that concern it."""
+    """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the
+    counts and open commands are those of the pilots that concern it."""
     views, commands = _of(query.authority, board.fleet()), _of(query.authority, board.open_commands())
     return page(
         "Fleet",
