@@ -9,8 +9,8 @@ from monitor.projections.shadow_words import difference_words, facts
 
 HEADING = "Shadow charter", "影子章程"
 LEAD = (
-    "Another charter is stepped with the telemetry of this pilot and compared with the one in force. It never acts: what "
-    "is listed here moved no level and was sent to no service.",
+    "Another charter is stepped with the telemetry of this pilot and compared with the one in force. It never acts: "
+    "what is listed here moved no level and was sent to no service.",
     "另一份章程以本试点的遥测数据并行运行，并与现行章程比较。它从不生效：下列内容未改变任何级别，也未发送给任何服务。",
 )
 
