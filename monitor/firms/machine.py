@@ -9,7 +9,7 @@ snapshots, one for each firm. The result does not depend on the order in which p
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
 import msgspec
@@ -28,10 +28,12 @@ SKIPS_KEPT = 1_000  # skipped records that wait to be reported
 
 
 class _Progress(Struct, array_like=True):
-    """Of one partition: the highest epoch read, and digests (8 bytes each) of the last observations."""
+    """Of one partition: the highest epoch read, and digests (8 bytes each) of the last observations, those that its
+    owner wrote and those of the owners before it that it has not repeated."""
 
     epoch: int = 0
     recent: bytes = b""
+    before: bytes = b""
 
 
 class _State(Struct, array_like=True):
@@ -50,7 +52,8 @@ class FirmsMachine:
         self.dirty: set[str] = set()
         self.skipped: deque[tuple[str, int, OutputRejection]] = deque(maxlen=SKIPS_KEPT)  # for reports; no result of it
         self._epochs: dict[str, int] = {}
-        self._recent: dict[str, OrderedDict[bytes, None]] = {}
+        self._recent: dict[str, list[bytes]] = {}
+        self._before: dict[str, list[bytes]] = {}
 
     # ---- state in and out
 
@@ -63,7 +66,8 @@ class FirmsMachine:
         """The records of the named firms (keys `firm:<id>`), and under "" how far each partition was read."""
         states: dict[str, bytes | None] = {name: self.fold.snapshot(firm_of(name) or "") for name in sorted(set(names))}
         progress = {
-            topic: _Progress(epoch, b"".join(self._recent.get(topic, ()))) for topic, epoch in self._epochs.items()
+            topic: _Progress(epoch, b"".join(self._recent.get(topic, ())), b"".join(self._before.get(topic, ())))
+            for topic, epoch in self._epochs.items()
         }
         states[""] = msgspec.msgpack.encode(_State(VERSION, progress))
         return states
@@ -82,8 +86,7 @@ class FirmsMachine:
                 raise LogBroken(f"the state of this stage has version {state.version}, this code reads {VERSION}")
             self._epochs = {topic: one.epoch for topic, one in state.progress.items()}
             for topic, one in state.progress.items():
-                parts = (one.recent[at : at + 8] for at in range(0, len(one.recent), 8))
-                self._recent[topic] = OrderedDict.fromkeys(parts)
+                self._recent[topic], self._before[topic] = _parts(one.recent), _parts(one.before)
 
     @property
     def unreadable(self) -> Collection[str]:
@@ -112,6 +115,8 @@ class FirmsMachine:
             epochs = EpochFilter(self._epochs.get(topic, 0))
             if not epochs.accepts(found.epoch):
                 continue
+            if epochs.highest > self._epochs.get(topic, 0):  # a new owner
+                self._before[topic] = [*self._before.get(topic, ()), *self._recent.pop(topic, ())][-RECENT:]
             self._epochs[topic] = epochs.highest
             if isinstance(found.value, Decision):
                 self.fold.decide(found.value)
@@ -135,12 +140,19 @@ class FirmsMachine:
 
     def _is_new(self, topic: str, evidence: Evidence) -> bool:
         """Whether an observation was not read before: a new owner of a partition writes again what it cannot know to be
-        written. Such repeats follow at once."""
+        written. Such repeats follow at once. What one owner writes twice are two observations: late events of one
+        period may be equal."""
         name = hashlib.sha256(msgspec.json.encode(evidence)).digest()[:8]
-        recent = self._recent.setdefault(topic, OrderedDict())
-        if name in recent:
-            return False
-        recent[name] = None
+        recent, before = self._recent.setdefault(topic, []), self._before.setdefault(topic, [])
+        recent.append(name)
         if len(recent) > RECENT:
-            recent.popitem(last=False)
-        return True
+            del recent[0]
+            before.clear()
+        if name not in before:
+            return True
+        before.remove(name)
+        return False
+
+
+def _parts(digests: bytes) -> list[bytes]:
+    return [digests[at : at + 8] for at in range(0, len(digests), 8)]

@@ -155,6 +155,21 @@ def test_evidence_that_is_written_again_counts_once() -> None:
     assert RECENT > 20
 
 
+def test_equal_observations_of_one_owner_are_several() -> None:
+    """Late events of one period may leave equal evidence: each counts, as on the embedded runtime, and once however
+    many owners write it again."""
+    pilot = Pilot("p-1")
+    late = [pilot.period(late=True) for _ in range(3)]
+    raw: dict[str, bytes] = {}
+    for epoch, more in ((1, 0), (2, 1), (3, 2)):  # each owner repeats all, and adds one
+        machine = FirmsMachine()
+        machine.restore(raw)
+        for one in (*late, *late[:more]):
+            machine.telemetry("sandbox.evidence/0", [record(one, 0, epoch)])
+        assert machine.fold.record("firm-1").observations_late == 3 + more
+        raw = {name: one for name, one in machine.snapshots(["firm:firm-1"]).items() if one is not None}
+
+
 def test_what_is_no_output_of_the_monitor_is_skipped_and_named() -> None:
     """A foreign record changes nothing."""
     machine = FirmsMachine()
