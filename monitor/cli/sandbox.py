@@ -24,6 +24,7 @@ from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.deadlines.shipped import example_table
 from monitor.files.durable import create_file
 from monitor.files.key_file import own_key
+from monitor.lifecycle.change_words import change_words
 from monitor.lifecycle.first import FIRST_PEOPLE, first_sandbox
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox, size_of, unsigned_firms
 from monitor.lifecycle.sandbox_acts import (
@@ -33,7 +34,6 @@ from monitor.lifecycle.sandbox_acts import (
     ProposalWithdrawal,
     SandboxFounding,
     change_digest,
-    change_words,
     configuration_digest,
 )
 from monitor.lifecycle.sandbox_diff import change_between

@@ -15,8 +15,9 @@ from monitor.cli.control import act_options, fresh
 from monitor.cli.sandbox import send_to_sandbox
 from monitor.cli.terminal import echo
 from monitor.errors import ToolkitError
+from monitor.lifecycle.change_words import change_words
 from monitor.lifecycle.sandbox import SUBJECT
-from monitor.lifecycle.sandbox_acts import Proposal, PutToolkit, change_words
+from monitor.lifecycle.sandbox_acts import Proposal, PutToolkit
 from monitor.model.records import Level
 from monitor.toolkits.load import SHIPPED, load_toolkit, read_toolkit, shipped
 from monitor.toolkits.new import new_charter

@@ -543,7 +543,7 @@ class Machine:
                 states[name] = model_snapshot(models[name]) if name in models else self.pilots.raw(name)
         if SUBJECT in names:
             states[SUBJECT] = msgspec.msgpack.encode(self._partition.subject)
-        states[""] = msgspec.msgpack.encode(self._partition.state)
+        states[""] = msgspec.msgpack.encode(self._partition.state.in_order())
         return states
 
     def restore(self, snapshots: dict[str, bytes]) -> None:

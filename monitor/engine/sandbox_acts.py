@@ -13,6 +13,7 @@ from monitor.decide.releasable import check_releasable
 from monitor.decide.signatures import signed_by_person, signed_founding
 from monitor.engine.act_decision import act_decision
 from monitor.engine.partition import Partition
+from monitor.lifecycle.change_words import change_words
 from monitor.lifecycle.sandbox import SUBJECT, Sandbox
 from monitor.lifecycle.sandbox_acts import (
     Proposal,
@@ -21,7 +22,6 @@ from monitor.lifecycle.sandbox_acts import (
     SandboxAct,
     SandboxFounding,
     SandboxState,
-    change_words,
     step,
 )
 from monitor.lifecycle.tenure import founding_tenure, next_tenure

@@ -141,6 +141,10 @@ class RejectionRates(Struct, array_like=True):
             self._forget_idle(topic)
         yield from self._forget_excess()
 
+    def in_order(self) -> RejectionRates:
+        """Equal, with topics and firms by name."""
+        return RejectionRates({topic: dict(sorted(firms.items())) for topic, firms in sorted(self.buckets.items())})
+
     def due(self) -> int | None:
         """After which time (ms) something that is held may be written; `None` when nothing is held."""
         times = (bucket.due() for firms in self.buckets.values() for bucket in firms.values())

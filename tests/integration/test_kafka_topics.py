@@ -58,9 +58,9 @@ def test_the_exit_code_shows_the_result() -> None:
     prefix = f"{fresh.names.prefix}-cli"
     flags = ["--bootstrap", fresh.bootstrap, "--prefix", prefix, "--partitions", "1", "--json"]
     before = CliRunner().invoke(command, ["check", *flags])
-    assert (before.exit_code, len(json.loads(before.stdout)["mismatches"])) == (1, 9)
+    assert (before.exit_code, len(json.loads(before.stdout)["mismatches"])) == (1, 10)
     made = CliRunner().invoke(command, ["create", *flags])
-    assert (made.exit_code, len(json.loads(made.stdout)["created"])) == (0, 9)
+    assert (made.exit_code, len(json.loads(made.stdout)["created"])) == (0, 11)  # that of the users' channel as well
     assert json.loads(CliRunner().invoke(command, ["check", *flags]).stdout) == {"mismatches": []}
 
 

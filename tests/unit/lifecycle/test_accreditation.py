@@ -14,9 +14,10 @@ from monitor.compile.sandbox_file import sandbox_yaml
 from monitor.decide.releasable import unreleasable
 from monitor.lifecycle.accreditation import Place, accredited_for
 from monitor.lifecycle.acts import Role, refused_by_role
+from monitor.lifecycle.change_words import change_words
 from monitor.lifecycle.names import Act, Fact
 from monitor.lifecycle.sandbox import SUBJECT, Accreditation, Person, Sandbox
-from monitor.lifecycle.sandbox_acts import Proposal, PutPerson, PutToolkit, SandboxState, SeveralChanges, change_words
+from monitor.lifecycle.sandbox_acts import Proposal, PutPerson, PutToolkit, SandboxState, SeveralChanges
 from monitor.lifecycle.sandbox_check import flaws
 from monitor.lifecycle.tenure import founding_tenure, next_tenure
 from monitor.model.records import Outputs, Reason

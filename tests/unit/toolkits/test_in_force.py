@@ -15,6 +15,7 @@ from monitor.cli.sandbox import write_files
 from monitor.compile.sandbox_file import read_sandbox, sandbox_yaml
 from monitor.compile.standards import not_in_force, standard_problems
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.change_words import change_words
 from monitor.lifecycle.sandbox import Sandbox, SandboxAuthority
 from monitor.lifecycle.sandbox_acts import (
     TOOLKIT_PROPOSALS,
@@ -26,7 +27,6 @@ from monitor.lifecycle.sandbox_acts import (
     RemoveToolkit,
     SandboxState,
     SeveralChanges,
-    change_words,
     configuration_digest,
     step,
 )
