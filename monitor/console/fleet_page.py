@@ -26,6 +26,7 @@ from monitor.console.html import (
     time_tag,
     why,
 )
+from monitor.lifecycle.arrows import APPLIED
 from monitor.model.records import Level
 
 SORTS = {
@@ -67,36 +68,43 @@ ALL = Query()
 
 
 def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> str:
-    """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent."""
-    views = board.fleet()
+    """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the
+    counts and open commands are those of the pilots that concern it."""
+    views, commands = _of(query.authority, board.fleet()), _of(query.authority, board.open_commands())
     return page(
         "Fleet",
         banners(board, now)
-        + _summary(board, views)
-        + _open_commands(board)
+        + _summary(board, views, query.authority)
+        + _open_commands(commands)
         + _filters(query)
         + _table(_select(views, query), query),
         "fleet",
     )
 
 
-def _summary(board: FleetView, views: Sequence[PilotView]) -> str:
+def _of(authority: str, views: list[PilotView]) -> list[PilotView]:
+    return [view for view in views if not authority or view.concerns(authority)]
+
+
+def _summary(board: FleetView, views: Sequence[PilotView], authority: str) -> str:
     inside = [view for view in views if not (view.exited or view.applicant)]
     counts = Counter(view.level for view in inside)
     unknown = sum(1 for view in inside if view.unknown)
+    of = escape("&" + urlencode({"authority": authority})) if authority else ""
     tiles = "".join(
-        f'<li><a href="/?level={level.word}" class="tile {level.word}"><b>{counts[level]}</b>'
+        f'<li><a href="/?level={level.word}{of}" class="tile {level.word}"><b>{counts[level]}</b>'
         f"{level_badge(level)}</a></li>"
         for level in reversed(Level)
     )
     tiles += (
-        f'<li><a href="/?level=unknown" class="tile unknown"><b>{unknown}</b>'
+        f'<li><a href="/?level=unknown{of}" class="tile unknown"><b>{unknown}</b>'
         '<span class="level unknown">? unknown</span></a></li>'
     )
     newest = max((view.decisions[-1].at for view in views if view.decisions), default=None)
     participants = len({view.participant for view in inside if view.participant})
     text = f"{count(len(inside), 'pilot')} of {count(participants, 'participant')} in the sandbox"
-    if open_ := board.applications():
+    text += f", authority {escape(authority)}" if authority else ""
+    if open_ := sum(view.life.pilot in APPLIED for view in views):
         text += f"; {count(open_, 'open application')}"
     if newest is not None:
         text += f"; latest decision {time_tag(newest)}"
@@ -107,9 +115,8 @@ def _summary(board: FleetView, views: Sequence[PilotView]) -> str:
     return f'<h1>Fleet</h1><p class="lead">{text}.</p><ul class="tiles">{tiles}</ul>'
 
 
-def _open_commands(board: FleetView) -> str:
+def _open_commands(views: Sequence[PilotView]) -> str:
     """A row for each open command; empty when there is none."""
-    views = board.open_commands()
     if not views:
         return ""
     rows = "".join(
@@ -152,8 +159,6 @@ def _filters(query: Query) -> str:
 def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
     words = query.words.casefold().split()
     chosen = [view for view in views if _at_level(view, query.level) and _matches(view, words)]
-    if query.authority:
-        chosen = [view for view in chosen if view.concerns(query.authority)]
     return sorted(chosen, key=_KEYS[query.sort]) if query.sort in _KEYS else chosen
 
 

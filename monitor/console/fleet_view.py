@@ -195,10 +195,6 @@ class FleetView:
         """The number of firms with a pilot in the sandbox on which the firm's last act was not signed."""
         return len({view.participant for view in self.pilots.values() if view.firm_unsigned and not view.exited})
 
-    def applications(self) -> int:
-        """The number of open applications."""
-        return sum(view.life.pilot in APPLIED for view in self.pilots.values())
-
     def _configured(self, decision: Decision) -> None:
         if not self.configuration or decision.standing > self.configuration[-1].standing:
             self.configuration.append(decision)

@@ -40,7 +40,7 @@ def test_an_admitted_pilot_counts_as_a_pilot() -> None:
     """From its admission on; the states of the board's data follow."""
     view = board(Founded())
     assert "1 pilot of 1 participant in the sandbox" in fleet_page(view)
-    assert view.applications() == 0
+    assert "open application" not in fleet_page(view)
     assert as_data(view, 0)["pilots"][0]["states"] is None  # type: ignore[index]
 
 

@@ -14,7 +14,7 @@ from monitor.console.fleet_page import Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.model.records import Decision, Level, Outputs, Reason
 from monitor.testing.recorder import Recorded, Recorder
-from monitor.testing.records import decision
+from monitor.testing.records import command, decision
 
 
 def admitted(pilot: str, *authorities: str) -> Decision:
@@ -56,6 +56,20 @@ def test_the_filter_stays_when_the_table_is_sorted_and_is_escaped() -> None:
     page = fleet_page(board(), Query(authority='north"><script>'))
     assert "<script>" not in page
     assert "authority=north" in fleet_page(board(), Query(authority="north"))
+
+
+def test_counts_and_open_commands_are_those_of_the_authority() -> None:
+    """Also the links of the counts stay with it."""
+    made = board()
+    halt = decision(3, pilot="p-south", reason=Reason.HARD_RULE, level=Level.HALT, addressed=("authority:south",))
+    made.apply(Outputs(decisions=[halt], commands=[command(3, pilot="p-south")]))
+    north, south = (fleet_page(made, Query(authority=name)) for name in ("north", "south"))
+    assert "1 pilot of 1 participant in the sandbox, authority north" in north
+    assert "/?level=halt&amp;authority=north" in north
+    assert "open command" not in north
+    assert "p-south" not in north
+    assert "1 open command" in south
+    assert "1 open command" in fleet_page(made)
 
 
 def pilots(authority: str) -> list[dict[str, Any]]:
