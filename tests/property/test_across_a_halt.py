@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from monitor.charter.control import Override
 from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec
+from monitor.charter.users_acts import ComplaintFiling, UserComplaint
 from monitor.indicators import INDICATORS
-from monitor.model.events import Envelope, Severity
+from monitor.model.events import Envelope, Severity, instant
 from monitor.model.records import Evidence
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0, Bench
@@ -32,7 +33,16 @@ WATCHED: dict[str, dict[str, Any]] = {
     "compliance_cost": {"limit": 1e9, "params": {"currency": "EUR"}},
     "efficiency_gain": {"limit": 1e9},
     "late_share": {"limit": 0.99},
+    "item_share": {"limit": 0.9, "params": {"measure": "labelled"}, "segments": GROUPS},
+    "claim_rate": {"limit": 50, "per": 1000, "params": {"claim": "takedown"}, "exposure": DECISIONS},
+    "claim_over_promise": {"limit": 0.9, "params": {"claim": "takedown", "promise": "3h"}},
+    "outside_complaint_rate": {"limit": 50, "per": 1000, "exposure": DECISIONS},
+    "outside_gap": {"limit": 0.9},
 }
+NAMES = (
+    "exposure", "incident", "outcomes", "complaint", "cost", "gain", "resolved", "withdrawn", "items", "claim",
+    "claim_closed", "outside",
+)  # fmt: skip
 DETECTORS = {"compliance_cost": "gauge_limit", "efficiency_gain": "gauge_limit"}
 LIMIT_OF = {kind: DETECTORS.get(kind, "limit_e_process") for kind in WATCHED}
 Stories: TypeAlias = list[tuple[int, list[Any]]]
@@ -54,15 +64,14 @@ def story(rng: Random) -> list[tuple[int, str, dict[str, Any]]]:
     """Telemetry of two days: when it is received, the method of `Emitter` that makes it, and its arguments."""
     found: list[tuple[int, str, dict[str, Any]]] = []
     filed: list[tuple[int, str, str]] = []
+    claims: list[tuple[int, str, str]] = []
     for hour in range(HOURS):
         found.append((T0 + (hour + 1) * HOUR - 1, "heartbeat", {"at": T0 + (hour + 1) * HOUR - 1}))
         for number in range(rng.choice([0, 2, 5, 9])):
             at = T0 + hour * HOUR + rng.randrange(HOUR)
             when = at if rng.random() < 0.8 else max(T0, at - rng.randrange(10 * HOUR))
             group = rng.choice(GROUPS)
-            name = rng.choice(
-                ["exposure", "incident", "outcomes", "complaint", "cost", "gain", "resolved", "withdrawn"]
-            )
+            name = rng.choice(NAMES)
             if name in ("resolved", "withdrawn"):
                 if filed:
                     then, complaint, group = filed.pop(rng.randrange(len(filed)))
@@ -70,7 +79,20 @@ def story(rng: Random) -> list[tuple[int, str, dict[str, Any]]]:
                     found.append((max(at, then), f"complaint_{name}", closed))
                 continue
             given: dict[str, Any] = {"at": when}
-            if name in ("exposure", "incident", "outcomes", "complaint"):
+            if name == "claim_closed":
+                if claims:
+                    then, given["claim"], given["segment"] = claims.pop(rng.randrange(len(claims)))
+                    given |= {"at": max(when, then), "filed": then, "withdrawn": rng.random() < 0.3}
+                    found.append((max(at, then), name, given))
+                continue
+            if name == "outside":
+                given |= {"complaint": f"{rng.getrandbits(128):032x}", "segment": group}
+            if name == "claim":
+                given["claim"] = f"r-{hour}-{number}"
+                claims.append((when, given["claim"], group))
+            if name == "items":
+                given |= {"marked": rng.choice([0, 3]), "unmarked": rng.choice([0, 40])}
+            if name in ("exposure", "incident", "outcomes", "complaint", "items", "claim"):
                 given["segment"] = group
             if name == "complaint":
                 filed.append((when, f"c-{hour}-{number}", group))
@@ -101,6 +123,9 @@ def evidence(spec: IndicatorSpec, seed: int, halted: tuple[int, int] | None) -> 
             release(bench, at)
         elif name == "time":
             bench.time(at)
+        elif name == "outside":
+            one = UserComplaint(complaint=given_["complaint"], time=instant(given_["at"]), segment=given_["segment"])
+            bench.act(ComplaintFiling(id=one.complaint, pilot="p", author="anna", complaints=(one,)), at)
         else:
             event: Envelope = getattr(bench.emitter, name)(**given_)
             bench.send(event, at=at)
