@@ -103,7 +103,6 @@ def write(home: Path, confidential: tuple[str, ...], *, entered: bool = True, co
         exposure=1000.0, unit="decisions", explanation="20 events against a limit of 5", ratio=4.0, ratio_low=2.4,
         ratio_high=6.2, period_start=AT, period_end=AT + 3_600_000, alpha=0.006, alpha_spent=0.006,
     )  # fmt: skip
-    by_boundary = Finding(rule="boundary", detail="canary-data_boundary", observed=1.0, expected=0.0)
     contradicted = Finding(rule="heartbeat", detail="canary-models/svc")
     steps = [
         act(1, Reason.ADMITTED, charter=hashed, **named),
@@ -113,19 +112,17 @@ def write(home: Path, confidential: tuple[str, ...], *, entered: bool = True, co
         halted(4, PILOT, finding=contradicted, reason=Reason.HALT_CONTRADICTED, was=Level.HALT, at=AT + 240_000),
         act(5, Reason.RELEASED, was=Level.HALT),
         halted(6, PILOT, finding=by_rule, reason=Reason.HARD_RULE, at=AT + 360_000, charter=hashed, cause="event:s#6"),
-        halted(7, PILOT, finding=by_boundary, reason=Reason.HARD_RULE, was=Level.HALT, at=AT + 420_000, charter=hashed,
-               cause="event:s#7"),
-        act(8, Reason.RELEASED, was=Level.HALT),
-        act(9, Reason.SUSPENDED, level=Level.HALT, charter=hashed, finding=Finding(
+        act(7, Reason.RELEASED, was=Level.HALT),
+        act(8, Reason.SUSPENDED, level=Level.HALT, charter=hashed, finding=Finding(
             rule="suspension", detail="words of a person", content={"basis": "Art. 57(11)"})),
-        act(10, Reason.RELEASED, was=Level.HALT),
-        act(11, Reason.EXITED, charter=hashed, states="exited outcome=stop",
+        act(9, Reason.RELEASED, was=Level.HALT),
+        act(10, Reason.EXITED, charter=hashed, states="exited outcome=stop",
             finding=Finding(rule="exit", detail="words of a person", content={"outcome": "stop", "advised": "stop"})),
-        act(12, Reason.REPORT_ISSUED, finding=Finding(rule="exit_report", content={"report": "ab" * 32,
+        act(11, Reason.REPORT_ISSUED, finding=Finding(rule="exit_report", content={"report": "ab" * 32,
                                                                                    "proof": "cd" * 32})),
     ]  # fmt: skip
     if consent:
-        steps.append(act(13, Reason.PUBLISHED, states="published outcome=stop"))
+        steps.append(act(12, Reason.PUBLISHED, states="published outcome=stop"))
     notary = Notary(home)
     notary.record(steps, charters={("a1", hashed): made} if entered else {})
     notary.close()

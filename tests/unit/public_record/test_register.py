@@ -21,7 +21,7 @@ from monitor.public_record.annual import annual_report
 from monitor.public_record.register import read_register
 from monitor.public_record.register_pages import LISTS, site
 from monitor.public_record.register_words import LANGUAGES, WORDS
-from monitor.testing.records import decision
+from monitor.testing.records import decision, halted
 
 from .canaries import AT, CANARIES, MARKS, PEOPLE, PILOT, fields_that_may_be_confidential, write
 from .made import YEAR, make
@@ -62,6 +62,19 @@ def test_what_is_listed_is_withheld_and_nothing_else(tmp_path: Path, field: str,
         assert MARKS[other] in pilot_file(files)
     assert json.loads(pilot_file(files))["withheld"] == [field]
     assert field in files[f"{Path(file_name(PILOT)).stem}.html"]
+
+
+def test_the_text_of_a_breached_boundary_is_in_no_public_document(tmp_path: Path) -> None:
+    """The entry of a hard rule on breaches holds it, as the charter writes it; the charter may keep it confidential."""
+    home = tmp_path / "ledger"
+    write(home, ("data_boundary",))
+    breach = Finding(rule="boundary", detail=MARKS["data_boundary"], observed=1.0, expected=0.0)
+    notary = Notary(home)
+    notary.record([halted(12, PILOT, finding=breach, reason=Reason.HARD_RULE, at=AT + 720_000, cause="event:s#12")])
+    notary.close()
+    files = published(home)
+    assert f"{Path(file_name(PILOT)).stem}-halt-12.html" in files
+    assert not [name for name, text in files.items() if MARKS["data_boundary"] in text]
 
 
 def test_all_parts_may_be_withheld_at_once_and_none(tmp_path: Path) -> None:
