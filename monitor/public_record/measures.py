@@ -15,7 +15,7 @@ MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "it; each by its last admission before the end of the year", (), ""),
     "pilots.state": (
         "Pilots by state at the end of the year",
-        "of pilots in the sandbox during the year: the state that the last decision of the year or before names",
+        "of pilots in the sandbox during the year: the state after the last decision of the year or before",
         ("state",), ""),
     "pilots.halted": (
         "Pilots under a halt or a suspension at the end of the year",
