@@ -27,6 +27,7 @@ class Place(NamedTuple):
 def accredited_for(person: Person, place: Place) -> bool:
     """Whether the evaluations of a person count for a pilot there. Each list that is given must name it.
 
+    >>> from monitor.lifecycle.sandbox import Accreditation
     >>> limits = Accreditation(sectors=("health",), tiers=("high",))
     >>> accredited_for(Person("e", (), accredited=limits), Place("north", "Health", "high"))
     True
