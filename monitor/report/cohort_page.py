@@ -26,8 +26,8 @@ def cohort_page(found: Cohort) -> str:
     parts.append(
         f"<p class=lead>Template {escape(found.template)}, <code>{escape(found.digest)}</code>. Rates with intervals "
         "that are valid at all times (each side errs with at most 2.5 %). The diamond is the pooled rate of a "
-        "random-effects model (95 %), the dotted line where one more replica is expected. It compares, and decides "
-        "nothing.</p>"
+        "random-effects model (95 %), the dotted line where one more replica is expected, the dashed line the limit. "
+        "A rate of 0 stands at the left edge. It compares, and decides nothing.</p>"
     )
     rows = "".join(
         f"<tr><td>{escape(one.pilot)}<td>{_part(one.origin, one.same_template)}<td class=n>{one.version}"
@@ -54,7 +54,7 @@ def _table(names: tuple[str, ...], rows: str) -> str:
 def _indicator(streams: list[CohortStream], pooled: PooledStream | None) -> Iterator[str]:
     first = streams[0]
     yield f"<h2>{escape(first.indicator)}{escape('/' + first.segment) if first.segment else ''}</h2>"
-    drawn = [row for row in streams if row.rate]
+    drawn = [row for row in streams if row.rate is not None and row.high]
     if drawn:
         yield _forest(drawn, pooled)
     rows = "".join(
@@ -89,6 +89,9 @@ def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> str:
     """A forest plot on a logarithmic axis."""
     values = [value for row in rows for value in (row.low, row.rate, row.high, row.limit) if value]
     values += [value for value in (pooled.low, pooled.high) if value] if pooled else []
+    # Where one more replica is expected may be very wide: at most a decade beyond the rest is drawn of it.
+    ends = (pooled.next_low, pooled.next_high) if pooled else (None, None)
+    values += [min(max(value, min(values) / 10), 10 * max(values)) for value in ends if value]
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
     high = max(high, low + 1)
 
@@ -104,7 +107,7 @@ def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> str:
         parts.append(f'<text x="{at}" y="{height - 8}" text-anchor="middle">{10.0**decade:g}</text>')
     for place, row in enumerate(rows):
         y = 20 + ROW * place
-        parts.append(f'<text x="4" y="{y + 4}">{escape(row.pilot[:24])}</text>')
+        parts.append(f'<text x="4" y="{y + 4}">{escape(_label(row.pilot))}</text>')
         parts.append(f'<line class=ci x1="{x(row.low)}" x2="{x(row.high or 10.0**high)}" y1="{y}" y2="{y}"/>')
         parts.append(f'<circle class=dot cx="{x(row.rate)}" cy="{y}" r="5"/>')
         if row.limit:
@@ -118,6 +121,10 @@ def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> str:
         corners = f"{x(pooled.low)},{y} {middle},{y - 8} {x(pooled.high)},{y} {middle},{y + 8}"
         parts.append(f'<polygon class=pool points="{corners}"/>')
     return "".join(parts) + "</svg>"
+
+
+def _label(pilot: str) -> str:
+    return pilot if len(pilot) <= 24 else f"{pilot[:23]}…"
 
 
 def _number(value: float | None) -> str:
