@@ -53,6 +53,7 @@ def test_an_authority_that_is_silent_misses_its_deadlines(tmp_path: Path) -> Non
 
 
 @pytest.mark.kafka
+@pytest.mark.long
 def test_the_small_country_on_kafka(tmp_path: Path) -> None:
     """The same with a real broker, worker and notary, whose clock is driven."""
     try:
