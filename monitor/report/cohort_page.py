@@ -90,8 +90,8 @@ def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> str:
     values = [value for row in rows for value in (row.low, row.rate, row.high, row.limit) if value]
     values += [value for value in (pooled.low, pooled.high) if value] if pooled else []
     # Where one more replica is expected may be very wide: at most a decade beyond the rest is drawn of it.
-    ends = (pooled.next_low, pooled.next_high) if pooled else (None, None)
-    values += [min(max(value, min(values) / 10), 10 * max(values)) for value in ends if value]
+    expected = (pooled.next_low, pooled.next_high) if pooled else (None, None)
+    values += [min(max(value, min(values) / 10), 10 * max(values)) for value in expected if value]
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
     high = max(high, low + 1)
 
