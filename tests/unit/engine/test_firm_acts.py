@@ -196,7 +196,14 @@ def test_what_the_machine_recorded_is_read_by_the_next_record() -> None:
     fold = FirmsFold()
     for decision in world.decisions:
         fold.decide(decision)
-    halt = structs.replace(world.decisions[-1], id=WRONG, standing=1000, kind="level", level=3, reason=Reason.HARD_RULE)  # type: ignore[arg-type]
+    halt = structs.replace(
+        world.decisions[-1],
+        id=WRONG,
+        standing=1000,
+        kind="level",
+        level=3,  # type: ignore[arg-type]
+        reason=Reason.HARD_RULE,
+    )
     fold.decide(halt)
     assert fold.record("firm").halts == 1
     assert why(world, annulment(world, "approver-1")) == ""

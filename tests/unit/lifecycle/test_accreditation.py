@@ -147,7 +147,9 @@ def test_a_publisher_changes_nothing_else() -> None:
 
 
 def test_an_accreditation_of_somebody_else_is_a_mistake_with_its_field() -> None:
-    wrong = structs.replace(SANDBOX.person("officer"), accredited=Accreditation(sectors=("x",)))  # type: ignore[type-var]
+    officer = SANDBOX.person("officer")
+    assert officer is not None
+    wrong = structs.replace(officer, accredited=Accreditation(sectors=("x",)))
     sandbox = structs.replace(SANDBOX, people=tuple(wrong if p.id == "officer" else p for p in SANDBOX.people))
     assert [(f.field, f.problem) for f in flaws(sandbox)] == [
         ("people[0].accredited", "the person is neither evaluator nor publisher")

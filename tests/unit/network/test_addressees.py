@@ -101,7 +101,7 @@ def test_a_decision_on_a_firm_reaches_the_firm() -> None:
 
 def test_addressees_are_bounded() -> None:
     """256 authorities with the longest names add at most 32 of them."""
-    many = tuple(SandboxAuthority(f"{n:064d}", ("central", "provincial")[n % 2]) for n in range(256))  # type: ignore[arg-type]
+    many = tuple(SandboxAuthority(f"{n:064d}", "provincial" if n % 2 else "central") for n in range(256))
     network = structs.replace(SANDBOX, authorities=many)
     plan = structs.replace(OWN, authorities=(Authority("none"),))
     found = addressees(about(Reason.ASSESSMENT_MISSED), network, plan, responsible(network, plan))
