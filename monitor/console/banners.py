@@ -15,11 +15,11 @@ from monitor.projections.wording import sentence
 from monitor.words import tr, trm, trn
 
 
-def banners(board: FleetView, now: int) -> Node:
+def banners(board: FleetView, now: int) -> h.Fragment:
     """Partitions without a worker at `now` (ms), workers that crash again and again, ledgers that are incomplete,
     foreign records, and open mode."""
     notices = board.notices
-    return [
+    return h.fragment[
         _no_worker(board, now),
         [_crash_loop(loop) for _, loop in sorted(notices.crash_loops.items())],
         _not_in_ledger(notices.not_entered),
@@ -66,9 +66,7 @@ def _crash_loop(loop: CrashLoop) -> h.Element:
             )
         )
     else:
-        text.append(
-            tr("The worker's log names the cause; the runbook (SandboxWorkerCrashLoop) how to skip a record.")
-        )
+        text.append(tr("The worker's log names the cause; the runbook (SandboxWorkerCrashLoop) how to skip a record."))
     title = tr("The worker of partition {partition} ends again and again.", partition=loop.partition)
     return alarm(title, " ".join(text))
 

@@ -30,9 +30,7 @@ def firms_page(board: FleetView, now: int = 0) -> Markup:
         *(Column(tr(text)) for _, text in COLUMNS),
         Column(tr("Through")),
     ]
-    caption = tr(
-        "What all pilots of a firm show; a class is set by an officer, with the record that it follows from"
-    )
+    caption = tr("What all pilots of a firm show; a class is set by an officer, with the record that it follows from")
     rows = (Row(_cells(one, board.firms.class_in_force(one.firm))) for one in records)
     shown = table(caption, columns, rows) if records else h.p[tr("No firm has a pilot.")]
     return page(tr("Firms"), [banners(board, now), h.h1[tr("Firms")], shown], "firms")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from monitor.console.banners import banners
 from monitor.console.board_json import as_data
 from monitor.console.fleet_view import FleetView
-from monitor.console.html import banners
 from monitor.lifecycle.sandbox_acts import PutPerson
 from monitor.model.records import Outputs
 from tests.unit.lifecycle.founded import SANDBOX, Founded
