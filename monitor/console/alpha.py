@@ -37,7 +37,7 @@ def alpha_section(view: PilotView) -> Node:
             tr(
                 "A firm that keeps every limit is ever halted by the statistics with probability at most {alpha}, "
                 "however often you look.",
-                alpha=f"{figure(100 * view.plan.alpha)} %",
+                alpha=per_cent(view.plan.alpha),
             )
         ],
         h.p[
@@ -57,6 +57,15 @@ def alpha_section(view: PilotView) -> Node:
             )
         ),
     ]
+
+
+def per_cent(share: float) -> str:
+    """A share in per cent.
+
+    >>> per_cent(0.01)
+    '1 %'
+    """
+    return f"{figure(100 * share)} %"
 
 
 def alpha_table(uses: Sequence[AlphaUse]) -> h.Element:

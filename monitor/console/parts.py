@@ -147,9 +147,8 @@ def why(view: PilotView) -> str:
         return tr("No decision yet.")
     text = view.say(view.why)
     if view.why.level < view.why.was:
-        text = tr(
-            "Lowered from {level}: {reason}", level=level_name(view.why.was), reason=f"{text[0].lower()}{text[1:]}"
-        )
+        reason = text[0].lower() + text[1:]
+        text = tr("Lowered from {level}: {reason}", level=level_name(view.why.was), reason=reason)
     return tr("{sentence}.", sentence=text)
 
 

@@ -96,7 +96,7 @@ def _facts(board: FleetView, view: PilotView, now: int) -> h.Element:
         (
             (
                 tr("Firm"),
-                link_to("firm", view.participant, (plan.participant.name if plan else "") or view.participant),
+                link_to("firm", view.participant, plan.participant.name if plan else ""),
             ),
             (tr("Tier"), plan.tier if plan else ""),
             (tr("State"), life_words(life) if view.states else ""),
@@ -230,8 +230,9 @@ def _details(decision: Decision) -> list[str]:
         details.append(tr("first cause"))
     if finding.rule and numbers(decision) and decision.reason not in TIMED:  # times are measured, not detected
         # With an indicator it is the key by which the finding is shelved.
-        key = tr("finding {key}", key=f"{finding.indicator}/{finding.segment}/{finding.rule}")
-        details.append(key if finding.indicator else tr("detector {detector}", detector=plain(finding.rule)))
+        key = f"{finding.indicator}/{finding.segment}/{finding.rule}"
+        found = tr("finding {key}", key=key) if finding.indicator else tr("detector {name}", name=plain(finding.rule))
+        details.append(found)
     in_sentence = decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP)  # its sentence has the period
     if not in_sentence and finding.period_start is not None and finding.period_end is not None:
         details.append(tr("period {span}", span=span(finding.period_start, finding.period_end)))

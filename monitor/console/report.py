@@ -241,13 +241,14 @@ def _periods(s: Story) -> h.Element:
         near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
         shown = [shown[i] for i in sorted(near)]
     closed = s.periods or len(s.evidence)
+    number = format(closed, ",")
     if len(shown) == closed:
-        summary = trn("The {n} closed period as a table", "All {n} closed periods as a table", closed)
+        summary = tr("All {closed} closed periods as a table", closed=number)
     else:
         summary = tr(
             "The {shown} nearest to a threshold of all {closed} closed periods as a table",
             shown=len(shown),
-            closed=f"{closed:,}",
+            closed=number,
         )
     return h.details[h.summary[summary], _period_table(shown)]
 

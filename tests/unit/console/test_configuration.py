@@ -17,8 +17,8 @@ def test_the_newest_act_on_the_sandbox_is_on_the_board() -> None:
     for decisions in (world.decisions, world.decisions[:1]):
         board.apply(Outputs(decisions=decisions))
     assert board.fleet() == []
-    assert "put person officer" in banners(board, 0)
-    assert "version 2" in banners(board, 0)
+    assert "put person officer" in str(banners(board, 0))
+    assert "version 2" in str(banners(board, 0))
     found = as_data(board)["configuration"]
     assert isinstance(found, list)
     assert [row["reason"] for row in found] == ["sandbox_founded", "configuration_proposed", "configuration_changed"]
