@@ -69,7 +69,7 @@ def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> Markup:
     """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the
     counts and open commands are those of the pilots that concern it."""
     views, commands = _of(query.authority, board.fleet()), _of(query.authority, board.open_commands())
-    body = [
+    body: list[Node] = [
         banners(board, now),
         _summary(board, views, query.authority),
         _open_commands(commands),

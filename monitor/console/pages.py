@@ -15,7 +15,10 @@ from monitor.console.fleet_page import Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import missing_page, pilot_page
 
-ANY = r"{name:[\s\S]+}"  # a name may hold a slash or a line break
+
+def named(kind: str) -> str:
+    """The address of the page of one thing, such as a `pilot`; its name may hold a slash or a line break."""
+    return f"/{kind}/{{{kind}:[\\s\\S]+}}"
 
 
 class Asked(Struct, frozen=True):
@@ -28,8 +31,8 @@ class Asked(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The name in the path: of a pilot, a firm, an authority, a model."""
-        return self.names["name"]
+        """The first name in the path: of a pilot, a firm, an authority, a model; "" for a page without one."""
+        return next(iter(self.names.values()), "")
 
 
 Page: TypeAlias = Callable[[Asked], Markup | None]
@@ -45,8 +48,8 @@ def _fleet(asked: Asked) -> Markup:
 PAGES: dict[str, Page] = {
     "/": _fleet,
     "/fleet": _fleet,
-    f"/pilot/{ANY}": lambda asked: pilot_page(asked.board, asked.name, asked.now),
-    f"/charter/{ANY}": lambda asked: charter_page(asked.board, asked.name, asked.now),
+    named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
+    r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
     "/firms": lambda asked: firms_page(asked.board, asked.now),
 }
 DATA: dict[str, Data] = {
@@ -56,4 +59,4 @@ DATA: dict[str, Data] = {
 
 def not_found(asked: Asked) -> Markup:
     """The page for a name that the board does not know."""
-    return missing_page(asked.names.get("name", ""))
+    return missing_page(asked.name)

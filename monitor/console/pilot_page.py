@@ -51,7 +51,7 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
     view = board.pilots.get(pilot)
     if view is None:
         return None
-    body = [
+    body: list[Node] = [
         banners(board, now),
         _back(),
         h.h1[view.pilot],
