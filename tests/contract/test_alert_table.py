@@ -38,7 +38,7 @@ TABLES = (PUSHED, OF_LEVEL, BY_RULE, NO_PERSON)
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.value)
 def test_every_reason_is_in_exactly_one_table(reason: Reason) -> None:
-    """A reason is pushed, moves the level, is followed by a rule, or says why nobody needs to be notified."""
+    """A reason is pushed, moves the level, is followed by a rule, or says why it needs no notification."""
     found = [table for table in TABLES if reason in table]
     assert len(found) == 1
     assert all(found[0][reason])
@@ -112,8 +112,8 @@ def records(changes: tuple[ClockChange, ...] | list[ClockChange], number: count[
 
 @pytest.mark.parametrize("rule", TABLE.rules, ids=lambda rule: rule.name)
 def test_every_legal_deadline_of_the_table_has_an_alert_when_it_is_missed(rule: ClockRule) -> None:
-    """Of firm and of authority, also where the table only records it: a miss is an alert until the duty is done. A deadline without a
-    period cannot be missed, and a duty to keep something as it is is missed by the fact that breaks it."""
+    """Of firm and of authority, also where the table only records it: a miss is an alert until the duty is done. A
+    deadline without a period cannot be missed, and a duty to keep something as it is is missed by what breaks it."""
     number, key = count(1), "k"
     start = Fact(
         kind=rule.starts, at=START, key=key, due=START + DAY_MS if rule.due_given else None,
