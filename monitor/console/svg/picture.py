@@ -27,7 +27,7 @@ from monitor.console.svg.plots import evidence_plot, quick_plot
 from monitor.console.svg.scales import Scale
 from monitor.console.svg.series import Panel, Point, detectors_of, missing, panels_of
 from monitor.console.svg.strip import legend, strip
-from monitor.console.svg.style import PAIR_STYLE, STYLE
+from monitor.console.svg.style import STYLE
 from monitor.console.svg.table import DataTable, data_table, panel_words
 from monitor.model.records import Decision, Evidence, Level, digest
 from monitor.projections.detector_words import detector_words
@@ -39,8 +39,8 @@ from monitor.words import mark, tr, trn
 
 
 class Chart(Struct, frozen=True):
-    """A picture for a page: `svg` holds a wide drawing for desks and print and a narrow one for phones, of which CSS
-    shows one; `caption` is one sentence about it, `words` the whole picture as text, `table` its data."""
+    """A picture for a page, which needs `chart.css`: `svg` holds a wide drawing for desks and print and a narrow one for
+    phones, of which one is shown. `caption` is one sentence about it, `words` the picture as text, `table` its data."""
 
     svg: Markup
     caption: str
@@ -111,8 +111,12 @@ def describe(
 def _story(title: str, evidence: Sequence[Evidence], decisions: Sequence[Decision], charter: Charter | None) -> _Story:
     ordered = sorted(decisions, key=lambda d: (d.at, d.standing))
     title = clean(title)
-    name = "smp-" + digest(title, repr(sorted(evidence, key=repr)), repr(ordered))[:10]
+    name = "smp-" + digest(title, *sorted(map(_key, evidence)), repr(ordered))[:10]
     return _Story(title, panels_of(evidence), ordered, charter, name)
+
+
+def _key(e: Evidence) -> str:
+    return f"{e.indicator}/{e.segment}/{e.start}/{e.late}/{e.k}/{e.m}/{e.unknown}/{e.scores}"
 
 
 def _root(story: _Story, layout: Layout, paired: bool = False) -> Element:
@@ -128,12 +132,18 @@ def _root(story: _Story, layout: Layout, paired: bool = False) -> Element:
         placed = {d.id for found in own.values() for d in found}
         strip(canvas, story.decisions, [d for d in story.decisions if d.id not in placed], high)
     # What moved the pilot furthest comes first; sorting is stable, so the rest stays in order of name.
-    order = sorted(story.panels, key=lambda k: -max((d.level for d in own[k] if d.level > d.was), default=Level.NORMAL))
+    order = sorted(story.panels, key=lambda key: -_furthest(own[key]))
     for key in order:
         _panel(canvas, key, story, own[key])
     if times is not None:
         legend(canvas)
     return _framed(canvas, story, paired)
+
+
+def _furthest(decisions: Sequence[Decision]) -> Level:
+    """The highest level that a finding of these asked for."""
+    found = [d.level for d in decisions if d.kind in ("level", "finding") and d.reason is not Reason.CLEARED]
+    return max(found, default=Level.NORMAL)
 
 
 def _framed(canvas: Canvas, story: _Story, paired: bool) -> Element:
@@ -153,12 +163,12 @@ def _framed(canvas: Canvas, story: _Story, paired: bool) -> Element:
         "svg",
         node("title", story.title, id=f"{name}-t"),
         node("desc", _described(story), id=f"{name}-d"),
-        node("style", STYLE + (PAIR_STYLE if paired else "")),
+        None if paired else node("style", STYLE),
         node("defs", pattern),
         node("rect", class_="paper", width=layout.width, height=height),
         *canvas.parts,
         xmlns="http://www.w3.org/2000/svg",
-        class_=f"smp {layout.name}",
+        class_=f"smp {layout.name}" if paired else "smp",
         viewBox=f"0 0 {layout.width:g} {height:g}",
         width=layout.width,
         height=height,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from monitor.charter.spec import Charter
 from monitor.console.svg.observed import observed_words
 from monitor.console.svg.series import Panel, Point, Stretch, missing
-from monitor.model.records import Decision
+from monitor.model.records import Decision, Reason
 from monitor.projections.detector_words import detector_words
 from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import e_value, figure, is_evidence
@@ -105,8 +105,9 @@ def _score(name: str, statistic: float, bar: float) -> str:
 
 
 def _remark(unknown: str) -> str:
-    by_name = {reason.value: words for reason, words in REASONS.items()}
-    return tr(by_name[unknown]) if unknown in by_name else plain(unknown)
+    if not unknown:
+        return ""
+    return tr(REASONS[Reason(unknown)]) if unknown in set(Reason) else plain(unknown)
 
 
 def _empty(one: Stretch, key: Panel) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from monitor.model.records import Decision, Evidence, Finding, Level, Reason, Re
 HOUR, DAY = 3_600_000, 86_400_000
 START = 1_735_689_600_000  # 2025-01-01
 BAR = log(548.0)
-LONG = ("a-pilot-with-a-name-that-nobody-would-choose-" * 5)[:200]
+LONG = ("a-pilot-with-a-name-that-hardly-anyone-would-choose-" * 5)[:200]
 
 
 class Story(NamedTuple):
