@@ -29,7 +29,7 @@ from monitor.console.svg.series import Panel, Point, detectors_of, missing, pane
 from monitor.console.svg.strip import legend, strip
 from monitor.console.svg.style import STYLE
 from monitor.console.svg.table import DataTable, data_table, panel_words
-from monitor.model.records import Decision, Evidence, Level, digest
+from monitor.model.records import Decision, Evidence, Level, Reason, digest
 from monitor.projections.detector_words import detector_words
 from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import e_value, figure, is_evidence, when
@@ -39,8 +39,9 @@ from monitor.words import mark, tr, trn
 
 
 class Chart(Struct, frozen=True):
-    """A picture for a page, which needs `chart.css`: `svg` holds a wide drawing for desks and print and a narrow one for
-    phones, of which one is shown. `caption` is one sentence about it, `words` the picture as text, `table` its data."""
+    """A picture for a page, which needs `chart.css`: `svg` holds a wide drawing for desks and print and a narrow one
+    for phones, of which one is shown. `caption` is one sentence about it, `words` the picture as text, `table` its
+    data."""
 
     svg: Markup
     caption: str
