@@ -28,14 +28,14 @@ h1{font-size:1.5rem;margin-bottom:.2rem}h2{margin-top:2rem;font-size:1.15rem}h3{
 a{color:var(--link)}p.lead,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;font-weight:600;padding:.6rem 0 .2rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule);
-overflow-wrap:anywhere}
-th{overflow-wrap:normal}th[scope=row]{font-weight:600}
+overflow-wrap:break-word}
+td.id{overflow-wrap:anywhere}.t{white-space:nowrap}th[scope=row]{font-weight:600}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
-table.facts th{width:30%}td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.85rem}
+table.facts th{width:30%}td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
 .wide{overflow-x:auto}figure{margin:1rem 0;overflow-x:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;
 border:1px solid var(--rule);padding:.6rem;font-size:.82rem}
 .warn{border-left:4px solid #b45309;padding:.3rem 0 .3rem .8rem}.box{border:1px solid var(--rule);padding:.6rem 1rem}
-.gist{font-size:1.08rem;border-left:4px solid var(--link);padding:.2rem 0 .2rem .8rem}
+.gist{font-size:1.1em;border-left:4px solid var(--link);padding:.2rem 0 .2rem .8rem}
 @media (max-width:600px){body{margin:1rem auto}td,th{padding-right:.4rem}table.facts th,table.facts td{display:block;
 width:auto;border:0;padding:0}table.facts tr{display:block;border-bottom:1px solid var(--rule);padding:.3rem 0}
 table.facts td.refs{text-align:left}}

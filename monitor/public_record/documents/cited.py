@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import htpy as h
 from htpy import Node
 
-from monitor.projections.formats import stamp
 from monitor.public_record.documents.source import Place
-from monitor.public_record.documents.words import reason_words
+from monitor.public_record.documents.words import clock_time, reason_words
 from monitor.public_record.ledgers import LedgerFile
 from monitor.report.frame import commands, section, table
 from monitor.words import tr
@@ -17,7 +16,8 @@ from monitor.words import tr
 
 class Cited:
     """Makes the references of one document and remembers the entries they name. `main` is the ledger file whose entries
-    are cited by number alone; those of others are cited with a letter, which `entries()` explains."""
+    are cited by number alone; those of others are cited with a letter, which `entries()` explains. Without `main` each
+    is cited with its subject: `pilot-1:17`."""
 
     def __init__(self, main: str) -> None:
         self._main = main
@@ -32,11 +32,17 @@ class Cited:
         links = [h.a(href=f"#entry-{self.label(one)}")[self.label(one)] for one in found]
         return ["[", [[", " if place else "", link] for place, link in enumerate(links)], "]"]
 
+    def beside(self, place: Place) -> Node:
+        """A link to an entry, in a row that names its subject: by number alone."""
+        return ["[", h.a(href=f"#entry-{self.label(place)}")[str(place.entry)], "]"]
+
     def label(self, place: Place) -> str:
         """The number of an entry, with the letter of its ledger; remembers it."""
         self._found.setdefault((place.file, place.entry), place)
         if place.file == self._main:
             return str(place.entry)
+        if not self._main:
+            return f"{place.file.rpartition('-')[0]}:{place.entry}"
         letter = self._letters.get(place.file)
         if letter is None:
             letter = self._letters[place.file] = _letter(place.file, self._letters.values())
@@ -45,14 +51,14 @@ class Cited:
     def entries(self, files: Iterable[LedgerFile]) -> Node:
         """The table of all entries that were cited, with their hashes and the ledgers they stand in."""
         rows = [
-            (h.span(id=f"entry-{self.label(one)}")[self.label(one)], self._what(one), stamp(one.at),
+            (h.span(id=f"entry-{self.label(one)}")[self.label(one)], self._what(one), clock_time(one.at),
              h.code[one.hash])
             for _, one in sorted(self._found.items(), key=lambda item: (item[0][0] != self._main, item[0]))
         ]  # fmt: skip
         used = {file for file, _ in self._found} | {self._main}
         ledgers = [
             (h.code[one.file], self._letters.get(one.file, "–"), f"{one.entries:,}", h.code[one.root])
-            for one in files if one.file in used
+            for one in files if one.file in used or not self._main
         ]  # fmt: skip
         return [
             table(
@@ -81,19 +87,31 @@ def _letter(file: str, taken: Iterable[str]) -> str:
     return found
 
 
-def how_to_verify(ledger: LedgerFile, again: str, entry: Place | None = None) -> Node:
-    """How a reader checks the document: commands to copy. `again` makes the document once more."""
-    show = f"sandbox-monitor ledger show LEDGER/{ledger.file}"
+def how_to_verify(again: str, ledger: LedgerFile | None = None) -> Node:
+    """How a reader checks the document: commands to copy. `again` makes the document once more; without a `ledger` the
+    document rests on a whole directory."""
+    if ledger is None:
+        what = [
+            tr("LEDGER is the directory that holds the ledgers. The first command checks every entry of every ledger "
+               "and prints the roots: compare them with those above. The second makes this document again, byte for "
+               "byte."),
+        ]  # fmt: skip
+        lines = ["sandbox-monitor ledger verify LEDGER", again]
+    else:
+        what = [
+            tr("LEDGER is the directory that holds the ledgers. The first command checks every entry and that the "
+               "ledger still has the root above: nothing before it was changed. The second prints the entries under "
+               "the numbers used here. The third makes this document again, byte for byte."),
+        ]  # fmt: skip
+        lines = [
+            f"sandbox-monitor ledger verify LEDGER/{ledger.file} --root {ledger.root}",
+            f"sandbox-monitor ledger show LEDGER/{ledger.file}",
+            again,
+        ]
     return section(
         tr("How to verify this document"),
-        h.p[
-            tr(
-                "LEDGER is the directory that holds the ledgers. The first command checks every entry and that the "
-                "ledger still has the root above: nothing before it was changed. The second prints the entries under "
-                "the numbers used here. The third makes this document again, byte for byte."
-            )
-        ],
-        commands(f"sandbox-monitor ledger verify LEDGER/{ledger.file} --root {ledger.root}", show, again),
+        h.p[what],
+        commands(*lines),
         h.p(".soft")[
             tr(
                 "The verifier needs none of the monitor's code for this: it can be taken out of the package as one "

@@ -12,12 +12,12 @@ from monitor.charter.spec import IndicatorSpec
 from monitor.errors import Refused
 from monitor.public_record.documents.source import Place, Source
 from monitor.public_record.figures import digits
-from monitor.public_record.limits import ALPHA, Streams
+from monitor.public_record.limits import ALPHA, Stream, Streams
 from monitor.public_record.pilot import Halt, InForce, Json
 
 SCHEMA = "sandbox-halt-report/1"
 STEPS = 400  # decisions after the halt that a report lists; it counts the others
-_ROUTINE = frozenset({
+ROUTINE = frozenset({
     "cleared", "drift_suspected", "change_detected", "limit_half_way", "late_share", "sequence_gap", "partial_data",
     "silence", "heard_again", "monitor_gap", "unknown_too_long", "late_dropped", "counted_nowhere", "corrected",
     "gauge_out_of_range", "exposure_cap", "dispersion_exceeded", "baseline_unusable", "drill_begun", "drill_passed",
@@ -103,9 +103,10 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class HaltReport(Struct, frozen=True, kw_only=True):
-    """A halt. `number` counts the halts of the pilot from 1. `response` is how the service answered the command, `since`
-    what else happened until the release, without `routine` decisions and those `left_out`. `told`: to whom the decision was addressed, as
-    `authority:<id>`, `firm:<id>`, `role:<duty>`. `commands`: action and place of each command that was issued."""
+    """A halt. `number` counts the halts of the pilot from 1. `told`: to whom the decision was addressed, as
+    `authority:<id>`, `firm:<id>`, `role:<duty>`. `commands`: of each command its action, whether it is a drill, how
+    often it was resent, its place. `response` is how the service answered, `since` what else happened until the
+    release, without `routine` decisions and those `left_out`."""
 
     schema: str
     version: str
@@ -138,14 +139,14 @@ class HaltReport(Struct, frozen=True, kw_only=True):
 
 
 def halt_report(source: Source, chosen: int | None = None) -> HaltReport:
-    """The report of the halt that the decision `chosen` began, by default the last one. Raises Refused when there is no
-    such halt; the message names those that there are."""
+    """The report of the halt that the ledger entry `chosen` (from 0) began, by default the last one. Raises Refused
+    when there is no such halt; the message names those that there are."""
     pilot, halts = source.pilot, source.pilot.halts()
-    found = [(n, one) for n, one in enumerate(halts, 1) if chosen in (None, int(one.begun["standing"]))]
+    found = [(n, one) for n, one in enumerate(halts, 1) if chosen in (None, source.place(one.begun).entry)]
     if not found:
-        known = ", ".join(str(one.begun["standing"]) for one in halts) or "none"
-        raise Refused(f"--entry: {pilot.pilot} has no halt that began with decision {chosen}; decisions that "
-                      f"began one: {known}" if halts else f"{pilot.pilot} was never halted")  # fmt: skip
+        known = ", ".join(str(source.place(one.begun).entry) for one in halts) or "none"
+        raise Refused(f"--entry: {pilot.pilot} has no halt that began with entry {chosen}; entries that began "
+                      f"one: {known}" if halts else f"{pilot.pilot} was never halted")  # fmt: skip
     number, halt = found[-1]
     begun = halt.begun
     charter = pilot.charter_at(begun["at"])
@@ -154,7 +155,7 @@ def halt_report(source: Source, chosen: int | None = None) -> HaltReport:
     after = [one for one in later if until is None or one["standing"] <= until]
     answers = [one for one in after if one["reason"] in RESPONSE]
     others = [one for one in after if one["reason"] not in RESPONSE]
-    listed = [one for one in others if one["reason"] not in _ROUTINE]
+    listed = [one for one in others if one["reason"] not in ROUTINE]
     annulled = source.annulments.get(str(begun["id"]))
     ledger = source.ledger
     return HaltReport(
@@ -243,22 +244,26 @@ def _until(source: Source, name: str, segment: str, at: int) -> tuple[Interval |
     ends = sorted({row.end for row in source.evidence if (row.indicator, row.segment) == (name, segment)
                    and row.end <= at and not row.dropped})  # fmt: skip
     places = tuple(source.evidence_places[end] for end in dict.fromkeys((ends[0], ends[-1]))) if ends else ()
-    if found is None:
-        return None, "", places
-    if found.kind == "gauge" or not found.exposure:
-        return None, found.kind, places
-    share = found.kind == "proportion"
-    events = found.events if found.below else found.events + found.extra
-    exposure = found.exposure + (events - found.events if share else 0.0)
+    return (None if found is None else interval_of(found)), ("" if found is None else found.kind), places
+
+
+def interval_of(stream: Stream) -> Interval | None:
+    """The mean of a stream over all its closed periods; `None` for a gauge, and without exposure. Late and incomplete
+    periods count with their events where the limit is a maximum."""
+    if stream.kind == "gauge" or not stream.exposure:
+        return None
+    share = stream.kind == "proportion"
+    events = stream.events if stream.below else stream.events + stream.extra
+    exposure = stream.exposure + (events - stream.events if share else 0.0)
     lower, upper = (proportion_lower, proportion_upper) if share else (rate_lower, rate_upper)
-    low, high = (side(events, exposure, ALPHA, found.variance_mean) for side in (lower, upper))
+    low, high = (side(events, exposure, ALPHA, stream.variance_mean) for side in (lower, upper))
     return Interval(
         events=events,
         exposure=exposure,
         rate=digits(events / exposure),
         low=None if low is None else digits(low),
         high=None if high is None else digits(high),
-    ), found.kind, places
+    )
 
 
 def _rule(source: Source, begun: Json, charter: InForce | None) -> Rule:
@@ -287,7 +292,7 @@ def _rule(source: Source, begun: Json, charter: InForce | None) -> Rule:
         clauses=clauses,
         charter=str(begun["charter"]),
         charter_version=None if charter is None else charter.document.get("version"),
-        charter_place=None if charter is None else source.place(charter.record),
+        charter_place=None if charter is None else source.charter_place(charter),
     )
 
 

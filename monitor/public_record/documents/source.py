@@ -13,7 +13,7 @@ from monitor.model.subjects import FIRM
 from monitor.notary.encoding import Entry, EntryType, encode
 from monitor.notary.format import EVIDENCE
 from monitor.public_record.ledgers import LedgerFile, Ledgers, Remark
-from monitor.public_record.pilot import Json, PilotRecord
+from monitor.public_record.pilot import InForce, Json, PilotRecord
 from monitor.public_record.reading import texts_of
 from monitor.public_record.statement import Texts
 from monitor.tlog.merkle import leaf_hash
@@ -52,8 +52,16 @@ class Source(Struct, kw_only=True):
         return self.files[0]
 
     def place(self, record: Json) -> Place:
-        """The place of a decision, command or charter."""
+        """The place of a decision or command."""
         return self.places[str(record["id"])]
+
+    def charter_place(self, charter: InForce) -> Place:
+        """Where a charter stands: its own entry, in older ledgers the decision that put it in force."""
+        identity = str(charter.record["id"])
+        return self.places.get(CHARTER_OF + identity) or self.places[identity]
+
+
+CHARTER_OF = "charter of "  # before the id of a decision: the entry of the charter that it put in force
 
 
 def read_source(directories: Iterable[Path], pilot: str, parties: bool = False) -> Source:
@@ -71,9 +79,7 @@ def read_source(directories: Iterable[Path], pilot: str, parties: bool = False) 
         if entry.type is EntryType.EVIDENCE:
             found.setdefault(entry.at, _place(file, number, entry, "evidence"))
             rows += evidence_of(entry.record())
-    annulments: dict[str, Json] = {}
-    for one in PilotRecord(FIRM + record.firm, _noted(ledgers, FIRM + record.firm, places)).of("decision_annulled"):
-        annulments.setdefault(str(one["finding"]["content"]["decision"]), one)
+    annulments = _annulments(ledgers, record.firm, places)
     return Source(
         pilot=record,
         files=(*files, *(one for one in ledgers.files if one not in files)),
@@ -87,10 +93,30 @@ def read_source(directories: Iterable[Path], pilot: str, parties: bool = False) 
     )
 
 
+def read_decisions(ledgers: Ledgers, pilot: str, until: int) -> Source:
+    """The decisions of one pilot before `until` (ms), without its evidence, with the annulments known then."""
+    places = dict[str, Place]()
+    record = PilotRecord(pilot, _noted(ledgers, pilot, places), until)
+    return Source(
+        pilot=record, files=(), remarks=(), places=places, evidence=[], evidence_places={}, entries=[],
+        annulments=_annulments(ledgers, record.firm, places, until),
+    )  # fmt: skip
+
+
+def _annulments(ledgers: Ledgers, firm: str, places: dict[str, Place], until: int | None = None) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    file = PilotRecord(FIRM + firm, _noted(ledgers, FIRM + firm, places), until)
+    for one in file.of("decision_annulled"):
+        found.setdefault(str(one["finding"]["content"]["decision"]), one)
+    return found
+
+
 def _noted(ledgers: Ledgers, subject: str, places: dict[str, Place]) -> Iterator[Entry]:
     for file, number, entry in ledgers.entries(subject):
         what = str(entry.record().get("reason", "")) if entry.type.numbered else entry.type.name.lower()
-        places[entry.id] = _place(file, number, entry, what)
+        place = places[entry.id] = _place(file, number, entry, what)
+        if entry.type is EntryType.CHARTER:
+            places.setdefault(CHARTER_OF + str(entry.record()["decision"]), place)
         yield entry
 
 

@@ -3,11 +3,14 @@ that is spoken."""
 
 from __future__ import annotations
 
-from monitor.model.records import Level, Reason
+import htpy as h
+from htpy import Node
+
+from monitor.model.records import Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.wording import REASONS, plain
 from monitor.public_record.documents.halt import Step
-from monitor.public_record.pilot import Json
+from monitor.public_record.pilot import ABSENT, WITHHELD, Json
 from monitor.words import mark, tr
 
 ENTRIES = {
@@ -41,8 +44,12 @@ OVERDUE = {
     "not_acknowledged": mark("not acknowledged"),
     "dark": mark("acknowledged, but no heartbeats that show a stop"),
     "not_verified": mark("stop not verified"),
+    "serving": mark("reported as stopped, but still active"),
     "heartbeat": mark("a heartbeat reported work"),
-    "event": mark("an event was reported"),
+    "exposure": mark("use of the service was reported"),
+    "outcomes": mark("outcomes of the service were reported"),
+    "items": mark("items of the service were reported"),
+    "complaint": mark("a complaint about the time after the stop was reported"),
 }
 
 
@@ -73,15 +80,6 @@ def seconds_words(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{figure(seconds / length)} {unit}"
     return f"{figure(seconds)} s"
-
-
-def percent(share: float) -> str:
-    """A share as per cent with three significant digits.
-
-    >>> percent(0.01), percent(0.04762), percent(0.0018)
-    ('1 %', '4.76 %', '0.18 %')
-    """
-    return f"{share * 100:.3g} %"
 
 
 def addressee(told: str, names: dict[str, str]) -> str:
@@ -131,4 +129,36 @@ def moved(step: Step) -> str:
     return tr("{was} to {level}", was=level_words(step.was), level=level_words(step.level))
 
 
-HALTED = int(Level.HALT)
+DETECTORS = {
+    "limit_e_process": mark("evidence against the limit"),
+    "e_detector": mark("change of the rate (proved run length)"),
+    "cusum": mark("rise of the rate (CUSUM chart)"),
+    "glr": mark("change of unknown size (likelihood ratio)"),
+    "ewma": mark("small lasting shift (EWMA chart)"),
+    "seasonal": mark("change beyond season and trend"),
+    "maxsprt": mark("evidence against the limit (sequential test)"),
+    "fall": mark("fall of the rate"),
+    "aberration": mark("unusual number of events"),
+    "silence": mark("no data for longer than usual"),
+    "gauge_limit": mark("value beyond the limit"),
+    "disparity": mark("difference between segments"),
+    "river_drift": mark("drift (adaptive window)"),
+    "shape": mark("change of the daily course"),
+}
+"""What each detector looks for."""
+
+
+def detector_words(name: str) -> str:
+    """What a detector looks for."""
+    return tr(DETECTORS[name]) if name in DETECTORS else plain(name)
+
+
+def clock_time(ms: int) -> Node:
+    """A time (UTC) in a table, on one line."""
+    return h.span(".t")[stamp(ms)[:19]]
+
+
+def said_or(value: str) -> str:
+    """A field of a charter, or in words why there is none (`stated`)."""
+    known = {ABSENT: tr("not in the ledger"), WITHHELD: tr("withheld"), "none stated": tr("not stated")}
+    return known.get(value, plain(value))
