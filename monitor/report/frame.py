@@ -44,6 +44,7 @@ table.facts td.refs{text-align:left}}
 body{margin:0;padding:0;max-width:none;font-size:9.5pt;line-height:1.35}h1{font-size:15pt;margin-top:0}
 h2{font-size:11.5pt;margin:1.1em 0 .3em}h3{font-size:10pt}h2,h3,caption{break-after:avoid}
 table{font-size:8.6pt}td,th{padding:.18rem .45rem .18rem 0}tr,figure,.warn,.box,li{break-inside:avoid}
+tbody tr:first-child{break-before:avoid}
 thead{display:table-header-group}p{orphans:3;widows:3}a{text-decoration:none}.wide,figure{overflow:visible}
 figure svg{max-width:100%;max-height:225mm;height:auto}nav,.screen{display:none}}
 """

@@ -27,7 +27,8 @@ def charter_of(found: InForce | None) -> Charter | None:
     if found is None:
         return None
     try:
-        return msgspec.convert(_WITHHELD | found.document, Charter)
+        known = {name: value for name, value in found.document.items() if name != "confidential"}
+        return msgspec.convert(_WITHHELD | known, Charter)
     except msgspec.ValidationError:
         return None
 

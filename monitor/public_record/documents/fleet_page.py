@@ -43,8 +43,8 @@ def fleet_page(made: FleetReport) -> str:
             tr(
                 "Made from the ledgers alone: {files} files with {entries} entries. Names with a number in brackets "
                 "are ledger entries, listed at the end with their hashes. Times are UTC.",
-                files=f"{len(made.ledgers):,}",
-                entries=f"{sum(one.entries for one in made.ledgers):,}",
+                files=figure(len(made.ledgers)),
+                entries=figure(sum(one.entries for one in made.ledgers)),
             )
         ],
         incomplete(made.remarks),
@@ -68,8 +68,8 @@ def _days(made: FleetReport) -> int:
 
 def _running(made: FleetReport) -> Running:
     entries = sum(one.entries for one in made.ledgers)
-    said = tr("Checkpoints: {files} ledgers, {entries} entries, digest {digest}…", files=f"{len(made.ledgers):,}",
-              entries=f"{entries:,}", digest=checkpoints_digest(made.ledgers)[:16])  # fmt: skip
+    said = tr("Checkpoints: {files} ledgers, {entries} entries, digest {digest}…", files=figure(len(made.ledgers)),
+              entries=figure(entries), digest=checkpoints_digest(made.ledgers)[:16])  # fmt: skip
     return Running(subject=tr("Fleet of the sandbox"), checkpoint=said)
 
 
@@ -80,12 +80,13 @@ def checkpoints_digest(files: Iterable[LedgerFile]) -> str:
 
 
 def _gist(made: FleetReport) -> str:
-    return " ".join((
+    said = (
         trn("{n} pilot was in the sandbox.", "{n} pilots were in the sandbox.", made.pilots),
-        trn("{n} halt began", "{n} halts began", made.halts_begun) + tr(", {n} are in force at the end.",
-                                                                          n=f"{made.halts_in_force:,}"),
+        trn("{n} halt began.", "{n} halts began.", made.halts_begun),
+        trn("{n} halt is in force at the end.", "{n} halts are in force at the end.", made.halts_in_force),
         trn("{n} halt was annulled.", "{n} halts were annulled.", made.annulments),
-    ))  # fmt: skip
+    )
+    return " ".join(said)
 
 
 def _pilots(made: FleetReport) -> Iterator[Node]:
@@ -101,7 +102,7 @@ def _groups(caption: str, name: str, groups: Iterable[Group], words: Callable[[s
 def _named(group: Group) -> str:
     shown = ", ".join(group.pilots[:NAMED])
     more = group.count - NAMED
-    return tr("{names} and {n} more", names=shown, n=f"{more:,}") if more > 0 else shown
+    return tr("{names} and {n} more", names=shown, n=figure(more)) if more > 0 else shown
 
 
 def _halts(made: FleetReport, cite: Cited) -> Iterator[Node]:
@@ -109,15 +110,15 @@ def _halts(made: FleetReport, cite: Cited) -> Iterator[Node]:
     if rate is not None:
         yield h.p[
             tr("{halts} halts in {years} pilot-years: {rate} per pilot-year (exact 95 % interval {low} to {high}).",
-               halts=f"{made.halts_begun:,}", years=figure(made.pilot_years), rate=figure(rate),
+               halts=figure(made.halts_begun), years=figure(made.pilot_years), rate=figure(rate),
                low=figure(low or 0.0), high=figure(high or 0.0)),
             " ",
-            tr("{n} halts were released in the period.", n=f"{made.halts_released:,}"),
+            tr("{n} halts were released in the period.", n=figure(made.halts_released)),
         ]  # fmt: skip
     if made.halts:
         yield halts_table(tr("Halts of the period"), made.halts, cite, of_pilot=True)
     if made.halts_begun > len(made.halts):
-        yield h.p(".soft")[tr("{n} earlier halts are not listed.", n=f"{made.halts_begun - len(made.halts):,}")]
+        yield h.p(".soft")[tr("{n} earlier halts are not listed.", n=figure(made.halts_begun - len(made.halts)))]
     older = tuple(one for one in made.in_force if one not in made.halts)
     if older:
         yield halts_table(tr("Halts from before the period that are in force"), older, cite, of_pilot=True)
@@ -144,7 +145,7 @@ def _deadlines(made: FleetReport, cite: Cited) -> Iterator[Node]:
         )
     total = sum(one.missed for one in made.deadlines)
     if total > len(made.missed):
-        yield h.p(".soft")[tr("{n} earlier ones are not listed.", n=f"{total - len(made.missed):,}")]
+        yield h.p(".soft")[tr("{n} earlier ones are not listed.", n=figure(total - len(made.missed)))]
 
 
 def _kept(one: Kept) -> Iterator[Node]:

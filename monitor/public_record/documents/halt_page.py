@@ -160,7 +160,7 @@ def _measurements(found: Measured, made: HaltReport, source: Source, cite: Cited
             cite(*found.evidence),
         )  # fmt: skip
     if found.provisional:
-        yield tr("Period"), tr("The period was still open: more events could only add to the excess."), refs
+        yield tr("Period"), tr("The period was still open when it was decided."), refs
 
 
 def _rule(made: HaltReport, source: Source, cite: Cited) -> Iterator[Row]:
@@ -238,8 +238,8 @@ def _statistics(made: HaltReport, source: Source, cite: Cited) -> Iterator[Row]:
         yield (
             tr("Assumption"),
             tr(
-                "Given the past, the events of each period vary at most {times} times as much as a Poisson count "
-                "(variance over mean), as the charter declares. The guarantee rests on it.",
+                "Given the past, variance over mean of the events of each period is at most {times}, as the charter "
+                "declares (1: a Poisson count). The guarantee rests on it.",
                 times=figure(made.measured.variance_mean),
             ),
             cite(rule.charter_place),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import htpy as h
 from htpy import Node
 
+from monitor.projections.formats import figure
 from monitor.projections.wording import plain
 from monitor.public_record.documents.cited import Cited
 from monitor.public_record.documents.halt import Step
@@ -21,7 +22,7 @@ def running(pilot: str, checkpoint: tuple[str, int, str]) -> Running:
     _, size, root = checkpoint
     return Running(
         subject=tr("Pilot {pilot}", pilot=pilot),
-        checkpoint=tr("Checkpoint: {size} entries, root {root}…", size=f"{size:,}", root=root[:16]),
+        checkpoint=tr("Checkpoint: {size} entries, root {root}…", size=figure(size), root=root[:16]),
     )
 
 

@@ -67,7 +67,7 @@ def stay_picture(source: Source, made: PilotReport) -> Node:
 
 
 def _of_all(closed: int) -> str:
-    return tr("{n} periods of this indicator are on record.", n=f"{closed:,}")
+    return tr("{n} periods of this indicator are on record.", n=figure(closed))
 
 
 def _drawn(
@@ -81,7 +81,7 @@ def _drawn(
         h.figure[Markup(svg)],
         h.p(".soft")[note],
         h.details(open=True)[
-            h.summary[trn("The number of the last period", "The numbers of the last {n} periods", len(listed))],
+            h.summary[trn("The numbers of the last {n} period", "The numbers of the last {n} periods", len(listed))],
             table(
                 "",
                 (tr("Period from"), tr("Events"), tr("Exposure"), tr("Statistic and threshold"), tr("Remarks")),

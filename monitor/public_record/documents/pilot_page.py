@@ -133,7 +133,7 @@ def _limit(one: LimitLine, source: Source, cite: Cited) -> Iterator[Node]:
     yield plain(one.indicator) + (f", {plain(one.segment)}" if one.segment else "")
     yield "" if spec is None else limit_words(spec)
     if one.mean is None:
-        yield tr("worst value of {n} periods", n=f"{one.complete:,}")
+        yield tr("worst value of {n} periods", n=figure(one.complete))
     elif spec is not None and spec.kind == HANDLING_TIME:
         yield duration_words(one.mean)
     else:
