@@ -133,10 +133,13 @@ def _place(file: str, number: int, entry: Entry, what: str) -> Place:
 
 def evidence_of(record: Json) -> list[Evidence]:
     """The closed periods in an entry of evidence."""
-    head = {name: str(record[name]) for name in ("pilot", "participant", "vendor", "data_source", "model")}
     return [
         Evidence(
-            **head,
+            pilot=str(record["pilot"]),
+            participant=str(record["participant"]),
+            vendor=str(record["vendor"]),
+            data_source=str(record["data_source"]),
+            model=str(record["model"]),
             indicator=row["indicator"],
             segment=row["segment"],
             kind=row["kind"],
