@@ -32,7 +32,7 @@ class Cited:
         links = [h.a(href=f"#entry-{self.label(one)}")[self.label(one)] for one in found]
         return ["[", [[", " if place else "", link] for place, link in enumerate(links)], "]"]
 
-    def beside(self, place: Place) -> Node:
+    def by_number(self, place: Place) -> Node:
         """A link to an entry, in a row that names its subject: by number alone."""
         return ["[", h.a(href=f"#entry-{self.label(place)}")[str(place.entry)], "]"]
 

@@ -164,7 +164,7 @@ def _missed(one: Missed, cite: Cited) -> Iterator[Node]:
     yield h.span(".t")[one.pilot]
     yield h.span(lang="en")[one.title]
     yield tr(OWED_BY.get(one.owed_by, one.owed_by))
-    yield cite.beside(one.places[0])
+    yield cite.by_number(one.places[0])
 
 
 def _alarms(made: FleetReport) -> Iterator[Node]:

@@ -91,6 +91,6 @@ def _halt(one: HaltLine, cite: Cited | None, of_pilot: bool) -> Iterator[Node]:
         yield tr("not on record") if seconds is None else seconds_words(seconds)
     yield tr("in force") if one.released is None else clock_time(one.released)
     if cite is not None:
-        yield cite.beside(one.places[0]) if of_pilot else cite(*one.places)
+        yield cite.by_number(one.places[0]) if of_pilot else cite(*one.places)
     else:
         yield tr("person") if one.by_person else tr("monitor")

@@ -268,9 +268,9 @@ def test_alarms_are_compared_with_the_rate_that_detectors_declare() -> None:
 
 def test_the_commands_refuse_what_is_not_there(home: Path, tmp_path: Path) -> None:
     """A pilot without a ledger, an entry that began no halt, and JSON next to files; each with the fix."""
-    ran = run("halt", "nobody", "--ledger", str(home))
+    ran = run("halt", "pilot-0", "--ledger", str(home))
     assert ran.exit_code == 1
-    assert "has no ledger of nobody" in ran.output
+    assert "has no ledger of pilot-0" in ran.output
     ran = run("halt", PILOT, "--ledger", str(home), "--entry", "3")
     assert ran.exit_code == 1
     assert "entries that began one: 2, 6, 8" in ran.output
