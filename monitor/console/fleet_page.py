@@ -117,7 +117,7 @@ def _open_commands(views: Sequence[PilotView]) -> Node:
     if not views:
         return None
     columns = (
-        Column(tr("Pilot"), kind="name"),
+        Column(tr("Pilot"), kind="pilot"),
         Column(tr("Command")),
         Column(tr("State"), kind="why"),
         Column(tr("Given (UTC)"), tr("Given"), "when"),

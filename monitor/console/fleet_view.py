@@ -47,6 +47,7 @@ class FleetView:
         self.notices = Notices()
         self.ledger = ledger
         self.through: int | None = None
+        self.version = 0  # rises with everything that is applied or learnt
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
         self.firms = FirmsFold()  # the records of firms
@@ -62,6 +63,7 @@ class FleetView:
     def learn(self, charter: Charter) -> None:
         """Add a charter, whether in force, refused or pending: a pilot takes its tier and limits once a decision names
         the hash of this charter."""
+        self.version += 1
         digest = charter_hash(charter)
         if charter.pilot not in self._charters and len(self._charters) >= self._most:
             # Of a pilot without a place the oldest; it is needed again only if a decision gives the pilot a place.
@@ -79,6 +81,7 @@ class FleetView:
 
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
+        self.version += 1
         self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
@@ -155,10 +158,16 @@ class FleetView:
         if decision.charter != view.charter:
             view.charter = decision.charter
             view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
-        begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
-        if view.why is None or begins or decision.level != decision.was:
-            view.since, view.why = decision.at, decision
+        state = view.life.pilot
         view.level = decision.level
+        view.exited = left_after(view.exited, decision)
+        view.states = decision.states if isinstance(decision.states, str) else ""
+        begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
+        # A step of its life is why a pilot is where it is, unless a finding holds it at its level.
+        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited)
+        moved = moved and decision.reason is not Reason.CYCLE_STARTED
+        if view.why is None or begins or moved or decision.level != decision.was:
+            view.since, view.why = decision.at, decision
         view.command = after_decision(view.command, decision)
         if decision.unknown != view.unknown:
             if not (decision.unknown and view.unknown):
@@ -166,8 +175,6 @@ class FleetView:
             view.unknown = decision.unknown
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
-        view.exited = left_after(view.exited, decision)
-        view.states = decision.states if isinstance(decision.states, str) else ""
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
         if decision.author and decision.author == decision.participant:

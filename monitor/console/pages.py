@@ -15,6 +15,7 @@ from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import missing_page, pilot_page
+from monitor.console.search import search_page
 from monitor.console.today_page import query_of as today_query
 from monitor.console.today_page import today_page
 
@@ -52,6 +53,7 @@ PAGES: dict[str, Page] = {
     "/fleet": _fleet,
     named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
     r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
+    "/search": lambda asked: search_page(asked.board, asked.query.get("q", ""), asked.now),
     "/firms": lambda asked: firms_page(asked.board, asked.now),
 }
 DATA: dict[str, Data] = {
