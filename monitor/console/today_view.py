@@ -37,7 +37,7 @@ class Kind(StrEnum):
     COMMAND = "command"  # a halt, release or drill that is not confirmed; `state` says how far it is
     STEP = "step"  # of the life of a pilot, or of a release
     DEADLINE = "deadline"
-    FINDING = "finding"  # at escalate, that nobody has shelved
+    FINDING = "finding"  # at escalate and not shelved
     UNKNOWN = "unknown"  # the state of a pilot
     GUIDANCE = "guidance"
     ROLLOUT = "rollout"  # a step that may be evaluated

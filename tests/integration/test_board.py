@@ -126,7 +126,7 @@ class Served:
     def _run(self) -> None:
         app = web.Application()
         app.add_routes(routes(self.board))
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
