@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from monitor.console.alpha import alpha_section
 from monitor.console.banners import banners
+from monitor.console.chart_parts import chart_figure
 from monitor.console.clocks import clocks_section
 from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
@@ -28,7 +29,7 @@ from monitor.console.parts import (
 )
 from monitor.console.pilot_view import PilotView
 from monitor.console.shadow_section import shadow_section
-from monitor.console.svg.picture import picture
+from monitor.console.svg.picture import chart
 from monitor.console.today_view import rollout_step, status_of
 from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockState
@@ -193,9 +194,5 @@ def _ledger(board: FleetView, view: PilotView) -> Node:
 
 
 def _picture(view: PilotView) -> Node:
-    drawn = picture(view.pilot, view.evidence, list(view.decisions), view.plan)
-    return [
-        h.h2("#evidence")[tr("Evidence")],
-        h.p(".sideways")[tr("Wider than the screen: scroll sideways.")],
-        h.div(".picture", role="region", aria_labelledby="evidence", tabindex="0")[Markup(drawn)],
-    ]
+    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan)
+    return [h.h2("#evidence")[tr("Evidence")], chart_figure(drawn, "evidence")]

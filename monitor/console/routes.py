@@ -39,6 +39,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
         *(web.get(path, _data(one, asked)) for path, one in DATA.items()),
         web.get("/events", EventStream(board, clock, HEADERS).send),
         _file("board.css", "text/css"),
+        _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
     ]
 
