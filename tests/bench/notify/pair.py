@@ -1,7 +1,7 @@
 """A pair of real Alertmanagers under faults: `python -m tests.bench.notify.pair [ALERTS]` prints what was lost and how
 often an alert was notified more than once.
 
-Halts start one after another, each as a message of its own. In the middle of them comes the fault; after a third of
+Halts start one after another, each in a separate message. In the middle of them comes the fault; after a third of
 them it is mended.
 """
 
