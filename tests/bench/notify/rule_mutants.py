@@ -88,10 +88,10 @@ def _changes(kind: str, text: str, inside: bool) -> Iterator[str]:
 
 
 class Suite(NamedTuple):
-    """The shipped rules and all cases about them."""
+    """The shipped rules and the files of cases about them."""
 
     rules: dict[str, Any]
-    cases: list[dict[str, Any]]
+    cases: list[list[dict[str, Any]]]
 
 
 def shipped() -> Suite:
@@ -99,7 +99,7 @@ def shipped() -> Suite:
     rules, *cases = (
         yaml.safe_load((PROMETHEUS / name).read_text()) for name in ("rules.yaml", "rules_test.yaml", "latch_test.yaml")
     )
-    return Suite(rules, [case for file in cases for case in file["tests"]])
+    return Suite(rules, [file["tests"] for file in cases])
 
 
 def killed(mutant: Mutant, suite: Suite, directory: Path) -> bool:
@@ -116,13 +116,21 @@ def killed(mutant: Mutant, suite: Suite, directory: Path) -> bool:
     for group in changed["groups"]:
         group["rules"] = [rule for rule in group["rules"] if rule.get("alert") in {None, *concerned}]
     changed["groups"] = [group for group in changed["groups"] if group["rules"]]
-    cases = []
-    for case in suite.cases:
-        checks = [check for check in case["alert_rule_test"] if check["alertname"] in concerned]
-        cases += [{**case, "alert_rule_test": checks}] if checks else []
-    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
     (directory / "rules.yaml").write_text(json.dumps(changed))  # JSON is YAML
-    (directory / "tests.yaml").write_text(json.dumps(tests))
+    order = [group["name"] for group in changed["groups"]]
+    return any(_fail(cases, concerned, order, directory) for cases in suite.cases)
+
+
+def _fail(cases: list[dict[str, Any]], concerned: set[str], order: list[str], directory: Path) -> bool:
+    """Whether these cases fail, of those about the alerts `concerned`."""
+    mine = []
+    for case in cases:
+        checks = [check for check in case["alert_rule_test"] if check["alertname"] in concerned]
+        mine += [{**case, "alert_rule_test": checks}] if checks else []
+    if not mine:
+        return False
+    head = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "group_eval_order": order}
+    (directory / "tests.yaml").write_text(json.dumps({**head, "tests": mine}))
     done = subprocess.run(["promtool", "test", "rules", "tests.yaml"], cwd=directory, capture_output=True, check=False)
     return done.returncode != 0
 
@@ -132,14 +140,17 @@ def score(names: list[str]) -> tuple[int, list[Mutant]]:
     suite = shipped()
     every = [mutant for mutant in mutants(suite.rules) if not names or mutant.name in names]
     with tempfile.TemporaryDirectory() as scratch:
-        return len(every), [mutant for mutant in every if not killed(mutant, suite, Path(scratch))]
+        survivors = []
+        for mutant in every:
+            if not killed(mutant, suite, Path(scratch)):
+                print(f"survives: {mutant.name}: {mutant.what}", flush=True)
+                survivors.append(mutant)
+    return len(every), survivors
 
 
 def main(names: list[str]) -> int:
     """Print the survivors and the goal. Returns the exit code."""
     every, survivors = score(names)
-    for mutant in survivors:
-        print(f"survives: {mutant.name}: {mutant.what}")
     figure = 1 - len(survivors) / max(every, 1)
     print(f"{every} mutants, {every - len(survivors)} killed")
     print(f"GOAL rule_mutation_score {figure:.3f} >={BOUND:g} {'ok' if figure >= BOUND else 'short'}", flush=True)
