@@ -23,6 +23,7 @@ need openssl openssl
 need node nodejs # runs one of the examples
 need strace strace # makes single system calls of a notary fail
 need cc 'gcc libc6-dev' # builds the clock of a broker that is an hour off
+[ -d /usr/share/fonts/truetype/wqy ] || missing="$missing fonts-wqy-zenhei" # Chinese pages and documents
 need java default-jre-headless
 set -- /usr/lib/*/faketime/libfaketimeMT.so.1
 [ -e "$1" ] || missing="$missing libfaketime" # moves the clock of one process in tests

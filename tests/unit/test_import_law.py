@@ -15,7 +15,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first. A file imports from its own folder and from folders below it. `monitor/README.md` shows the same table.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("halt_ground", "clock", "logs"),
+    ("halt_ground", "clock", "logs", "words"),
     ("errors",),
     ("model", "tlog"),
     ("access", "files", "charter"),
@@ -92,6 +92,7 @@ HOMES = {
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
+    "babel": ("monitor/words/",),
     "cryptography": (
         "monitor/model/signing.py", "monitor/tlog/keys.py", "monitor/access/tls.py", "monitor/testing/certificates.py",
         "monitor/stamps/", "monitor/testing/timestamp_authority.py",

@@ -1,0 +1,54 @@
+"""The catalogue is complete, and what it says fits the messages."""
+
+from __future__ import annotations
+
+import ast
+import string
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from monitor.words.update import ROOT, untranslated, updated
+
+FILES = updated("zh")
+FUNCTIONS = {"tr", "trm", "trn", "mark"}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("area", FILES)
+def test_the_files_are_those_of_the_source(area: str) -> None:
+    """`python -m monitor.words.update` changes nothing."""
+    assert (ROOT / "words" / "zh" / f"{area}.po").read_bytes() == FILES[area]
+
+
+@pytest.mark.parametrize("area", FILES)
+def test_every_message_has_a_translation(area: str) -> None:
+    assert untranslated(FILES[area]) == []
+
+
+@pytest.mark.parametrize("area", FILES)
+def test_a_translation_has_the_placeholders_of_its_message(area: str) -> None:
+    """A plural needs those of its plural form; the number may be left out nowhere."""
+    for entry in read_po(BytesIO(FILES[area]), "zh"):
+        if not entry.id or not entry.string:
+            continue
+        english = entry.id if isinstance(entry.id, str) else entry.id[-1]
+        chinese = entry.string if isinstance(entry.string, str) else entry.string[0]
+        assert placeholders(chinese) == placeholders(english), english
+
+
+def test_messages_are_written_in_the_source() -> None:
+    """The extraction sees literals only: a message that is computed in the call would never be translated."""
+    built = []
+    for path in sorted(Path(ROOT).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
+                texts = node.args[:2] if node.func.id == "trn" else node.args[:1]
+                if any(isinstance(text, ast.JoinedStr | ast.BinOp) for text in texts):
+                    built.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert built == []
