@@ -73,7 +73,7 @@ class CommandState(Struct, frozen=True):
 
 def halted_text(command: Command) -> str:
     """The message of a refusal under a halt: since when, why, which decision, what to do."""
-    why = ground_text(command.ground)
+    why = ground_text(command)
     return (
         f"pilot {command.pilot} is halted since {_when(command)}: {command.reason.value}{f', {why}' if why else ''} "
         f"(decision {command.decision}, standing {command.standing}). Stop serving. A release needs a recorded "

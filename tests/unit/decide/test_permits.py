@@ -78,8 +78,8 @@ def noticed(bench: Bench, at: int) -> Notice | None:
 
 
 def test_a_permit_says_what_was_rejected() -> None:
-    """Counts by reason since the admission, and the newest of each kind with field and fix; nothing while there is nothing to
-    say. Another pilot's rejections are not told, and a snapshot keeps them."""
+    """Counts by reason since the admission, and the newest of each kind with field and fix; nothing while there is
+    nothing to say. Another pilot's rejections are not told, and a snapshot keeps them."""
     bench = Bench()
     assert noticed(bench, T0 + 1) is None
     for n in range(4):
