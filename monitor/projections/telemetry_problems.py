@@ -29,6 +29,7 @@ _SAYS: dict[str, str] = {
     COUNTED_NOWHERE: "No indicator of the charter counts the event.",
     LATE_DROPPED: "The period of the event had closed.",
 }
+_SENTENCES: dict[str, str] = {reason.value: words for reason, words in SENTENCES.items()}
 _SEND_JSON = mark("Send one CloudEvent as a JSON object in UTF-8 (`monitor/asyncapi.yaml`), or use the SDK.")
 _SMALLER = mark("Send smaller batches.")
 _CORRECT = mark("Correct the field in the service and send the event again with a new sequence number.")
@@ -205,6 +206,4 @@ def _kind(reason: str) -> Kind:
 
 
 def _sentence(reason: str) -> str:
-    if reason in _SAYS:
-        return _SAYS[reason]
-    return SENTENCES[RejectionReason(reason)] if reason in RejectionReason else ""
+    return _SAYS.get(reason) or _SENTENCES.get(reason, "")

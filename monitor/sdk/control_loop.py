@@ -106,6 +106,7 @@ class ControlLoop:
         self._wake.set()
         self._thread.join()
         self._abdicate()
+        self.problem_hooks.stop()
 
     @property
     def state(self) -> CommandState:
@@ -228,6 +229,13 @@ class ControlLoop:
         self._noticed(notice)
 
     def _noticed(self, notice: Notice) -> None:
+        try:
+            self._tell(notice)
+        except Exception:  # no fault in what is told may end the thread that renews leases
+            LOG.error("notice.failed", exc_info=True, pilot=self._pilot)
+        self._shared.write_notice(notice)
+
+    def _tell(self, notice: Notice) -> None:
         self._notices.heard(notice)
         fresh = self._problems.fresh(notice)
         for problem in fresh:
@@ -242,7 +250,6 @@ class ControlLoop:
                     fix=problem.fix,
                 )
         self.problem_hooks.tell(fresh)
-        self._shared.write_notice(notice)
 
     def _publish(self) -> None:
         """Write and confirm the state. Closing is written before everything else, opening after it: a reader in between

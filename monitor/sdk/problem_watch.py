@@ -8,6 +8,7 @@ occurs. Bounds: `KNOWN` problems are remembered, `WAITING` wait for the callback
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import queue
 import threading
@@ -63,7 +64,7 @@ class ProblemHooks:
     def __init__(self, pilot: str) -> None:
         self._pilot = pilot
         self._hooks: list[tuple[ProblemHook, asyncio.AbstractEventLoop | None]] = []
-        self._waiting: queue.Queue[TelemetryProblem] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[TelemetryProblem | None] = queue.Queue(WAITING)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -82,19 +83,25 @@ class ProblemHooks:
     def tell(self, problems: list[TelemetryProblem]) -> None:
         """Hand problems to the callbacks. Does not block."""
         for problem in problems:
-            while True:
-                try:
-                    self._waiting.put_nowait(problem)
-                    break
-                except queue.Full:
-                    try:
-                        self._waiting.get_nowait()
-                    except queue.Empty:
-                        continue
+            self._put(problem)
+
+    def stop(self) -> None:
+        """Have the thread end after the callback that it runs. Does not block."""
+        while not self._waiting.empty():
+            with contextlib.suppress(queue.Empty):
+                self._waiting.get_nowait()
+        self._put(None)
+
+    def _put(self, problem: TelemetryProblem | None) -> None:
+        while True:
+            try:
+                return self._waiting.put_nowait(problem)
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._waiting.get_nowait()
 
     def _run(self) -> None:
-        while True:
-            problem = self._waiting.get()
+        while (problem := self._waiting.get()) is not None:
             for hook, loop in list(self._hooks):
                 try:
                     done: Any = hook(problem)
