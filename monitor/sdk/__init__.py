@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.model.events import Harm, Severity
-from monitor.projections.telemetry_problems import TelemetryProblem
+from monitor.model.telemetry_problems import TelemetryProblem
 from monitor.sdk.build import BadEvent
 from monitor.sdk.drain import Drain
 from monitor.sdk.pilot import Pilot

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from monitor.model.records import Command, command_id
-from monitor.projections.evidence_words import ground_sentence
+from monitor.sdk.ground_words import ground_sentence
 
 
 class CommandState(Struct, frozen=True):
@@ -105,7 +105,7 @@ def ground_text(command: Command) -> str:
     if ground is None:
         return ""
     place = ", ".join(part for part in (ground.indicator or ground.rule, ground.segment) if part)
-    said = ground_sentence(ground, command.reason) or ground.explanation or ground.detail
+    said = ground_sentence(ground) or ground.explanation or ground.detail
     return ": ".join(part for part in (place, said) if part)
 
 

@@ -338,9 +338,8 @@ class Pilot:
         count; `problem` names reason, field and fix (`TelemetryProblem`).
 
         Each problem is told once, and again after an hour if it still occurs, in one process of this machine. A plain
-        function runs in a thread of its own, a coroutine function in the running event loop; neither delays the
-        service. Raises ValueError with `follow=False`, RuntimeError for a coroutine function when no event loop is
-        running.
+        function runs in a separate thread, a coroutine function in the running event loop; neither delays the service.
+        Raises ValueError with `follow=False`, RuntimeError for a coroutine function when no event loop is running.
         """
         if self._loop is None:
             raise ValueError("this Pilot was made with follow=False: it hears of no rejection")

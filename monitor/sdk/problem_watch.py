@@ -1,6 +1,6 @@
 """Telemetry without effect, told to the firm once: in the log, and to the callbacks of `Pilot.on_rejected`.
 
-The process that reads the permits tells. A problem (reason, field, detail) is told again after `AGAIN_S`, if it still
+The process that reads the permits tells. A problem (reason, field, detail) is repeated after `AGAIN_S`, if it still
 occurs. Bounds: `KNOWN` problems are remembered, `WAITING` wait for the callbacks; beyond it the oldest is dropped, and
 `status().problems` still has it.
 """
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from monitor.logs import EventLogger
 from monitor.model.notice import Notice
-from monitor.projections.telemetry_problems import TelemetryProblem, problems_of
+from monitor.model.telemetry_problems import TelemetryProblem, problems_of
 
 LOG = EventLogger("monitor.sdk")
 KNOWN, WAITING = 256, 64

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.model.notice import Notice
-from monitor.projections.telemetry_problems import TelemetryProblem, problems_of
+from monitor.model.telemetry_problems import TelemetryProblem, problems_of
 from monitor.sdk.command_state import CommandState
 
 

@@ -38,7 +38,7 @@ def test_each_problem_is_told_once_and_again_after_an_hour_if_it_still_occurs() 
     assert told == [[("time_in_future", 1)], [], [], [], [("time_in_future", 7)]]
 
 
-def test_what_was_known_before_the_start_is_not_told_again() -> None:
+def test_what_was_known_before_the_start_is_not_repeated() -> None:
     """A restarted service hears of new events only; a readmission, which sets the counts back, hides nothing."""
     watch = ProblemWatch(notice(3), lambda: 0.0)
     assert watch.fresh(notice(3)) == []

@@ -6,7 +6,8 @@ import pytest
 
 from monitor.model.notice import NOT_REJECTED, Notice, Rejection
 from monitor.model.records import Finding, Reason, Rejected
-from monitor.projections.telemetry_problems import FIXES, ROWS, ProblemFold, problem_lines, problems_in, problems_of
+from monitor.model.telemetry_problems import FIXES, problems_of
+from monitor.projections.problem_fold import ROWS, ProblemFold, problem_lines, problems_in
 from monitor.testing.records import decision
 from monitor.validate.rejections import RejectionReason
 from monitor.words import speaking
