@@ -23,6 +23,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     LANGUAGE: ("`--lang`", "language of what is printed for people: en or zh"),
     BOARD: ("`--board-url`, `--board`, `Halted.page`", "address of the board as people reach it"),
     RUNBOOK: ("`--runbook-url`, `Halted.runbook`", "address of deploy/runbook.md as people reach it"),
+    "SANDBOX_MONITOR_GRAFANA_URL": ("`--grafana-url`", "address of Grafana as people reach it"),
     "SANDBOX_MONITOR_GRAFANA_TOKEN": ("`--token`", "token of a service account of Grafana"),
     "SANDBOX_LOG": ("every process", "form of logs on stderr: text (default) or json"),
     "SANDBOX_KAFKA_CA": ("every client of Kafka", "file of the authority (PEM) that signed the brokers' certificates"),
@@ -44,3 +45,7 @@ def variables_table() -> str:
     """The table in Markdown, as the README has it."""
     rows = [f"| `{name}` | {of} | {meaning} |" for name, (of, meaning) in VARIABLES.items()]
     return "\n".join(["| variable | default of | meaning |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(variables_table())

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from monitor.access import environment
 from monitor.errors import Unavailable
@@ -169,7 +169,7 @@ class Pilot:
         check(settings)
         self.pilot = pilot
         self.participant = participant
-        self._runtime = runtime = Runtime(cast("Link", link), settings)
+        self._runtime = runtime = Runtime(link, settings)
         self.source = runtime.source
         self._reporter, self._guard, self._loop = runtime.reporter, runtime.guard, runtime.loop
         runtime.start()
