@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, Struct, field
 
+from monitor.charter.act_base import ControlBase
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.console.sandbox_fold import SandboxFold
 from monitor.firms.fold import FirmsFold
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
@@ -18,7 +20,11 @@ from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.subjects import SANDBOX, is_pilot
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
+from monitor.projections.firm_acts import FirmActsFold
+from monitor.projections.halt_story import HaltsFold
+from monitor.projections.model_files import ModelFilesFold
 from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
+from monitor.projections.user_complaints import UserComplaintsFold
 from monitor.projections.wording import sentence
 
 CHARTERS = 8
@@ -124,6 +130,11 @@ class FleetView:
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
         self.firms = FirmsFold()  # the records of firms
+        self.firm_acts = FirmActsFold()  # their classes
+        self.models = ModelFilesFold()
+        self.sandbox = SandboxFold()
+        self.halts = HaltsFold()
+        self.complaints = UserComplaintsFold()
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -147,11 +158,17 @@ class FleetView:
         if view is not None and view.charter in ("", digest):
             view.plan, view.charter, view.participant = charter, digest, charter.participant.id
 
+    def act(self, act: ControlBase) -> None:
+        """Add an act on `control`, in force or not: what it asks for is shown once a decision names it."""
+        self.sandbox.act(act)
+
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
         self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
+                self.models.decide(decision)
+                self.firm_acts.decide(decision)
                 if decision.pilot == SANDBOX:
                     self._configured(decision)
                 continue
@@ -159,6 +176,7 @@ class FleetView:
             if view is not None and decision.standing > view.standing:
                 self._decide(view, decision)
         for command in outputs.commands:
+            self.halts.attempt(command)
             known = self.pilots.get(command.pilot)
             if known is not None:
                 known.command = after_attempt(known.command, command)
@@ -198,6 +216,7 @@ class FleetView:
     def _configured(self, decision: Decision) -> None:
         if not self.configuration or decision.standing > self.configuration[-1].standing:
             self.configuration.append(decision)
+            self.sandbox.decide(decision)
 
     def _view(self, pilot: str) -> PilotView | None:
         view = self.pilots.get(pilot)
@@ -211,6 +230,8 @@ class FleetView:
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
+        self.halts.decide(decision)
+        self.complaints.decide(decision)
         view.runs.add_decision(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:

@@ -404,6 +404,7 @@ class Monitor:
         machine = self.runner.machine
         self.open_mode = self.board.open_mode = machine.open_mode
         self.metrics.configured(0, *machine.configuration, machine.open_mode)
+        self.board.sandbox.given(machine.sandbox.sandbox)
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:

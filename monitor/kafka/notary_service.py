@@ -171,6 +171,7 @@ def _positions(ledger: Notary, names: TopicNames) -> tuple[Positions, Positions]
 def _learn(board: FleetView, charters: ControlCharters) -> Callable[[ControlBase], None]:
     def learn(act: ControlBase) -> None:
         charters.take(act)
+        board.act(act)
         for charter in charter_in(act).values():
             board.learn(charter)
 

@@ -60,7 +60,7 @@ _KINDS = {
 
 class HaltStep(Struct, frozen=True):
     """One step: `at` (ms), the number of its decision, who did it (an author, a source of the service, "" for the
-    monitor), whether the act was signed, `seconds` since the command where the record says so, the decision's reason."""
+    monitor), whether the act was signed, `seconds` since the command where the record says so, its reason."""
 
     kind: StepKind
     at: int

@@ -1,4 +1,4 @@
-"""Entries of a ledger as text and as JSON: `sandbox-monitor ledger show`."""
+"""Entries of a ledger as text and as JSON: `sandbox-monitor ledger show`, and the board."""
 
 from __future__ import annotations
 
