@@ -93,6 +93,8 @@ HOMES = {
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
     "babel": ("monitor/words/",),
+    "htpy": ("monitor/console/", "monitor/report/", "monitor/public_record/"),
+    "markupsafe": ("monitor/words/", "monitor/console/", "monitor/report/", "monitor/public_record/"),
     "cryptography": (
         "monitor/model/signing.py", "monitor/tlog/keys.py", "monitor/access/tls.py", "monitor/testing/certificates.py",
         "monitor/stamps/", "monitor/testing/timestamp_authority.py",
