@@ -23,6 +23,7 @@ from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxFounding, configuration_digest
 from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
 from monitor.model.records import (
+    Closed,
     Command,
     Content,
     Decision,
@@ -36,8 +37,10 @@ from monitor.model.records import (
     digest,
 )
 from monitor.model.shadow_records import ShadowDifference, ShadowFinding, ShadowSummary
+from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
 from monitor.projections.formats import day as day_of
+from monitor.publication.desk import LedgerDesk
 from monitor.publication.log_key import LogKey
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.simulation.fleet_charter import charter
@@ -79,7 +82,7 @@ class Story:
         self.decisions: list[Decision] = []
         self.commands: list[Command] = []
         self.evidence: list[Evidence] = []
-        self._level, self._unknown = Level.NORMAL, ""
+        self._level, self._unknown, self._states = Level.NORMAL, "", ""
 
     def add(
         self, reason: Reason, day: float, *, level: Level | None = None, author: str = "",
@@ -91,6 +94,7 @@ class Story:
         self._level = was if level is None else level
         self._unknown = more.pop("unknown", self._unknown)
         source = more.pop("source", "")
+        self._states = more.pop("states", self._states)
         kind = "act" if author else "level" if self._level is not was else more.pop("kind", "finding")
         firm_acts = author == self.firm
         made = Decision(
@@ -101,7 +105,7 @@ class Story:
             finding=finding or Finding(), unknown=self._unknown, author=author or source,
             signed="" if not author else digest(author)[:16] if not firm_acts or self.firm != "firm-5" else "",
             addressed=(*(f"authority:{one}" for one in self.authorities), f"firm:{self.firm}"),
-            responsible=self.authorities if standing == 1 else UNSET, **more,
+            responsible=self.authorities if standing == 1 else UNSET, states=self._states or UNSET, **more,
         )  # fmt: skip
         self.decisions.append(made)
         given = command_of(made)
@@ -465,6 +469,9 @@ def world(home: Path, *, publish: bool = False, now: int = NOW, ledger: bool = T
     if notary is not None:
         keyed = {(_act_of(story), charter_hash(story.plan)): story.plan for story in stories if story.plan is not None}
         notary.record(out.decisions, out.commands, charters=keyed)
+        gatherer = EvidenceGatherer()
+        closed = [*out.evidence, Closed(partition=0, through=now)]
+        notary.record_evidence([group for place, one in enumerate(closed) for group in gatherer.take(place, one)])
     board = FleetView(ledger=_heads(notary))
     for plan in charters.values():
         board.learn(plan)
@@ -474,6 +481,8 @@ def world(home: Path, *, publish: bool = False, now: int = NOW, ledger: bool = T
         board.liveness.mark_alive(number, now - 1_000)
     published = _published(home, notary) if publish and notary is not None else None
     if notary is not None:
+        heads = notary.logs
+        board.desk = LedgerDesk(where, lambda: heads, None if published is None else (published, log_key()))
         notary.close()
     return World(board, where, published, now, out, charters)
 

@@ -132,10 +132,22 @@ def _asking(board: FleetView, view: PilotView, now: int) -> Iterator[tuple[_Plac
         if not ids or due is None:
             continue
         answer = Deadline(
-            pilot=view.pilot, participant=view.participant, authorities=view.responsible, title="",
-            about=USER_COMPLAINT, key="", owed_by=Owes.FIRM, basis="", missed=due <= now, due=due, left=due - now, last_day=day(due - 1),
-            zone="UTC", complaints=len(ids), standing=waiting.standing,
-        )  # fmt: skip
+            pilot=view.pilot,
+            participant=view.participant,
+            authorities=view.responsible,
+            title="",
+            about=USER_COMPLAINT,
+            key="",
+            owed_by=Owes.FIRM,
+            basis="",
+            missed=due <= now,
+            due=due,
+            left=due - now,
+            last_day=day(due - 1),
+            zone="UTC",
+            complaints=len(ids),
+            standing=waiting.standing,
+        )
         yield _place(answer), answer
 
 

@@ -18,6 +18,7 @@ from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.subjects import SANDBOX, is_pilot
+from monitor.notary.desk_facts import Desk
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
 from monitor.projections.firm_acts import FirmActsFold
@@ -135,6 +136,7 @@ class FleetView:
         self.sandbox = SandboxFold()
         self.halts = HaltsFold()
         self.complaints = UserComplaintsFold()
+        self.desk: Desk | None = None  # reads ledgers and their publication; set by the process that keeps them
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most

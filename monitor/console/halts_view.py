@@ -156,7 +156,7 @@ def _halt_data(row: HaltRow) -> dict[str, object]:
         "steps": [
             {
                 "what": one.step.kind.value, "at": one.step.at, "took_ms": one.took, "by": one.step.who or None,
-                "signed": one.step.signed, "entry": one.step.standing,
+                "signed": one.step.signed, "standing": one.step.standing, "decision": one.step.decision or None,
             }
             for one in row.steps
         ],

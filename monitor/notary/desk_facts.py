@@ -45,7 +45,8 @@ class SignatureFact(NamedTuple):
 
 
 class CheckpointFact(NamedTuple):
-    """A visible checkpoint: `seen` is when its file was written (ms), `stamps` are the names of its time stamps."""
+    """A visible checkpoint: `seen` is when its file was written (ms), `stamps` are the names of its time stamps,
+    `key` is the public key of the log as `--log-key` takes it."""
 
     log: str
     origin: str
@@ -54,6 +55,7 @@ class CheckpointFact(NamedTuple):
     seen: int
     signatures: tuple[SignatureFact, ...]
     stamps: tuple[str, ...]
+    key: str
     text: str
 
 

@@ -59,12 +59,13 @@ _KINDS = {
 
 
 class HaltStep(Struct, frozen=True):
-    """One step: `at` (ms), the number of its decision, who did it (an author, a source of the service, "" for the
-    monitor), whether the act was signed, `seconds` since the command where the record says so, its reason."""
+    """One step: `at` (ms), the number and id of its decision, who did it (an author, a source of the service, "" for
+    the monitor), whether the act was signed, `seconds` since the command where the record says so, its reason."""
 
     kind: StepKind
     at: int
     standing: int
+    decision: str = ""
     who: str = ""
     signed: bool = False
     seconds: float | None = None
@@ -210,7 +211,7 @@ def _advance(story: HaltStory, kind: StepKind, decision: Decision) -> None:
 def _step(kind: StepKind, decision: Decision) -> HaltStep:
     timed = kind in (StepKind.ACKNOWLEDGED, StepKind.VERIFIED, StepKind.OVERDUE, StepKind.RELEASE_ACKNOWLEDGED)
     return HaltStep(
-        kind, decision.at, decision.standing, decision.author, bool(decision.signed),
+        kind, decision.at, decision.standing, decision.id, decision.author, bool(decision.signed),
         decision.finding.observed if timed else None, decision.reason.value,
     )  # fmt: skip
 

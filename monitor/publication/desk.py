@@ -1,8 +1,8 @@
 """Answers questions about ledgers from the files of a notary and of a publication, cheaply: for the board.
 
 An entry is read through the index of its file. The path of an entry in the ledger as it is now is computed from the
-leaf hashes of the index, for ledgers of at most `LEAVES` entries. What is published is read through its tiles, so that a
-proof reads a number of small files that grows with the logarithm of the size. Nothing is written.
+leaf hashes of the index, for ledgers of at most `LEAVES` entries. What is published is read through its tiles, so that
+a proof reads a number of small files that grows with the logarithm of the size. Nothing is written.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from monitor.notary.desk_facts import (
 from monitor.notary.encoding import Entry, Malformed, decode
 from monitor.notary.entry_rules import Broken, EntryRules
 from monitor.notary.format import INDEX_RECORD, LogName
+from monitor.notary.notary import Notary
 from monitor.notary.store import Head, file_name
 from monitor.publication.log_key import AUTHORITY, LogKey, log_name
 from monitor.publication.log_source import LedgerSource, read_range
 from monitor.publication.pilot_logs import LEAF_PROOF
 from monitor.publication.prove import Published, check_stacked
+from monitor.publication.publisher import PublicationSettings
 from monitor.tlog.cosignature import time_of
 from monitor.tlog.errors import HashUnavailable, TlogError
 from monitor.tlog.keys import Verifier
@@ -52,7 +54,8 @@ class LedgerDesk:
         publication: tuple[Path, LogKey] | None = None,
     ) -> None:
         self._ledgers, self._heads = ledgers, heads
-        self._published, self._key = publication or (None, None)
+        self._published: Path | None = publication[0] if publication else None
+        self._key: LogKey | None = publication[1] if publication else None
         self.directory = str(ledgers)
         self.published = "" if self._published is None else str(self._published)
 
@@ -103,6 +106,7 @@ class LedgerDesk:
             seen=round((self._published / log / "checkpoint").stat().st_mtime * 1000),
             signatures=tuple(_signatures(opened.note, own)),
             stamps=tuple(sorted(one.name for one in stamps.iterdir())) if stamps.is_dir() else (),
+            key=own.vkey,
             text=opened.note.data.decode(),
         )
 
@@ -199,6 +203,12 @@ class LedgerDesk:
             return (self._published / path).read_bytes()
         except OSError as error:
             raise HashUnavailable(f"{path}: {error.strerror}") from error
+
+
+def desk_of(notary: Notary, publishing: tuple[PublicationSettings, float] | None) -> LedgerDesk:
+    """The desk of a notary in this process, and of what it publishes."""
+    published = None if publishing is None else (publishing[0].directory, publishing[0].key)
+    return LedgerDesk(notary.directory, lambda: notary.logs, published)
 
 
 def _held(number: int, data: bytes) -> HeldEntry:
