@@ -43,7 +43,7 @@ STATES: dict[tuple[str, bool], str] = {
     ("overdue", True): mark("Overdue: acknowledged, no proof of the stop"),
     ("overdue", False): mark("Overdue: not acknowledged"),
     ("commanded", False): mark("Sent, not acknowledged; resent until it is"),
-    ("commanded", True): mark("Sent again: the first acknowledgement was disproved"),
+    ("commanded", True): mark("Resent: the first acknowledgement was disproved"),
     ("acknowledged", True): mark("The service says that it stopped; not yet confirmed"),
     ("verified", True): mark("Stopped; confirmed by heartbeats"),
     ("verified", False): mark("Stopped; confirmed by heartbeats"),

@@ -48,8 +48,8 @@ KINDS = {
 }  # fmt: skip
 """Kinds of entries in words."""
 NUMBERS = mark(
-    "Entries are numbered from 0, as by `sandbox-monitor ledger show` and `ledger prove --entry`. A decision has a "
-    "number of its own, from 1: commands and charters are entries, too, but no decisions."
+    "Entries are numbered from 0, as by `sandbox-monitor ledger show` and `ledger prove --entry`. Decisions "
+    "also have a separate number, from 1: commands and charters are entries, too, but no decisions."
 )
 
 
@@ -181,7 +181,7 @@ def _about(view: LedgerView, desk: Desk, now: int) -> Node:
             (tr("File"), h.code[held.file]),
             (tr("Other files"), others or ""),
         )),
-        h.p[tr("Note the root. Whoever has the file and the noted root checks with this, at any time later:")],
+        h.p[tr("Note the root. With the file and the noted root, anybody can check it at any later time:")],
         h.pre(".bytes", tabindex="0")[verify],
         folded(tr("The checkpoint of this log"), _checkpoint(view.checkpoint, now), "checkpoint")
         if view.checkpoint

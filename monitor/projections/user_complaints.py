@@ -1,7 +1,8 @@
 """Complaints of users that wait for an answer, folded from decisions. Pure.
 
 That such a deadline runs, or was met, is no decision (there may be thousands), so it is computed here: the charter
-promises an answer within a time after the complaint was received. A missed one is a decision of its own.
+promises an answer within a time after the complaint was received. A miss is a separate
+decision.
 
 Bounded: `OPEN` complaints that wait, over all pilots; further ones are counted.
 """
