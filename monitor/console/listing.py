@@ -8,27 +8,16 @@ from urllib.parse import urlencode
 import htpy as h
 from htpy import Node
 
-from monitor.console.parts import address
+from monitor.console.parts import address, pages
 from monitor.words import tr
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
-def pager(path: str, query: dict[str, str], page: int, pages: int) -> Node:
-    """Links to the page before and after this one; nothing where there is one page."""
-    if pages <= 1:
-        return None
-
-    def to(number: int, text: str, rel: str) -> Node:
-        if not 1 <= number <= pages:
-            return None
-        return h.a(href=f"{path}?{urlencode({**_given(query), 'page': str(number)})}", rel=rel)[text]
-
-    return h.nav(".pager", aria_label=tr("Pages of the list"))[
-        to(page - 1, tr("← previous"), "prev"),
-        h.span[tr("page {page} of {pages}", page=page, pages=pages)],
-        to(page + 1, tr("next →"), "next"),
-    ]
+def pager(path: str, query: dict[str, str], page: int, last: int) -> Node:
+    """Links to the other pages of a list, with its query; nothing where there is one page."""
+    given = {name: value for name, value in query.items() if value}
+    return pages(page, last, lambda number: f"{path}?{urlencode({**given, 'page': str(number)})}")
 
 
 def filters(path: str, fields: Sequence[tuple[str, str, str]]) -> h.Element:
@@ -71,7 +60,3 @@ def lasting(ms: int) -> str:
     if hours:
         return tr("{hours} h {minutes} min", hours=hours, minutes=minutes) if minutes else tr("{n} h", n=hours)
     return tr("{n} min", n=minutes)
-
-
-def _given(query: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in query.items() if value}

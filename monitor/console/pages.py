@@ -17,7 +17,8 @@ from monitor.console.clocks_view import ClocksQuery, clocks_data, clocks_view
 from monitor.console.firm_page import firm_page
 from monitor.console.firms_page import firms_page
 from monitor.console.firms_view import firm_data, firm_view, firms_data, firms_view
-from monitor.console.fleet_page import Query, fleet_page
+from monitor.console.fleet_page import fleet_page
+from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
 from monitor.console.halts_page import halts_page
 from monitor.console.halts_view import halts_data, halts_view
@@ -27,6 +28,9 @@ from monitor.console.listing import number_of
 from monitor.console.models_page import model_page, models_page
 from monitor.console.models_view import model_data, model_view, models_data, models_view
 from monitor.console.pilot_page import missing_page, pilot_page
+from monitor.console.search import search_page
+from monitor.console.today_page import query_of as today_query
+from monitor.console.today_page import today_page
 
 
 def named(kind: str) -> str:
@@ -63,8 +67,7 @@ Data: TypeAlias = Callable[[Asked], object]
 
 
 def _fleet(asked: Asked) -> Markup:
-    wanted = {name: asked.query[name] for name in Query.__struct_fields__ if name in asked.query}
-    return fleet_page(asked.board, Query(**wanted), asked.now)
+    return fleet_page(asked.board, query_of(asked.query), asked.now)
 
 
 def _number(asked: Asked) -> int:
@@ -99,7 +102,7 @@ def _authority_data(asked: Asked) -> object:
 
 
 PAGES: dict[str, Page] = {
-    "/": _fleet,
+    "/": lambda asked: today_page(asked.board, asked.now, today_query(asked.query)),
     "/fleet": _fleet,
     named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
     r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
@@ -120,6 +123,7 @@ PAGES: dict[str, Page] = {
     named("ledger"): lambda asked: ledger_page(
         asked.board, asked.name, asked.now, _given(asked, "log", "year"), _number(asked)
     ),
+    "/search": lambda asked: search_page(asked.board, asked.query.get("q", ""), asked.now),
 }
 DATA: dict[str, Data] = {
     "/api/board.json": lambda asked: as_data(asked.board, asked.now, asked.query.get("authority", "")),

@@ -159,6 +159,10 @@ class HaltsFold:
         if story is not None and story.ended is None and command.standing == story.decision.standing:
             story.attempts = max(story.attempts, 1 + command.again)
 
+    def forget(self, pilot: str) -> None:
+        """Forget a pilot that is no longer shown; its halts that ended stay listed."""
+        self.newest.pop(pilot, None)
+
     def standing(self) -> list[HaltStory]:
         """The halts in force, in no order."""
         return [story for story in self.newest.values() if story.ended is None]

@@ -1,8 +1,7 @@
 """Complaints of users that wait for an answer, folded from decisions. Pure.
 
 That such a deadline runs, or was met, is no decision (there may be thousands), so it is computed here: the charter
-promises an answer within a time after the complaint was received. A miss is a separate
-decision.
+promises an answer within a time after the complaint was received. A miss is a separate decision.
 
 Bounded: `OPEN` complaints that wait, over all pilots; further ones are counted.
 """
@@ -48,7 +47,7 @@ class UserComplaintsFold:
         """Add a decision on a pilot."""
         content = decision.finding.content
         if decision.reason in (Reason.EXITED, Reason.CLOSED):
-            self._open -= sum(len(one.ids) for one in self.waiting.pop(decision.pilot, ()))
+            self.forget(decision.pilot)
             return
         if content is UNSET or decision.reason not in (Reason.COMPLAINT_FILED, *_SETTLES):
             return
@@ -58,6 +57,10 @@ class UserComplaintsFold:
             self._file(decision, ids)
         else:
             self._settle(decision.pilot, ids)
+
+    def forget(self, pilot: str) -> None:
+        """Forget a pilot that left, or is no longer shown."""
+        self._open -= sum(len(one.ids) for one in self.waiting.pop(pilot, ()))
 
     def of(self, pilot: str) -> list[WaitingComplaints]:
         """What waits for an answer about one pilot, oldest first."""
