@@ -5,6 +5,4 @@ from __future__ import annotations
 from . import across, detectors, fleet, halts, health, life, pilot
 from .table import Board
 
-BOARDS: tuple[Board, ...] = tuple(
-    module.BOARD for module in (fleet, pilot, halts, life, across, detectors, health)
-)
+BOARDS: tuple[Board, ...] = tuple(module.BOARD for module in (fleet, pilot, halts, life, across, detectors, health))

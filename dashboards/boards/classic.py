@@ -51,7 +51,7 @@ def classic(board: Board) -> dict[str, Any]:
     built.with_variable(source)
     for variable in board.variables:
         built.with_variable(_variable(variable))
-    for name, value in shape.choices(board).items():
+    for name, value in shape.ADDRESSES.items():
         address = dashboard.TextBoxVariable(name).default_value(value).hide(VariableHide.HIDE_VARIABLE)
         built.with_variable(address.current(VariableOption(text=value, value=value)))
     others = shape.other_boards()
@@ -87,7 +87,9 @@ def _annotation(mark: Marks) -> Any:
 
 
 def _links(links: list[shape.Link]) -> list[Any]:
-    return [dashboard.DashboardLink(one.title).type(DashboardLinkType.LINK).url(one.url).target_blank(True) for one in links]
+    return [
+        dashboard.DashboardLink(one.title).type(DashboardLinkType.LINK).url(one.url).target_blank(True) for one in links
+    ]
 
 
 def _plain(links: list[shape.Link]) -> list[dict[str, Any]]:
@@ -135,6 +137,8 @@ def _look(panel: Panel, built: Any) -> None:
             built.with_transformation(DataTransformerConfig(id_val="organize", options=organize))
             if links := shape.column_links(panel):
                 built.override_by_name("Pilot", [DynamicConfigValue(id_val="links", value=_plain(links))])
+        case "lines" | "states":
+            built.legend(shape.legend())
         case "stat":
             built.text_mode(BigValueTextMode.NAME if panel.by_name else BigValueTextMode.AUTO)
             built.graph_mode(BigValueGraphMode.NONE).reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

@@ -153,7 +153,7 @@ WHERE = Row(
             "gauges",
             (
                 Query(
-                    f"count by (authority) ({M}pilot_scope{{authority=~\"$authority\", sector=~\"$sector\","
+                    f'count by (authority) ({M}pilot_scope{{authority=~"$authority", sector=~"$sector",'
                     f' region=~"$region", tier=~"$tier"}} and on (pilot) ({M}pilot_level >= 2))',
                     "{{authority}}",
                 ),
@@ -212,14 +212,24 @@ ALL = Row(
             "Which levels do pilots change to?",
             "Changes of level per interval, from and to.",
             "lines",
-            (Query(f"sum by (was, level) (increase({M}level_changes_total[$__rate_interval])) > 0", "{{was}} to {{level}}"),),
+            (
+                Query(
+                    f"sum by (was, level) (increase({M}level_changes_total[$__rate_interval])) > 0",
+                    "{{was}} to {{level}}",
+                ),
+            ),
             page="fleet",
         ),
         Panel(
             "Which decisions are taken, and for what reason?",
             "Decisions per interval by level after them and reason, acts of people included.",
             "lines",
-            (Query(f"sum by (level, reason) (increase({M}decisions_total[$__rate_interval])) > 0", "{{level}}: {{reason}}"),),
+            (
+                Query(
+                    f"sum by (level, reason) (increase({M}decisions_total[$__rate_interval])) > 0",
+                    "{{level}}: {{reason}}",
+                ),
+            ),
             page="ledger",
         ),
         Panel(
@@ -239,7 +249,10 @@ ALL = Row(
 )
 
 HALTS = Marks(
-    "Halts (metrics)", "dark-red", expr=f"(max by (pilot) ({M}halt_timestamp_seconds) * 1000){SELECTED}", title="{{pilot}} halted"
+    "Halts (metrics)",
+    "dark-red",
+    expr=f"(max by (pilot) ({M}halt_timestamp_seconds) * 1000){SELECTED}",
+    title="{{pilot}} halted",
 )
 
 BOARD = Board(

@@ -68,7 +68,7 @@ ALIVE = Row(
         ),
         Panel(
             "How many pilots are in memory, and how many on disk only?",
-            "Pilots of all partitions: resident in memory (`awake`) or evicted to a compressed snapshot (`asleep`).",
+            'Pilots of all partitions: resident in memory ("awake"), or evicted to a compressed snapshot ("asleep").',
             "lines",
             (Query(f"sum by (state) ({M}pilots_held)", "{{state}}"),),
             unit="none",
@@ -199,7 +199,10 @@ OUTPUT = Row(
             "Records not yet read by notary, actors and second stage, and records read per second.",
             "lines",
             (
-                Query(f"max by (job, topic, partition) ({M}reader_lag_records)", "{{job}}: {{topic}}/{{partition}} behind"),
+                Query(
+                    f"max by (job, topic, partition) ({M}reader_lag_records)",
+                    "{{job}}: {{topic}}/{{partition}} behind",
+                ),
                 Query(_rate("reader_records_total", "job, topic"), "{{job}}: {{topic}} per second"),
             ),
             alerts=("SandboxReaderLag",),
@@ -240,8 +243,14 @@ OUTPUT = Row(
             "are not published.",
             "lines",
             (
-                Query(f"time() - max by (job) ({M}published_until_timestamp_seconds > 0)", "{{job}}: not published for"),
-                Query(f"time() - max by (job) ({M}published_checkpoint_timestamp_seconds > 0)", "{{job}}: last checkpoint"),
+                Query(
+                    f"time() - max by (job) ({M}published_until_timestamp_seconds > 0)",
+                    "{{job}}: not published for",
+                ),
+                Query(
+                    f"time() - max by (job) ({M}published_checkpoint_timestamp_seconds > 0)",
+                    "{{job}}: last checkpoint",
+                ),
             ),
             unit="s", page="ledger", alerts=("SandboxPublicationStopped",),
         ),

@@ -35,8 +35,8 @@ def resource(board: Board) -> dict[str, Any]:
 
 
 def _spec(board: Board) -> model.Dashboard:
-    built = v2.Dashboard(board.title).description(board.text).tags([TAG]).cursor_sync(
-        model.DashboardCursorSync.CROSSHAIR
+    built = (
+        v2.Dashboard(board.title).description(board.text).tags([TAG]).cursor_sync(model.DashboardCursorSync.CROSSHAIR)
     )
     built.time_settings(v2.TimeSettings().from_val(board.since).to("now").auto_refresh("30s"))
     others = shape.other_boards()
@@ -46,7 +46,7 @@ def _spec(board: Board) -> model.Dashboard:
     built.variable(v2.DatasourceVariable("datasource").label("Prometheus").plugin_id("prometheus"))
     for variable in board.variables:
         built.variable(_variable(variable))
-    for name, value in shape.choices(board).items():
+    for name, value in shape.ADDRESSES.items():
         built.variable(_address(name, value))
     rows = v2.RowsLayout()
     for row in shape.placed(board):
@@ -140,8 +140,11 @@ def _visualization(panel: Panel) -> Any:
         built.data_links(_plain(series))
     match panel.kind:
         case "table":
+            built.show_header(True)
             if links := shape.column_links(panel):
                 built.override_by_name("Pilot", [model.DynamicConfigValue(id_val="links", value=_plain(links))])
+        case "lines" | "states":
+            built.legend(shape.legend())
         case "stat":
             built.text_mode(BigValueTextMode.NAME if panel.by_name else BigValueTextMode.AUTO)
             built.graph_mode(BigValueGraphMode.NONE).reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
+
+from monitor.projections.links import RUNBOOK
+
 from .table import COLUMNS, TAG, Board, Marks, Page, Panel, Row
 
 BOARD_URL = "http://127.0.0.1:8321"
-RUNBOOK_URL = "https://example.org/sandbox-monitor/runbook.md"
 REFERENCES = "ABCDEF"
 HIDDEN_ALWAYS = ("Time", "__name__", "job", "instance")
 NAMED_PAGES: dict[Page, str] = {
@@ -99,16 +103,28 @@ def column_links(panel: Panel) -> list[Link]:
     return pilot_links("__data.fields.Pilot") if shows and "pilot" not in panel.hidden else []
 
 
-def choices(board: Board) -> dict[str, str]:
-    """Variables for addresses, hidden: name -> value."""
-    return {"board": BOARD_URL, "runbook": RUNBOOK_URL}
+ADDRESSES = {"board": BOARD_URL, "runbook": RUNBOOK}
+"""Hidden variables of every board that hold addresses, with their values as shipped; `dashboards push` and `dashboards
+export` replace them (`monitor/cli/dashboards.py`)."""
+
+
+def legend() -> Any:
+    """The legend of lines: a list below them."""
+    made = common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST)
+    return made.placement(LegendPlacement.BOTTOM).calcs([])
 
 
 def value_as_time(mark: Marks) -> dict[str, Any]:
     """Settings of Grafana's Prometheus data source for annotations whose values are times in ms."""
     if not mark.expr:
         return {}
-    return {"useValueForTime": True, "titleFormat": mark.title, "textFormat": "", "tagKeys": "participant", "step": "60s"}
+    return {
+        "useValueForTime": True,
+        "titleFormat": mark.title,
+        "textFormat": "",
+        "tagKeys": "participant",
+        "step": "60s",
+    }
 
 
 def other_boards() -> Link:

@@ -151,6 +151,7 @@ def marks(*more: str) -> tuple[Marks, ...]:
     """The annotations of the actor `annotations`, by kind of event, restricted to those with the tags `more`."""
     return (
         Marks("Changes of level", "red", (TAG, "event:level", *more)),
+        Marks("Stops of the service", "dark-red", (TAG, "event:stop", *more)),
         Marks("Releases", "green", (TAG, "event:release", *more)),
         Marks("Changes of the pilot", "blue", (TAG, "event:change", *more)),
         Marks("Deadlines", "orange", (TAG, "event:deadline", *more)),

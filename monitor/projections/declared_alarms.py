@@ -3,7 +3,6 @@ is compared with. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from detectors import DETECTORS
@@ -37,16 +36,17 @@ class DeclaredAlarms:
 
     def samples(self) -> Iterator[Sample]:
         """`declared_alarms_per_year`, without the prefix: only of detectors that declare a rate."""
-        totals = Counter[tuple[str, str]]()
+        totals: dict[tuple[str, str], float] = {}
         for rates in self._pilots.values():
-            totals.update(rates)
+            for name, rate in rates.items():
+                totals[name] = totals.get(name, 0.0) + rate
         for (detector, level), rate in sorted(totals.items()):
             yield "declared_alarms_per_year", [detector, level], rate
 
 
 def declared_by_charter(charter: Charter) -> dict[tuple[str, str], float]:
     """False alarms per year by detector and level, over all streams of a charter."""
-    found = Counter[tuple[str, str]]()
+    found: dict[tuple[str, str], float] = {}
     for spec in charter.indicators:
         for watching in spec.detectors:
             if watching.name not in DETECTORS:
@@ -54,8 +54,9 @@ def declared_by_charter(charter: Charter) -> dict[tuple[str, str], float]:
             rate = declared_per_year(watching.name, watching.params, _periods_per_year(spec))
             if rate is not None:
                 level = UNKNOWN if watching.name in FLAGS else watching.level
-                found[watching.name, level] += rate * max(1, len(spec.segments))
-    return dict(found)
+                name = watching.name, level
+                found[name] = found.get(name, 0.0) + rate * max(1, len(spec.segments))
+    return found
 
 
 def alarm_of(decision: Decision) -> tuple[str, str] | None:

@@ -58,8 +58,8 @@ class InstitutionMetrics:
         for kind in COMPLAINTS.values():
             self._of("complaints_total").labels(kind)
         for detector in DETECTORS:
-            for level in LEVELS:
-                self._of("alarms_total").labels(detector, level)
+            for word in LEVELS:
+                self._of("alarms_total").labels(detector, word)
 
     def add_decision(self, decision: Decision) -> None:
         """Count a decision that is new."""

@@ -13,7 +13,7 @@ from monitor.model.records import Decision, Level, Reason
 
 STATES = tuple(state for state in State if REGION_OF[state] is Region.PILOT)
 SETTLED = frozenset({State.REFUSED, State.APPLICATION_WITHDRAWN, State.PUBLISHED, State.WITHHELD, State.CLOSED})
-"""States in which nobody has anything left to do."""
+"""States in which nothing is left to do."""
 
 Sample = tuple[str, list[str], float]
 

@@ -109,8 +109,8 @@ CATALOGUE: tuple[Spec, ...] = (
     ),
     # decide
     _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
-    _spec("level_changes_total", "counter", "Changes of level of all pilots, by level before and after.", "was", "level"),
-    _spec("halts_total", "counter", "Halts, by reason; a further finding on a halted pilot is no further one.", "reason"),
+    _spec("level_changes_total", "counter", "Changes of level, by level before and after.", "was", "level"),
+    _spec("halts_total", "counter", "Halts, by reason; a further finding on a halted pilot is none.", "reason"),
     _spec("releases_total", "counter", "Halts that were lifted."),
     _spec(
         "halts_standing",

@@ -459,10 +459,7 @@ _TOTALS = (
 
 # Read from the table of pilots at scrape time, so that a pilot that leaves takes all of its series along.
 _PROJECTED = frozenset(
-    spec.name
-    for spec in CATALOGUE
-    if "pilot" in spec.labels
-    or spec.name in {PREFIX + name for name in _TOTALS}
+    spec.name for spec in CATALOGUE if "pilot" in spec.labels or spec.name in {PREFIX + name for name in _TOTALS}
 )
 
 

@@ -4,15 +4,15 @@ through the machine, its outputs through `Metrics`, and the exposition of each p
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import msgspec
 
 from monitor.act import ACTORS
+from monitor.charter.running_acts import Grant, PauseRequest
 from monitor.charter.users_acts import ComplaintAnswer, ComplaintWithdrawal, RedressStep, UserDeparture
 from monitor.common_cause.machine import CommonCauseMachine
 from monitor.engine.replay import TimedRecord, replay_charters, timed_records
@@ -37,7 +37,7 @@ from tests.unit.users.test_users_acts import name as complaint
 
 HOUR_MS = 3_600_000
 AFTER_MS = 90_000  # from the last act of a moment to the sample of what followed
-DAYS = 60
+DAYS = 45
 LATER = START + 90 * DAY_MS  # when the second scenario begins
 LATER_HOURS = 60
 JOB = "sandbox-monitor"
@@ -143,7 +143,7 @@ def country(home: Path, samples: Samples) -> Observed:
 
 def fleet(samples: Samples) -> None:
     """What the country has not: detectors that declare a rate of alarms, a vendor whose pilots exceed together, classes
-    of firms, the users' channel, and records that nobody can read."""
+    of firms, the users' channel, and unreadable records."""
     worker, pool = Metrics(actors=ACTORS), Metrics()
     made = Fleet(
         1, pilots=6, scenarios=("death", "step", "silence", "late", "calm", "drift"), hours=LATER_HOURS, onset=12,
@@ -182,6 +182,8 @@ def _institution() -> list[list[Decision]]:
         lambda: ComplaintWithdrawal(**world.by("public"), complaints=(complaint(3),)),
         lambda: UserDeparture(**world.by("public"), users=("u" * 32,)),
         lambda: classification(world, "officer", GOOD),
+        lambda: PauseRequest(**world.by("firm"), reason="a new data centre"),
+        lambda: Grant(**world.by("officer")),
     ]
     for act in acts:
         out = world.put(act())  # type: ignore[arg-type]
@@ -196,32 +198,28 @@ def _common_causes() -> list[list[Decision]]:
     return [[one] for one in found]
 
 
-def backfilled(directory: Path) -> Path:
-    """The data directory of a Prometheus with both scenarios."""
+class History(NamedTuple):
+    """A running Prometheus with both scenarios, and the decisions of the country."""
+
+    server: Server
+    decisions: list[Decision]
+
+
+def serve(directory: Path) -> History:
+    """A real Prometheus over both scenarios. A sample holds for twelve hours: the country has four moments a day."""
     text, data = directory / "samples.txt", directory / "data"
     with text.open("w") as file:
         samples = Samples(file)
-        country(directory / "country", samples)
+        decisions = country(directory / "country", samples).all.decisions
         fleet(samples)
         file.write("# EOF\n")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=744h", "-q"]
     done = subprocess.run([*command, str(text), str(data)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
     text.unlink()
-    return data
-
-
-def serve(directory: Path) -> Server:
-    """A real Prometheus over `backfilled`. A sample holds for twelve hours, since the country has four moments a day."""
     port, config = free_port(), directory / "prometheus.yaml"
-    data = backfilled(directory)
     config.write_text("{}\n")
     command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={data}", "--log.level=warn"]
     command += ["--storage.tsdb.retention.time=100y", "--query.lookback-delta=12h"]
     command += [f"--web.listen-address=127.0.0.1:{port}"]
-    return Server(command, port, directory, "prometheus").wait_ready()
-
-
-def available() -> bool:
-    """Whether Prometheus and promtool are installed."""
-    return shutil.which(PROMETHEUS) is not None and shutil.which("promtool") is not None
+    return History(Server(command, port, directory, "prometheus").wait_ready(), decisions)
