@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from monitor.console.alpha import alpha_section
 from monitor.console.banners import banners
+from monitor.console.chart_parts import chart_figure
 from monitor.console.clocks import clocks_section
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.frame import page
@@ -32,7 +33,7 @@ from monitor.console.parts import (
     why,
 )
 from monitor.console.shadow_section import shadow_section
-from monitor.console.svg.picture import picture
+from monitor.console.svg.picture import chart
 from monitor.lifecycle.next_steps import next_steps
 from monitor.model.clock_record import ClockState
 from monitor.model.records import Decision, Reason
@@ -170,12 +171,8 @@ def _ledger(board: FleetView, view: PilotView) -> Node:
 
 
 def _picture(view: PilotView) -> Node:
-    drawn = picture(view.pilot, view.evidence, list(view.decisions), view.plan)
-    return [
-        h.h2("#evidence")[tr("Evidence")],
-        h.p(".sideways")[tr("Wider than the screen: scroll sideways.")],
-        h.div(".picture", role="region", aria_labelledby="evidence", tabindex="0")[Markup(drawn)],
-    ]
+    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan)
+    return [h.h2("#evidence")[tr("Evidence")], chart_figure(drawn, "evidence")]
 
 
 def _decisions(view: PilotView) -> Node:

@@ -37,6 +37,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
         *(web.get(path, _page(one, asked)) for path, one in PAGES.items()),
         *(web.get(path, _data(one, asked)) for path, one in DATA.items()),
         _file("board.css", "text/css"),
+        _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
     ]
 

@@ -12,12 +12,12 @@ from monitor.lifecycle.life import state_words
 from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Reason
 from monitor.model.subjects import firm_of
-from monitor.projections.alerts import restored_alerts
 from monitor.projections.charter_record import CAUSES
 from monitor.projections.clock_board import ClockFold, restored_clocks
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
 from monitor.projections.pilot_series import Restored
+from monitor.projections.restored_alerts import restored_alerts
 from monitor.state.pilot import PilotState
 
 logger = EventLogger(__name__)
