@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 import monitor
 from monitor.access.address import http_address
@@ -69,7 +70,7 @@ def addressed(dashboard: dict[str, Any], board: str | None, runbook: str | None)
 @folder
 @click.option("--check", is_flag=True, help="Write nothing; end with 1 if a file is not what would be built.")
 def build(directory: Path, check: bool) -> None:
-    """Write DIR/*.json and DIR/v2/*.json from DIR/build.py (needs the `dashboards` extra). Prints each file's path.
+    """Write DIR/*.json and DIR/v2/*.yaml from DIR/build.py (needs the `dashboards` extra). Prints each file's path.
 
     Exit codes: 0 done, 1 a file differs (with --check) or the build cannot run.
     """
@@ -84,7 +85,7 @@ def build(directory: Path, check: bool) -> None:
         raise click.ClickException(f"{error}; install sandbox-monitor[dashboards]") from error
     different = False
     for name, made in module.build().items():
-        path, text = directory / name, module.text(made)
+        path, text = directory / name, module.text(name, made)
         if check and (not path.exists() or path.read_text() != text):
             echo(f"{path} is not what build.py builds", err=True)
             different = True
@@ -151,18 +152,20 @@ def export(directory: Path, target: Path, schema: str, board_url: str | None, ru
 
     Exit codes: 0 done, 1 TARGET cannot be written.
     """  # fmt: skip
-    files = sorted((directory / "v2" if schema == "v2" else directory).glob("*.json"))
+    files = sorted(directory.glob("v2/*.yaml" if schema == "v2" else "*.json"))
     if not files:
         raise click.ClickException(f"{directory} has no dashboards")
     for file in files:
-        made = addressed(json.loads(file.read_text()), board_url, runbook_url)
+        made = addressed(yaml.safe_load(file.read_text()), board_url, runbook_url)  # JSON is YAML
         try:
             target.mkdir(parents=True, exist_ok=True)
-            (target / file.name).write_text(_text(made))
+            (target / file.name).write_text(_text(file.name, made))
         except OSError as error:
             raise click.ClickException(f"{target}: {error.strerror}; name a folder that can be written") from error
         echo(str(target / file.name))
 
 
-def _text(made: dict[str, Any]) -> str:
+def _text(name: str, made: dict[str, Any]) -> str:
+    if name.endswith(".yaml"):
+        return yaml.safe_dump(made, sort_keys=True, allow_unicode=True, width=120)
     return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

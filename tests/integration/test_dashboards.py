@@ -28,7 +28,9 @@ from monitor.testing.recorder import Recorder
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards"
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
-V2: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("v2/*.json"))}
+V2: dict[str, dict[str, Any]] = {
+    path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("v2/*.yaml"))
+}
 NAMES = sorted(BOARDS)
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("__")}
 
@@ -57,7 +59,7 @@ def test_the_committed_dashboards_are_what_the_table_builds() -> None:
     assert len(done.output.splitlines()) == 2 * len(BOARDS)
 
 
-@pytest.mark.parametrize("file", ["fleet.json", "v2/fleet.json"])
+@pytest.mark.parametrize("file", ["fleet.json", "v2/fleet.yaml"])
 def test_a_stale_dashboard_is_found(file: str, tmp_path: Path) -> None:
     """A file edited by hand fails the check, and `build` restores it."""
     copied = tmp_path / "dashboards"
@@ -84,6 +86,11 @@ def test_there_are_seven_dashboards() -> None:
     assert {name: board["uid"] for name, board in BOARDS.items()} == {
         name: made["metadata"]["name"] for name, made in V2.items()
     }
+
+
+def test_only_classic_dashboards_are_json() -> None:
+    """Grafana's file provisioning takes every JSON file below its folder for a classic dashboard."""
+    assert {path.parent for path in FOLDER.rglob("*.json")} == {FOLDER}
 
 
 # ---- rules of the classic format
@@ -370,9 +377,10 @@ def test_exported_dashboards_are_the_shipped_ones_with_other_addresses(schema: s
         dashboards, ["export", str(target), "--schema", schema, "--board-url", "https://b.example.org"]
     )
     assert run.exit_code == 0, run.output
-    assert run.stdout.splitlines() == [str(target / f"{name}.json") for name in NAMES]
+    ending = "json" if schema == "classic" else "yaml"
+    assert run.stdout.splitlines() == [str(target / f"{name}.{ending}") for name in NAMES]
     for name, shipped in (BOARDS if schema == "classic" else V2).items():
-        made = json.loads((target / f"{name}.json").read_text())
+        made = yaml.safe_load((target / f"{name}.{ending}").read_text())
         assert address_of(made, "board") == ("https://b.example.org",) * 2
         text = json.dumps(made).replace("https://b.example.org", address_of(shipped, "board")[0])
         assert json.loads(text) == shipped
