@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from detectors.base import Proportion
 from monitor.charter.spec import Charter, charter_hash
-from monitor.console.alpha import alpha_table, alpha_words
+from monitor.console.alpha import alpha_table, alpha_words, guarantee_section
 from monitor.console.chart_parts import chart_figure
 from monitor.console.parts import level_name
 from monitor.console.svg.picture import chart
@@ -172,6 +172,7 @@ def _story(number: int, s: Story) -> h.Element:
         h.h2[s.title],
         h.p[s.note] if s.note else None,
         h.p(".soft")[facts],
+        guarantee_section(c),
         h.p[late] if s.late_events else None,
         chart_figure(chart(s.title, s.evidence, s.decisions, c, s.periods)),
         _decisions(s),

@@ -12,6 +12,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from monitor.console.svg.picture import chart
+from monitor.console.svg.style import STYLE
 from monitor.words import LANGUAGES, Language, speaking
 from tests.unit.console.svg.awkward import AWKWARD
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.servers
 PAGE = (
     '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="light dark"><style>body{{max-width:1000px;margin:0 auto;padding:0 16px}}'
-    "figure{{margin:0}}</style></head><body>{}</body></html>"
+    "figure{{margin:0}}{}</style></head><body>{}</body></html>"
 )
 PROBLEMS = """
 const found = [];
@@ -75,7 +76,7 @@ def test_no_label_is_cut_off_or_lies_on_another(
     with speaking(language):
         figures = "".join(f'<figure id="{name}">{chart(*made()).svg}</figure>' for name, made in AWKWARD.items())
     path = tmp_path / "charts.html"
-    path.write_text(PAGE.format(figures), encoding="utf-8")
+    path.write_text(PAGE.format(STYLE, figures), encoding="utf-8")
     size(browser, width)
     browser.get(path.as_uri())
     wide, texts, found = browser.execute_script(PROBLEMS)
@@ -87,7 +88,7 @@ def test_no_label_is_cut_off_or_lies_on_another(
 def test_each_screen_shows_one_drawing(browser: webdriver.Chrome, tmp_path: Path) -> None:
     """The wide drawing on a desk and on paper, the narrow one on a phone; never both."""
     path = tmp_path / "chart.html"
-    path.write_text(PAGE.format(f"<figure>{chart(*AWKWARD['two halts']()).svg}</figure>"), encoding="utf-8")
+    path.write_text(PAGE.format(STYLE, f"<figure>{chart(*AWKWARD['two halts']()).svg}</figure>"), encoding="utf-8")
     for width, media, shown in ((1280, "screen", "wide"), (390, "screen", "narrow"), (390, "print", "wide")):
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
