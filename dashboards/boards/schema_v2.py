@@ -1,4 +1,4 @@
-"""Schema v2 of a board (`dashboard.grafana.app/v2beta1`), as a resource for the API of Grafana 12 and later."""
+"""Schema v2 of a board (`dashboard.grafana.app/v2beta1`), as a resource for the API of Grafana 12.2 and later."""
 
 from __future__ import annotations
 

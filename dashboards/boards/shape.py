@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 
-from monitor.projections.links import RUNBOOK
+from monitor.projections.links import BOARD, RUNBOOK
 
 from .table import COLUMNS, TAG, Board, Marks, Page, Panel, Row
 
-BOARD_URL = "http://127.0.0.1:8321"
 REFERENCES = "ABCDEF"
 HIDDEN_ALWAYS = ("Time", "__name__", "job", "instance")
 NAMED_PAGES: dict[Page, str] = {
@@ -103,7 +102,7 @@ def column_links(panel: Panel) -> list[Link]:
     return pilot_links("__data.fields.Pilot") if shows and "pilot" not in panel.hidden else []
 
 
-ADDRESSES = {"board": BOARD_URL, "runbook": RUNBOOK}
+ADDRESSES = {"board": BOARD, "runbook": RUNBOOK}
 """Hidden variables of every board that hold addresses, with their values as shipped; `dashboards push` and `dashboards
 export` replace them (`monitor/cli/dashboards.py`)."""
 

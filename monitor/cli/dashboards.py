@@ -6,20 +6,20 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 import monitor
 from monitor.access.address import http_address
 from monitor.act.grafana import TOKEN_VARIABLE, Grafana
 from monitor.cli.addresses import HTTP_URL
 from monitor.cli.terminal import echo
-from monitor.projections.links import BOARD_VARIABLE, RUNBOOK_VARIABLE
+from monitor.projections.links import BOARD, BOARD_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE
 
 TAG = "sandbox-monitor"
 
@@ -56,14 +56,22 @@ def addresses(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def addressed(dashboard: dict[str, Any], board: str | None, runbook: str | None) -> dict[str, Any]:
-    """The dashboard, in either format, whose links lead to these addresses; without one a link stays as shipped."""
+    """The classic dashboard whose links lead to these addresses; without one a link stays as shipped."""
     made = copy.deepcopy(dashboard)
     given = {"board": (board or "").rstrip("/"), "runbook": runbook}
-    listed = made["spec"]["variables"] if "spec" in made else made["templating"]["list"]
-    for variable in (one.get("spec", one) for one in listed):
+    for variable in made["templating"]["list"]:
         if address := given.get(variable["name"]):
             variable["query"], variable["current"] = address, {"text": address, "value": address}
     return made
+
+
+def addressed_yaml(text: str, board: str | None, runbook: str | None) -> str:
+    """The same for the YAML of a dashboard of schema v2: the shipped addresses stand as values on separate lines."""
+    for shipped, address in ((BOARD, (board or "").rstrip("/")), (RUNBOOK, runbook)):
+        if address:
+            value = json.dumps(address)  # a JSON string is a quoted YAML scalar
+            text = re.sub(rf"(?m)^(\s+\w+: ){re.escape(shipped)}$", lambda found: found[1] + value, text)  # noqa: B023
+    return text
 
 
 @dashboards.command()
@@ -143,7 +151,7 @@ def push(
     type=click.Choice(["classic", "v2"]),
     default="classic",
     show_default=True,
-    help="Format: classic JSON (Grafana 11 to 13), or resources of dashboard schema v2 (Grafana 12 and later).",
+    help="Format: classic JSON (Grafana 11 to 13), or resources of dashboard schema v2 (Grafana 12.2 and later).",
 )
 @addresses
 def export(directory: Path, target: Path, schema: str, board_url: str | None, runbook_url: str | None) -> None:
@@ -156,16 +164,15 @@ def export(directory: Path, target: Path, schema: str, board_url: str | None, ru
     if not files:
         raise click.ClickException(f"{directory} has no dashboards")
     for file in files:
-        made = addressed(yaml.safe_load(file.read_text()), board_url, runbook_url)  # JSON is YAML
+        text = file.read_text()
+        if schema == "v2":
+            text = addressed_yaml(text, board_url, runbook_url)
+        else:
+            made = addressed(json.loads(text), board_url, runbook_url)
+            text = json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         try:
             target.mkdir(parents=True, exist_ok=True)
-            (target / file.name).write_text(_text(file.name, made))
+            (target / file.name).write_text(text)
         except OSError as error:
             raise click.ClickException(f"{target}: {error.strerror}; name a folder that can be written") from error
         echo(str(target / file.name))
-
-
-def _text(name: str, made: dict[str, Any]) -> str:
-    if name.endswith(".yaml"):
-        return yaml.safe_dump(made, sort_keys=True, allow_unicode=True, width=120)
-    return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
