@@ -6,13 +6,13 @@ from __future__ import annotations
 import htpy as h
 from htpy import Node
 
-from monitor.model.records import Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.wording import REASONS, plain
 from monitor.public_record.documents.halt import Step
 from monitor.public_record.pilot import ABSENT, WITHHELD, Json
 from monitor.words import mark, tr
 
+REASON_WORDS: dict[str, str] = {reason.value: words for reason, words in REASONS.items()}
 ENTRIES = {
     "command": mark("Command to the service"),
     "charter": mark("Charter"),
@@ -57,7 +57,7 @@ def reason_words(reason: str) -> str:
     """The label of a reason or of a type of entry."""
     if reason in ENTRIES:
         return tr(ENTRIES[reason])
-    return tr(REASONS[Reason(reason)]) if reason in set(Reason) else plain(reason)
+    return tr(REASON_WORDS[reason]) if reason in REASON_WORDS else plain(reason)
 
 
 def level_words(level: int) -> str:
