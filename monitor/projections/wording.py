@@ -11,8 +11,12 @@ from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.clock_words import clock_words
 from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
-from monitor.words import mark
+from monitor.words import mark, tr
 
+LEVEL_WORDS: dict[str, str] = {
+    "normal": mark("normal"), "watch": mark("watch"), "escalate": mark("escalate"), "halt": mark("halt"),
+}  # fmt: skip
+"""The levels as people read them, by `Level.word`."""
 LEVELS: dict[Level, str] = {
     Level.NORMAL: "No finding that requires action.",
     Level.WATCH: "A sensitive detector reported something; false alarms are expected. A person checks.",
@@ -196,6 +200,11 @@ _PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+
 ...`."""
 CLOCK = "clock/"  # how the keys of findings about legal deadlines begin
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
+
+
+def level_word(level: Level) -> str:
+    """A level in one word, in the language that is spoken."""
+    return tr(LEVEL_WORDS[level.word])
 
 
 def plain(word: str) -> str:

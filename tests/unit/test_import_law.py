@@ -86,7 +86,8 @@ HOMES = {
     "grafana_api": ("monitor/act/",),
     "requests": ("monitor/act/",),
     "aiohttp": (
-        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/console/event_stream.py",
+        "monitor/kafka/", "monitor/cli/",
         "monitor/witness/server.py",
         "monitor/publication/routes.py",
     ),
