@@ -8,6 +8,7 @@ from collections.abc import Callable
 import htpy as h
 from htpy import Node
 
+from monitor.projections.detector_words import detector_words
 from monitor.projections.wording import plain
 from monitor.public_record.documents.charter_words import clause_words
 from monitor.public_record.documents.words import (
@@ -15,7 +16,6 @@ from monitor.public_record.documents.words import (
     OWED_BY,
     REASON_WORDS,
     STATES,
-    detector_words,
     reason_words,
     said_or,
     state_words,

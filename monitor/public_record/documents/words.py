@@ -129,30 +129,6 @@ def moved(step: Step) -> str:
     return tr("{was} to {level}", was=level_words(step.was), level=level_words(step.level))
 
 
-DETECTORS = {
-    "limit_e_process": mark("evidence against the limit"),
-    "e_detector": mark("change of the rate (proved run length)"),
-    "cusum": mark("rise of the rate (CUSUM chart)"),
-    "glr": mark("change of unknown size (likelihood ratio)"),
-    "ewma": mark("small lasting shift (EWMA chart)"),
-    "seasonal": mark("change beyond season and trend"),
-    "maxsprt": mark("evidence against the limit (sequential test)"),
-    "fall": mark("fall of the rate"),
-    "aberration": mark("unusual number of events"),
-    "silence": mark("no data for longer than usual"),
-    "gauge_limit": mark("value beyond the limit"),
-    "disparity": mark("difference between segments"),
-    "river_drift": mark("drift (adaptive window)"),
-    "shape": mark("change of the daily course"),
-}
-"""What each detector looks for."""
-
-
-def detector_words(name: str) -> str:
-    """What a detector looks for."""
-    return tr(DETECTORS[name]) if name in DETECTORS else plain(name)
-
-
 def clock_time(ms: int) -> Node:
     """A time (UTC) in a table, on one line."""
     return h.span(".t")[stamp(ms)[:19]]
