@@ -17,7 +17,7 @@ from tests.contract.test_acts_table import ROWS, expected
 from tests.strength import examples
 
 ROWS_IN_RECORDS = tuple(act for act in ROWS if act in set(ACT_OF.values()))
-STRIDE = examples(7, 1)  # of all cells, so many are left out between two in the usual run
+STRIDE = examples(7, 1, fast=28)  # of all cells, so many are left out between two in the usual run
 cells = functools.cache(Cells)
 
 
