@@ -32,7 +32,7 @@ def test_every_record_has_a_cell() -> None:
 def test_the_machine_decides_as_the_table_says(act: Act) -> None:
     """A role of the row in a state of the row: accepted and recorded; any other: refused with the reason."""
     tried, wrong = unequal(act, STRIDE)
-    assert tried > 100
+    assert tried > 700 // STRIDE
     assert not wrong, "\n".join(wrong[:10])
 
 
