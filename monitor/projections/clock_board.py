@@ -13,6 +13,7 @@ from monitor.deadlines.facts import COUNTED_APART, FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
 from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
+from monitor.words import tr
 
 MOST = (CASES + len(COUNTED_APART) * COMPLAINTS) * RULES_PER_START  # clocks of one pilot
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
@@ -174,12 +175,12 @@ def time_left(left: int | None) -> str:
     ['2 d 3 h', '59 min', '0 min', 'overdue by 1 d 1 h', 'no date']
     """
     if left is None:
-        return "no date"
+        return tr("no date")
     if left <= 0:
-        return f"overdue by {time_left(-left)}" if left else "overdue"
+        return tr("overdue by {time}", time=time_left(-left)) if left else tr("overdue")
     days, rest = divmod(left, _DAY)
     hours, minutes = divmod(rest // _MINUTE, _HOUR // _MINUTE)
-    units = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    units = [f"{n} {unit}" for n, unit in ((days, tr("d")), (hours, "h"), (minutes, "min")) if n]
     return " ".join(units[:2]) or "0 min"
 
 
