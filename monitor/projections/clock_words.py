@@ -19,18 +19,15 @@ ON_MISS = {
 }
 FORBIDDEN = {"model_changed": mark("no change of the model"), "logs_deleted": mark("no deletion of logs")}
 """What a duty to leave something as it is forbids, by the fact that would be the miss."""
+DUE = mark("due before {time} (last day {day}, {zone})")
+WAS_DUE = mark("was due before {time} (last day {day}, {zone})")
 KINDS = {
-    "serious_incident": mark("incident"),
-    "application": mark("application"),
-    "exit": mark("exit"),
-    "suspension": mark("suspension"),
-    "assessment_set": mark("assessment"),
-    "inspection_set": mark("inspection"),
-    "drill_set": mark("drill"),
-    "finding": mark("finding"),
-    "complaint": mark("complaint"),
-}
-"""What an occurrence is called, by the fact that starts its clocks."""
+    "serious_incident": mark("(incident {key})"), "application": mark("(application {key})"),
+    "exit": mark("(exit {key})"), "suspension": mark("(suspension {key})"),
+    "assessment_set": mark("(assessment {key})"), "inspection_set": mark("(inspection {key})"),
+    "drill_set": mark("(drill {key})"), "finding": mark("(finding {key})"), "complaint": mark("(complaint {key})"),
+}  # fmt: skip
+"""An occurrence in parentheses, by the fact that starts its clocks."""
 
 
 def clock_words(record: ClockRecord) -> str:
@@ -48,7 +45,7 @@ def clock_words(record: ClockRecord) -> str:
     """
     about = tr(
         "{title}{occurrence}, owed by {who}",
-        title=record.title,
+        title=tr(record.title),
         occurrence=occurrence(record.starts, record.key),
         who=tr(OWED_BY[record.owed_by]),
     )
@@ -59,22 +56,19 @@ def occurrence(starts: str, key: str) -> str:
     """The occurrence in parentheses, such as " (incident i-7)"; empty where it has no name."""
     if not key:
         return ""
-    return tr(" ({what} {key})", what=tr(KINDS[starts]), key=key) if starts in KINDS else tr(" ({key})", key=key)
+    return " " + (tr(KINDS[starts], key=key) if starts in KINDS else f"({key})")
 
 
 def _dates(record: ClockRecord) -> list[str]:
     said = []
     if record.due is not None:
-        names = {"time": stamp(record.due), "day": record.last_day, "zone": record.zone}
-        if record.change in (Change.STARTED, Change.MOVED, Change.RESTARTED):
-            said.append(tr("due before {time} (last day {day}, {zone})", **names))
-        else:
-            said.append(tr("was due before {time} (last day {day}, {zone})", **names))
+        runs = record.change in (Change.STARTED, Change.MOVED, Change.RESTARTED)
+        due = DUE if runs else WAS_DUE
+        said.append(tr(due, time=stamp(record.due), day=record.last_day, zone=record.zone))
         if record.provisional:
             said.append(tr("holidays of that time are not known yet"))
     elif record.change in (Change.STARTED, Change.RESTARTED):
-        forbidden = [tr(FORBIDDEN[kind]) if kind in FORBIDDEN else kind for kind in record.forbids]
-        said.append(", ".join(forbidden) or tr("without a date"))
+        said.append(", ".join(tr(FORBIDDEN.get(kind, kind)) for kind in record.forbids) or tr("without a date"))
     if record.change is Change.MOVED and record.was_due is not None:
         said.append(tr("earlier due instant: {time}", time=stamp(record.was_due)))
     if record.done is not None and record.change in (Change.MET, Change.DONE_LATE):

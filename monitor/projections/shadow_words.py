@@ -29,45 +29,51 @@ SIDES = {
 
 def state_words(s: ShadowSummary) -> str:
     """Whether the run goes on, or why it ended."""
-    words = tr(ENDED[s.ended]) if s.ended in ENDED else s.ended
-    return tr("{words} ({detail})", words=words, detail=s.detail) if s.detail else words
+    detail = f" ({s.detail})" if s.detail else ""
+    return tr(ENDED.get(s.ended, s.ended)) + detail
 
 
 def facts(s: ShadowSummary) -> list[tuple[str, str]]:
     """The summary as (name, text), without its list of differences."""
-    shadow = tr(
-        "version {version}, {digest}; {state}", version=s.version, digest=s.candidate, state=state_words(s)
-    )  # fmt: skip
-    compared = tr(
-        "{period} UTC; pairs at most {tolerance} apart", period=span(s.start, s.through), tolerance=_length(s.tolerance)
-    )
-    periods = tr("{live} in force, {shadow} shadow", live=s.periods_live, shadow=s.periods_shadow)
-    spent = {"live": format(s.alpha_live, ".3g"), "shadow": format(s.alpha_shadow, ".3g")}
-    alpha = tr("at most {live} spent in force, {shadow} by the shadow", **spent)
     found = [
-        (tr("shadow"), shadow),
+        (
+            tr("shadow"),
+            tr("version {version}, {hash}; {state}", version=s.version, hash=s.candidate, state=state_words(s)),
+        ),
         (tr("in force"), s.live),
-        (tr("compared"), compared),
-        (tr("periods"), periods),
+        (
+            tr("compared"),
+            tr("{span} UTC; pairs at most {time} apart", span=span(s.start, s.through), time=_length(s.tolerance)),
+        ),
+        (tr("periods"), tr("{live} in force, {shadow} shadow", live=s.periods_live, shadow=s.periods_shadow)),
         (tr("same"), str(s.same)),
         (tr("earlier"), str(s.earlier)),
         (tr("later"), str(s.later)),
         (tr("only live"), str(s.only_live)),
         (tr("only shadow"), str(s.only_shadow)),
-        (tr("alpha"), alpha),
+        (
+            tr("alpha"),
+            tr(
+                "at most {live} spent in force, {shadow} by the shadow",
+                live=format(s.alpha_live, ".3g"),
+                shadow=format(s.alpha_shadow, ".3g"),
+            ),
+        ),
     ]
-    return found + _remarks(s)
+    return [*found, *_remarks(s)]
 
 
 def _remarks(s: ShadowSummary) -> list[tuple[str, str]]:
+    """What a reader must know of the comparison."""
     found = []
     if s.hypothetical:
         found.append((tr("hypothetical"), tr("{n} of these differences", n=s.hypothetical)))
     if s.not_comparable or s.halted:
         words = tr(
             "{n} decisions while the pilot was halted ({time}): no telemetry came",
-            n=s.not_comparable, time=_length(s.halted),
-        )  # fmt: skip
+            n=s.not_comparable,
+            time=_length(s.halted),
+        )
         found.append((tr("not comparable"), words))
     if s.pending:
         found.append((tr("pending"), tr("{n} decisions that may still find a partner", n=s.pending)))
@@ -79,30 +85,28 @@ def _remarks(s: ShadowSummary) -> list[tuple[str, str]]:
         found.append((tr("acts"), tr("{n} acts on the pilot did not apply to the shadow", n=s.not_applied)))
     if s.first_halt is not None:
         found.append((tr("would have halted"), finding_words(s.first_halt)))
-        found.append((tr("caveat"), s.caveat))
+        found.append((tr("caveat"), tr(s.caveat)))
     return found
 
 
 def difference_words(one: ShadowDifference) -> str:
     """One difference as a line."""
-    side = tr(SIDES[one.side], by=_length(one.by)) if "{by}" in SIDES[one.side] else tr(SIDES[one.side])
-    words = tr("{side}: {finding}", side=side, finding=finding_words(one.finding))
-    return tr("{words} (hypothetical)", words=words) if one.hypothetical else words
+    side, finding = tr(SIDES[one.side], by=_length(one.by)), finding_words(one.finding)
+    if one.hypothetical:
+        return tr("{side}: {finding} (hypothetical)", side=side, finding=finding)
+    return tr("{side}: {finding}", side=side, finding=finding)
 
 
 def finding_words(one: ShadowFinding) -> str:
     """What one side decided, when, and on which numbers."""
     what = "/".join(part for part in (one.indicator, one.segment, one.rule) if part)
     reason = tr(REASONS[Reason(one.reason)]) if one.reason in set(Reason) else one.reason
-    words = f"{stamp(one.at)} {reason}"
-    if what:
-        words = tr("{words} ({detail})", words=words, detail=what)
+    reason = f"{reason} ({what})" if what else reason
+    said = tr("{time} {reason}", time=stamp(one.at), reason=reason)
     if one.level != one.was:
-        words = tr(
-            "{words}, {was} to {level}", words=words, was=level_word(Level(one.was)), level=level_word(Level(one.level))
-        )
-    numbers = _numbers(one)
-    return tr("{words}: {numbers}", words=words, numbers=numbers) if numbers else words
+        was, level = level_word(Level(one.was)), level_word(Level(one.level))
+        said = tr("{finding}, {was} to {level}", finding=said, was=was, level=level)
+    return f"{said}{_numbers(one)}"
 
 
 def _length(ms: int) -> str:
@@ -112,17 +116,14 @@ def _length(ms: int) -> str:
 def _numbers(one: ShadowFinding) -> str:
     found = []
     if one.events is not None and one.exposure is not None:
-        names = {"events": figure(one.events), "exposure": figure(one.exposure)}
-        if one.unit:
-            found.append(tr("{events} of {exposure} {unit}", unit=one.unit, **names))
-        else:
-            found.append(tr("{events} of {exposure} trials", **names))
-    elif one.observed is not None and one.expected is not None:
-        names = {"observed": figure(one.observed), "expected": figure(one.expected)}
-        found.append(tr("observed {observed}, expected at most {expected}", **names))
+        unit = one.unit or tr("trials")
+        found.append(tr("{k} of {m} {unit}", k=figure(one.events), m=figure(one.exposure), unit=unit))
     elif one.observed is not None:
-        found.append(tr("observed {observed}", observed=figure(one.observed)))
+        observed = tr("observed {value}", value=figure(one.observed))
+        found.append(observed)
+        if one.expected is not None:
+            found[-1] = tr("{observed}, expected at most {value}", observed=observed, value=figure(one.expected))
     if one.statistic is not None and one.threshold is not None:
-        names = {"value": figure(one.statistic), "threshold": figure(one.threshold)}
-        found.append(tr("statistic {value}, threshold {threshold}", **names))
-    return "; ".join(found)
+        statistic, threshold = figure(one.statistic), figure(one.threshold)
+        found.append(tr("statistic {statistic}, threshold {threshold}", statistic=statistic, threshold=threshold))
+    return f": {'; '.join(found)}" if found else ""
