@@ -11,11 +11,12 @@ from monitor.console.banners import banners
 from monitor.console.class_words import class_badge, class_name, grounds_table, rules_section
 from monitor.console.deadlines_part import deadline_table
 from monitor.console.firms_page import AGAINST, FOR, counted
-from monitor.console.firms_view import FirmView, firm_view
+from monitor.console.firms_view import FirmView, firm_view, views_of
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.frame import page
 from monitor.console.listing import entry_link, pager
 from monitor.console.parts import Column, Row, address, badge, facts, link_to, none, small, table, time_tag, why
+from monitor.console.problems_part import problems_section
 from monitor.firms.record import YEAR_MS
 from monitor.model.records import Reason
 from monitor.model.subjects import firm_subject
@@ -35,6 +36,7 @@ def firm_page(board: FleetView, firm: str, now: int, number: int = 1) -> Markup 
         h.h1[title],
         _facts(view),
         _deadlines(view),
+        problems_section(board, views_of(board, firm)),
         _pilots(view),
         _class(view),
         _acts(view),
