@@ -53,7 +53,7 @@ def test_how_the_class_in_force_follows_is_explained_with_its_intervals() -> Non
     assert view.row.in_force is not None
     assert view.row.in_force.act.gives == FirmClass.C
     assert "national-officer set C" in text
-    assert "halts: 16 in 2 pilot-years" in text, "the grounds of the act"
+    assert "16 in 2 pilot-years" in text, "the grounds of the act"
     years = figure(view.row.record.operated_ms / YEAR_MS)
     assert f"2 in {years} pilot-years" in text, "what the record has now"
     assert "The record gives another class now" in text
