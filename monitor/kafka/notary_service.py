@@ -31,12 +31,13 @@ from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
-from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Rejected
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.charter_record import charter_in
 from monitor.projections.metrics import Metrics
+from monitor.publication.desk import desk_of
 from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
@@ -80,6 +81,7 @@ def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = Non
 async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> None:
     bootstrap, names = settings.bootstrap, settings.names
     board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
+    board.desk = desk_of(ledger, settings.publishing)
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     observed: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
@@ -91,6 +93,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
     )
+    problems = ReaderReports(metrics, progress=False)
     watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
@@ -99,6 +102,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             LedgerWriter(ledger, metrics, board.notices, shown, charters.find).run(unrecorded, observed)
         ),
         asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
+        # By itself: where the notary has no grant for this topic yet, everything else is shown all the same.
+        asyncio.create_task(_follow(bootstrap, [names.rejected], {}, _project_on(board), (problems, trust))),
         asyncio.create_task(
             follow_acts(bootstrap, names.control, _learn(board, charters), "sandbox-notary", charters.ended)
         ),
@@ -171,6 +176,7 @@ def _positions(ledger: Notary, names: TopicNames) -> tuple[Positions, Positions]
 def _learn(board: FleetView, charters: ControlCharters) -> Callable[[ControlBase], None]:
     def learn(act: ControlBase) -> None:
         charters.take(act)
+        board.act(act)
         for charter in charter_in(act).values():
             board.learn(charter)
 
@@ -218,6 +224,8 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
             outputs.commands.append(seen.value)
         elif isinstance(seen.value, Evidence | Closed):
             outputs.evidence.append(seen.value)
+        elif isinstance(seen.value, Rejected):
+            outputs.rejected.append(seen.value)
         elif isinstance(seen.value, ShadowDecision | ShadowSummary):
             outputs.shadows.append(seen.value)
         try:
