@@ -7,6 +7,7 @@ only those of one page become rows.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView, PilotView
+from monitor.lifecycle.life import life_from_words
 from monitor.lifecycle.names import State
 from monitor.model.bounds import short
 from monitor.model.clock_record import ClockRecord, ClockState, Owes
@@ -24,7 +26,7 @@ from monitor.projections.formats import day
 from monitor.projections.user_complaints import answer_due
 
 PAGE = 50  # deadlines on one page
-MISSED = 200  # missed ones that are listed
+MISSED = 50  # missed ones that are listed, the oldest; filters show the others
 USER_COMPLAINT = "user_complaint"  # the kind of the fact that starts these clocks
 
 
@@ -89,7 +91,7 @@ EVERY = ClocksQuery()
 def clocks_view(board: FleetView, now: int, query: ClocksQuery = EVERY, page: int = 1) -> ClocksView:
     """The deadlines at `now` (ms)."""
     views = [view for view in board.pilots.values() if _wanted(view, query)]
-    states: Counter[State] = Counter(view.life.pilot for view in views)
+    states: Counter[State] = Counter(map(_state, views))
     settled = sum(r.state is ClockState.MET for view in views for r in view.clocks.records.values())
     found = [one for view in views for one in _asking(board, view, now) if query.owed_by in ("", one.owed_by)]
     missed = sorted((one for one in found if one.missed), key=_place_of)
@@ -200,6 +202,15 @@ def _of_record(view: PilotView, record: ClockRecord, now: int) -> Deadline:
         complaints=1 if record.starts == USER_COMPLAINT else 0,
         forbids=record.forbids,
     )
+
+
+def _state(view: PilotView) -> State:
+    return _state_in(view.states) if view.states else view.life.pilot
+
+
+@functools.lru_cache(maxsize=1_024)
+def _state_in(words: str) -> State:
+    return life_from_words(words).pilot
 
 
 def _day_of(one: Deadline) -> str:
