@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from monitor.act.links import RUNBOOK, Links, checked
+from monitor.projections.links import PILOT_DASHBOARD, RUNBOOK, Links, checked
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -37,6 +37,8 @@ def rules(links: Links = Links()) -> dict[str, Any]:  # noqa: B008 (a frozen val
         notes = {"summary": alert.summary, "runbook_url": links.heading(alert.name)}
         if links.board and "{{ $labels.pilot }}" in alert.summary:
             notes["board_url"] = links.board.rstrip("/") + "/pilot/{{ $labels.pilot | urlquery }}"
+        if links.grafana and "{{ $labels.pilot }}" in alert.summary:
+            notes["dashboard_url"] = links.dashboard(PILOT_DASHBOARD) + "?var-pilot={{ $labels.pilot | urlquery }}"
         rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
         if alert.hold != "0s":
             rule["for"] = alert.hold
@@ -88,12 +90,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="build rules.yaml and rules_test.yaml")
     parser.add_argument("--runbook-url", default="", help="page with deploy/runbook.md, absolute")
     parser.add_argument("--board-url", default="", help="address of the board, for links to a pilot's page")
+    parser.add_argument("--grafana-url", default="", help="address of Grafana, for links to a pilot's dashboard")
     parser.add_argument("--out", type=Path, default=HERE / "rules.yaml", help="output file")
     given = parser.parse_args()
-    if given.runbook_url or given.board_url or given.out != HERE / "rules.yaml":
+    if given.runbook_url or given.board_url or given.grafana_url or given.out != HERE / "rules.yaml":
         runbook = checked(given.runbook_url, "--runbook-url") if given.runbook_url else RUNBOOK
         board = checked(given.board_url, "--board-url") if given.board_url else ""
-        given.out.write_text(text(rules(Links(runbook, board))))
+        grafana = checked(given.grafana_url, "--grafana-url") if given.grafana_url else ""
+        given.out.write_text(text(rules(Links(runbook, board, grafana))))
         return
     (HERE / "rules.yaml").write_text(text(rules()))
     (HERE / "rules_test.yaml").write_text(text(tests()))

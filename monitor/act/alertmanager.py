@@ -19,12 +19,12 @@ from msgspec import Struct
 from monitor.access.address import http_address
 from monitor.act.base import HttpUrl
 from monitor.act.http import get, post
-from monitor.act.links import Links
 from monitor.clock import wall_ms
 from monitor.errors import Refused
 from monitor.logs import EventLogger
 from monitor.model.records import Level, Reason
 from monitor.projections.alerts import Alert, Facts
+from monitor.projections.links import PILOT_DASHBOARD, Links
 
 log = EventLogger(__name__)
 
@@ -110,6 +110,8 @@ class Alertmanager:
         }
         starts = min(alert.at, now)  # one in Alertmanager's future would not fire
         body: dict[str, object] = {"labels": labels, "annotations": notes, "startsAt": _rfc3339(starts)}
+        if dashboard := self._links.dashboard(PILOT_DASHBOARD, pilot=alert.pilot):
+            notes["dashboard_url"] = dashboard
         if page := self._links.page(alert.pilot):
             notes["board_url"] = page
             body["generatorURL"] = page

@@ -10,7 +10,7 @@ import click
 
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
-from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.pushing import alert_links, board_url, grafana_url, pushing, runbook_url
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
@@ -61,6 +61,7 @@ def _build(name: str, address: str) -> AnyActor:
 @actor_options
 @runbook_url
 @board_url
+@grafana_url
 @trust_option
 @metrics_options
 def act(
@@ -69,6 +70,7 @@ def act(
     directory: Path,
     runbook: str,
     board: str,
+    grafana: str,
     trusted: tuple[str, ...],
     metrics_port: int | None,
     metrics_host: str,
@@ -85,7 +87,7 @@ def act(
     metrics = Metrics(actors=ACTORS)
     actors = {name: _build(name, address) for name, address in addresses.items() if address}
     if alertmanager := addresses.get("alertmanager"):  # built again with its links
-        actors["alertmanager"] = pushing(alertmanager, runbook, board, lambda: metrics)
+        actors["alertmanager"] = pushing(alertmanager, alert_links(runbook, board, grafana), lambda: metrics)
     if not actors:
         raise click.UsageError(f"name at least one actor: {', '.join(_flag(name) for name in ACTORS)}")
     directory.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.act.links import BOARD_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE, Links, checked
 from monitor.cli.terminal import echo
+from monitor.projections.links import BOARD_VARIABLE, GRAFANA_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE, Links, checked
 from monitor.projections.metrics import Metrics
 
 runbook_url = click.option(
@@ -30,19 +30,29 @@ board_url = click.option(
     default="",
     help="URL of the board as people reach it, for links from alerts to a pilot",
 )
+grafana_url = click.option(
+    "--grafana-url",
+    "grafana",
+    metavar="URL",
+    envvar=GRAFANA_VARIABLE,
+    show_envvar=True,
+    default="",
+    help="URL of Grafana as people reach it, for links from alerts to the dashboard of a pilot",
+)
 
 
-def alert_links(runbook: str, board: str) -> Links:
+def alert_links(runbook: str, board: str, grafana: str) -> Links:
     """The links of alerts. Raises Refused when one is not absolute."""
-    links = Links(checked(runbook, "--runbook-url"), checked(board, "--board-url") if board else "")
+    links = Links(
+        checked(runbook, "--runbook-url"),
+        checked(board, "--board-url") if board else "",
+        checked(grafana, "--grafana-url") if grafana else "",
+    )
     if runbook == RUNBOOK:
         echo(f"alerts link to {RUNBOOK}, a placeholder; set --runbook-url", err=True)
     return links
 
 
-def pushing(address: str, runbook: str, board: str, metrics: Callable[[], Metrics]) -> Alertmanager:
-    """The Alertmanager actor; `metrics` is called when there is something to measure. Raises Refused when a link is not
-    absolute."""
-    return Alertmanager(
-        address, links=alert_links(runbook, board), skewed=lambda seconds: metrics().skewed("alertmanager", seconds)
-    )
+def pushing(address: str, links: Links, metrics: Callable[[], Metrics]) -> Alertmanager:
+    """The Alertmanager actor; `metrics` is called when there is something to measure."""
+    return Alertmanager(address, links=links, skewed=lambda seconds: metrics().skewed("alertmanager", seconds))

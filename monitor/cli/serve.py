@@ -18,7 +18,7 @@ from monitor.cli.addresses import HTTP_URL, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.publishing import publishing_options
-from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.pushing import alert_links, board_url, grafana_url, pushing, runbook_url
 from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.compile.sandbox_file import read_sandbox
@@ -51,6 +51,7 @@ from monitor.publication.publisher import PublicationSettings
 )
 @runbook_url
 @board_url
+@grafana_url
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -97,6 +98,7 @@ def serve(
     alertmanager: str | None,
     runbook: str,
     board: str,
+    grafana: str,
     decisions: Path | None,
     source: str | None,
     admitters: tuple[str, ...],
@@ -130,7 +132,7 @@ def serve(
     actors: dict[str, AnyActor] = {}
     if alertmanager:
         board = board or (f"http://{HOST}:{port}/" if port else "")
-        actors["alertmanager"] = pushing(alertmanager, runbook, board, lambda: monitor.metrics)
+        actors["alertmanager"] = pushing(alertmanager, alert_links(runbook, board, grafana), lambda: monitor.metrics)
     if decisions:
         actors["json_lines"] = JsonLines(str(decisions))
     monitor = Monitor(

@@ -2,53 +2,88 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
+
+import htpy as h
+from htpy import Node
 
 from monitor.console.fleet_view import PilotView
+from monitor.console.parts import Column, Row, small, table
 from monitor.projections.alpha_budget import AlphaUse, alpha_use
 from monitor.projections.formats import e_value, figure
 from monitor.projections.wording import plain
+from monitor.words import tr
 
-HEADS = ("Limit", "Share of this run", "Threshold (e-value)", "Largest e-value", "p-value", "Used")
 
-
-def alpha_words(uses: list[AlphaUse], alpha: float) -> str:
+def alpha_words(uses: Sequence[AlphaUse], alpha: float) -> str:
     """The alpha used, and what the thresholds in force may spend, as one clause."""
     used, may = sum(use.used for use in uses), sum(use.may_spend for use in uses)
-    return f"alpha {figure(used)} of {figure(alpha)} is used; the thresholds in force may spend at most {figure(may)}"
+    return tr(
+        "alpha {used} of {granted} is used; the thresholds in force may spend at most {may}",
+        used=figure(used),
+        granted=figure(alpha),
+        may=figure(may),
+    )
 
 
-def alpha_table(view: PilotView) -> str:
-    """The section of a pilot's page; empty where the charter is not known or has no limit that spends alpha."""
+def alpha_section(view: PilotView) -> Node:
+    """The section of a pilot's page; nothing where the charter is not known or has no limit that spends alpha."""
     uses = alpha_use(view.plan, view.runs, view.evidence) if view.plan else []
     if view.plan is None or not uses:
-        return ""
-    text = alpha_words(uses, view.plan.alpha)
-    return (
-        '<h2 id="alpha">False-halt probability</h2>'
-        f"<p>Run {view.runs.number} of the statistics: {text}.</p>{table(uses)}"
-        '<p class="small">Alpha bounds the probability that the statistics halt a pilot that keeps every limit. '
-        "The share of a run is used when its threshold is reached or the run ends (release, tolerated excess). "
-        "The p-value is min(1, 1 / largest e-value) of this run. By Ville's inequality the p-value of a pilot that "
-        "keeps the limit ever falls to p or below with probability at most p.</p>"
-    )
+        return None
+    return [
+        h.h2("#alpha")[tr("False-halt probability")],
+        h.p[
+            tr(
+                "A firm that keeps every limit is ever halted by the statistics with probability at most {alpha}, "
+                "however often you look.",
+                alpha=per_cent(view.plan.alpha),
+            )
+        ],
+        h.p[
+            tr(
+                "Run {number} of the statistics: {words}.",
+                number=view.runs.number,
+                words=alpha_words(uses, view.plan.alpha),
+            )
+        ],
+        alpha_table(uses),
+        small(
+            tr(
+                "Alpha bounds the probability that the statistics halt a pilot that keeps every limit. The share of a "
+                "run is used when its threshold is reached or the run ends (release, tolerated excess). The p-value is "
+                "min(1, 1 / largest e-value) of this run. By Ville's inequality the p-value of a pilot that keeps the "
+                "limit ever falls to p or below with probability at most p."
+            )
+        ),
+    ]
 
 
-def table(uses: list[AlphaUse]) -> str:
+def per_cent(share: float) -> str:
+    """A share in per cent.
+
+    >>> per_cent(0.01)
+    '1 %'
+    """
+    return f"{figure(100 * share)} %"
+
+
+def alpha_table(uses: Sequence[AlphaUse]) -> h.Element:
     """A row for each limit and segment."""
-    heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
-    rows = "".join(f"<tr>{_row(use)}</tr>" for use in uses)
-    return (
-        '<table class="fleet alpha"><caption>What each limit may spend and has used</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    columns = [
+        Column(tr("Limit"), kind="name"),
+        *(
+            Column(head, kind="number")
+            for head in (
+                tr("Share of this run"), tr("Threshold (e-value)"), tr("Largest e-value"), tr("p-value"), tr("Used"),
+            )
+        ),
+    ]  # fmt: skip
+    rows = [Row(_cells(use)) for use in uses]
+    return table(tr("What each limit may spend and has used"), columns, rows, "fleet alpha")
 
 
-def _row(use: AlphaUse) -> str:
+def _cells(use: AlphaUse) -> tuple[str, ...]:
     name = plain(use.indicator) + (f", {use.segment}" if use.segment else "")
-    largest = "none yet" if use.largest is None else e_value(use.largest)
-    cells = (figure(use.alpha), e_value(use.threshold), largest, figure(use.p_value), figure(use.used))
-    numbers = zip(HEADS[1:], cells, strict=True)
-    return f'<th scope="row">{escape(name)}</th>' + "".join(
-        f'<td data-head="{head}" class="number">{cell}</td>' for head, cell in numbers
-    )
+    largest = tr("none yet") if use.largest is None else e_value(use.largest)
+    return name, figure(use.alpha), e_value(use.threshold), largest, figure(use.p_value), figure(use.used)

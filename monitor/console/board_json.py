@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.console.html import link
+from monitor.console.parts import link
 from monitor.projections.clock_board import ClockRow
 
 

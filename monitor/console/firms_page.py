@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from html import escape
+import htpy as h
+from htpy import Node
+from markupsafe import Markup
 
+from monitor.console.banners import banners
 from monitor.console.fleet_view import FleetView
-from monitor.console.html import NONE, page, time_tag
+from monitor.console.frame import page
+from monitor.console.parts import Column, Row, link_to, none, table, time_tag
 from monitor.firms.record import YEAR_MS, FirmRecord
+from monitor.words import mark, tr
 
 COLUMNS = (
-    ("halts", "Halts"), ("stops_overdue", "Stops overdue"), ("contradictions", "Contradictions"),
-    ("clocks_missed", "Deadlines missed"), ("rectifications_late", "Rectified late"), ("refusals", "Refusals"),
-    ("rectifications_in_time", "Rectified in time"), ("annulled", "Annulled"),
+    ("halts", mark("Halts")), ("stops_overdue", mark("Stops overdue")), ("contradictions", mark("Contradictions")),
+    ("clocks_missed", mark("Deadlines missed")), ("rectifications_late", mark("Rectified late")),
+    ("refusals", mark("Refusals")), ("rectifications_in_time", mark("Rectified in time")),
+    ("annulled", mark("Annulled")),
 )  # fmt: skip
 
 
-def firms_page(board: FleetView) -> str:
+def firms_page(board: FleetView, now: int = 0) -> Markup:
     """A row for each firm. Read-only."""
     records = board.firms.records()
-    rows = "".join(_row(one, board.firms.class_in_force(one.firm)) for one in records)
-    heads = "".join(f'<th scope="col">{text}</th>' for _, text in COLUMNS)
-    table = (
-        "<table><caption>What all pilots of a firm show; a class is set by an officer, with the record that it follows "
-        'from</caption><thead><tr><th scope="col">Firm</th><th scope="col">Class in force</th><th scope="col">Pilots'
-        f'</th><th scope="col">Pilot-years</th>{heads}<th scope="col">Through</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
-    return page("Firms", f"<h1>Firms</h1>{table if records else '<p>No firm has a pilot.</p>'}", "firms")
+    columns = [
+        Column(tr("Firm"), kind="name"),
+        *(Column(tr(text)) for text in (mark("Class in force"), mark("Pilots"), mark("Pilot-years"))),
+        *(Column(tr(text)) for _, text in COLUMNS),
+        Column(tr("Through")),
+    ]
+    caption = tr("What all pilots of a firm show; a class is set by an officer, with the record that it follows from")
+    rows = (Row(_cells(one, board.firms.class_in_force(one.firm))) for one in records)
+    shown = table(caption, columns, rows) if records else h.p[tr("No firm has a pilot.")]
+    return page(tr("Firms"), [banners(board, now), h.h1[tr("Firms")], shown], "firms")
 
 
-def _row(record: FirmRecord, in_force: str) -> str:
-    values = (
-        ("Class in force", escape(in_force.replace("_", " ")) or NONE),
-        ("Pilots", str(record.pilots)),
-        ("Pilot-years", f"{record.operated_ms / YEAR_MS:.2f}"),
-        *((text, str(getattr(record, name))) for name, text in COLUMNS),
-        ("Through", time_tag(record.through)),
-    )
-    cells = "".join(f'<td data-head="{head}">{value}</td>' for head, value in values)
-    return f'<tr><th scope="row">{escape(record.firm)}</th>{cells}</tr>'
+def _cells(record: FirmRecord, in_force: str) -> list[Node]:
+    return [
+        link_to("firm", record.firm),
+        in_force.replace("_", " ") or none(),
+        str(record.pilots),
+        f"{record.operated_ms / YEAR_MS:.2f}",
+        *(str(getattr(record, name)) for name, _ in COLUMNS),
+        time_tag(record.through),
+    ]

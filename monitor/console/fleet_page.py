@@ -5,36 +5,44 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from msgspec import Struct
+import htpy as h
+from htpy import Node
+from markupsafe import Markup
+from msgspec import Struct, structs
 
+from monitor.console.banners import banners
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.console.html import (
-    NONE,
+from monitor.console.frame import page
+from monitor.console.parts import (
+    COMMANDS,
+    LEVEL_NAMES,
+    Column,
+    Row,
     alpha_used,
     badge,
-    banners,
     command_state,
-    count,
     flag_text,
     level_badge,
-    link,
-    page,
+    none,
+    pilot_link,
+    table,
     time_tag,
+    unknown_badge,
     why,
 )
 from monitor.lifecycle.arrows import APPLIED
 from monitor.model.records import Level
+from monitor.words import mark, tr, trm, trn
 
 SORTS = {
-    "worst": "worst first",
-    "pilot": "pilot",
-    "participant": "participant",
-    "newest": "latest change",
-    "alpha": "alpha used",
+    "worst": mark("worst first"),
+    "pilot": mark("pilot"),
+    "participant": mark("firm"),
+    "newest": mark("latest change"),
+    "alpha": mark("alpha used"),
 }
 _KEYS: dict[str, Callable[[PilotView], Any]] = {
     "pilot": lambda view: view.pilot,
@@ -42,16 +50,6 @@ _KEYS: dict[str, Callable[[PilotView], Any]] = {
     "newest": lambda view: -(view.since or 0),
     "alpha": lambda view: -(view.alpha_used or 0),
 }
-_HEADS = {
-    "Pilot": "pilot",
-    "Level": "worst",
-    "Why": "",
-    "Since (UTC)": "newest",
-    "Tier": "",
-    "Alpha used": "alpha",
-    "Last evidence (UTC)": "",
-}
-"""Columns of the table, and the key of `SORTS` that each sorts by."""
 
 
 class Query(Struct, frozen=True):
@@ -67,93 +65,129 @@ class Query(Struct, frozen=True):
 ALL = Query()
 
 
-def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> str:
+def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> Markup:
     """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the
     counts and open commands are those of the pilots that concern it."""
     views, commands = _of(query.authority, board.fleet()), _of(query.authority, board.open_commands())
-    return page(
-        "Fleet",
-        banners(board, now)
-        + _summary(board, views, query.authority)
-        + _open_commands(commands)
-        + _filters(query)
-        + _table(_select(views, query), query),
-        "fleet",
-    )
+    body: list[Node] = [
+        banners(board, now),
+        _summary(board, views, query.authority),
+        _open_commands(commands),
+        _filters(query),
+        _table(_select(views, query), query),
+    ]
+    return page(tr("Fleet"), body, "fleet", _parameters(query))
+
+
+def _parameters(query: Query) -> dict[str, str]:
+    """What of the query differs from the whole fleet."""
+    return {name: value for name, value in structs.asdict(query).items() if value != getattr(ALL, name)}
+
+
+def _where(query: Query, **changed: str) -> str:
+    return "/fleet?" + urlencode(_parameters(structs.replace(query, **changed)))
 
 
 def _of(authority: str, views: list[PilotView]) -> list[PilotView]:
     return [view for view in views if not authority or view.concerns(authority)]
 
 
-def _summary(board: FleetView, views: Sequence[PilotView], authority: str) -> str:
+def _summary(board: FleetView, views: Sequence[PilotView], authority: str) -> Node:
     inside = [view for view in views if not (view.exited or view.applicant)]
     counts = Counter(view.level for view in inside)
     unknown = sum(1 for view in inside if view.unknown)
-    of = escape("&" + urlencode({"authority": authority})) if authority else ""
-    tiles = "".join(
-        f'<li><a href="/?level={level.word}{of}" class="tile {level.word}"><b>{counts[level]}</b>'
-        f"{level_badge(level)}</a></li>"
-        for level in reversed(Level)
-    )
-    tiles += (
-        f'<li><a href="/?level=unknown{of}" class="tile unknown"><b>{unknown}</b>'
-        '<span class="level unknown">? unknown</span></a></li>'
-    )
+    of = Query(authority=authority)
+    tiles = [(level.word, counts[level], level_badge(level)) for level in reversed(Level)]
+    tiles.append(("unknown", unknown, unknown_badge()))
+    return [
+        h.h1[tr("Fleet")],
+        h.p(".lead")[_lead(board, views, inside, authority)],
+        h.ul(".tiles")[
+            (
+                h.li[h.a(href=_where(of, level=word), class_=f"tile {word}")[h.b[str(number)], mark_]]
+                for word, number, mark_ in tiles
+            )
+        ],
+    ]
+
+
+def _lead(board: FleetView, views: Sequence[PilotView], inside: Sequence[PilotView], authority: str) -> Node:
     newest = max((view.decisions[-1].at for view in views if view.decisions), default=None)
-    participants = len({view.participant for view in inside if view.participant})
-    text = f"{count(len(inside), 'pilot')} of {count(participants, 'participant')} in the sandbox"
-    text += f", authority {escape(authority)}" if authority else ""
+    firms = len({view.participant for view in inside if view.participant})
+    parts: list[Node] = [
+        tr(
+            "{pilots} of {firms} in the sandbox",
+            pilots=trn("{n} pilot", "{n} pilots", len(inside)),
+            firms=trn("{n} firm", "{n} firms", firms),
+        )
+    ]
+    if authority:
+        parts.append(tr("authority {authority}", authority=authority))
     if open_ := sum(view.life.pilot in APPLIED for view in views):
-        text += f"; {count(open_, 'open application')}"
+        parts.append(trn("{n} open application", "{n} open applications", open_))
     if newest is not None:
-        text += f"; latest decision {time_tag(newest)}"
+        parts.append(trm("latest decision {time}", time=time_tag(newest)))
     if board.liveness.last_seen is not None:
-        text += f"; worker last seen {time_tag(board.liveness.last_seen)}"
+        parts.append(trm("worker last seen {time}", time=time_tag(board.liveness.last_seen)))
     if board.left_out:
-        text += f"; {board.left_out} more not shown (the board is full)"
-    return f'<h1>Fleet</h1><p class="lead">{text}.</p><ul class="tiles">{tiles}</ul>'
+        parts.append(tr("{n} more not shown (the board is full)", n=board.left_out))
+    return [[part, "; " if place < len(parts) - 1 else "."] for place, part in enumerate(parts)]
 
 
-def _open_commands(views: Sequence[PilotView]) -> str:
-    """A row for each open command; empty when there is none."""
+def _open_commands(views: Sequence[PilotView]) -> Node:
+    """A row for each open command; nothing when there is none."""
     if not views:
-        return ""
-    rows = "".join(
-        f'<tr class="{view.command.state}"><td data-head="Pilot">'
-        f'<div><a href="{escape(link(view.pilot))}">{escape(view.pilot)}</a>'
-        f'<span class="firm">{escape(view.participant)}</span></div></td>'
-        f'<td data-head="Command">{view.command.action}</td>'
-        f'<td data-head="State" class="why">{command_state(view.command)}</td>'
-        f'<td data-head="Given" class="when">{time_tag(view.command.at)}</td>'
-        f'<td data-head="Attempts" class="number">{view.command.attempts}</td></tr>'
+        return None
+    columns = (
+        Column(tr("Pilot"), kind="name"),
+        Column(tr("Command")),
+        Column(tr("State"), kind="why"),
+        Column(tr("Given (UTC)"), tr("Given"), "when"),
+        Column(tr("Attempts"), kind="number"),
+    )
+    rows = (
+        Row(
+            (
+                pilot_link(view),
+                tr(COMMANDS[view.command.action]),
+                command_state(view.command),
+                time_tag(view.command.at),
+                view.command.attempts,
+            ),
+            view.command.state,
+        )
         for view in views
         if view.command is not None
     )
-    return (
-        f'<table class="fleet orders" id="orders"><caption>{count(len(views), "open command")}, oldest first'
-        '</caption><thead><tr><th scope="col">Pilot</th><th scope="col">Command</th><th scope="col">State</th>'
-        f'<th scope="col">Given (UTC)</th><th scope="col">Attempts</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    caption = trn("{n} open command, oldest first", "{n} open commands, oldest first", len(views))
+    return h.div("#orders")[table(caption, columns, rows, "fleet orders")]
 
 
-def _filters(query: Query) -> str:
-    words = ["", *(level.word for level in reversed(Level)), "unknown"]
-    levels = "".join(
-        f'<option value="{word}"{" selected" if word == query.level else ""}>{word or "all"}</option>' for word in words
-    )
-    sorts = "".join(
-        f'<option value="{key}"{" selected" if key == query.sort else ""}>{label}</option>'
-        for key, label in SORTS.items()
-    )
-    return (
-        '<form method="get" action="/" class="filters" role="search">'
-        f'<label>Level <select name="level">{levels}</select></label>'
-        f'<label>Search <input name="words" type="search" value="{escape(query.words)}" '
-        'placeholder="pilot or participant"></label>'
-        f'<label>Authority <input name="authority" value="{escape(query.authority)}" placeholder="id"></label>'
-        f'<label>Sort by <select name="sort">{sorts}</select></label><button>Apply</button></form>'
-    )
+def _filters(query: Query) -> h.Element:
+    levels = [
+        ("", tr("all")),
+        *((level.word, tr(LEVEL_NAMES[level])) for level in reversed(Level)),
+        ("unknown", tr("unknown")),
+    ]
+    return h.form(".filters", method="get", action="/fleet", role="search")[
+        _select_box("level", tr("Level"), levels, query.level),
+        h.label[
+            tr("Search"),
+            " ",
+            h.input(name="words", type="search", value=query.words, placeholder=tr("pilot or firm")),
+        ],
+        h.label[tr("Authority"), " ", h.input(name="authority", value=query.authority, placeholder=tr("id"))],
+        _select_box("sort", tr("Sort by"), [(key, tr(label)) for key, label in SORTS.items()], query.sort),
+        h.button[tr("Apply")],
+    ]
+
+
+def _select_box(name: str, label: str, options: Sequence[tuple[str, str]], chosen: str) -> h.Element:
+    return h.label[
+        label,
+        " ",
+        h.select(name=name)[(h.option(value=value, selected=value == chosen)[text] for value, text in options)],
+    ]
 
 
 def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
@@ -171,38 +205,43 @@ def _matches(view: PilotView, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _table(views: Sequence[PilotView], query: Query) -> str:
+def _table(views: Sequence[PilotView], query: Query) -> Node:
     if not views:
-        text = "No pilot has been admitted yet." if query == ALL else 'No pilot matches. <a href="/">Show all</a>'
-        return f'<p class="empty">{text}</p>'
-    heads = "".join(_head(head, key, query) for head, key in _HEADS.items())
-    rows = "".join(_row(view) for view in views)
-    order = SORTS.get(query.sort, SORTS["worst"])
-    return (
-        f'<table class="fleet"><caption>{count(len(views), "pilot")}, {order}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        if query == ALL:
+            return h.p(".empty")[tr("No pilot has been admitted yet.")]
+        return h.p(".empty")[trm("No pilot matches. {link}", link=h.a(href="/fleet")[tr("Show all")])]
+    columns = (
+        _sorted_by(query, "pilot", Column(tr("Pilot"), kind="name")),
+        _sorted_by(query, "worst", Column(tr("Level"), kind="state")),
+        Column(tr("Why"), kind="why"),
+        _sorted_by(query, "newest", Column(tr("Since (UTC)"), tr("Since"), "when")),
+        Column(tr("Tier")),
+        _sorted_by(query, "alpha", Column(tr("Alpha used"), kind="number")),
+        Column(tr("Last evidence (UTC)"), tr("Last evidence"), "when"),
     )
+    order = tr(SORTS.get(query.sort, SORTS["worst"]))
+    caption = tr("{pilots}, {order}", pilots=trn("{n} pilot", "{n} pilots", len(views)), order=order)
+    return table(caption, columns, map(_row, views), "fleet")
 
 
-def _head(head: str, key: str, query: Query) -> str:
-    if not key:
-        return f'<th scope="col">{head}</th>'
-    asked = {"level": query.level, "words": query.words, "sort": key}
-    where = escape("/?" + urlencode(asked | ({"authority": query.authority} if query.authority else {})))
-    chosen = ' aria-sort="other"' if key == query.sort else ""
-    mark = ' <span aria-hidden="true">↓</span>' if key == query.sort else ""
-    return f'<th scope="col"{chosen}><a href="{where}">{head}{mark}</a></th>'
+def _sorted_by(query: Query, key: str, column: Column) -> Column:
+    return structs.replace(column, sort=_where(query, sort=key), chosen=key == query.sort)
 
 
-def _row(view: PilotView) -> str:
-    tier = escape(view.plan.tier) if view.plan else NONE
-    unknown = f'<br><span class="why-unknown">{escape(flag_text(view.unknown))}</span>' if view.unknown else ""
-    late = f"<br><span>{count(view.late_events, 'event')} too late to count</span>" if view.late_events else ""
-    return (
-        f'<tr class="{view.level.word}"><th scope="row"><a href="{escape(link(view.pilot))}">{escape(view.pilot)}</a>'
-        f'<span class="firm">{escape(view.participant)}</span></th>'
-        f'<td data-head="Level">{badge(view)}</td><td data-head="Why" class="why">{why(view)}{unknown}{late}</td>'
-        f'<td data-head="Since" class="when">{time_tag(view.since)}</td><td data-head="Tier">{tier}</td>'
-        f'<td data-head="Alpha used" class="number">{alpha_used(view)}</td>'
-        f'<td data-head="Last evidence" class="when">{time_tag(view.last_evidence)}</td></tr>'
+def _row(view: PilotView) -> Row:
+    late = view.late_events
+    reasons = [
+        why(view),
+        h.span(".why-unknown")[flag_text(view.unknown)] if view.unknown else None,
+        h.span(".small")[trn("{n} event too late to count", "{n} events too late to count", late)] if late else None,
+    ]
+    cells = (
+        pilot_link(view),
+        badge(view),
+        reasons,
+        time_tag(view.since),
+        view.plan.tier if view.plan else none(),
+        alpha_used(view),
+        time_tag(view.last_evidence),
     )
+    return Row(cells, view.level.word)

@@ -6,20 +6,24 @@ The page is self-contained: no scripts, no external resources, light and dark, r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
+import htpy as h
 import msgspec
+from htpy import Node
+from markupsafe import Markup
 from msgspec import Struct
 
 from detectors.base import Proportion
 from monitor.charter.spec import Charter, charter_hash
-from monitor.console.alpha import alpha_words, table
+from monitor.console.alpha import alpha_table, alpha_words
+from monitor.console.parts import level_name
 from monitor.console.svg.picture import describe, picture
 from monitor.indicators import INDICATORS
 from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import day, e_value, figure, is_evidence, stamp
-from monitor.projections.wording import sentence
+from monitor.projections.wording import plain, sentence
+from monitor.words import TAGS, current, tr, trm, trn
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
@@ -91,11 +95,12 @@ def level_change(d: Decision) -> str:
     >>> level_change(d)
     'normal to watch'
     """
+    level = level_name(d.level)
     if d.kind == "level":
-        return f"{d.was.word} to {d.level.word}"
+        return tr("{was} to {level}", was=level_name(d.was), level=level)
     if d.kind == "flag":
-        return f"{'unknown' if d.unknown else 'known again'}, {d.level.word}"
-    return f"still {d.level.word}" if d.kind == "finding" else f"on record, {d.level.word}"
+        return tr("unknown, {level}", level=level) if d.unknown else tr("known again, {level}", level=level)
+    return tr("still {level}", level=level) if d.kind == "finding" else tr("on record, {level}", level=level)
 
 
 def reason_sentence(d: Decision, charter: Charter | None) -> str:
@@ -109,100 +114,162 @@ def reason_sentence(d: Decision, charter: Charter | None) -> str:
 
 def report(title: str, stories: Sequence[Story], rejected: Sequence[Rejected] = (), lead: str = "") -> str:
     """The page of a replay. Equal input gives equal bytes. `rejected` are listed by line (offset + 1)."""
-    parts = [
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="lead">{escape(lead)}</p>' if lead else "",
+    return str(
+        h.html(lang=TAGS[current()])[
+            h.head[
+                h.meta(charset="utf-8"),
+                h.meta(name="viewport", content="width=device-width,initial-scale=1"),
+                h.title[title],
+                h.style[Markup(_STYLE)],
+            ],
+            h.body[
+                h.main[
+                    h.h1[title],
+                    h.p(".lead")[lead] if lead else None,
+                    _contents(stories) if len(stories) > 1 else None,
+                    (_story(number, story) for number, story in enumerate(stories, start=1)),
+                    _rejected(rejected) if rejected else None,
+                ]
+            ],
+        ]
+    )
+
+
+def _contents(stories: Sequence[Story]) -> h.Element:
+    return h.nav(aria_label=tr("Pilots"))[
+        h.ul[
+            (
+                h.li[
+                    trm(
+                        "{pilot}: highest level {level}",
+                        pilot=h.a(href=f"#pilot-{number}")[story.title],
+                        level=level_name(_highest(story)),
+                    )
+                ]
+                for number, story in enumerate(stories, start=1)
+            )
+        ]
     ]
-    if len(stories) > 1:
-        links = "".join(
-            f'<li><a href="#pilot-{i}">{escape(s.title)}</a>: highest level {escape(_highest(s).word)}</li>'
-            for i, s in enumerate(stories, start=1)
-        )
-        parts.append(f'<nav aria-label="Pilots"><ul>{links}</ul></nav>')
-    for number, story in enumerate(stories, start=1):
-        parts.append(_story(number, story))
-    if rejected:
-        parts.append(_rejected(rejected))
-    parts.append("</main></body></html>\n")
-    return "\n".join(parts)
 
 
 def _highest(story: Story) -> Level:
     return max((d.level for d in story.decisions), default=Level.NORMAL)
 
 
-def _story(number: int, s: Story) -> str:
+def _story(number: int, s: Story) -> h.Element:
     c = s.charter
     uses = alpha_use(c, s.runs, s.evidence)
-    facts = (
-        f"Participant {c.participant.name or c.participant.id}; tier {c.tier}; charter version {c.version}, "
-        f"hash {charter_hash(c)[:16]}…; {alpha_words(uses, c.alpha)}."
+    facts = tr(
+        "Firm {firm}; tier {tier}; charter version {version}, hash {digest}…; {alpha}.",
+        firm=c.participant.name or c.participant.id,
+        tier=c.tier,
+        version=c.version,
+        digest=charter_hash(c)[:16],
+        alpha=alpha_words(uses, c.alpha),
     )
-    return (
-        f'<section id="pilot-{number}"><h2>{escape(s.title)}</h2>'
-        + (f"<p>{escape(s.note)}</p>" if s.note else "")
-        + f'<p class="soft">{escape(facts)}</p>'
-        + (f"<p>Too late to count: {s.late_events:,} event(s).</p>" if s.late_events else "")
-        + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
-        + _decisions(s)
-        + (f"<details><summary>Alpha by limit</summary>{table(uses)}</details>" if uses else "")
-        + _periods(s)
-        + f"<details><summary>Text version of the picture</summary>"
-        f"<p>{escape(describe(s.title, s.evidence, s.decisions))}</p></details></section>"
-    )
+    late = trn("Too late to count: {n} event.", "Too late to count: {n} events.", s.late_events)
+    return h.section(id=f"pilot-{number}")[
+        h.h2[s.title],
+        h.p[s.note] if s.note else None,
+        h.p(".soft")[facts],
+        h.p[late] if s.late_events else None,
+        h.figure[Markup(picture(s.title, s.evidence, s.decisions, c))],
+        _decisions(s),
+        h.details[h.summary[tr("Alpha by limit")], alpha_table(uses)] if uses else None,
+        _periods(s),
+        h.details[
+            h.summary[tr("Text version of the picture")],
+            h.p[describe(s.title, s.evidence, s.decisions)],
+        ],
+    ]
 
 
-def _decisions(s: Story) -> str:
+def _table(caption: Node, heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[Node]]) -> h.Element:
+    """A table that scrolls on its own. Each head has the class of its cells."""
+    return h.div(".tablewrap")[
+        h.table[
+            h.caption[caption] if caption else None,
+            h.thead[h.tr[(h.th(scope="col", class_="n" if kind == "n" else None)[head] for head, kind in heads)]],
+            h.tbody[
+                (
+                    h.tr[(h.td(class_=kind or None)[cell] for (_, kind), cell in zip(heads, row, strict=True))]
+                    for row in rows
+                )
+            ],
+        ]
+    ]
+
+
+def _decisions(s: Story) -> h.Element:
     if not s.decisions:
-        return "<p>No decisions.</p>"
-    rows = "".join(
-        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{level_change(d)}</td>'
-        f"<td>{escape(reason_sentence(d, s.charter))}.{_remark(s, d)}</td>"
-        f'<td class="n">{figure(d.finding.alpha) if d.finding.alpha is not None else ""}</td></tr>'
+        return h.p[tr("No decisions.")]
+    heads = ((tr("When"), "nowrap"), (tr("Level"), ""), (tr("Why"), ""), (tr("Alpha of the threshold"), "n"))
+    rows = (
+        (
+            h.time[stamp(d.at)],
+            level_change(d),
+            [tr("{sentence}.", sentence=reason_sentence(d, s.charter)), _remark(s, d)],
+            figure(d.finding.alpha) if d.finding.alpha is not None else "",
+        )
         for d in s.decisions
     )
-    return (
-        '<div class="tablewrap"><table><caption>Decisions, each at the earliest time that it could be taken</caption>'
-        '<thead><tr><th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
-        f'<th scope="col" class="n">Alpha of the threshold</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    return _table(tr("Decisions, each at the earliest time that it could be taken"), heads, rows)
 
 
-def _remark(s: Story, d: Decision) -> str:
-    return f"<br><small>{escape(s.remarks[d.id])}.</small>" if d.id in s.remarks else ""
+def _remark(s: Story, d: Decision) -> Node:
+    return [h.br, h.small[tr("{sentence}.", sentence=s.remarks[d.id])]] if d.id in s.remarks else None
 
 
-def _periods(s: Story) -> str:
-    def scores(e: Evidence) -> str:
-        words = []
-        for name, (statistic, bar) in sorted(e.scores.items()):
-            write = e_value if is_evidence(name) else figure
-            words.append(f"{name.replace('_', ' ')} {write(statistic)} (threshold {write(bar)})")
-        return "; ".join(words)
+def _scores(e: Evidence) -> str:
+    words = []
+    for name, (statistic, bar) in sorted(e.scores.items()):
+        write = e_value if is_evidence(name) else figure
+        words.append(
+            tr(
+                "{detector} {statistic} (threshold {threshold})",
+                detector=plain(name),
+                statistic=write(statistic),
+                threshold=write(bar),
+            )
+        )
+    return "; ".join(words)
 
+
+def _periods(s: Story) -> h.Element:
     shown = s.evidence
     if len(shown) > ROWS:
         near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
         shown = [shown[i] for i in sorted(near)]
-    rows = "".join(
-        f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}'
-        f"{', ' + escape(e.segment) if e.segment else ''}</td>"
-        f'<td class="n">{figure(e.k)}</td><td class="n">{figure(e.m)}</td><td>{escape(scores(e))}</td>'
-        f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
+    closed = s.periods or len(s.evidence)
+    number = format(closed, ",")
+    if len(shown) == closed:
+        summary = tr("All {closed} closed periods as a table", closed=number)
+    else:
+        summary = tr(
+            "The {shown} nearest to a threshold of all {closed} closed periods as a table",
+            shown=len(shown),
+            closed=number,
+        )
+    return h.details[h.summary[summary], _period_table(shown)]
+
+
+def _period_table(shown: Sequence[Evidence]) -> h.Element:
+    heads = (
+        (tr("Period from"), "nowrap"), (tr("Indicator"), ""), (tr("Events"), "n"), (tr("Exposure or trials"), "n"),
+        (tr("Statistic and threshold"), ""), (tr("Remarks"), ""),
+    )  # fmt: skip
+    rows = (
+        (
+            day(e.start),
+            e.indicator + (f", {e.segment}" if e.segment else ""),
+            figure(e.k),
+            figure(e.m),
+            _scores(e),
+            "; ".join(part for part in (tr("late events") if e.late else "", plain(e.unknown)) if part),
+        )
         for e in shown
     )
-    closed = s.periods or len(s.evidence)
-    which = "All" if len(shown) == closed else f"The {len(shown)} nearest to a threshold of all"
-    return (
-        f"<details><summary>{which} {closed:,} closed periods as a table</summary>"
-        '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
-        '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
-        '<th scope="col">Statistic and threshold</th><th scope="col">Remarks</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></details>"
-    )
+    return _table(None, heads, rows)
 
 
 def nearness(e: Evidence) -> float:
@@ -210,15 +277,9 @@ def nearness(e: Evidence) -> float:
     return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
 
 
-def _rejected(rejected: Sequence[Rejected]) -> str:
-    rows = "".join(
-        f'<tr><td class="n">{r.offset + 1}</td><td class="n">{r.count:,}</td><td>{escape(r.field)}</td>'
-        f"<td>{escape(r.reason)}</td><td>{escape(r.detail)}</td></tr>"
-        for r in rejected
-    )
-    return (
-        '<section><h2>Rejected lines</h2><div class="tablewrap"><table><thead><tr><th scope="col" class="n">Line</th>'
-        '<th scope="col" class="n">Events</th><th scope="col">Field</th><th scope="col">Reason</th>'
-        '<th scope="col">Detail</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>"
-    )
+def _rejected(rejected: Sequence[Rejected]) -> h.Element:
+    heads = (
+        (tr("Line"), "n"), (tr("Events"), "n"), (tr("Field"), ""), (tr("Reason"), ""), (tr("Detail"), ""),
+    )  # fmt: skip
+    rows = ((r.offset + 1, f"{r.count:,}", r.field, r.reason, r.detail) for r in rejected)
+    return h.section[h.h2[tr("Rejected lines")], _table(None, heads, rows)]

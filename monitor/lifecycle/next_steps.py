@@ -11,6 +11,7 @@ from typing import NamedTuple
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.names import Act, Outcome, Region, State
+from monitor.words import mark
 
 
 class NextStep(NamedTuple):
@@ -22,26 +23,32 @@ class NextStep(NamedTuple):
 
 
 STEPS: dict[State, tuple[NextStep, ...]] = {
-    State.SUBMITTED: (NextStep(Role.OFFICER, Act.SCREEN, "screen the application, or refuse it"),),
+    State.SUBMITTED: (NextStep(Role.OFFICER, Act.SCREEN, mark("screen the application, or refuse it")),),
     State.SCREENED: (
-        NextStep(Role.FIRM, Act.AGREE, "sign the charter that was screened"),
-        NextStep(Role.OFFICER, Act.AGREE, "sign the charter that was screened"),
+        NextStep(Role.FIRM, Act.AGREE, mark("sign the charter that was screened")),
+        NextStep(Role.OFFICER, Act.AGREE, mark("sign the charter that was screened")),
     ),
-    State.AGREED: (NextStep(Role.OFFICER, Act.ADMIT, "admit the pilot under the charter that both sides signed"),),
-    State.REGISTERED: (NextStep("", "", "the cycle begins with the first day of the charter's cycle"),),
-    State.PAUSED: (NextStep(Role.FIRM, Act.RESUME, "resume the pilot"),),
-    State.EXITING: (NextStep("", "", "the exit takes effect once the service is shown to have stopped"),),
-    State.EXITED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
-    State.TERMINATED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
-    State.WITHDRAWN: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, "issue written proof and exit report"),),
-    State.REPORTED: (NextStep(Role.FIRM, Act.CONSENT_TO_PUBLISH, "consent to the publication of the exit report"),),
-    State.CHANGE_PROPOSED: (NextStep(Role.OFFICER, Act.AMEND, "amend the charter, or refuse the change"),),
-    State.PAUSE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, "grant the pause, or decline it"),),
-    State.CYCLE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, "grant the cycle, or decline it"),),
-    State.ASSESSMENT_DUE: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot"),),
-    State.ASSESSMENT_MISSED: (NextStep(Role.OFFICER, Act.ASSESS, "assess the pilot; the assessment is overdue"),),
-    State.INCIDENT_HOLD: (NextStep(Role.FIRM, Act.REPORT, "report the serious incident; no change before that"),),
-    State.EVIDENCE_HELD: (NextStep(Role.OFFICER, Act.LIFT_HOLD, "lift the evidence hold; no change before that"),),
+    State.AGREED: (
+        NextStep(Role.OFFICER, Act.ADMIT, mark("admit the pilot under the charter that both sides signed")),
+    ),
+    State.REGISTERED: (NextStep("", "", mark("the cycle begins with the first day of the charter's cycle")),),
+    State.PAUSED: (NextStep(Role.FIRM, Act.RESUME, mark("resume the pilot")),),
+    State.EXITING: (NextStep("", "", mark("the exit takes effect once the service is shown to have stopped")),),
+    State.EXITED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, mark("issue written proof and exit report")),),
+    State.TERMINATED: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, mark("issue written proof and exit report")),),
+    State.WITHDRAWN: (NextStep(Role.OFFICER, Act.ISSUE_REPORT, mark("issue written proof and exit report")),),
+    State.REPORTED: (
+        NextStep(Role.FIRM, Act.CONSENT_TO_PUBLISH, mark("consent to the publication of the exit report")),
+    ),
+    State.CHANGE_PROPOSED: (NextStep(Role.OFFICER, Act.AMEND, mark("amend the charter, or refuse the change")),),
+    State.PAUSE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, mark("grant the pause, or decline it")),),
+    State.CYCLE_REQUESTED: (NextStep(Role.OFFICER, Act.GRANT, mark("grant the cycle, or decline it")),),
+    State.ASSESSMENT_DUE: (NextStep(Role.OFFICER, Act.ASSESS, mark("assess the pilot")),),
+    State.ASSESSMENT_MISSED: (NextStep(Role.OFFICER, Act.ASSESS, mark("assess the pilot; the assessment is overdue")),),
+    State.INCIDENT_HOLD: (NextStep(Role.FIRM, Act.REPORT, mark("report the serious incident; no change before that")),),
+    State.EVIDENCE_HELD: (
+        NextStep(Role.OFFICER, Act.LIFT_HOLD, mark("lift the evidence hold; no change before that")),
+    ),
 }
 """State -> who owes what in it. In a state that is not listed nothing is owed."""
 
@@ -57,7 +64,7 @@ def command_for(act: str) -> str:
     return _COMMANDS.get(Act(act)) or act.replace("_", "-")
 
 
-TO_GRADUATE = NextStep(Role.OFFICER, Act.GRADUATE, "graduate the pilot to routine supervision")
+TO_GRADUATE = NextStep(Role.OFFICER, Act.GRADUATE, mark("graduate the pilot to routine supervision"))
 
 
 def next_steps(life: Lifecycle) -> tuple[NextStep, ...]:

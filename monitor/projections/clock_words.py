@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from monitor.model.clock_record import Change, ClockRecord, OnMiss, Owes
 from monitor.projections.formats import stamp
+from monitor.words import mark
 
-OWED_BY = {Owes.FIRM: "the firm", Owes.AUTHORITY: "the authority", Owes.SUPPLIER: "the supplier"}
+OWED_BY = {
+    Owes.FIRM: mark("the firm"),
+    Owes.AUTHORITY: mark("the authority"),
+    Owes.SUPPLIER: mark("the supplier"),
+}
 ON_MISS = {
     OnMiss.RECORD: "is recorded",
     OnMiss.WATCH: "puts the pilot on watch",
     OnMiss.ESCALATE: "escalates the pilot",
     OnMiss.HALT: "halts the pilot",
 }
-FORBIDDEN = {"model_changed": "no change of the model", "logs_deleted": "no deletion of logs"}
+FORBIDDEN = {"model_changed": mark("no change of the model"), "logs_deleted": mark("no deletion of logs")}
 """What a duty to leave something as it is forbids, by the fact that would be the miss."""
 KINDS = {
     "serious_incident": "incident", "application": "application", "exit": "exit", "suspension": "suspension",

@@ -65,6 +65,15 @@ def figure(value: float) -> str:
     return f"{value / 10**power:.2g}×{power_of_ten(power)}"
 
 
+def percent(share: float) -> str:
+    """A share in per cent, with three significant figures.
+
+    >>> percent(0.0476), percent(1), percent(-0.9), percent(0.00001)
+    ('4.76 %', '100 %', '-90 %', '0.001 %')
+    """
+    return f"{figure(float(f'{share * 100:.3g}'))} %"
+
+
 def e_value(ln_e: float) -> str:
     """An e-value given as its natural logarithm, formatted as by `figure`; large ones never overflow.
 

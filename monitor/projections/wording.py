@@ -329,7 +329,7 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
         what = "findings of removed rules" if finding.rule == "rules" else "periods open"
         return f"{figure(finding.observed)} {what}, at most {figure(finding.expected)} kept"
     parts = []
-    if finding.observed is not None and finding.expected is not None and _has_comparison(decision):
+    if finding.observed is not None and finding.expected is not None and has_comparison(decision.reason):
         parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
         if finding.ratio is not None and finding.ratio_low is not None and finding.ratio_high is not None:
             low, high = figure(finding.ratio_low), figure(finding.ratio_high)
@@ -355,12 +355,11 @@ def budget_words(finding: Finding) -> list[str]:
 def _compared(decision: Decision, observed: float, expected: float, kind: str, below: bool) -> str:
     """The observed value and the allowed or usual one: `63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed`."""
     finding, reason = decision.finding, decision.reason
-    share = kind == "proportion" or (not kind and _PROPORTION.match(finding.explanation) is not None)
-    share = share and max(observed, expected) <= 1
+    share = (kind == "proportion" or not kind) and is_share(finding, kind == "proportion")
     usual = reason in (
         Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED, Reason.TREND_RISING, Reason.TREND_STEADY,
     )  # fmt: skip
-    trials = _trials(finding) if share else None
+    trials = trials_of(finding) if share else None
     if trials is not None:
         seen = f"{figure(_whole(observed * trials))} of {figure(trials)} ({_percent(observed)})"
         allowed = f"{figure(expected * trials)} ({_percent(expected)})"
@@ -381,7 +380,13 @@ def _compared(decision: Decision, observed: float, expected: float, kind: str, b
     return f"{seen}{counted} where {least} {'was' if expected == 1 else 'were'} allowed"
 
 
-def _trials(finding: Finding) -> float | None:
+def is_share(finding: Finding, known: bool = False) -> bool:
+    """Whether the numbers of a finding are shares: `known` from the charter, or read off its explanation or counts."""
+    observed, expected = finding.observed or 0.0, finding.expected or 0.0
+    return max(observed, expected) <= 1 and (known or _PROPORTION.match(finding.explanation) is not None)
+
+
+def trials_of(finding: Finding) -> float | None:
     """The number of trials of a proportion: from the finding, or from its explanation in records of older versions."""
     if finding.exposure is not None:
         return finding.exposure
@@ -394,9 +399,9 @@ def _whole(count: float) -> float:
     return round(count) if abs(count - round(count)) < 1e-6 * max(1.0, count) else count
 
 
-def _has_comparison(decision: Decision) -> bool:
-    """Whether `observed` and `expected` of the finding are an observation and its limit."""
-    return decision.reason not in (
+def has_comparison(reason: Reason) -> bool:
+    """Whether `observed` and `expected` of a finding with this reason are an observation and its limit."""
+    return reason not in (
         Reason.HARD_RULE,
         Reason.EVALUATION_RECORDED,
         Reason.SEQUENCE_GAP,

@@ -17,9 +17,9 @@ import yaml
 
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
-from monitor.act.links import Links
 from monitor.model.records import Level, Outputs, Reason
 from monitor.projections.alerts import PilotAlerts, after_decision, occurrence
+from monitor.projections.links import Links
 from monitor.projections.metrics import Metrics
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted

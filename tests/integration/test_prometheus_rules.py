@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.act.links import Links
 from monitor.projections.alerts import BEYOND, PilotAlerts, after_decision
+from monitor.projections.links import Links
 from monitor.projections.metric_catalogue import series_names
 from monitor.projections.severity import GRAVE
 from monitor.testing.recorder import Recorder

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from monitor.act.alertmanager import Alertmanager, resolve_timeout
-from monitor.act.links import Links, checked
 from monitor.errors import Refused
 from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, occurrence
+from monitor.projections.links import Links, checked
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 

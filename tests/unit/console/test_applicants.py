@@ -26,11 +26,11 @@ def test_an_application_counts_as_one_and_names_its_state_and_next_step() -> Non
     world.put(Screening(**world.by("officer")))
     view = board(world)
     fleet = fleet_page(view)
-    assert "0 pilots of 0 participants in the sandbox; 1 open application" in fleet
+    assert "0 pilots of 0 firms in the sandbox; 1 open application" in fleet
     assert ">screened<" in fleet
     page = pilot_page(view, "p", 0)
     assert page is not None
-    assert "firm owes agree" in page
+    assert "the firm: sign the charter that was screened" in page
     world.put(ApplicationRefusal(**world.by("officer"), reason="x"))
     assert "open application" not in fleet_page(board(world))
     assert ">refused<" in fleet_page(board(world))
@@ -39,7 +39,7 @@ def test_an_application_counts_as_one_and_names_its_state_and_next_step() -> Non
 def test_an_admitted_pilot_counts_as_a_pilot() -> None:
     """From its admission on; the states of the board's data follow."""
     view = board(Founded())
-    assert "1 pilot of 1 participant in the sandbox" in fleet_page(view)
+    assert "1 pilot of 1 firm in the sandbox" in fleet_page(view)
     assert "open application" not in fleet_page(view)
     assert as_data(view, 0)["pilots"][0]["states"] is None  # type: ignore[index]
 

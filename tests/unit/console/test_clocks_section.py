@@ -34,7 +34,7 @@ def test_the_page_says_what_is_owed_by_whom_until_when_and_why() -> None:
     bench.send(bench.incident(START, Harm.SERIOUS_INJURY), START)
     text = page_of(bench, DUE - 2 * DAY_MS - 3 * HOUR_MS)
     for words in (
-        "Next deadline incident-report, 2 d 3 h, owed by the firm",
+        "Next deadline Report of a serious incident (an incomplete initial report suffices), 2 d 3 h, owed by the firm",
         "Report of a serious incident (an incomplete initial report suffices) (incident i-1)",
         "EU AI Act, Art. 73(2) and (5)",
         "2026-03-17 23:00:00 last day 2026-03-17, Europe/Berlin 2 d 3 h",

@@ -20,6 +20,8 @@ def test_a_firm_has_a_row_with_its_class_and_numbers() -> None:
     made = world.put(classification(world, "officer", BAD)).decisions
     board.apply(Outputs(decisions=[*pilot.decisions, *other.decisions, *made]))
     text = firms_page(board)
-    assert '<th scope="row">firm</th><td data-head="Class in force">D</td><td data-head="Pilots">1</td>' in text
-    assert '<th scope="row">&lt;b&gt;</th><td data-head="Class in force"><span class="none">–</span></td>' in text
+    cells = '<td data-head="Class in force">D</td><td data-head="Pilots">1</td>'
+    assert f'<th scope="row"><a href="/firm/firm">firm</a></th>{cells}' in text
+    cells = '<td data-head="Class in force"><span class="none">–</span></td>'
+    assert f'<th scope="row"><a href="/firm/%3Cb%3E">&lt;b&gt;</a></th>{cells}' in text
     assert "<td>" not in text, "on a narrow screen a cell is shown with its head"

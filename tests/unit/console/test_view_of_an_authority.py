@@ -64,8 +64,8 @@ def test_counts_and_open_commands_are_those_of_the_authority() -> None:
     halt = decision(3, pilot="p-south", reason=Reason.HARD_RULE, level=Level.HALT, addressed=("authority:south",))
     made.apply(Outputs(decisions=[halt], commands=[command(3, pilot="p-south")]))
     north, south = (fleet_page(made, Query(authority=name)) for name in ("north", "south"))
-    assert "1 pilot of 1 participant in the sandbox, authority north" in north
-    assert "/?level=halt&amp;authority=north" in north
+    assert "1 pilot of 1 firm in the sandbox; authority north" in north
+    assert "/fleet?level=halt&amp;authority=north" in north
     assert "open command" not in north
     assert "p-south" not in north
     assert "1 open command" in south

@@ -82,7 +82,7 @@ def test_the_number_is_on_every_page() -> None:
     assert "<dt>Too late to count</dt><dd>3 events</dd>" in str(pilot_page(board, "p"))
     assert as_data(board)["pilots"][0]["late_events"] == 3  # type: ignore[index]
     stories, _ = collect_stories([bench.machine.pilots["p"].charter], [bench.out])
-    assert "Too late to count: 3 event(s)." in report("r", list(stories.values()))
+    assert "Too late to count: 3 events." in report("r", list(stories.values()))
     assert not any(record.dropped for record in stories["p"].evidence)
 
 
