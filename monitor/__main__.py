@@ -75,7 +75,7 @@ COMMANDS = {
     "annual": ("monitor.cli.annual", "report on a year of the sandbox from its ledgers"),
     "register": ("monitor.cli.register", "write the public register of the sandbox from its ledgers"),
     "reasons": ("monitor.cli.reasons", "state the reasons of the halts of a pilot from its ledger"),
-    "report": ("monitor.cli.exit_report", "write written proof, exit report and good-faith pack from a ledger"),
+    "report": ("monitor.cli.report", "documents from ledgers: a halt, a pilot, a fleet, a year, the end of a stay"),
     "graduate": ("monitor.cli.exits", "begin the routine supervision of a pilot that exited with `scale`"),
     "evaluate-step": ("monitor.cli.replicas", "evaluate the step of a rollout: the cap on users rises, falls or stays"),
     "make-template": ("monitor.cli.replicas", "make the charter of a finished pilot a template"),

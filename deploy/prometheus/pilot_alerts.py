@@ -6,6 +6,7 @@ from alert import PILOT, WHO, Alert, M
 from latch import STATE, labelled
 
 from monitor.model.records import Reason
+from monitor.projections.alert_table import COMPLAINTS
 from monitor.projections.severity import GRAVE
 from monitor.projections.wording import REASONS
 
@@ -15,9 +16,8 @@ RUNNING, MISSED = (f'{{pilot="p1",participant="acme",owed_by="firm",state="{s}"}
 REFUSED = "control_refused|not_in_force|not_yours|repeated"
 
 
-def _of_finding(name: str, reason: Reason) -> Alert:
+def _of_finding(name: str, text: str) -> Alert:
     """The rule of one kind of grave finding, with the severity of the worst active one."""
-    text = REASONS[reason]
     series = f'{M}grave_findings{{pilot="p1",participant="acme",alert="{name}",severity="critical"}}'
     level = f"{M}pilot_level{WHO}"
     return Alert(
@@ -103,7 +103,12 @@ PILOT_ALERTS = (
         (PILOT,),
         labels={"level": "escalate", "via": "rule"},
     ),
-    *(_of_finding(name, reason) for reason, name in GRAVE.items() if reason is not Reason.CLOCK_MISSED),
+    *(
+        _of_finding(name, REASONS[reason])
+        for reason, name in GRAVE.items()
+        if reason not in (Reason.CLOCK_MISSED, Reason.COMMON_CAUSE)  # the second stage exposes no findings
+    ),
+    _of_finding(COMPLAINTS, "Answers to complaints of users, or decisions about their redress, are overdue"),
     Alert(
         "SandboxClockMissed",
         "sandbox-deadlines",

@@ -17,6 +17,7 @@ from typing import Any
 
 from kafka.net.sasl.scram import ScramClient
 
+from monitor.access.kafka_decoders import serialise_decoders
 from monitor.access.tls import RotatingContext
 from monitor.errors import Refused, Unavailable
 
@@ -28,6 +29,8 @@ _TLS_ALERT, _TLS_HANDSHAKE = 0x15, 0x16  # the first byte of a TLS record; no an
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_* of OpenSSL
 _succeeded: dict[object, float] = {}
+
+serialise_decoders()  # every module that makes a client of kafka-python imports this one
 
 
 class ConnectionClosed(Exception):

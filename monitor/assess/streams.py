@@ -13,7 +13,7 @@ from detectors.e_process import LimitEProcess
 from detectors.power import Planned, power
 from detectors.rate_sequence import proportion_lower, proportion_upper, rate_lower, rate_upper
 from monitor.charter.spec import Charter, PowerSpec
-from monitor.compile.lint import HALTING
+from monitor.compile.lint_indicator import HALTING
 from monitor.compile.plan import CompiledIndicator, design_of, stream_key
 from monitor.compile.power import NOT_PLANNED
 from monitor.model.assessment import StreamNumbers

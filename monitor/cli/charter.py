@@ -22,10 +22,13 @@ from monitor.cli.terminal import echo
 from monitor.cli.week import week
 from monitor.compile.charter_basis import catalogue_warnings
 from monitor.compile.ledger_policy import policy_problems
-from monitor.compile.lint import FEW_APPROVERS, HALTING, Problem, alpha_shares
+from monitor.compile.lint import alpha_shares
+from monitor.compile.lint_indicator import HALTING
+from monitor.compile.lint_people import FEW_APPROVERS
 from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 from monitor.compile.load_basis import read_catalogue
 from monitor.compile.power import IndicatorPower, power_of, power_problems
+from monitor.compile.problem import Problem
 from monitor.compile.sandbox_file import read_sandbox
 from monitor.compile.standards import not_in_force, standard_problems
 from monitor.compile.tier_rules import facts_of, tier_by_rule

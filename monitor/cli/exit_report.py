@@ -1,4 +1,4 @@
-"""`sandbox-monitor report`: written proof, exit report and good-faith pack of a pilot, from its ledger alone."""
+"""`sandbox-monitor report exit`: written proof, exit report and good-faith pack of a pilot, from its ledger alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.report.stay import Stay
 from monitor.tlog.merkle import leaf_hash
 
 
-@click.command()
+@click.command("exit")
 @click.argument("pilot")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="directory to write to")
 @click.option(
@@ -28,7 +28,7 @@ from monitor.tlog.merkle import leaf_hash
     type=click.Path(exists=True, path_type=Path),
     help="directory of ledgers (of `serve`: DIR/ledger), or one .ledger file",
 )
-def report(pilot: str, out: Path, ledger: Path) -> None:
+def exit_documents(pilot: str, out: Path, ledger: Path) -> None:
     """Write the documents at the end of a stay: written-proof, exit-report and good-faith, each as JSON and HTML.
 
     They are made from the ledger alone, which is verified first; each number names its entry. `recompute.py` is written
@@ -38,7 +38,7 @@ def report(pilot: str, out: Path, ledger: Path) -> None:
 
     \b
     Example:
-      sandbox-monitor report pilot-0001 --ledger var/monitor/ledger --out report
+      sandbox-monitor report exit pilot-0001 --ledger var/monitor/ledger --out report
       python report/recompute.py report/exit-report.json var/monitor/ledger/pilot-0001-*.ledger
 
     \b

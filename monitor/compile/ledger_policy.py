@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.charter.spec import Charter
-from monitor.compile.lint import Problem
+from monitor.compile.problem import Problem
 
 
 def policy_problems(charter: Charter, sha256: str) -> list[Problem]:

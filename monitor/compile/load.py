@@ -21,7 +21,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from monitor.charter.spec import Charter
 from monitor.charter.values import EXACT, escaped
-from monitor.compile.lint import Problem, lint, nearest
+from monitor.compile.lint import lint
+from monitor.compile.problem import Problem, nearest
 from monitor.errors import CharterError
 
 LARGEST_FILE = 1 << 20  # bytes of a charter file

@@ -21,8 +21,9 @@ from detectors.base import Proportion
 from detectors.e_process import LimitEProcess
 from detectors.power import Curve, Planned, power, smallest_exposure
 from monitor.charter.spec import Charter, PowerSpec
-from monitor.compile.lint import HALTING, Problem
+from monitor.compile.lint_indicator import HALTING
 from monitor.compile.plan import DAY_MS, STRICT, CompiledIndicator, design_of, plan_of
+from monitor.compile.problem import Problem
 from monitor.model.labels import tidy
 from monitor.model.periods import parse_span
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from monitor.charter.spec import LEVEL_OF_NAME, Charter, Tier, ToolkitRef
-from monitor.compile.lint import HALTING, Problem
+from monitor.compile.lint_indicator import HALTING
 from monitor.compile.plan import STRICT
 from monitor.compile.power import asked_power, ratio_words
+from monitor.compile.problem import Problem
 from monitor.compile.tier_rules import RULES, TIERS, Facts, facts_of, tier_by_rule
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.sandbox import Sandbox

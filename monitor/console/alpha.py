@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import htpy as h
 from htpy import Node
 
+from monitor.charter.spec import Charter
 from monitor.console.fleet_view import PilotView
-from monitor.console.parts import Column, Row, small, table
+from monitor.console.parts import Column, Row, folded, small, table
 from monitor.projections.alpha_budget import AlphaUse, alpha_use
 from monitor.projections.formats import e_value, figure
+from monitor.projections.guarantee_words import guarantee
 from monitor.projections.wording import plain
 from monitor.words import tr
 
@@ -33,13 +35,7 @@ def alpha_section(view: PilotView) -> Node:
         return None
     return [
         h.h2("#alpha")[tr("False-halt probability")],
-        h.p[
-            tr(
-                "A firm that keeps every limit is ever halted by the statistics with probability at most {alpha}, "
-                "however often you look.",
-                alpha=per_cent(view.plan.alpha),
-            )
-        ],
+        guarantee_section(view.plan),
         h.p[
             tr(
                 "Run {number} of the statistics: {words}.",
@@ -50,22 +46,27 @@ def alpha_section(view: PilotView) -> Node:
         alpha_table(uses),
         small(
             tr(
-                "Alpha bounds the probability that the statistics halt a pilot that keeps every limit. The share of a "
-                "run is used when its threshold is reached or the run ends (release, tolerated excess). The p-value is "
-                "min(1, 1 / largest e-value) of this run. By Ville's inequality the p-value of a pilot that keeps the "
-                "limit ever falls to p or below with probability at most p."
+                "The share of a run is used when its threshold is reached or the run ends (release, tolerated excess). "
+                "The p-value is min(1, 1 / largest e-value) of this run: by Ville's inequality that of a pilot that "
+                "keeps the limit ever falls to p or below with probability at most p."
             )
         ),
     ]
 
 
-def per_cent(share: float) -> str:
-    """A share in per cent.
-
-    >>> per_cent(0.01)
-    '1 %'
-    """
-    return f"{figure(100 * share)} %"
+def guarantee_section(charter: Charter) -> Node:
+    """What the charter promises about false halts: the sentence, what alpha is, and its conditions behind it."""
+    found = guarantee(charter)
+    conditions = [
+        [h.p[tr("It holds if:")], h.ul[(h.li[one] for one in found.holds_if)]] if found.holds_if else None,
+        h.p[tr("These halts are not part of it:")],
+        h.ul[(h.li[one] for one in found.not_covered)],
+    ]
+    return [
+        h.p(".promise")[h.strong[found.promise]],
+        h.p[found.alpha] if found.alpha else None,
+        folded(tr("When this holds, and which halts it is not about"), conditions, "guarantee"),
+    ]
 
 
 def alpha_table(uses: Sequence[AlphaUse]) -> h.Element:

@@ -7,6 +7,7 @@ from htpy import Node
 from markupsafe import Markup
 
 from monitor.compile.dump import charter_yaml
+from monitor.console.alpha import guarantee_section
 from monitor.console.banners import banners
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.frame import page
@@ -48,6 +49,7 @@ def _text(view: PilotView) -> Node:
     return [
         h.h2[tr("Version {version}", version=view.plan.version)],
         h.p[trm("Hash {digest}, as in the entries of the ledger.", digest=digest)],
+        guarantee_section(view.plan),
         h.pre(".charter", tabindex="0")[charter_yaml(view.plan)],
     ]
 

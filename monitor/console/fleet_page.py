@@ -1,20 +1,22 @@
-"""The fleet page: banners, counts by level, open commands, and a table of all pilots with filters. Readable without
+"""The fleet page: banners, counts by level, open commands, and the pilots by page, with filters. Readable without
 scripts, colour or a network."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Sequence
 
 import htpy as h
 from htpy import Node
 from markupsafe import Markup
-from msgspec import Struct, structs
+from msgspec import structs
 
 from monitor.console.banners import banners
-from monitor.console.fleet_view import FleetView, PilotView
+from monitor.console.fleet_query import ALL as ALL
+from monitor.console.fleet_query import PAGE, choices, in_scope, selected, where
+from monitor.console.fleet_query import SORTS as SORTS
+from monitor.console.fleet_query import Query as Query
+from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
 from monitor.console.parts import (
     COMMANDS,
@@ -27,91 +29,58 @@ from monitor.console.parts import (
     flag_text,
     level_badge,
     none,
+    pages,
     pilot_link,
+    select_box,
+    small,
     table,
     time_tag,
     unknown_badge,
     why,
 )
+from monitor.console.pilot_view import PilotView
 from monitor.lifecycle.arrows import APPLIED
 from monitor.model.records import Level
 from monitor.words import mark, tr, trm, trn
 
-SORTS = {
-    "worst": mark("worst first"),
-    "pilot": mark("pilot"),
-    "participant": mark("firm"),
-    "newest": mark("latest change"),
-    "alpha": mark("alpha used"),
-}
-_KEYS: dict[str, Callable[[PilotView], Any]] = {
-    "pilot": lambda view: view.pilot,
-    "participant": lambda view: (view.participant, view.pilot),
-    "newest": lambda view: -(view.since or 0),
-    "alpha": lambda view: -(view.alpha_used or 0),
-}
-
-
-class Query(Struct, frozen=True):
-    """The request for the fleet page: a level word, `unknown` or "" for all; words to search for; a key of `SORTS`; the
-    id of an authority, "" for all."""
-
-    level: str = ""
-    words: str = ""
-    sort: str = "worst"
-    authority: str = ""
-
-
-ALL = Query()
+COMMANDS_SHOWN = 20  # open commands on this page; the page of halts has all
 
 
 def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> Markup:
-    """All pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. With an authority the
-    counts and open commands are those of the pilots that concern it."""
-    views, commands = _of(query.authority, board.fleet()), _of(query.authority, board.open_commands())
+    """A page of the pilots, filtered and sorted by `query`; `now` (ms) tells which workers are silent. Counts and open
+    commands are those of the pilots in its scope: authority, firm, sector, region, tier."""
+    fleet = board.fleet()
+    views = in_scope(fleet, query)
     body: list[Node] = [
         banners(board, now),
-        _summary(board, views, query.authority),
-        _open_commands(commands),
-        _filters(query),
-        _table(_select(views, query), query),
+        _summary(board, views, query),
+        _open_commands(in_scope(board.open_commands(), query)),
+        _filters(query, fleet),
+        _table(selected(views, query), query),
     ]
-    return page(tr("Fleet"), body, "fleet", _parameters(query))
+    return page(tr("Fleet"), body, "fleet", query.parameters)
 
 
-def _parameters(query: Query) -> dict[str, str]:
-    """What of the query differs from the whole fleet."""
-    return {name: value for name, value in structs.asdict(query).items() if value != getattr(ALL, name)}
-
-
-def _where(query: Query, **changed: str) -> str:
-    return "/fleet?" + urlencode(_parameters(structs.replace(query, **changed)))
-
-
-def _of(authority: str, views: list[PilotView]) -> list[PilotView]:
-    return [view for view in views if not authority or view.concerns(authority)]
-
-
-def _summary(board: FleetView, views: Sequence[PilotView], authority: str) -> Node:
+def _summary(board: FleetView, views: Sequence[PilotView], query: Query) -> Node:
     inside = [view for view in views if not (view.exited or view.applicant)]
     counts = Counter(view.level for view in inside)
     unknown = sum(1 for view in inside if view.unknown)
-    of = Query(authority=authority)
+    scope = structs.replace(query, level="", words="", sort="worst")
     tiles = [(level.word, counts[level], level_badge(level)) for level in reversed(Level)]
     tiles.append(("unknown", unknown, unknown_badge()))
     return [
         h.h1[tr("Fleet")],
-        h.p(".lead")[_lead(board, views, inside, authority)],
+        h.p(".lead")[_lead(board, views, inside, query)],
         h.ul(".tiles")[
             (
-                h.li[h.a(href=_where(of, level=word), class_=f"tile {word}")[h.b[str(number)], mark_]]
+                h.li[h.a(href=where(scope, level=word), class_=f"tile {word}")[h.b[str(number)], mark_]]
                 for word, number, mark_ in tiles
             )
         ],
     ]
 
 
-def _lead(board: FleetView, views: Sequence[PilotView], inside: Sequence[PilotView], authority: str) -> Node:
+def _lead(board: FleetView, views: Sequence[PilotView], inside: Sequence[PilotView], query: Query) -> Node:
     newest = max((view.decisions[-1].at for view in views if view.decisions), default=None)
     firms = len({view.participant for view in inside if view.participant})
     parts: list[Node] = [
@@ -121,8 +90,11 @@ def _lead(board: FleetView, views: Sequence[PilotView], inside: Sequence[PilotVi
             firms=trn("{n} firm", "{n} firms", firms),
         )
     ]
-    if authority:
-        parts.append(tr("authority {authority}", authority=authority))
+    scope = {
+        "authority": mark("authority {name}"), "firm": mark("firm {name}"), "sector": mark("sector {name}"),
+        "region": mark("region {name}"), "tier": mark("tier {name}"),
+    }  # fmt: skip
+    parts += [tr(text, name=getattr(query, name)) for name, text in scope.items() if getattr(query, name)]
     if open_ := sum(view.life.pilot in APPLIED for view in views):
         parts.append(trn("{n} open application", "{n} open applications", open_))
     if newest is not None:
@@ -130,7 +102,13 @@ def _lead(board: FleetView, views: Sequence[PilotView], inside: Sequence[PilotVi
     if board.liveness.last_seen is not None:
         parts.append(trm("worker last seen {time}", time=time_tag(board.liveness.last_seen)))
     if board.left_out:
-        parts.append(tr("{n} more not shown (the board is full)", n=board.left_out))
+        parts.append(
+            trn(
+                "{n} more pilot not shown (the board is full; it needs least attention)",
+                "{n} more not shown (the board is full; they need least attention)",
+                board.left_out,
+            )
+        )
     return [[part, "; " if place < len(parts) - 1 else "."] for place, part in enumerate(parts)]
 
 
@@ -139,7 +117,7 @@ def _open_commands(views: Sequence[PilotView]) -> Node:
     if not views:
         return None
     columns = (
-        Column(tr("Pilot"), kind="name"),
+        Column(tr("Pilot"), kind="pilot"),
         Column(tr("Command")),
         Column(tr("State"), kind="why"),
         Column(tr("Given (UTC)"), tr("Given"), "when"),
@@ -156,53 +134,43 @@ def _open_commands(views: Sequence[PilotView]) -> Node:
             ),
             view.command.state,
         )
-        for view in views
+        for view in views[:COMMANDS_SHOWN]
         if view.command is not None
     )
     caption = trn("{n} open command, oldest first", "{n} open commands, oldest first", len(views))
-    return h.div("#orders")[table(caption, columns, rows, "fleet orders")]
+    rest = len(views) - COMMANDS_SHOWN
+    more = h.p[h.a(href="/halts")[trn("{n} further open command", "{n} further open commands", rest)]]
+    return h.div("#orders")[table(caption, columns, rows, "fleet orders"), more if rest > 0 else None]
 
 
-def _filters(query: Query) -> h.Element:
+def _filters(query: Query, fleet: Sequence[PilotView]) -> h.Element:
     levels = [
         ("", tr("all")),
         *((level.word, tr(LEVEL_NAMES[level])) for level in reversed(Level)),
         ("unknown", tr("unknown")),
     ]
-    return h.form(".filters", method="get", action="/fleet", role="search")[
-        _select_box("level", tr("Level"), levels, query.level),
+    labels = {
+        "authority": mark("Authority"), "firm": mark("Firm"), "sector": mark("Sector"), "region": mark("Region"),
+        "tier": mark("Tier"),
+    }  # fmt: skip
+    offered = choices(fleet)
+    return h.form(".filters", method="get", action="/fleet")[
+        select_box("level", tr("Level"), levels, query.level),
         h.label[
-            tr("Search"),
+            tr("Words"),
             " ",
             h.input(name="words", type="search", value=query.words, placeholder=tr("pilot or firm")),
         ],
-        h.label[tr("Authority"), " ", h.input(name="authority", value=query.authority, placeholder=tr("id"))],
-        _select_box("sort", tr("Sort by"), [(key, tr(label)) for key, label in SORTS.items()], query.sort),
+        (_filter(name, tr(label), offered[name], getattr(query, name)) for name, label in labels.items()),
+        select_box("sort", tr("Sort by"), [(key, tr(label)) for key, label in SORTS.items()], query.sort),
         h.button[tr("Apply")],
     ]
 
 
-def _select_box(name: str, label: str, options: Sequence[tuple[str, str]], chosen: str) -> h.Element:
-    return h.label[
-        label,
-        " ",
-        h.select(name=name)[(h.option(value=value, selected=value == chosen)[text] for value, text in options)],
-    ]
-
-
-def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
-    words = query.words.casefold().split()
-    chosen = [view for view in views if _at_level(view, query.level) and _matches(view, words)]
-    return sorted(chosen, key=_KEYS[query.sort]) if query.sort in _KEYS else chosen
-
-
-def _at_level(view: PilotView, level: str) -> bool:
-    return not level or level == view.level.word or (level == "unknown" and bool(view.unknown))
-
-
-def _matches(view: PilotView, words: Sequence[str]) -> bool:
-    text = f"{view.pilot} {view.participant} {view.plan.tier if view.plan else ''}".casefold()
-    return all(word in text for word in words)
+def _filter(name: str, label: str, values: Sequence[str], chosen: str) -> h.Element:
+    """A box with the values that occur, and the one that is asked for."""
+    listed = [*values, *([chosen] if chosen and chosen not in values else [])]
+    return select_box(name, label, [("", tr("all")), *((value, value) for value in listed)], chosen)
 
 
 def _table(views: Sequence[PilotView], query: Query) -> Node:
@@ -221,11 +189,17 @@ def _table(views: Sequence[PilotView], query: Query) -> Node:
     )
     order = tr(SORTS.get(query.sort, SORTS["worst"]))
     caption = tr("{pilots}, {order}", pilots=trn("{n} pilot", "{n} pilots", len(views)), order=order)
-    return table(caption, columns, map(_row, views), "fleet")
+    last = -(-len(views) // PAGE)
+    number = min(query.number, last)
+    shown = views[(number - 1) * PAGE : number * PAGE]
+    return [
+        table(caption, columns, map(_row, shown), "fleet"),
+        pages(number, last, lambda wanted: where(query, page=str(wanted))),
+    ]
 
 
 def _sorted_by(query: Query, key: str, column: Column) -> Column:
-    return structs.replace(column, sort=_where(query, sort=key), chosen=key == query.sort)
+    return structs.replace(column, sort=where(query, sort=key), chosen=key == query.sort)
 
 
 def _row(view: PilotView) -> Row:
@@ -233,7 +207,7 @@ def _row(view: PilotView) -> Row:
     reasons = [
         why(view),
         h.span(".why-unknown")[flag_text(view.unknown)] if view.unknown else None,
-        h.span(".small")[trn("{n} event too late to count", "{n} events too late to count", late)] if late else None,
+        small(trn("{n} event too late to count", "{n} events too late to count", late)) if late else None,
     ]
     cells = (
         pilot_link(view),

@@ -5,104 +5,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET
 
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
+from monitor.console.pilot_view import PilotView as PilotView
+from monitor.console.places import Attention, attention_by, give_way
 from monitor.firms.fold import FirmsFold
-from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
-from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.subjects import SANDBOX, is_pilot
-from monitor.projections.alpha_budget import AlphaRuns, used_of
-from monitor.projections.clock_board import ClockFold
-from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision, left_after
-from monitor.projections.wording import sentence
+from monitor.projections.open_commands import after_attempt, after_decision, left_after
 
 CHARTERS = 8
 CONFIGURATION_KEPT = 50  # acts on the sandbox
 """Charters of one pilot that are stored until a decision names one: the newest."""
 
 
-class PilotView(Struct):
-    """One pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that put its charter in
-    force had no signature, `firm_unsigned` whether the last act of the firm had none. Times in ms, `None` = never."""
-
-    pilot: str
-    participant: str = ""
-    charter: str = ""  # digest in force
-    plan: Charter | None = None
-    level: Level = Level.NORMAL
-    since: int | None = None
-    why: Decision | None = None
-    unknown: str = ""
-    unknown_since: int | None = None
-    alpha_spent: float | None = None  # what all thresholds so far may spend; see `alpha_used`
-    runs: AlphaRuns = field(default_factory=AlphaRuns)
-    used: tuple[tuple[str, int, int], float] | None = None  # cache of `alpha_used`: its key and the result
-    standing: int = -1
-    restart: int = 1
-    exited: bool = False
-    states: str = ""  # as `state_words`; "" where they follow from the level
-    unsigned: bool = False
-    firm_unsigned: bool = False
-    command: OpenCommand | None = None
-    last_evidence: int | None = None
-    late_events: int = 0  # that came too late to count
-    clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
-    responsible: tuple[str, ...] = ()  # authorities; empty where the sandbox computes none
-    decisions: deque[Decision] = field(default_factory=deque)  # oldest first
-    streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
-    shadow: ShadowSummary | None = None  # the newest summary of a shadow charter
-
-    @property
-    def life(self) -> Lifecycle:
-        """The states of the pilot, without signatures."""
-        if self.states:
-            return life_from_words(self.states)
-        return life_of(self.level is Level.HALT, False, self.exited)
-
-    @property
-    def applicant(self) -> bool:
-        """Whether the pilot is not admitted."""
-        return self.life.pilot in (*APPLIED, *NEVER_ADMITTED)
-
-    def concerns(self, authority: str) -> bool:
-        """Whether an authority is responsible for the pilot, or one of its stored decisions is addressed to it."""
-        name = f"authority:{authority}"
-        return authority in self.responsible or any(name in (one.addressed or ()) for one in self.decisions)
-
-    @property
-    def evidence(self) -> list[Evidence]:
-        """Closed periods of all streams, in the order of their arrival."""
-        return [record for stream in self.streams.values() for record in stream.values()]
-
-    @property
-    def alpha_used(self) -> float | None:
-        """The alpha used; `None` while the charter is not known. Cached until a decision can change it."""
-        if self.plan is None:
-            return None
-        key = (self.charter, self.runs.number, len(self.runs.crossed))
-        if self.used is None or self.used[0] != key:
-            self.used = (key, used_of(self.plan, self.runs))
-        return self.used[1]
-
-    def say(self, decision: Decision) -> str:
-        """The decision as a sentence, in the units of its indicator."""
-        name = decision.finding.indicator
-        stream = self.streams.get((name, decision.finding.segment)) or {}
-        kind = next((record.kind for record in stream.values()), "")
-        specs = [spec for spec in self.plan.indicators if spec.name == name] if self.plan else []
-        return sentence(decision, kind, bool(specs) and specs[0].direction == "below")
-
-
 class FleetView:
     """A view of every pilot. Apply outputs in their order, and add charters as they are read.
 
     Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the
-    last `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A repeated record
+    last `decisions` decisions, for at most `most` pilots, those that need attention (`places.py`); `left_out` counts
+    pilots beyond that. A repeated record
     changes nothing. `ledger` returns size and root of a pilot's ledger. `liveness` is when the owner of each partition
     was last seen, and `notices` what the operator must see; the caller updates both.
     """
@@ -121,6 +47,7 @@ class FleetView:
         self.notices = Notices()
         self.ledger = ledger
         self.through: int | None = None
+        self.version = 0  # rises with everything that is applied or learnt
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
         self.firms = FirmsFold()  # the records of firms
@@ -136,9 +63,14 @@ class FleetView:
     def learn(self, charter: Charter) -> None:
         """Add a charter, whether in force, refused or pending: a pilot takes its tier and limits once a decision names
         the hash of this charter."""
+        self.version += 1
         digest = charter_hash(charter)
         if charter.pilot not in self._charters and len(self._charters) >= self._most:
-            return
+            # Of a pilot without a place the oldest; it is needed again only if a decision gives the pilot a place.
+            gone = next((name for name in self._charters if name not in self.pilots), None)
+            if gone is None:
+                return
+            del self._charters[gone]
         known = self._charters.setdefault(charter.pilot, {})
         known[digest] = charter
         if len(known) > CHARTERS:
@@ -149,13 +81,14 @@ class FleetView:
 
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
+        self.version += 1
         self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
                 if decision.pilot == SANDBOX:
                     self._configured(decision)
                 continue
-            view = self._view(decision.pilot)
+            view = self.pilots.get(decision.pilot) or self._place(decision.pilot, decision)
             if view is not None and decision.standing > view.standing:
                 self._decide(view, decision)
         for command in outputs.commands:
@@ -166,7 +99,7 @@ class FleetView:
             if isinstance(record, Closed):
                 self.through = max(record.through, self.through or 0)
                 continue
-            view = self._view(record.pilot)
+            view = self.pilots.get(record.pilot) or self._place(record.pilot)
             if view is not None:
                 self._observe(view, record)
         self.compare(outputs.shadows)
@@ -199,15 +132,24 @@ class FleetView:
         if not self.configuration or decision.standing > self.configuration[-1].standing:
             self.configuration.append(decision)
 
-    def _view(self, pilot: str) -> PilotView | None:
-        view = self.pilots.get(pilot)
-        if view is None:
-            if len(self.pilots) >= self._most:
-                if len(self._left_out) < 10 * self._most:
-                    self._left_out.add(pilot)
-                return None
-            view = self.pilots[pilot] = PilotView(pilot)
+    def _place(self, pilot: str, decision: Decision | None = None) -> PilotView | None:
+        """A place for a pilot that has none; `None` where the board is full of pilots that need as much attention as
+        its `decision` asks for. Evidence alone takes no place of another."""
+        if len(self.pilots) >= self._most:
+            needs = Attention.LEFT if decision is None else attention_by(decision)
+            for one in give_way(self.pilots.values(), needs, max(1, self._most // 50)):
+                del self.pilots[one.pilot]
+                self._leave_out(one.pilot)
+        if len(self.pilots) >= self._most:
+            self._leave_out(pilot)
+            return None
+        self._left_out.discard(pilot)
+        view = self.pilots[pilot] = PilotView(pilot)
         return view
+
+    def _leave_out(self, pilot: str) -> None:
+        if len(self._left_out) < 10 * self._most:
+            self._left_out.add(pilot)
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
@@ -216,10 +158,16 @@ class FleetView:
         if decision.charter != view.charter:
             view.charter = decision.charter
             view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
-        begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
-        if view.why is None or begins or decision.level != decision.was:
-            view.since, view.why = decision.at, decision
+        state = view.life.pilot
         view.level = decision.level
+        view.exited = left_after(view.exited, decision)
+        view.states = decision.states if isinstance(decision.states, str) else ""
+        begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
+        # A step of its life is why a pilot is where it is, unless a finding holds it at its level.
+        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited)
+        moved = moved and decision.reason is not Reason.CYCLE_STARTED
+        if view.why is None or begins or moved or decision.level != decision.was:
+            view.since, view.why = decision.at, decision
         view.command = after_decision(view.command, decision)
         if decision.unknown != view.unknown:
             if not (decision.unknown and view.unknown):
@@ -227,8 +175,6 @@ class FleetView:
             view.unknown = decision.unknown
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
-        view.exited = left_after(view.exited, decision)
-        view.states = decision.states if isinstance(decision.states, str) else ""
         if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
             view.unsigned = not decision.signed
         if decision.author and decision.author == decision.participant:

@@ -57,6 +57,7 @@ def _head(title: str) -> h.Element:
         h.title[tr("{title} · sandbox monitor", title=title)],
         h.link(rel="icon", href="data:,"),
         h.link(rel="stylesheet", href="/board.css"),
+        h.link(rel="stylesheet", href="/chart.css"),
         h.noscript[h.meta({"http-equiv": "refresh"}, content=str(REFRESH_S))],
         h.script(src="/board.js", defer=True),
     ]

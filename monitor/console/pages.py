@@ -11,9 +11,13 @@ from msgspec import Struct
 from monitor.console.board_json import as_data
 from monitor.console.charter_page import charter_page
 from monitor.console.firms_page import firms_page
-from monitor.console.fleet_page import Query, fleet_page
+from monitor.console.fleet_page import fleet_page
+from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import missing_page, pilot_page
+from monitor.console.search import search_page
+from monitor.console.today_page import query_of as today_query
+from monitor.console.today_page import today_page
 
 
 def named(kind: str) -> str:
@@ -41,15 +45,15 @@ Data: TypeAlias = Callable[[Asked], object]
 
 
 def _fleet(asked: Asked) -> Markup:
-    wanted = {name: asked.query[name] for name in Query.__struct_fields__ if name in asked.query}
-    return fleet_page(asked.board, Query(**wanted), asked.now)
+    return fleet_page(asked.board, query_of(asked.query), asked.now)
 
 
 PAGES: dict[str, Page] = {
-    "/": _fleet,
+    "/": lambda asked: today_page(asked.board, asked.now, today_query(asked.query)),
     "/fleet": _fleet,
     named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
     r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
+    "/search": lambda asked: search_page(asked.board, asked.query.get("q", ""), asked.now),
     "/firms": lambda asked: firms_page(asked.board, asked.now),
 }
 DATA: dict[str, Data] = {

@@ -3,14 +3,14 @@ that whatever is not built here is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import quote
 
 import htpy as h
 from htpy import Node
 from msgspec import Struct
 
-from monitor.console.fleet_view import PilotView
+from monitor.console.pilot_view import PilotView
 from monitor.model.records import Level, Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.open_commands import OpenCommand
@@ -81,6 +81,31 @@ def _cell(column: Column, cell: Node) -> h.Element:
         return h.th(scope="row")[cell]
     one = cell if isinstance(cell, (str, int, h.BaseElement)) else h.div[cell]  # on a phone: one box next to the label
     return h.td({"data-head": column.label or column.head}, class_=column.kind or None)[one]
+
+
+def pages(number: int, last: int, where: Callable[[int], str]) -> Node:
+    """Links to the pages of a list; nothing for a single page. `where` gives the address of a page."""
+    if last <= 1:
+        return None
+    steps = (
+        (1, tr("First page"), number > 1),
+        (number - 1, tr("Previous page"), number > 1),
+        (number + 1, tr("Next page"), number < last),
+        (last, tr("Last page"), number < last),
+    )
+    return h.nav(".pages", aria_label=tr("Pages of the list"))[
+        h.span[tr("Page {number} of {last}", number=number, last=last)],
+        (h.a(href=where(page))[text] for page, text, possible in steps if possible),
+    ]
+
+
+def select_box(name: str, label: str, options: Sequence[tuple[str, str]], chosen: str) -> h.Element:
+    """A box of (value, text) with its label."""
+    return h.label[
+        label,
+        " ",
+        h.select(name=name)[(h.option(value=value, selected=value == chosen)[text] for value, text in options)],
+    ]
 
 
 def facts(rows: Iterable[tuple[str, Node]]) -> h.Element:

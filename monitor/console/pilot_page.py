@@ -10,40 +10,34 @@ from markupsafe import Markup
 
 from monitor.console.alpha import alpha_section
 from monitor.console.banners import banners
+from monitor.console.chart_parts import chart_figure
 from monitor.console.clocks import clocks_section
-from monitor.console.fleet_view import FleetView, PilotView
+from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
+from monitor.console.history_section import history_section
 from monitor.console.parts import (
     COMMANDS,
-    Column,
-    Row,
     address,
     alpha_used,
     badge,
     command_state,
     facts,
     flag_text,
-    folded,
-    level_badge,
     link_to,
-    small,
-    table,
     time_tag,
     why,
 )
+from monitor.console.pilot_view import PilotView
 from monitor.console.shadow_section import shadow_section
-from monitor.console.svg.picture import picture
-from monitor.lifecycle.next_steps import next_steps
+from monitor.console.svg.picture import chart
+from monitor.console.today_view import rollout_step, status_of
+from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockState
-from monitor.model.records import Decision, Reason
 from monitor.projections.clock_board import time_left
 from monitor.projections.clock_words import OWED_BY
-from monitor.projections.formats import span
+from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.life_words import life_words, step_words
-from monitor.projections.wording import TIMED, budget_words, numbers, plain
 from monitor.words import tr, trm, trn
-
-SHOWN = 10  # decisions above the picture; earlier ones are folded away
 
 
 def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
@@ -56,11 +50,12 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
         _back(),
         h.h1[view.pilot],
         h.p(".lead")[badge(view), " ", why(view)],
+        _numbers(view),
         _unknown_note(view),
         _facts(board, view, now),
         clocks_section(view, now),
         shadow_section(view),
-        _decisions(view),
+        history_section(view),
         alpha_section(view),
         _picture(view),
     ]
@@ -76,6 +71,12 @@ def missing_page(pilot: str) -> Markup:
 
 def _back() -> h.Element:
     return h.p(".back")[h.a(href="/fleet")[tr("← Fleet")]]
+
+
+def _numbers(view: PilotView) -> Node:
+    """The numbers that the level rests on, in one sentence."""
+    said = evidence_sentence(view.why, view.plan) if view.why is not None and view.level else None
+    return h.p(".numbers")[tr("{sentence}.", sentence=said[:1].upper() + said[1:])] if said else None
 
 
 def _unknown_note(view: PilotView) -> Node:
@@ -100,9 +101,10 @@ def _facts(board: FleetView, view: PilotView, now: int) -> h.Element:
             ),
             (tr("Tier"), plan.tier if plan else ""),
             (tr("State"), life_words(life) if view.states else ""),
-            (tr("Next step"), "; ".join(step_words(step) for step in next_steps(life))),
+            (tr("Next step"), "; ".join(map(step_words, _owed(view)))),
             (tr("At this level since"), _utc(view.since)),
             (tr("Last evidence"), _utc(view.last_evidence)),
+            (tr("Users"), _users(view)),
             (tr("Too late to count"), trn("{n} event", "{n} events", late) if late else ""),
             (tr("Open command"), _command(view)),
             (tr("Next deadline"), _deadline(view, now)),
@@ -112,6 +114,28 @@ def _facts(board: FleetView, view: PilotView, now: int) -> h.Element:
             (tr("Charter"), _charter(view)),
             (tr("Ledger"), _ledger(board, view)),
         )
+    )
+
+
+def _owed(view: PilotView) -> Sequence[NextStep]:
+    """Who owes what: the steps of its life, and of a release."""
+    status = status_of(view)
+    return status.steps if status is not None else next_steps(view.life)
+
+
+def _users(view: PilotView) -> str:
+    """The most users that the pilot may have, with the step of a rollout."""
+    plan = view.plan
+    if plan is None:
+        return ""
+    if not plan.rollout:
+        return "" if plan.users.cap is None else tr("at most {cap}", cap=format(plan.users.cap, ","))
+    place = min(rollout_step(view)[0], len(plan.rollout) - 1)
+    return tr(
+        "at most {cap}: step {step} of {steps} of the rollout",
+        cap=format(plan.rollout[place].cap, ","),
+        step=place + 1,
+        steps=len(plan.rollout),
     )
 
 
@@ -170,71 +194,5 @@ def _ledger(board: FleetView, view: PilotView) -> Node:
 
 
 def _picture(view: PilotView) -> Node:
-    drawn = picture(view.pilot, view.evidence, list(view.decisions), view.plan)
-    return [
-        h.h2("#evidence")[tr("Evidence")],
-        h.p(".sideways")[tr("Wider than the screen: scroll sideways.")],
-        h.div(".picture", role="region", aria_labelledby="evidence", tabindex="0")[Markup(drawn)],
-    ]
-
-
-def _decisions(view: PilotView) -> Node:
-    latest = list(reversed(view.decisions))
-    title = h.h2[tr("Decisions")]
-    if not latest:
-        return [title, h.p[tr("None yet.")]]
-    earlier = latest[SHOWN:]
-    return [
-        title,
-        _table(view, latest[:SHOWN], tr("Latest first. No. is the standing of the pilot, as in the ledger")),
-        folded(
-            trn("{n} earlier decision", "{n} earlier decisions", len(earlier)),
-            _table(view, earlier, tr("Earlier decisions")),
-            "earlier",
-        )
-        if earlier
-        else None,
-    ]
-
-
-def _table(view: PilotView, decisions: Sequence[Decision], caption: str) -> h.Element:
-    columns = (
-        Column(tr("No."), kind="number"),
-        Column(tr("Time (UTC)"), tr("Time"), "when"),
-        Column(tr("Level"), kind="state"),
-        Column(tr("Decision and its numbers"), tr("Decision"), "why"),
-    )
-    return table(caption, columns, (_decision(view, one) for one in decisions), "decisions")
-
-
-def _decision(view: PilotView, decision: Decision) -> Row:
-    level: Node = level_badge(decision.level)
-    if decision.level != decision.was:
-        level = [level_badge(decision.was), " ", h.span(role="img", aria_label=tr("to"))["→"], " ", level]
-    said = tr("{sentence}.", sentence=view.say(decision))
-    cells = (decision.standing, time_tag(decision.at), level, [said, small("; ".join(_details(decision)))])
-    return Row(cells, decision.level.word)
-
-
-def _details(decision: Decision) -> list[str]:
-    """Who and what a decision rests on, beyond its sentence."""
-    finding = decision.finding
-    details = []
-    if decision.kind == "flag":
-        details.append(tr("state unknown") if decision.unknown else tr("state known"))
-    if decision.author:
-        details.append(tr("by {author}", author=decision.author))
-    if decision.cause.startswith("control:"):
-        details.append(tr("signed by key {key}", key=decision.signed) if decision.signed else tr("not signed"))
-    if decision.first_out:
-        details.append(tr("first cause"))
-    if finding.rule and numbers(decision) and decision.reason not in TIMED:  # times are measured, not detected
-        # With an indicator it is the key by which the finding is shelved.
-        key = f"{finding.indicator}/{finding.segment}/{finding.rule}"
-        found = tr("finding {key}", key=key) if finding.indicator else tr("detector {name}", name=plain(finding.rule))
-        details.append(found)
-    in_sentence = decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP)  # its sentence has the period
-    if not in_sentence and finding.period_start is not None and finding.period_end is not None:
-        details.append(tr("period {span}", span=span(finding.period_start, finding.period_end)))
-    told = [tr("addressed to {names}", names=", ".join(decision.addressed))] if decision.addressed else []
-    return [*details, *budget_words(finding), tr("cause {cause}", cause=decision.cause), *told]
+    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan)
+    return [h.h2("#evidence")[tr("Evidence")], chart_figure(drawn, "evidence")]

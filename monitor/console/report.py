@@ -15,14 +15,17 @@ from msgspec import Struct
 
 from detectors.base import Proportion
 from monitor.charter.spec import Charter, charter_hash
-from monitor.console.alpha import alpha_table, alpha_words
+from monitor.console.alpha import alpha_table, alpha_words, guarantee_section
+from monitor.console.chart_parts import chart_figure
 from monitor.console.parts import level_name
-from monitor.console.svg.picture import describe, picture
+from monitor.console.svg.picture import chart
+from monitor.console.svg.style import STYLE
+from monitor.console.svg.table import nearness as nearest
 from monitor.indicators import INDICATORS
 from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
-from monitor.projections.formats import day, e_value, figure, is_evidence, stamp
-from monitor.projections.wording import plain, sentence
+from monitor.projections.formats import figure, stamp
+from monitor.projections.wording import sentence
 from monitor.words import TAGS, current, tr, trm, trn
 
 _STYLE = """
@@ -40,9 +43,6 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.nowrap{white-spa
 summary{cursor:pointer}
 .tablewrap{overflow-x:auto}
 """
-
-
-ROWS = 400  # of periods in one table: more are not readable
 
 
 class Story(Struct):
@@ -120,7 +120,7 @@ def report(title: str, stories: Sequence[Story], rejected: Sequence[Rejected] = 
                 h.meta(charset="utf-8"),
                 h.meta(name="viewport", content="width=device-width,initial-scale=1"),
                 h.title[title],
-                h.style[Markup(_STYLE)],
+                h.style[Markup(_STYLE + STYLE)],
             ],
             h.body[
                 h.main[
@@ -172,15 +172,11 @@ def _story(number: int, s: Story) -> h.Element:
         h.h2[s.title],
         h.p[s.note] if s.note else None,
         h.p(".soft")[facts],
+        guarantee_section(c),
         h.p[late] if s.late_events else None,
-        h.figure[Markup(picture(s.title, s.evidence, s.decisions, c))],
+        chart_figure(chart(s.title, s.evidence, s.decisions, c, s.periods)),
         _decisions(s),
         h.details[h.summary[tr("Alpha by limit")], alpha_table(uses)] if uses else None,
-        _periods(s),
-        h.details[
-            h.summary[tr("Text version of the picture")],
-            h.p[describe(s.title, s.evidence, s.decisions)],
-        ],
     ]
 
 
@@ -220,61 +216,9 @@ def _remark(s: Story, d: Decision) -> Node:
     return [h.br, h.small[tr("{sentence}.", sentence=s.remarks[d.id])]] if d.id in s.remarks else None
 
 
-def _scores(e: Evidence) -> str:
-    words = []
-    for name, (statistic, bar) in sorted(e.scores.items()):
-        write = e_value if is_evidence(name) else figure
-        words.append(
-            tr(
-                "{detector} {statistic} (threshold {threshold})",
-                detector=plain(name),
-                statistic=write(statistic),
-                threshold=write(bar),
-            )
-        )
-    return "; ".join(words)
-
-
-def _periods(s: Story) -> h.Element:
-    shown = s.evidence
-    if len(shown) > ROWS:
-        near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
-        shown = [shown[i] for i in sorted(near)]
-    closed = s.periods or len(s.evidence)
-    number = format(closed, ",")
-    if len(shown) == closed:
-        summary = tr("All {closed} closed periods as a table", closed=number)
-    else:
-        summary = tr(
-            "The {shown} nearest to a threshold of all {closed} closed periods as a table",
-            shown=len(shown),
-            closed=number,
-        )
-    return h.details[h.summary[summary], _period_table(shown)]
-
-
-def _period_table(shown: Sequence[Evidence]) -> h.Element:
-    heads = (
-        (tr("Period from"), "nowrap"), (tr("Indicator"), ""), (tr("Events"), "n"), (tr("Exposure or trials"), "n"),
-        (tr("Statistic and threshold"), ""), (tr("Remarks"), ""),
-    )  # fmt: skip
-    rows = (
-        (
-            day(e.start),
-            e.indicator + (f", {e.segment}" if e.segment else ""),
-            figure(e.k),
-            figure(e.m),
-            _scores(e),
-            "; ".join(part for part in (tr("late events") if e.late else "", plain(e.unknown)) if part),
-        )
-        for e in shown
-    )
-    return _table(None, heads, rows)
-
-
 def nearness(e: Evidence) -> float:
     """The largest ratio of a statistic of the period to its threshold: 1 = reached."""
-    return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
+    return nearest(e.scores)
 
 
 def _rejected(rejected: Sequence[Rejected]) -> h.Element:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from monitor.clock import wall_ms
+from monitor.console.event_stream import EventStream
 from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked, Data, Page, not_found
 from monitor.words import LANGUAGES, TAGS, Language, language_of, speaking
@@ -36,7 +37,9 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.Rou
     return [
         *(web.get(path, _page(one, asked)) for path, one in PAGES.items()),
         *(web.get(path, _data(one, asked)) for path, one in DATA.items()),
+        web.get("/events", EventStream(board, clock, HEADERS).send),
         _file("board.css", "text/css"),
+        _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
     ]
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from monitor.charter.application import Application, application_flaws, texts_of
 from monitor.charter.spec import Charter
-from monitor.compile.lint import Problem
 from monitor.compile.plan import STRICT
 from monitor.compile.power import asked_power, power_problems
+from monitor.compile.problem import Problem
 from monitor.compile.standards import standard_problems
 from monitor.compile.tier_rules import Facts, TierByRule, facts_of, tier_by_rule
 from monitor.errors import ControlRefused

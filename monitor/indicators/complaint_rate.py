@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
-
-from detectors.base import Count
 from monitor.charter.spec import IndicatorSpec
-from monitor.indicators.base import (
-    Aggregate,
-    NoParams,
-    OpenPeriod,
-    Slot,
-    fold_count,
-    fold_exposure,
-    listed,
-    params,
-    require_exposure,
-)
-from monitor.model.events import ComplaintFiled, Envelope, ExposureTallied, millis
+from monitor.indicators.base import NoParams, params
+from monitor.indicators.over_exposure import CountOverExposure
+from monitor.model.events import ComplaintFiled, ExposureTallied
 
 
-class ComplaintRate:
+class ComplaintRate(CountOverExposure):
     """`k` complaints by time of filing over `m` units of exposure. A withdrawal takes nothing back."""
 
     reads = (ComplaintFiled, ExposureTallied)
-    observes = Count
-    aggregate: Aggregate = "sum"
-    placed_by: Literal["time"] = "time"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         params(spec, NoParams)
-        self.spec = spec
-        self.unit = require_exposure(spec)
-        nominal = spec.nominal()
-        self.limit = None if nominal is None else nominal / spec.per
-        self.direction = spec.direction
-
-    def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        assert isinstance(event, self.reads)
-        segment = listed(self.spec, event.data.segment)
-        if segment is None:
-            return ()
-        if isinstance(event, ComplaintFiled):
-            return (Slot(millis(event.time), segment, 1.0, 0.0),)
-        return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
-
-    def fold(
-        self,
-        events: Sequence[Envelope],
-        data: Sequence[Any],
-        received: int,
-        calm: bool,
-        opened: Mapping[str, OpenPeriod],
-    ) -> None:
-        if isinstance(events[0], ComplaintFiled):
-            fold_count(self.spec, data, opened)
-        else:
-            fold_exposure(self.spec, self.unit, data, opened)
+        super().__init__(spec)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from detectors.base import Count
 from monitor.charter.spec import IndicatorSpec, SpanText
-from monitor.indicators.base import (
-    Aggregate,
-    BadSpec,
-    OpenPeriod,
-    Slot,
-    fold_count,
-    fold_exposure,
-    listed,
-    params,
-    require_exposure,
-)
-from monitor.model.events import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity, millis
+from monitor.indicators.base import BadSpec, params
+from monitor.indicators.over_exposure import CountOverExposure
+from monitor.model.events import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity
 
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -36,7 +26,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most: Severity | None = None
 
 
-class IncidentRate:
+class IncidentRate(CountOverExposure):
     """`k` incidents over `m` units of exposure, both by the time they happened.
 
     `slots` counts every report of at least `params.severity`; the machine counts each incident id once
@@ -50,44 +40,14 @@ class IncidentRate:
     """
 
     reads = (IncidentReported, IncidentUpdated, ExposureTallied)
-    observes = Count
-    aggregate: Aggregate = "sum"
-    placed_by: Literal["time"] = "time"
 
     def __init__(self, spec: IndicatorSpec) -> None:
-        self.spec = spec
-        self.unit = require_exposure(spec)
+        super().__init__(spec)
         given = params(spec, Params)
         self.least, self.by = GRAVITY[given.severity], given.by
         self.most = GRAVITY[given.most] if given.most is not None else max(GRAVITY.values())
         if self.most < self.least:
             raise BadSpec("params.most", f"{given.most} is less grave than severity", "write a graver one, or none")
-        nominal = spec.nominal()
-        self.limit = None if nominal is None else nominal / spec.per
-        self.direction = spec.direction
 
-    def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        assert isinstance(event, self.reads)
-        segment = listed(self.spec, event.data.segment)
-        if segment is None:
-            return ()
-        if isinstance(event, ExposureTallied):
-            return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
-        return (Slot(millis(event.time), segment, 1.0, 0.0),) if self._counts(event) else ()
-
-    def fold(
-        self,
-        events: Sequence[Envelope],
-        data: Sequence[Any],
-        received: int,
-        calm: bool,
-        opened: Mapping[str, OpenPeriod],
-    ) -> None:
-        if isinstance(events[0], ExposureTallied):
-            fold_exposure(self.spec, self.unit, data, opened)
-        else:
-            fold_count(self.spec, [event.data for event in events if self._counts(event)], opened)  # type: ignore[attr-defined]
-
-    def _counts(self, event: Envelope) -> bool:
-        assert isinstance(event, IncidentReported | IncidentUpdated)
-        return self.least <= GRAVITY[event.data.severity] <= self.most
+    def counting(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
+        return [event for event in events if self.least <= GRAVITY[event.data.severity] <= self.most]  # type: ignore[attr-defined]

@@ -9,11 +9,11 @@ from monitor.engine.machine import Machine
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.logs import EventLogger
 from monitor.model.records import Outputs
-from monitor.projections.alerts import restored_alerts
 from monitor.projections.charter_record import CAUSES
 from monitor.projections.clock_board import restored_clocks
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
+from monitor.projections.restored_alerts import restored_alerts
 
 logger = EventLogger(__name__)
 

@@ -7,6 +7,10 @@ alerts of a pilot end with `exited`, which is recorded only when no halt stands 
 
 A pilot has at most `MOST` alerts of findings; further ones are one alert, `BEYOND`, until their finding ends. Each
 incident under a hard rule has a separate alert; a repeated report of an incident is the same alert.
+
+What was missed of a legal deadline is followed by the records of the clock, not by the finding: its alert stands until
+nothing is owed any more, also after a lowered level, a release and the exit. `monitor/projections/alert_table.py` lists
+what starts and what ends each alert.
 """
 
 from __future__ import annotations
@@ -16,28 +20,33 @@ from collections.abc import Iterator
 from msgspec import UNSET, Struct, structs
 
 from monitor.charter.spec import Charter
-from monitor.model.events import Harm
+from monitor.model.clock_record import ClockRecord, ClockState
 from monitor.model.records import Decision, Level, Reason, digest
 from monitor.network.addressees import ids_of
+from monitor.projections.alert_table import BEYOND, ESCALATED, HALTED, OF_USERS, alert_of
+from monitor.projections.clock_board import asks
 from monitor.projections.message import notification_line
 from monitor.projections.open_commands import LEFT
-from monitor.projections.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
-from monitor.state.pilot import PilotState
-from monitor.state.standing import Active
+from monitor.projections.severity import GRAVE, harm_of, incident_of, severity
 
 MOST = 32  # alerts of findings that one pilot may have
-BEYOND = "SandboxFindingsBeyond"
+COMMON_CAUSE_MS = 7 * 86_400_000  # for which a finding across pilots stands: no act and no quiet period ends it
+CASES = 256  # occurrences of one legal deadline that are followed
+HOLD = "hold"  # key of the alert that the system is held as evidence
+DUTIES = ("responsibility",)  # keys of findings that outlast the exit
 LEVEL = "level"  # key of the alert of a pilot's level
 
 
 class Facts(Struct, frozen=True):
     """The labels that a charter adds to an alert; empty where the charter is not known. `authority` has the ids of the
-    authorities that must learn of it, separated by commas; empty where the sandbox computes none."""
+    authorities that must learn of it and `role` the roles that owe what comes next, separated by commas; empty where
+    the sandbox computes none."""
 
     tier: str = ""
     sector: str = ""
     region: str = ""
     authority: str = ""
+    role: str = ""
 
 
 def facts_of(charter: Charter) -> Facts:
@@ -46,7 +55,9 @@ def facts_of(charter: Charter) -> Facts:
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One firing alert. `occurrence` is equal for all alerts of one cause; `at` is the start (ms)."""
+    """One firing alert. `occurrence` is equal for all alerts of one cause; `at` is the start (ms), `until` (ms) the end
+    of one that nothing else ends. `burst` is the group in which it is notified when there are too many to notify each
+    by itself, and `first_cause` the summary of the first of them (`monitor/act/bursts.py`)."""
 
     name: str
     severity: str
@@ -60,23 +71,28 @@ class Alert(Struct, frozen=True, kw_only=True):
     at: int
     summary: str
     facts: Facts = Facts()
+    until: int | None = None
+    burst: str = ""
+    first_cause: str = ""
 
     @property
     def identity(self) -> str:
-        """Equal for two records of the same alert: everything that becomes a label."""
+        """Equal for two records of the same alert: everything that becomes a label, but for `burst`."""
         words = (self.pilot, self.participant, self.name, self.severity, self.level.word, self.reason.value)
-        *charter, authority = structs.astuple(self.facts)
-        return "\n".join((*words, self.finding, self.occurrence, *charter, *((authority,) if authority else ())))
+        *charter, authority, role = structs.astuple(self.facts)
+        named = (*((authority,) if authority else ()), *((f"role {role}",) if role else ()))
+        return "\n".join((*words, self.finding, self.occurrence, *charter, *named))
 
 
 class GraveFinding(Struct, frozen=True):
     """An active grave finding: the level it requires, its alerts by incident ("" without one), and the alert for those
-    above the limit."""
+    above the limit. `owed` are the occurrences of a missed legal deadline of which something is still owed."""
 
     level: Level
     reason: Reason
     alerts: dict[str, Alert] = {}
     beyond: Alert | None = None
+    owed: tuple[str, ...] = ()
 
 
 class PilotAlerts(Struct, frozen=True):
@@ -109,7 +125,8 @@ def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> Pilot
     if d.standing <= s.counter:
         return s
     if d.reason in LEFT:
-        return PilotAlerts(d.standing, d.level, responsible=s.responsible)
+        duties = {key: held for key, held in s.held.items() if held.owed or key in DUTIES}
+        return PilotAlerts(d.standing, d.level, held=duties, responsible=s.responsible)
     if d.responsible is not UNSET and d.responsible != s.responsible:
         s = _handed_over(s, d.responsible)
     return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
@@ -120,23 +137,6 @@ def difference(before: PilotAlerts, now: PilotAlerts) -> tuple[list[Alert], list
     old = {alert.identity: alert for alert in before.alerts()}
     new = {alert.identity: alert for alert in now.alerts()}
     return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
-
-
-def restored_alerts(pilot: PilotState) -> PilotAlerts:
-    """The alerts of a pilot from the state of the machine, for the metrics of a process that takes over a partition.
-    They have no summary, and a hard rule's finding has the worst harm that the rule covers."""
-    standing, worst = pilot.standing, {}
-    for rule in pilot.charter.hard_rules:
-        harms = rule.harm or tuple(WORST)  # without harms it covers all
-        worst[f"rule/{rule.name}"] = next((harm for harm in harms if harm in WORST), Harm.NONE)
-    held = {}
-    for key, active in standing.active.items():
-        if active.reason in GRAVE:
-            how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
-            alert = _restored(pilot.id, GRAVE[active.reason], how or "", key, active)
-            held[key] = GraveFinding(active.level, active.reason, {"": alert} if how else {})
-    shelved = {key: one.level for key, one in standing.shelved.items()}
-    return PilotAlerts(standing.counter, standing.level, None, held, shelved, pilot.responsible)
 
 
 def _handed_over(s: PilotAlerts, responsible: tuple[str, ...]) -> PilotAlerts:
@@ -159,22 +159,6 @@ def _handed_over(s: PilotAlerts, responsible: tuple[str, ...]) -> PilotAlerts:
     return structs.replace(s, of_level=of_level, held=held, responsible=responsible)
 
 
-def _restored(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
-    return Alert(
-        name=name,
-        severity=how,
-        pilot=pilot,
-        participant="",
-        level=active.level,
-        reason=active.reason,
-        finding=key,
-        occurrence="",
-        decision="",
-        at=active.since,
-        summary="",
-    )
-
-
 # ---- the level
 
 
@@ -194,23 +178,31 @@ def _of_level(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
 
 def _of_finding(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
     match d.reason:
-        case Reason.RELEASED:
+        case Reason.ADMITTED:  # also after its state was lost
             return structs.replace(s, held={}, shelved={})
+        case Reason.RELEASED:
+            kept = {key: h for key, h in s.held.items() if h.owed or key == HOLD}
+            return structs.replace(s, held=kept, shelved={})
         case Reason.OVERRIDDEN:
-            return structs.replace(s, held={key: h for key, h in s.held.items() if h.level <= d.level})
+            return structs.replace(s, held={key: h for key, h in s.held.items() if h.level <= d.level or h.owed})
+        case Reason.HOLD_LIFTED:
+            return _without(s, HOLD)
         case Reason.CLEARED:
-            return _without(s, d.finding_key or _cleared(s, d))
+            return _cleared_finding(s, d.finding_key or _cleared(s, d))
         case Reason.SHELVED:
             key = d.finding_key or d.finding.rule
             level = s.held[key].level if key in s.held else Level.ESCALATE
             return structs.replace(s, shelved={**s.shelved, key: level})
         case Reason.UNSHELVED:
             return _unshelved(s, d.finding_key or d.finding.rule)
-    if d.reason is Reason.CLOCK_MISSED and d.finding_level is None:
-        return s  # the table says that the miss is recorded, no more
+    clock = d.finding.clock
+    if clock is not UNSET and clock.state is not None and not _broken(clock):
+        return _of_clock(s, d, clock, facts)
     if d.reason in GRAVE:
         return _found(s, d, d.finding_key or _key(d), facts)
-    return _without(s, d.finding_key) if d.finding_level is not None else s  # the finding now has another reason
+    return (
+        _cleared_finding(s, d.finding_key) if d.finding_level is not None else s
+    )  # the finding now has another reason
 
 
 def _found(s: PilotAlerts, d: Decision, key: str, facts: Facts) -> PilotAlerts:
@@ -218,24 +210,73 @@ def _found(s: PilotAlerts, d: Decision, key: str, facts: Facts) -> PilotAlerts:
         d.finding_level if d.finding_level is not None else d.level
     )  # a record without it: at most the pilot's level
     old = s.held.get(key)
-    alerts = dict(old.alerts) if old is not None and old.reason is d.reason else {}
-    beyond = old.beyond if old is not None else None
-    how, incident = severity(d.reason, harm_of(d), level), incident_of(d)
+    held = _with_alert(s, GraveFinding(level, d.reason) if old is None else old, d, key, facts)
+    if key in s.shelved and level > s.shelved[key]:
+        s = _unshelved(s, key)
+    return structs.replace(s, held={**s.held, key: structs.replace(held, level=max(held.level, level))})
+
+
+def _with_alert(s: PilotAlerts, old: GraveFinding, d: Decision, key: str, facts: Facts, case: str = "") -> GraveFinding:
+    """The finding with the alert of this decision, unless its incident (or `case`) has one that is as severe."""
+    level = d.finding_level if d.finding_level is not None else d.level
+    alerts, beyond = dict(old.alerts) if old.reason is d.reason else {}, old.beyond
+    how, incident = severity(d.reason, harm_of(d), level), case or incident_of(d)
     known = alerts.get(incident)
+    if known is not None and known.until is not None:
+        if d.at < known.until:  # found again
+            alerts[incident] = structs.replace(known, until=_until(d))
+        else:
+            known = None
     if how is not None and (known is None or _graver(how, known.severity)):
         if known is None and sum(len(held.alerts) for held in s.held.values()) >= MOST:
             beyond = beyond or _alert(d, BEYOND, "critical", key, facts)
         else:
-            alerts[incident] = _alert(d, GRAVE[d.reason], how, key, facts)
-    highest = max(level, old.level) if old is not None else level
-    held = {**s.held, key: GraveFinding(highest, d.reason, alerts, beyond)}
-    if key in s.shelved and level > s.shelved[key]:
-        s = _unshelved(s, key)
-    return structs.replace(s, held=held)
+            clock = d.finding.clock
+            name = alert_of(d.reason, "" if clock is UNSET else clock.starts)
+            alerts[incident] = _alert(d, name, how, key, facts)
+    return structs.replace(old, reason=d.reason, alerts=alerts, beyond=beyond)
+
+
+# ---- legal deadlines
+
+
+def _broken(clock: ClockRecord) -> bool:
+    """Whether a duty to leave something as it is was broken before its due instant: nothing that is done later settles
+    it, so its alert is that of a finding."""
+    return clock.state is ClockState.MISSED and (clock.due is None or clock.at < clock.due)
+
+
+def _of_clock(s: PilotAlerts, d: Decision, clock: ClockRecord, facts: Facts) -> PilotAlerts:
+    """An alert for each occurrence that was missed and is still owed; one for all answers to users under one rule."""
+    key, occurrence_of = f"clock/{clock.rule}", digest(clock.starts, clock.key)[:12]
+    case = "" if clock.starts in OF_USERS else occurrence_of
+    old = s.held.get(key)
+    if asks(clock) and clock.state is ClockState.MISSED:
+        if old is None:
+            old = GraveFinding(Level.NORMAL, Reason.CLOCK_MISSED)
+        if len(old.owed) < CASES:
+            old = structs.replace(old, owed=(*(one for one in old.owed if one != occurrence_of), occurrence_of))
+        new = _with_alert(s, old, d, key, facts, case)
+        level = d.finding_level if d.finding_level is not None else Level.NORMAL
+        if key in s.shelved and level > s.shelved[key]:
+            s = _unshelved(s, key)
+        return structs.replace(s, held={**s.held, key: structs.replace(new, level=max(old.level, level))})
+    if old is None or occurrence_of not in old.owed:
+        return s
+    left = tuple(one for one in old.owed if one != occurrence_of)
+    if not left:
+        return _without(s, key)
+    alerts = {name: alert for name, alert in old.alerts.items() if not name or name != case}
+    return structs.replace(s, held={**s.held, key: structs.replace(old, owed=left, alerts=alerts)})
 
 
 def _graver(how: str, than: str) -> bool:
     return how == "critical" and than != "critical"
+
+
+def _cleared_finding(s: PilotAlerts, key: str) -> PilotAlerts:
+    """Without a finding that ended; of a legal deadline only when nothing is owed any more."""
+    return s if key in s.held and s.held[key].owed else _without(s, key)
 
 
 def _without(s: PilotAlerts, key: str) -> PilotAlerts:
@@ -264,8 +305,17 @@ def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
         decision=d.id,
         at=d.at,
         summary=notification_line(d),
-        facts=structs.replace(facts, authority=",".join(ids_of("authority", d.addressed or ()))),
+        facts=structs.replace(
+            facts,
+            authority=",".join(ids_of("authority", d.addressed or ())),
+            role=",".join(ids_of("role", d.addressed or ())),
+        ),
+        until=_until(d),
     )
+
+
+def _until(d: Decision) -> int | None:
+    return d.at + COMMON_CAUSE_MS if d.reason is Reason.COMMON_CAUSE else None
 
 
 # ---- records of versions whose decisions did not carry the key of their finding
@@ -283,6 +333,10 @@ def _key(d: Decision) -> str:
             return "halt/contradicted"
         case Reason.DRILL_OVERDUE:
             return "drill"
+        case Reason.EVIDENCE_HELD:
+            return HOLD
+        case Reason.CLOCK_MISSED | Reason.EVIDENCE_HOLD if d.finding.clock is not UNSET:
+            return f"clock/{d.finding.rule}"
     key = f"{finding.indicator}/{finding.segment}/{finding.rule}"
     return f"{key}/tolerated" if d.reason is Reason.LIMIT_TOLERATED else key
 

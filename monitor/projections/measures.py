@@ -54,11 +54,11 @@ class Measure(Struct, frozen=True):
         return allowed is not None and (value < allowed if self.below else value > allowed)
 
     def scale(self, values: Iterable[float]) -> Scaled:
-        """The unit in which values up to these are written, one for a whole axis."""
+        """The unit in which values up to these are written, one for a whole axis; of durations that of the limit."""
         if self.kind in ("share", "gain"):
             return Scaled(0.01, "%")
         if self.kind == "duration":
-            return duration_scale(max((abs(v) for v in values), default=0.0))
+            return duration_scale(self.limit if self.limit is not None else max(map(abs, values), default=0.0))
         return Scaled(1.0, self.unit if self.kind == "money" else "")
 
     def write(self, value: float) -> str:
@@ -84,7 +84,7 @@ class Scaled(NamedTuple):
         """
         if self.unit == "%":
             return percent(value)
-        return f"{figure(round(value / self.by, 12))} {self.unit}".rstrip()
+        return f"{figure(float(f'{value / self.by:.12g}'))} {self.unit}".rstrip()
 
 
 def duration_scale(seconds: float) -> Scaled:

@@ -4,7 +4,7 @@ board."""
 from __future__ import annotations
 
 from monitor.model.records import Decision, Level
-from monitor.model.subjects import is_pilot, subject_words
+from monitor.model.subjects import VENDOR, is_pilot, subject_words
 from monitor.projections import wording
 
 _MOVED = {
@@ -26,6 +26,8 @@ def notification_line(decision: Decision) -> str:
     'Pilot p7 of acme was halted. Charter limit exceeded.'
     """
     by = f" Done by {decision.author}." if decision.author else ""
+    if decision.pilot.startswith(VENDOR):
+        return f"Vendor {decision.pilot.removeprefix(VENDOR)}: {wording.sentence(decision)}.{by}"
     if not is_pilot(decision.pilot):
         return f"{subject_words(decision.pilot)}: {wording.sentence(decision)}.{by}"
     verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"

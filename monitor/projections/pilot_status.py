@@ -14,8 +14,10 @@ from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockRecord, ClockState
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.wording import sentence
+from monitor.words import mark
 
 APPROVERS = 2  # of a release
+APPROVALS = {2: mark("approve the release (2 more)"), 1: mark("approve the release (1 more)")}
 _KEPT_RECORDS = 3  # the newest ones that are listed
 
 
@@ -124,13 +126,13 @@ class _Fold:
 
     def release_steps(self) -> list[NextStep]:
         if not self.rectified:
-            return [NextStep(Role.FIRM, Act.RECTIFY, "record a corrective action")]
+            return [NextStep(Role.FIRM, Act.RECTIFY, mark("record a corrective action"))]
         if not self.evaluated:
-            return [NextStep(Role.EVALUATOR, Act.EVALUATE, "record a passed re-evaluation")]
+            return [NextStep(Role.EVALUATOR, Act.EVALUATE, mark("record a passed re-evaluation"))]
         left = APPROVERS - len(self.approvals)
         if left > 0:
-            return [NextStep(Role.APPROVER, Act.APPROVE, f"approve the release ({left} more)")]
-        return [NextStep(Role.OFFICER, Act.RELEASE, "release the halt")]
+            return [NextStep(Role.APPROVER, Act.APPROVE, APPROVALS[left])]
+        return [NextStep(Role.OFFICER, Act.RELEASE, mark("release the halt"))]
 
 
 def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotStatus | None:

@@ -9,22 +9,11 @@ from typing import NamedTuple
 
 from monitor.model.events import Harm
 from monitor.model.records import Decision, Level, Reason
+from monitor.projections.alert_table import PUSHED
 from monitor.projections.wording import incident
 
-HALTED, ESCALATED = "SandboxPilotHalted", "SandboxPilotEscalated"
-
 # Reasons of grave findings, and the name of their alert; `deploy/runbook.md` has a heading for each.
-GRAVE: dict[Reason, str] = {
-    Reason.HARD_RULE: "SandboxHardRule",
-    Reason.LIMIT_EXCEEDED: "SandboxLimitExceeded",
-    Reason.LIMIT_TOLERATED: "SandboxLimitTolerated",
-    Reason.HALT_OVERDUE: "SandboxHaltOverdue",
-    Reason.HALT_CONTRADICTED: "SandboxHaltContradicted",
-    Reason.DRILL_OVERDUE: "SandboxDrillOverdue",
-    Reason.RECTIFICATION_OVERDUE: "SandboxRectificationOverdue",
-    Reason.CLOCK_MISSED: "SandboxClockMissed",
-    Reason.EVIDENCE_HOLD: "SandboxEvidenceHold",
-}
+GRAVE: dict[Reason, str] = {reason: row.alert for reason, row in PUSHED.items()}
 
 # EU AI Act, Art. 3(49) (a) to (c): harm to people, fundamental rights and critical infrastructure.
 WORST: frozenset[Harm] = frozenset(
@@ -49,8 +38,20 @@ SEVERITY: tuple[SeverityRow, ...] = (
     ),  # also where the charter only watches or escalates
     SeverityRow((Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED), ANY, Level.WATCH, "critical"),
     SeverityRow((), ANY, Level.ESCALATE, "warning"),
-    # Also of a pilot that left, whose level does not move.
-    SeverityRow((Reason.CLOCK_MISSED, Reason.EVIDENCE_HOLD), ANY, Level.NORMAL, "warning"),
+    # Duties that were not done, also of a pilot that left, whose level does not move; and what has no level.
+    SeverityRow(
+        (
+            Reason.CLOCK_MISSED,
+            Reason.EVIDENCE_HOLD,
+            Reason.EVIDENCE_HELD,
+            Reason.NO_AUTHORITY,
+            Reason.ASSESSMENT_MISSED,
+            Reason.COMMON_CAUSE,
+        ),
+        ANY,
+        Level.NORMAL,
+        "warning",
+    ),
 )
 
 

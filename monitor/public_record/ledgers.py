@@ -148,6 +148,11 @@ class Ledgers:
         self.remarks.sort(key=lambda one: (one.file, one.entry, one.problem))
         return tuple(sorted(self.files, key=lambda one: (one.subject, one.log, one.year)))
 
+    def read_files(self) -> tuple[LedgerFile, ...]:
+        """The files that were read so far, each once, sorted."""
+        found = {(one.file, one.subject): one for one in self.files}
+        return tuple(sorted(found.values(), key=lambda one: (one.subject, one.log, one.year)))
+
     def subjects_in(self, directory: Path) -> set[str]:
         """The subjects whose decisions are in one of the directories."""
         return {

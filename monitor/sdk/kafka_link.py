@@ -7,8 +7,8 @@ are in the same partition number. No topic is created here.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
@@ -25,6 +25,7 @@ REQUEST_TIMEOUT_S = 10.0
 LOOK_S = 5.0  # between two looks for a topic that did not exist when a feed was opened
 TopicUse: TypeAlias = Literal["own", "shared"]
 HEADERS = [("content-type", BATCH.encode())]
+Client = TypeVar("Client")
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -128,7 +129,7 @@ class KafkaLink:
                 "metrics_enabled": False,
             }
             try:
-                self._producer = KafkaProducer(**{**settings, **self.options, **more})
+                self._producer = _made(KafkaProducer, {**settings, **self.options, **more})
             except (KafkaError, OSError) as error:
                 raise Unavailable(f"{self.where} does not respond: {error}") from error
         return self._producer
@@ -149,8 +150,9 @@ class KafkaLink:
         self.require_reachable()
         keep = {k: v for k, v in self.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}
         try:
-            return KafkaConsumer(
-                **{
+            return _made(
+                KafkaConsumer,
+                {
                     "bootstrap_servers": self.servers,
                     "group_id": None,
                     "enable_auto_commit": False,
@@ -162,7 +164,7 @@ class KafkaLink:
                     "reconnect_backoff_max_ms": 1_000,
                     "metrics_enabled": False,
                     **keep,
-                }
+                },
             )
         except (KafkaError, OSError) as error:
             raise Unavailable(f"{self.where} does not respond: {error!r}") from error
@@ -279,6 +281,24 @@ class KafkaFeed:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             consumer.close(autocommit=False, timeout_ms=0)
+
+
+def _made(kind: Callable[..., Client], settings: Mapping[str, Any]) -> Client:
+    """Return a new client of `kind`. One whose constructor raises is ended: kafka-python would leave its thread and
+    sockets behind, a few more with each attempt of an outage."""
+    connections: list[Any] = []
+    open_connection = settings.get("kafka_client", KafkaConsumer.DEFAULT_CONFIG["kafka_client"])
+
+    def connect(**given: Any) -> Any:
+        connections.append(open_connection(**given))
+        return connections[-1]
+
+    try:
+        return kind(**{**settings, "kafka_client": connect})
+    except BaseException:
+        for connection in connections:
+            connection.close()
+        raise
 
 
 def _header(headers: list[tuple[str, bytes]], wanted: str) -> str:

@@ -10,7 +10,9 @@ whenever the state of its guard changes. `Service` starts one and reads its line
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
+import logging
 import os
 import select
 import signal
@@ -25,6 +27,11 @@ from typing import Any
 from msgspec import Struct
 
 from monitor.errors import Unavailable
+from monitor.logs import TEXT, EventLogger
+
+LOG = EventLogger("monitor.testing")
+SHOWN_LINES = 200  # of the log of a service, when a wait fails
+DUMP_S = 1.0  # that a service has to write the state of its threads
 
 
 class GuardChange(Struct, frozen=True):
@@ -43,7 +50,8 @@ class GuardChange(Struct, frozen=True):
 
 class Service:
     """One service with `workers` processes. `settings` go to `Pilot`. With `ignores_halt` it goes on serving through a
-    halt. With `clock`, a file, libfaketime sets its wall clock, and `move_clock` shifts it."""
+    halt. With `clock`, a file, libfaketime sets its wall clock, and `move_clock` shifts it. Its log is `log`, next to
+    `spool`."""
 
     def __init__(
         self,
@@ -65,17 +73,19 @@ class Service:
             )
         )
         self.changes: list[GuardChange] = []
+        self.log = spool.with_name(f"{spool.name}.log")
         self._clock = clock
         self.move_clock(0)
         self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=None if clock is None else {**os.environ, **faked(clock)},
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env=None if clock is None else {**os.environ, **faked(clock)},
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -88,7 +98,7 @@ class Service:
 
     def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 60.0) -> list[GuardChange]:
         """Block until so many workers have changed to `state` at or after `since`; returns the first such change of
-        each. Raises `Unavailable` after `timeout` seconds."""
+        each. Raises `Unavailable` after `timeout` seconds, with the log of the service and what its threads do."""
 
         def found() -> dict[int, GuardChange]:
             first: dict[int, GuardChange] = {}
@@ -99,8 +109,22 @@ class Service:
 
         with self._changed:
             if not self._changed.wait_for(lambda: len(found()) >= workers, timeout):
-                raise Unavailable(f"no {state} of {workers} within {timeout:g} s: {self.changes[-5:]}")
+                seen = f"no {state} of {workers} within {timeout:g} s: {self.changes[-5:]}"
+                raise Unavailable(f"{seen}\n{self._described()}")
             return list(found().values())
+
+    def wait_in(self, state: str, since: int, timeout: float = 60.0) -> list[GuardChange]:
+        """`wait`, but a worker that was in `state` at `since` counts with the change that led to it."""
+        with self._changed:
+            before = {change.worker: change for change in self.changes if change.at < since}
+        return [now for now in before.values() if now.state == state] or self.wait(state, since=since, timeout=timeout)
+
+    def _described(self) -> str:
+        """The end of its log, after its workers have written their status and the stacks of their threads to it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGUSR1)
+        time.sleep(DUMP_S)
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-SHOWN_LINES:])
 
     def last(self) -> dict[int, str]:
         """The current state of each worker."""
@@ -163,6 +187,8 @@ def work(settings: dict[str, Any], ignores_halt: bool, faked: bool) -> None:
     if ignores_halt:
         settings = {**settings, "serving": lambda: True}
     pilot = Pilot(**settings, guard_timeout=0.05)
+    signal.signal(signal.SIGUSR1, lambda *_: LOG.warning("service.status", detail=pilot.status()))
+    faulthandler.register(signal.SIGUSR1, chain=True)
     while True:
         case += 1
         asked = clock()
@@ -187,6 +213,8 @@ def work(settings: dict[str, Any], ignores_halt: bool, faked: bool) -> None:
 
 def main() -> None:
     """Fork the workers, as a pre-forking server does, and wait for the end."""
+    logging.basicConfig(level=logging.INFO, format=TEXT)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for the workers
     given = json.loads(sys.argv[1])
     for _ in range(given["workers"]):
         if os.fork() == 0:

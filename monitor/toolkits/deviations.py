@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET
 
 from monitor.charter.spec import LEVEL_OF_NAME, Bound, Charter, HardRule, IndicatorSpec, Trial
-from monitor.compile.lint import Problem
+from monitor.compile.problem import Problem
 from monitor.lifecycle.standards import TIERS
 from monitor.model.records import Level
 from monitor.toolkits.compared import Deviation, Kind, Looser, compare, higher, longer, lower, shorter, shown

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from monitor.charter.spec import Charter
-from monitor.compile.lint import nearest
 from monitor.compile.load import LARGEST_FILE, LocatedProblem, Tree, read_bytes
+from monitor.compile.problem import nearest
 from monitor.errors import ToolkitError
 from monitor.toolkits.spec import LoadedToolkit, Toolkit
 

@@ -614,7 +614,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     assert shown.exit_code == 0, shown.output
     by = f" by {record.author}" if record.author else ""
     return {
-        "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
+        "board": unescape(page[page.index('<h2 id="history">') :]),
         "replay": reason_sentence(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,

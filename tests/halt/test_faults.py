@@ -11,6 +11,7 @@ import pytest
 from monitor.testing.slowness import Slowness
 
 RUNS = 5
+LOG_CHARACTERS = 60_000  # shown of a failed run: the logs of its services
 KAFKA = ("undisturbed", "monitor_killed", "network_cut", "suspended", "lying", "broker_down")
 
 
@@ -54,6 +55,7 @@ def test_no_halt_is_lost_and_nothing_resumes(environment: str, only: tuple[str, 
     with Slowness() as slowness:
         run = subprocess.run(command, capture_output=True, text=True, timeout=600)
     said = [line for line in run.stdout.splitlines() if line.startswith("GOAL")]
-    assert len(said) == 10, run.stdout + run.stderr[-3000:]
+    log = run.stderr[-LOG_CHARACTERS:]
+    assert len(said) == 10, run.stdout + log
     short = [line for line in said if not kept(line, slowness.factor)]
-    assert not short, f"{short} on a machine {slowness.factor:.1f} times slower than an idle one: {run.stderr[-3000:]}"
+    assert not short, f"{short} on a machine {slowness.factor:.1f} times slower than an idle one: {log}"

@@ -126,7 +126,7 @@ class Served:
     def _run(self) -> None:
         app = web.Application()
         app.add_routes(routes(self.board))
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
@@ -201,7 +201,7 @@ def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    browser.get(served.url)
+    browser.get(served.url + "/fleet")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -256,7 +256,7 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
 def test_a_pilot_id_that_contains_a_script_is_escaped(served: Served, browser: webdriver.Chrome) -> None:
     """A pilot with HTML in its id has a page that its link opens, and no code in the id runs."""
     size(browser, 1280)
-    browser.get(served.url)
+    browser.get(served.url + "/fleet")
     browser.find_element(By.LINK_TEXT, EVIL).click()
     WebDriverWait(browser, 20).until(lambda b: b.find_element(By.TAG_NAME, "h1").text == EVIL)
     assert browser.current_url.startswith(served.url + "/pilot/" + quote(EVIL, safe="")[:6])
@@ -273,7 +273,7 @@ def test_a_new_halt_appears_without_a_reload_and_an_unavailable_monitor_is_repor
 ) -> None:
     """The page updates without a reload; when the monitor is unavailable it says that its data are stale."""
     size(browser, 1280)
-    browser.get(served.url)
+    browser.get(served.url + "/fleet")
     assert browser.find_elements(By.CSS_SELECTOR, "tbody th")[0].text.startswith("credit-scoring-nord")
     halted = decision(
         3, "aaa", level=Level.HALT, was=Level.NORMAL, reason=Reason.HARD_RULE, at=0, finding=Finding(rule="a_death")
@@ -291,7 +291,7 @@ def test_a_new_halt_appears_without_a_reload_and_an_unavailable_monitor_is_repor
 def test_the_board_works_from_the_keyboard_alone(served: Served, browser: webdriver.Chrome) -> None:
     """The first Tab focuses the skip link, then links and filters follow, and Enter applies a filter."""
     size(browser, 1280)
-    browser.get(served.url)
+    browser.get(served.url + "/fleet")
     body = browser.find_element(By.TAG_NAME, "body")
     body.send_keys(Keys.TAB)
     assert browser.switch_to.active_element.text == "Skip to content"
@@ -307,7 +307,7 @@ def test_the_pages_read_without_scripts(served: Served, browser: webdriver.Chrom
     """Scripts only refresh the page: without them it has the same content and refreshes by a meta tag."""
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        browser.get(served.url)
+        browser.get(served.url + "/fleet")
         source = browser.page_source
         assert "credit-scoring-nord" in source
         assert 'http-equiv="refresh"' in source

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.projections.alerts import BEYOND, PilotAlerts, after_decision
+from monitor.projections.alert_table import BEYOND
+from monitor.projections.alerts import PilotAlerts, after_decision
 from monitor.projections.links import Links
 from monitor.projections.metric_catalogue import series_names
 from monitor.projections.severity import GRAVE
@@ -157,8 +158,8 @@ def test_every_runbook_heading_says_what_to_check_and_what_to_do(heading: str) -
 
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
     """What the monitor pushes has the name, severity, level and link of the rule's alert, and every pushed alert has
-    such a rule."""
-    assert set(GRAVE.values()) <= ALERTS.keys()
+    such a rule; but for findings across pilots, as the second stage exposes no series of them."""
+    assert set(GRAVE.values()) - {"SandboxCommonCause"} <= ALERTS.keys()
     with Recorder() as recorder:
         Alertmanager(recorder.url).notify(list(after_decision(PilotAlerts(), halted()).alerts()), [])
         pushed = recorder.seen[-1].body[0]

@@ -36,8 +36,9 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Level, Outputs, Reason, Record
-from monitor.projections.alerts import BEYOND, MOST, PilotAlerts, after_decision, difference
-from monitor.projections.severity import GRAVE, HALTED
+from monitor.projections.alert_table import BEYOND, HALTED
+from monitor.projections.alerts import MOST, PilotAlerts, after_decision, difference
+from monitor.projections.severity import GRAVE
 
 T0 = 1_767_571_200_000  # Monday 5 January 2026
 HARMS = (Harm.DEATH, Harm.SERIOUS_INJURY, Harm.PROPERTY)

@@ -78,7 +78,7 @@ HOMES = {
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
     "kafka": (
         "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
-        "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py",
+        "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py", "monitor/access/kafka_decoders.py",
         "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
     ),
     "river": ("detectors/river_adapters.py",),
@@ -86,7 +86,8 @@ HOMES = {
     "grafana_api": ("monitor/act/",),
     "requests": ("monitor/act/",),
     "aiohttp": (
-        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/console/event_stream.py",
+        "monitor/kafka/", "monitor/cli/",
         "monitor/witness/server.py",
         "monitor/publication/routes.py",
     ),

@@ -2,254 +2,303 @@
 
 Small multiples, one panel per indicator and segment. A panel shows, from top to bottom: the decisions on this
 indicator; the evidence (e-values, logarithmic axis) with its threshold and the half-way line; quick detectors in per
-cent of their thresholds; the observations with the limit. Unknown periods are hatched. A strip above all panels shows
-the level.
+cent of their thresholds; the observations in their unit with the limit. Times without data are hatched and break every
+line. A strip above all panels shows the level, and where the state was unknown.
 
-The picture is one self-contained SVG without scripts or external resources. It follows the light or dark setting, has a
-text description, and never relies on colour alone. Equal input gives equal bytes.
+A picture is self-contained SVG without scripts or external resources. It follows the light or dark setting, has a text
+description, and never relies on colour alone. Equal input gives equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
+from xml.etree.ElementTree import Element
 
-from monitor.charter.spec import Charter, IndicatorSpec
-from monitor.console.svg.canvas import CHARACTER, LEFT, RIGHT, STYLE, WIDTH, Canvas, date_axis
-from monitor.console.svg.marks import legend, marks
-from monitor.console.svg.plots import (
-    COUNT_HEIGHT,
-    EVIDENCE_HEIGHT,
-    QUICK_HEIGHT,
-    Point,
-    count_plot,
-    evidence_plot,
-    quick_plot,
-    spec_of,
-)
+from markupsafe import Markup
+from msgspec import Struct
+
+from monitor.charter.spec import Charter
+from monitor.console.svg.canvas import NARROW, WIDE, Canvas, Layout
+from monitor.console.svg.elements import clean, drawn, node
+from monitor.console.svg.lettering import fit, width
+from monitor.console.svg.marks import marks, short_reason
+from monitor.console.svg.observed import limit_words, observed_plot
+from monitor.console.svg.plots import evidence_plot, quick_plot
 from monitor.console.svg.scales import Scale
+from monitor.console.svg.series import Panel, Point, detectors_of, missing, panels_of
+from monitor.console.svg.strip import legend, strip
+from monitor.console.svg.style import STYLE
+from monitor.console.svg.table import DataTable, data_table, panel_words
 from monitor.model.records import Decision, Evidence, Level, Reason, digest
+from monitor.projections.detector_words import detector_words
+from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import e_value, figure, is_evidence, when
-from monitor.projections.wording import plain
+from monitor.projections.measures import spec_of
+from monitor.projections.wording import level_word
+from monitor.words import mark, tr, trn
+
+
+class Chart(Struct, frozen=True):
+    """A picture for a page, which needs `chart.css`: `svg` holds a wide drawing for desks and print and a narrow one
+    for phones, of which one is shown. `caption` is one sentence about it, `words` the picture as text, `table` its
+    data."""
+
+    svg: Markup
+    caption: str
+    words: str
+    table: DataTable
+
+
+class _Story(Struct, frozen=True):
+    """What is drawn, in order of time."""
+
+    title: str
+    panels: dict[Panel, list[Point]]
+    decisions: list[Decision]
+    charter: Charter | None
+    name: str  # of the ids in the picture
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """From the first to the last time in the picture (ms); `None` for an empty one."""
+        found = [t for points in self.panels.values() for p in points for t in (p.start, p.end)]
+        some = bool(found)
+        found += [d.at for d in self.decisions if d.at > 0]
+        if not found:
+            return None
+        hour = 0 if some else 3_600_000
+        return min(found) - hour, max(found) + hour
+
+    @property
+    def length(self) -> int:
+        """Milliseconds from the first to the last thing drawn."""
+        return self.times[1] - self.times[0] if self.times else 0
+
+
+def chart(
+    title: str,
+    evidence: Sequence[Evidence],
+    decisions: Sequence[Decision],
+    charter: Charter | None = None,
+    closed: int = 0,
+) -> Chart:
+    """The picture of one pilot with its caption and data table: `evidence` are its closed periods, `decisions` its
+    record, both in any order.
+
+    With the pilot's `charter` the observations are drawn in their unit with their limits, and thresholds name the level
+    they lead to. `closed` is the number of closed periods where `evidence` holds only some of them. Without records the
+    picture says that there are none. Never raises on finite records.
+    """
+    story = _story(title, evidence, decisions, charter)
+    both = Markup("").join(drawn(_root(story, layout, paired=True)) for layout in (WIDE, NARROW))
+    table = data_table(story.panels, story.decisions, charter, closed)
+    return Chart(both, _verdict(story) or _nothing(), _described(story), table)
 
 
 def picture(
     title: str, evidence: Sequence[Evidence], decisions: Sequence[Decision], charter: Charter | None = None
 ) -> str:
-    """A standalone SVG of one pilot: `evidence` are its closed periods, `decisions` its record, both in any order.
+    """The wide drawing alone, as a standalone SVG file; arguments as of `chart`."""
+    return drawn(_root(_story(title, evidence, decisions, charter), WIDE)) + "\n"
 
-    With the pilot's `charter` the observations are drawn with their limits, and thresholds name the level they lead to.
-    Without records the picture says that there are none. Never raises on finite records.
-    """
-    decisions = sorted(decisions, key=lambda d: (d.at, d.standing))
-    panels = _panels(evidence)
-    stretch = [p for points in panels.values() for p in points]
-    times = [p.start for p in stretch] + [p.end for p in stretch] + [d.at for d in decisions if d.at > 0]
-    low, high = (min(times), max(times)) if times else (0, 1)
-    if decisions and not stretch:
-        low, high = low - 3_600_000, high + 3_600_000
-    name = "smp-" + digest(title, repr(list(evidence)), repr(decisions))[:10]
-    canvas = Canvas(Scale(low, high, LEFT, RIGHT), name + "-h")
 
-    canvas.text(LEFT - 50, 28, title, "h1")
-    canvas.text(LEFT - 50, 46, _verdict(panels, decisions), "soft")
-    canvas.y = 60.0
-    if not times:
-        canvas.text(LEFT - 50, 46, "No closed period and no decision yet.", "soft")
-        canvas.y = 76.0
-    else:
-        _strip(
-            canvas, decisions, [d for d in decisions if (d.finding.indicator, d.finding.segment) not in panels], high
-        )
-    own = {key: [d for d in decisions if (d.finding.indicator, d.finding.segment) == key] for key in panels}
+def describe(
+    title: str, evidence: Sequence[Evidence], decisions: Sequence[Decision], charter: Charter | None = None
+) -> str:
+    """The picture as text: for each panel the strongest evidence and its threshold, then the changes of the level."""
+    return _described(_story(title, evidence, decisions, charter))
+
+
+def _story(title: str, evidence: Sequence[Evidence], decisions: Sequence[Decision], charter: Charter | None) -> _Story:
+    ordered = sorted(decisions, key=lambda d: (d.at, d.standing))
+    title = clean(title)
+    name = "smp-" + digest(title, *sorted(map(_key, evidence)), repr(ordered))[:10]
+    return _Story(title, panels_of(evidence), ordered, charter, name)
+
+
+def _key(e: Evidence) -> str:
+    return f"{e.indicator}/{e.segment}/{e.start}/{e.late}/{e.k}/{e.m}/{e.unknown}/{e.scores}"
+
+
+def _root(story: _Story, layout: Layout, paired: bool = False) -> Element:
+    times = story.times
+    low, high = times or (0, 1)
+    canvas = Canvas(layout, Scale(low, high, layout.left, layout.right), f"{story.name}-{layout.name}-h")
+    canvas.text(layout.margin, 28, story.title, "h1")
+    canvas.y = 34.0
+    canvas.lines(_verdict(story) or _nothing())
+    canvas.y += 14
+    own = {key: [d for d in story.decisions if (d.finding.indicator, d.finding.segment) == key] for key in story.panels}
+    if times is not None:
+        placed = {d.id for found in own.values() for d in found}
+        strip(canvas, story.decisions, [d for d in story.decisions if d.id not in placed], high)
     # What moved the pilot furthest comes first; sorting is stable, so the rest stays in order of name.
-    for key in sorted(panels, key=lambda k: -max((d.level for d in own[k] if d.kind == "level"), default=Level.NORMAL)):
-        _panel(canvas, *key, panels[key], own[key], charter)
-    if times:
+    order = sorted(story.panels, key=lambda key: -_furthest(own[key]))
+    for key in order:
+        _panel(canvas, key, story, own[key])
+    if times is not None:
         legend(canvas)
-    height = canvas.y + 8
-    words = describe(title, evidence, decisions)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="smp" viewBox="0 0 {WIDTH:g} {height:g}" width="{WIDTH:g}" '
-        f'height="{height:g}" style="max-width:100%;height:auto" role="img" aria-labelledby="{name}-t {name}-d">'
-        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(words)}</desc>'
-        f"<style>{STYLE}</style>"
-        f'<defs><pattern id="{name}-h" width="7" height="7" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)">'
-        f'<line x1="0" y1="0" x2="0" y2="7" class="hatch"/></pattern></defs>'
-        f'<rect class="paper" width="{WIDTH:g}" height="{height:g}"/>' + "\n".join(canvas.parts) + "</svg>\n"
+    return _framed(canvas, story, paired)
+
+
+def _furthest(decisions: Sequence[Decision]) -> Level:
+    """The highest level that a finding of these asked for."""
+    found = [d.level for d in decisions if d.kind in ("level", "finding") and d.reason is not Reason.CLEARED]
+    return max(found, default=Level.NORMAL)
+
+
+def _framed(canvas: Canvas, story: _Story, paired: bool) -> Element:
+    layout, height = canvas.layout, canvas.y + 8
+    name = f"{story.name}-{layout.name}"
+    stroke = node("line", x1=0, y1=0, x2=0, y2=7, class_="hatch")
+    pattern = node(
+        "pattern",
+        stroke,
+        id=canvas.hatch,
+        width=7,
+        height=7,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
+    )
+    return node(
+        "svg",
+        node("title", story.title, id=f"{name}-t"),
+        node("desc", _described(story), id=f"{name}-d"),
+        None if paired else node("style", STYLE),
+        node("defs", pattern),
+        node("rect", class_="paper", width=layout.width, height=height),
+        *canvas.parts,
+        xmlns="http://www.w3.org/2000/svg",
+        class_=f"smp {layout.name}" if paired else "smp",
+        viewBox=f"0 0 {layout.width:g} {height:g}",
+        width=layout.width,
+        height=height,
+        role="img",
+        aria_labelledby=f"{name}-t {name}-d",
     )
 
 
-def describe(title: str, evidence_records: Sequence[Evidence], decisions: Sequence[Decision]) -> str:
-    """The picture as text: for each panel the strongest evidence and its threshold, then the changes of the level."""
-    sentences = [f"{title}."]
-    panels = _panels(evidence_records)
-    length = _length(panels, decisions)
-    for (indicator, segment), points in panels.items():
-        sentences.append(f"{_heading(indicator, segment)}: {len(points)} periods, {_say_unknown(points)}.")
-        for detector in _detectors(points):
-            at, (statistic, bar) = max(
-                ((p.start, p.scores[detector]) for p in points if detector in p.scores), key=lambda s: s[1][0] - s[1][1]
-            )
-            value, limit = (
-                (e_value(statistic), e_value(bar)) if is_evidence(detector) else (figure(statistic), figure(bar))
-            )
-            verdict = "reached" if statistic >= bar else "not reached"
-            sentences.append(
-                f"{plain(detector)}: closest to its threshold: {value} of {limit} in the period from "
-                f"{when(at, length)}, {verdict}."
-            )
-    moves = [d for d in decisions if d.kind == "level"]
-    sentences += [f"{when(d.at, length)}: {d.was.word} to {d.level.word}, {plain(d.reason)}." for d in moves]
-    if not moves:
-        sentences.append("The level never changed.")
-    return " ".join(sentences)
+def _panel(canvas: Canvas, key: Panel, story: _Story, decisions: Sequence[Decision]) -> None:
+    points, layout = story.panels[key], canvas.layout
+    spec = spec_of(story.charter, key[0])
+    limit = limit_words(spec, points[0].kind)
+    room = layout.width - layout.margin - 8
+    heading = panel_words(key)
+    if limit and not layout.narrow:
+        heading = fit(heading, room - width(limit) - 20, 13.5, True)
+        canvas.text(layout.margin, canvas.y, panel_words(key), "h2", room=room - width(limit) - 20)
+        canvas.text(layout.margin + width(heading, 13.5, True) + 10, canvas.y, limit, "soft")
+    else:
+        canvas.text(layout.margin, canvas.y, heading, "h2")
+        if limit:
+            canvas.y += 3
+            canvas.lines(limit)
+            canvas.y -= 4
+    canvas.y += 10
+    at, top = len(canvas.parts), canvas.y
+    # Stems reach down to the axis, whose place is known once the plots are drawn: so marks are measured first.
+    canvas.y = marks(Canvas(layout, canvas.x, canvas.hatch), decisions, top, 0)
+    depth = -canvas.y
+    _plots(canvas, key, story)
+    depth += canvas.y - 20
+    under = Canvas(layout, canvas.x, canvas.hatch)
+    marks(under, decisions, top, depth)
+    canvas.parts[at:at] = under.parts
+    canvas.y += 26
 
 
-def _panels(records: Sequence[Evidence]) -> dict[tuple[str, str], list[Point]]:
-    """Points by indicator and segment, in order of time. A late revision adds its events to its period, and its scores
-    replace lower ones."""
-    grid: dict[tuple[str, str], dict[int, Point]] = {}
-    for e in sorted((e for e in records if not e.dropped), key=lambda e: e.late):
-        row = grid.setdefault((e.indicator, e.segment), {})
-        old = row.get(e.start)
-        if old is None or not e.late:
-            row[e.start] = Point(e.start, e.end, e.kind, e.k, e.m, e.unknown, dict(e.scores))
-            continue
-        higher = {n: s for n, s in e.scores.items() if n not in old.scores or s[0] > old.scores[n][0]}
-        row[e.start] = Point(e.start, e.end, e.kind, old.k + e.k, old.m + e.m, old.unknown, old.scores | higher)
-    return {key: [row[start] for start in sorted(row)] for key, row in sorted(grid.items())}
+def _plots(canvas: Canvas, key: Panel, story: _Story) -> None:
+    points = story.panels[key]
+    gaps, names = missing(points, story.decisions), detectors_of(points)
+    strong, quick = [n for n in names if is_evidence(n)], [n for n in names if not is_evidence(n)]
+    if strong:
+        evidence_plot(canvas, strong, points, gaps, key[0], story.charter)
+    if quick:
+        quick_plot(canvas, quick, points, gaps)
+    observed_plot(canvas, points, gaps, spec_of(story.charter, key[0]))
 
 
-def _length(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Decision]) -> int:
-    """Milliseconds from the first to the last thing drawn."""
-    times = [t for points in panels.values() for p in points for t in (p.start, p.end)]
-    times += [d.at for d in decisions if d.at > 0]
-    return max(times) - min(times) if times else 0
+def _nothing() -> str:
+    return tr("No closed period and no decision yet.")
 
 
-def _verdict(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Decision]) -> str:
-    """One line: the highest level, and the evidence closest to the threshold of a limit."""
-    if not panels and not decisions:
+def _verdict(story: _Story) -> str:
+    """One line: the highest level, and the strongest evidence against a limit."""
+    if not story.panels and not story.decisions:
         return ""
-    moves = [d for d in decisions if d.kind == "level" and d.level > d.was]
-    words = "Level always normal." if not moves else ""
+    moves = [d for d in story.decisions if d.kind == "level" and d.level > d.was]
+    said = [] if moves else [tr("The level was never raised.")]
     for level in (Level.HALT, Level.ESCALATE, Level.WATCH):
-        first = next((d for d in moves if d.level is level), None)
-        if first is not None:
-            at = when(first.at, _length(panels, decisions))
-            words = f"Highest level: {level.word}, first on {at} ({plain(first.reason)})."
+        found = [d for d in moves if d.level is level]
+        if found:
+            names = {"level": level_word(level), "when": when(found[0].at, story.length)}
+            reason = short_reason(found[0].reason)
+            if len(found) == 1:
+                said.append(tr("Highest level: {level}, on {when} ({reason}).", reason=reason, **names))
+            else:
+                said.append(tr(_SEVERAL, n=len(found), reason=reason, **names))
             break
     scored = [
-        (s[0] - s[1], s, _heading(*key))
-        for key, points in panels.items()
+        (s[0] >= s[1], s[0], s[1], panel_words(key))
+        for key, points in story.panels.items()
         for p in points
         for name, s in p.scores.items()
         if "e_process" in name
     ]
     if scored:
-        _, (statistic, bar), where = max(scored)
-        verdict = "reached" if statistic >= bar else "not reached"
-        words += (
-            f" Strongest evidence of an exceeded limit: e-value {e_value(statistic)}, "
-            f"threshold {e_value(bar)} {verdict} ({where})."
-        )
-    return words.strip()
+        reached, statistic, bar, where = max(scored)
+        names = {"value": e_value(statistic), "threshold": e_value(bar), "indicator": where}
+        said.append(tr(_REACHED, **names) if reached else tr(_NOT_REACHED, **names))
+    return " ".join(said)
 
 
-def _detectors(points: Sequence[Point]) -> list[str]:
-    return sorted({name for p in points for name in p.scores}, key=lambda n: (not is_evidence(n), n))
+_SEVERAL = mark("Highest level: {level}, {n} times, first on {when} ({reason}).")
+_REACHED = mark(
+    "Strongest evidence of an exceeded limit: e-value {value}, threshold {threshold} reached ({indicator})."
+)
+_NOT_REACHED = mark(
+    "Strongest evidence of an exceeded limit: e-value {value}, threshold {threshold} not reached ({indicator})."
+)
 
 
-def _heading(indicator: str, segment: str) -> str:
-    return plain(indicator) + (f", {segment}" if segment else "")
+def _described(story: _Story) -> str:
+    return " ".join([f"{story.title}.", *_panels_described(story), *_moves_described(story)])
 
 
-def _say_unknown(points: Sequence[Point]) -> str:
-    missing = sum(1 for p in points if p.unknown)
-    return f"{missing} of them unknown" if missing else "none unknown"
+def _panels_described(story: _Story) -> Iterator[str]:
+    for key, points in story.panels.items():
+        unknown = sum(1 for p in points if p.unknown)
+        yield tr(
+            "{indicator}: {periods}, {unknown} of them with data missing.",
+            indicator=panel_words(key), periods=trn("{n} period", "{n} periods", len(points)), unknown=unknown,
+        )  # fmt: skip
+        for name in detectors_of(points):
+            highest = max((p for p in points if name in p.scores), key=lambda p: p.scores[name][0])
+            statistic, bar = highest.scores[name]
+            write = e_value if is_evidence(name) else figure
+            names = {
+                "detector": detector_words(name),
+                "value": write(statistic),
+                "threshold": write(bar),
+                "period": period_words(highest.start, highest.end),
+            }
+            if any(p.scores[name][0] >= p.scores[name][1] for p in points if name in p.scores):
+                yield tr("{detector}: highest {value} ({period}), threshold then {threshold}; reached.", **names)
+            else:
+                yield tr("{detector}: highest {value} ({period}), threshold then {threshold}; never reached.", **names)
+        gaps = [one for one in missing(points, story.decisions) if one.word != "data missing"]
+        if gaps:
+            shown = "; ".join(f"{tr(one.word)} {period_words(one.start, one.end)}" for one in gaps[:8])
+            yield tr("Without periods: {times}.", times=shown if len(gaps) <= 8 else shown + "; …")
 
 
-def _strip(canvas: Canvas, decisions: Sequence[Decision], unplaced: Sequence[Decision], end: int) -> None:
-    """The level of the pilot over time, and above it the decisions without a panel (hard rules, flags, acts)."""
-    top = marks(canvas, [d for d in unplaced if d.reason is not Reason.ADMITTED or d.kind == "level"], canvas.y, 22)
-    canvas.text(LEFT - 8, top + 15, "level", "soft", "end")
-    moves = [d for d in decisions if d.kind == "level"]
-    edges = [canvas.x.low, *[float(d.at) for d in moves], float(end)]
-    levels = [
-        moves[0].was if moves else (decisions[-1].level if decisions else Level.NORMAL),
-        *[d.level for d in moves],
-    ]
-    length = canvas.x.high - canvas.x.low
-    for start, stop, level in zip(edges[:-1], edges[1:], levels, strict=True):
-        x1, x2 = canvas.x(start), canvas.x(stop)
-        canvas.rect(
-            x1,
-            top,
-            x2 - x1,
-            22,
-            level.word,
-            f"{level.word} from {when(int(start), length)} to {when(int(stop), length)}",
-        )
-        if x2 - x1 > len(level.word) * CHARACTER + 8:
-            canvas.text(x1 + 5, top + 15, level.word, "onlevel")
-    if decisions:
-        canvas.text(RIGHT + 8, top + 15, f"ends at {decisions[-1].level.word}", "b")
-    canvas.y = top + 22
-    date_axis(canvas, canvas.y)
-    canvas.y += 46
-
-
-def _panel(
-    canvas: Canvas,
-    indicator: str,
-    segment: str,
-    points: Sequence[Point],
-    decisions: Sequence[Decision],
-    charter: Charter | None,
-) -> None:
-    spec = spec_of(charter, indicator)
-    limit = _limit_words(spec, points[0].kind) if spec is not None else ""
-    canvas.parts.append(
-        f'<text x="{LEFT - 50:g}" y="{canvas.y:g}" class="h2">{escape(_heading(indicator, segment))}'
-        f'<tspan dx="9" class="soft note">{escape(limit)}</tspan></text>'
-    )
-    canvas.y += 10
-    names = _detectors(points)
-    strong, quick = [n for n in names if is_evidence(n)], [n for n in names if not is_evidence(n)]
-    height = (EVIDENCE_HEIGHT + 22 if strong else 0) + (QUICK_HEIGHT + 22 if quick else 0) + COUNT_HEIGHT + 22
-    top, length = marks(canvas, decisions, canvas.y, height), canvas.x.high - canvas.x.low
-    canvas.y = top
-    for p in points:
-        if p.unknown:
-            x1, x2 = canvas.x(p.start), canvas.x(p.end)
-            canvas.parts.append(
-                f'<rect x="{x1:g}" y="{top:g}" width="{max(x2 - x1, 1):g}" height="{height:g}" '
-                f'fill="url(#{canvas.hatch})" opacity="0.45">'
-                f"<title>unknown: {escape(plain(p.unknown))}, {when(p.start, length)}</title></rect>"
-            )
-    if strong:
-        evidence_plot(canvas, strong, points, indicator, charter)
-    if quick:
-        quick_plot(canvas, quick, points)
-    count_plot(canvas, points, spec)
-    date_axis(canvas, canvas.y)
-    canvas.y += 46
-
-
-def _limit_words(spec: IndicatorSpec, kind: str) -> str:
-    nominal = spec.nominal()
-    if nominal is None:
-        return ""
-    if kind == "proportion":
-        return f"limit {nominal:.3g}" if nominal > 1 else f"limit {nominal * 100:.3g}%"
-    if spec.exposure is None:
-        return f"limit {figure(nominal)}"
-    unit = spec.exposure.unit.replace("_", " ") + ("" if spec.exposure.unit.endswith("s") else "s")
-    room = f" (exposure known to ±{spec.exposure.uncertainty:.0%})" if spec.exposure.uncertainty else ""
-    if spec.baseline is not None:
-        b = spec.baseline
-        baseline = f"{figure(b.events)} per {figure(b.exposure)} {unit}"
-        return f"limit {figure(b.times)} times the baseline of {baseline}{room}"
-    return f"limit {figure(nominal)} per {figure(spec.per)} {unit}{room}"
+def _moves_described(story: _Story) -> Iterator[str]:
+    moves = [d for d in story.decisions if d.level is not d.was]
+    for d in moves:
+        yield tr(
+            "{when}: {was} to {level}, {reason}.",
+            when=when(d.at, story.length), was=level_word(d.was), level=level_word(d.level),
+            reason=short_reason(d.reason),
+        )  # fmt: skip
+    if not moves:
+        yield tr("The level never changed.")

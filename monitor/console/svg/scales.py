@@ -45,18 +45,22 @@ def decades(low: float, high: float) -> list[tuple[float, str]]:
     return [(n * LN10, _decade(n)) for n in marks]
 
 
-def round_ticks(high: float) -> list[float]:
-    """Zero and up to three round numbers that reach no further than `high` (> 0).
+def round_ticks(high: float, low: float = 0.0) -> list[float]:
+    """Zero and up to four round numbers on the longer side of it, from `low` (<= 0) to `high` (>= 0).
 
-    >>> round_ticks(31), round_ticks(0.6)
-    ([0.0, 10.0, 20.0, 30.0], [0.0, 0.2, 0.4, 0.6])
+    >>> round_ticks(31), round_ticks(0.6), round_ticks(0.0, -0.9)
+    ([0.0, 10.0, 20.0, 30.0], [0.0, 0.2, 0.4, 0.6], [-0.8, -0.6, -0.4, -0.2, 0.0])
     """
-    rough = high / 3
+    longer = max(high, -low)
+    if longer <= 0:
+        return [0.0]
+    rough = longer / 3
     power = 10.0 ** floor(log10(rough))
     step = max((f * power for f in (1, 2, 5) if f * power <= rough * 1.0001), default=power)
-    if high / step > 4:
+    if longer / step > 4.999:
         step *= 2
-    return [round(step * i, 10) for i in range(floor(high / step + 1e-9) + 1)]
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [float(f"{step * i:.10g}") for i in range(first, last + 1)]
 
 
 def date_ticks(start: int, stop: int) -> list[tuple[int, str]]:

@@ -371,8 +371,8 @@ def test_labels_come_from_the_charter_in_force() -> None:
     assert {alert.facts for alert in seen} == {Facts("high", "driving", "north")}
 
 
-def test_the_label_authority_has_those_who_are_addressed() -> None:
-    """The authorities of the decision that caused the alert, joined by commas."""
+def test_the_labels_authority_and_role_have_those_who_are_addressed() -> None:
+    """The authorities and roles of the decision that caused the alert, joined by commas."""
     seen: list[Alert] = []
 
     class Keeps(Pager):
@@ -382,7 +382,7 @@ def test_the_label_authority_has_those_who_are_addressed() -> None:
     deliver = Deliver({"a": Keeps()})
     deliver.feed([halted(addressed=("authority:north", "authority:health", "firm:f", "role:officer"))])
     deliver.tick(0)
-    assert {alert.facts for alert in seen} == {Facts(authority="north,health")}
+    assert {alert.facts for alert in seen} == {Facts(authority="north,health", role="officer")}
 
 
 def test_charters_of_refused_admissions_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

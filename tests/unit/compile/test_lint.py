@@ -25,7 +25,8 @@ from monitor.charter.spec import (
     Responses,
     Window,
 )
-from monitor.compile.lint import Problem, alpha_shares, lint
+from monitor.compile.lint import alpha_shares, lint
+from monitor.compile.problem import Problem
 from monitor.model.events import Harm
 
 HALT = DetectorSpec(name="limit_e_process", level="halt")

@@ -28,11 +28,11 @@ from monitor.model.records import (
 )
 from monitor.projections import metrics as subject
 from monitor.projections import pilot_series
-from monitor.projections.alerts import restored_alerts
 from monitor.projections.clock_board import restored_clocks
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX, series_names
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import OPEN, OpenCommand
+from monitor.projections.restored_alerts import restored_alerts
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import decision, evidence, halted

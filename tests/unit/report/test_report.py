@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from monitor.charter.control import Withdrawal
 from monitor.charter.exit_acts import ReportIssue
-from monitor.cli.exit_report import report
+from monitor.cli.report import report
 from monitor.model.records import Closed, Evidence
 from monitor.notary.charters import charter_of
 from monitor.notary.encoding import EntryType

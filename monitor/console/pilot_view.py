@@ -1,0 +1,91 @@
+"""One pilot as the board shows it, folded from its outputs by `fleet_view.py`."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct, field
+
+from monitor.charter.spec import Charter
+from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
+from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
+from monitor.model.records import Decision, Evidence, Level
+from monitor.model.shadow_records import ShadowSummary
+from monitor.projections.alpha_budget import AlphaRuns, used_of
+from monitor.projections.clock_board import ClockFold
+from monitor.projections.open_commands import OpenCommand
+from monitor.projections.pilot_status import PilotStatus
+from monitor.projections.wording import sentence
+
+
+class PilotView(Struct):
+    """One pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that put its charter in
+    force had no signature, `firm_unsigned` whether the last act of the firm had none. Times in ms, `None` = never."""
+
+    pilot: str
+    participant: str = ""
+    charter: str = ""  # digest in force
+    plan: Charter | None = None
+    level: Level = Level.NORMAL
+    since: int | None = None
+    why: Decision | None = None
+    unknown: str = ""
+    unknown_since: int | None = None
+    alpha_spent: float | None = None  # what all thresholds so far may spend; see `alpha_used`
+    runs: AlphaRuns = field(default_factory=AlphaRuns)
+    used: tuple[tuple[str, int, int], float] | None = None  # cache of `alpha_used`: its key and the result
+    standing: int = -1
+    restart: int = 1
+    exited: bool = False
+    states: str = ""  # as `state_words`; "" where they follow from the level
+    unsigned: bool = False
+    firm_unsigned: bool = False
+    command: OpenCommand | None = None
+    last_evidence: int | None = None
+    late_events: int = 0  # that came too late to count
+    clocks: ClockFold = field(default_factory=ClockFold)  # legal deadlines
+    responsible: tuple[str, ...] = ()  # authorities; empty where the sandbox computes none
+    decisions: deque[Decision] = field(default_factory=deque)  # oldest first
+    streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
+    shadow: ShadowSummary | None = None  # the newest summary of a shadow charter
+    status: PilotStatus | None = None  # cache of `today_view.status_of`
+
+    @property
+    def life(self) -> Lifecycle:
+        """The states of the pilot, without signatures."""
+        if self.states:
+            return life_from_words(self.states)
+        return life_of(self.level is Level.HALT, False, self.exited)
+
+    @property
+    def applicant(self) -> bool:
+        """Whether the pilot is not admitted."""
+        return self.life.pilot in (*APPLIED, *NEVER_ADMITTED)
+
+    def concerns(self, authority: str) -> bool:
+        """Whether an authority is responsible for the pilot, or one of its stored decisions is addressed to it."""
+        name = f"authority:{authority}"
+        return authority in self.responsible or any(name in (one.addressed or ()) for one in self.decisions)
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """Closed periods of all streams, in the order of their arrival."""
+        return [record for stream in self.streams.values() for record in stream.values()]
+
+    @property
+    def alpha_used(self) -> float | None:
+        """The alpha used; `None` while the charter is not known. Cached until a decision can change it."""
+        if self.plan is None:
+            return None
+        key = (self.charter, self.runs.number, len(self.runs.crossed))
+        if self.used is None or self.used[0] != key:
+            self.used = (key, used_of(self.plan, self.runs))
+        return self.used[1]
+
+    def say(self, decision: Decision) -> str:
+        """The decision as a sentence, in the units of its indicator."""
+        name = decision.finding.indicator
+        stream = self.streams.get((name, decision.finding.segment)) or {}
+        kind = next((record.kind for record in stream.values()), "")
+        specs = [spec for spec in self.plan.indicators if spec.name == name] if self.plan else []
+        return sentence(decision, kind, bool(specs) and specs[0].direction == "below")
