@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +15,6 @@ from monitor.logs import EventLogger
 from monitor.words import mark
 
 log = EventLogger(__name__)
-READING: ContextVar[Reader | None] = ContextVar("reader", default=None)
 REFUSALS: dict[LoginRefusal, str] = {
     LoginRefusal.NOT_BY_PROXY: mark("This address is not for readers. Open the board through its login page."),
     LoginRefusal.REPEATED_HEADER: mark(
@@ -80,13 +77,3 @@ class Gate:
             if not self.log_failed:
                 log.error("read_log.failed", error=error, detail="pages are shown, but reads are not logged")
             self.log_failed = True
-
-
-@contextmanager
-def reading(reader: Reader | None) -> Iterator[None]:
-    """Make pages for `reader` in this block: the frame names who is logged in."""
-    token = READING.set(reader)
-    try:
-        yield
-    finally:
-        READING.reset(token)

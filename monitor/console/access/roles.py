@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from monitor.words import mark
+
 
 class Role(StrEnum):
     """What a reader of the board is."""
@@ -25,10 +27,10 @@ class Sight(Struct, frozen=True):
 
 
 SIGHTS: dict[Role, Sight] = {
-    Role.REGULATOR: Sight(True, "", "everything"),
-    Role.OPERATOR: Sight(True, "", "everything, to find faults of the monitor and to answer alerts"),
-    Role.AUTHORITY: Sight(False, "authorities", "the pilots that one of its authorities is responsible for"),
-    Role.FIRM: Sight(False, "firms", "its own pilots and its own record"),
+    Role.REGULATOR: Sight(True, "", mark("everything")),
+    Role.OPERATOR: Sight(True, "", mark("everything, to find faults of the monitor and to answer alerts")),
+    Role.AUTHORITY: Sight(False, "authorities", mark("the pilots that one of its authorities is responsible for")),
+    Role.FIRM: Sight(False, "firms", mark("its own pilots and its own record")),
 }
 
 
