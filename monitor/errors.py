@@ -149,9 +149,9 @@ class Halted(Refused):
     """The guard refuses work because `pilot` is halted, or was released and has not resumed (`reason` "not_resumed").
 
     Carries the `decision` that caused it, its `standing`, and its `ground` (`monitor.halt_ground.Ground`: indicator,
-    segment, rule and numbers): None when not resumed, or when the monitor did not state it. `brief` is the message
-    without the ground, for people outside the firm; `page` the pilot's page on the board, empty where its address is
-    not known.
+    segment, rule and numbers): None when not resumed, or when the monitor did not state it. `sentence` has them
+    in words. `brief` is the message without the ground, for people outside the firm; `page` the pilot's page on the
+    board, `runbook` what to do at a halt; both empty where the address is not known.
     """
 
     def __init__(
@@ -165,11 +165,23 @@ class Halted(Refused):
         ground: Ground | None = None,
         brief: str = "",
         page: str = "",
+        sentence: str = "",
+        runbook: str = "",
     ) -> None:
         super().__init__(message)
-        self.brief, self.page = brief or message, page
+        self.brief, self.page, self.runbook, self.sentence = brief or message, page, runbook, sentence
         self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
         self.ground = ground
+
+    @property
+    def indicator(self) -> str:
+        """The indicator whose limit was exceeded, "" where the halt rests on something else."""
+        return self.ground.indicator if self.ground is not None else ""
+
+    @property
+    def segment(self) -> str:
+        """The segment of that indicator, "" for all of them."""
+        return self.ground.segment if self.ground is not None else ""
 
 
 class SigningRefused(Refused):

@@ -10,7 +10,8 @@ GROUND_CHARACTERS = 300
 class Ground(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The finding that caused a command, cut to what an engineer needs: a `statistic` reached its `threshold`,
     `observed` stands against `expected`. `rule` is the detector or the hard rule, `detail` names the incident or gives
-    a person's reason.
+    a person's reason. `events` were counted in `exposure` `unit` (or in so many trials, without a unit); `ratio_low` to
+    `ratio_high` is the 95 % interval of `ratio`.
 
     Texts are cut to `GROUND_CHARACTERS`, so that a command stays small. Fields that do not apply are left out.
     """
@@ -25,3 +26,8 @@ class Ground(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ratio: float | None = None  # observed over expected
     detail: str = ""
     explanation: str = ""
+    events: float | None = None
+    exposure: float | None = None
+    unit: str = ""
+    ratio_low: float | None = None
+    ratio_high: float | None = None

@@ -85,6 +85,18 @@ def http_address(address: str, example: str = "http://127.0.0.1:9093") -> HttpAd
     return HttpAddress(url, authorization, shown(f"{parts.scheme}://{parts.netloc}{parts.path}"))
 
 
+def http_addresses(text: str) -> list[str]:
+    """One or several base URLs, separated by commas, unchanged. Raises Refused for the first that can never work.
+
+    >>> http_addresses("http://a:9093,http://b:9093/am,x")
+    ['http://a:9093', 'http://b:9093/am,x']
+    """
+    found = re.split(r",(?=https?://)", text, flags=re.IGNORECASE)
+    for address in found:
+        http_address(address)
+    return found
+
+
 def kafka_servers(address: str) -> list[str]:
     """The servers of `host:port[,host:port]`, port 9092 where none is given. Raises Refused, naming the fix.
 

@@ -1,6 +1,6 @@
 """Pushes firing alerts to Alertmanager directly, without waiting for a scrape of Prometheus.
 
-Alertmanager keeps alerts in memory, so firing alerts are resent every minute. A firing alert has no end (`endsAt`): it
+Alertmanager keeps alerts in memory, so firing alerts are resent every 20 s. A firing alert has no end (`endsAt`): it
 must not end because this process died or because its clock is behind. Alertmanager then keeps it for its
 `resolve_timeout`, which must be long: 168 h in `deploy/alertmanager`; less than a day is logged. An alert that ended is
 sent once with its end, in the time of Alertmanager: the `Date` header of its responses gives the clock skew.
@@ -52,7 +52,7 @@ class Alertmanager:
     clock is ahead of ours. Raises Refused for a malformed `address`.
     """
 
-    resend_ms = 60_000
+    resend_ms = 20_000  # an Alertmanager that restarted without its data has them again after that
 
     def __init__(
         self,
@@ -103,6 +103,8 @@ class Alertmanager:
             "occurrence": alert.occurrence,
         }
         labels |= {name: value for name, value in msgspec.structs.asdict(alert.facts).items() if value}
+        if alert.burst:
+            labels["burst"] = alert.burst
         notes = {
             "summary": alert.summary,
             "runbook_url": self._links.heading(alert.name),
@@ -115,8 +117,12 @@ class Alertmanager:
         if page := self._links.page(alert.pilot):
             notes["board_url"] = page
             body["generatorURL"] = page
+        if alert.first_cause:
+            notes["first_cause"] = alert.first_cause
         if ended:
             body["endsAt"] = _rfc3339(max(starts, now))
+        elif alert.until is not None:
+            body["endsAt"] = _rfc3339(max(alert.until, now))
         return body
 
     def _look(self) -> None:
@@ -183,6 +189,8 @@ def _read(held: _Held) -> Alert | None:
             at=round(held.startsAt.timestamp() * 1000),
             summary=held.annotations.get("summary", ""),
             facts=Facts(*(labels.get(name, "") for name in Facts.__struct_fields__)),
+            burst=labels.get("burst", ""),
+            first_cause=held.annotations.get("first_cause", ""),
         )
     except (KeyError, ValueError):
         return None

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from monitor.act.base import AnyActor, Notifier
-from monitor.act.queues import LONGEST_BACKOFF_MS, ActorQueue, AlertQueue, RecordQueue, Saved
+from monitor.act.bursts import Bursts
+from monitor.act.queues import LONGEST_BACKOFF_MS, ActorQueue, AlertQueue, Labels, RecordQueue, Saved
 from monitor.charter.spec import Charter, charter_hash
 from monitor.files.durable import replace_file
 from monitor.files.side_file import read_side_file
@@ -56,6 +57,7 @@ class Deliver:
         self._file = file
         self._waiting = waiting
         self._facts: dict[str, dict[str, Facts]] = {}
+        self._labels = Labels(self._facts_of, Bursts())
         kept = self._load()
         self._queues = [
             self._queue_for(name, actor, kept.get(name), counted, history) for name, actor in actors.items()
@@ -116,7 +118,7 @@ class Deliver:
         self, name: str, actor: AnyActor, saved: Saved | None, counted: Callable[[str, str], None], history: bool
     ) -> ActorQueue:
         if isinstance(actor, Notifier):
-            return AlertQueue(name, actor, saved or Saved(attached=not history), counted, self._facts_of, history)
+            return AlertQueue(name, actor, saved or Saved(attached=not history), counted, self._labels, history)
         return RecordQueue(name, actor, saved or Saved(), counted)
 
     def _facts_of(self, decision: Decision) -> Facts:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from monitor.act.base import Actor, Notifier
+from monitor.act.bursts import Bursts
 from monitor.errors import Refused, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.records import Decision
@@ -126,8 +129,15 @@ class RecordQueue(ActorQueue):
         return outcome != "unavailable"
 
 
+class Labels(NamedTuple):
+    """What adds labels to alerts: `facts` returns those of a decision's charter, `bursts` groups what is too much."""
+
+    facts: Callable[[Decision], Facts]
+    bursts: Bursts
+
+
 class AlertQueue(ActorQueue):
-    """Delivers alerts. `facts` returns the labels of a decision's charter; `history`: `caught_up` will be called.
+    """Delivers alerts. `history`: `caught_up` will be called.
 
     A queue without saved state delivers nothing until `caught_up` and then the firing alerts, once. A queue with a
     cursor delivers everything after it, including a halt that started and ended in the meantime.
@@ -139,12 +149,13 @@ class AlertQueue(ActorQueue):
         actor: Notifier,
         saved: Saved,
         counted: Callable[[str, str], None],
-        facts: Callable[[Decision], Facts],
+        labels: Labels,
         history: bool,
     ) -> None:
         super().__init__(name, saved, counted)
         self._actor = actor
-        self._facts = facts
+        self._facts, self._bursts = labels
+        self._bursts.remember(saved.sent.values())
         self._history = history
         self._resent_at: int | None = None
         self._asked = saved.attached  # whether the alerts open at the target were read
@@ -167,7 +178,7 @@ class AlertQueue(ActorQueue):
         self._history = False
         self.dirty = self.dirty or not self.saved.attached
         self.saved.attached = True
-        if self._standing().keys() != self.saved.sent.keys():
+        if self._standing(0).keys() != self.saved.sent.keys():
             self._resent_at = None
 
     def serve(self, now: int) -> None:
@@ -176,8 +187,13 @@ class AlertQueue(ActorQueue):
             return
         if self._resent_at is None and not self._resend(now):
             return
-        super().serve(now)
+        for _ in range(TURN // TOGETHER + 1):
+            if not self._next(now):
+                break
         if now >= self._not_before:
+            flood = self._bursts.flood(now)
+            if flood is not None and flood.identity not in self.saved.sent and not self._deliver([flood], [], now):
+                return
             self._resend(now)
 
     def due(self, now: int) -> int:
@@ -192,23 +208,43 @@ class AlertQueue(ActorQueue):
         now = self.saved.pilots[decision.pilot] = after_decision(before, decision, self._facts(decision))
         return now
 
-    def _process(self, decision: Decision, now: int) -> bool:
-        before = self.saved.pilots.get(decision.pilot, PilotAlerts())
-        then = after_decision(before, decision, self._facts(decision))
-        begun, ended = difference(before, then)
-        if (begun or ended) and not self._deliver(begun, ended, now):
+    def _next(self, now: int) -> bool:
+        """Deliver the alerts of the next decisions in one request. Returns False when nothing is left, or the actor is
+        unavailable. An alert that starts and ends is sent as both, in two requests."""
+        pilots: dict[str, PilotAlerts] = {}
+        begun: dict[str, Alert] = {}
+        ended: dict[str, Alert] = {}
+        taken = 0
+        for decision in islice(self.queue, TURN):
+            before = pilots.get(decision.pilot) or self.saved.pilots.get(decision.pilot, PilotAlerts())
+            then = after_decision(before, decision, self._facts(decision))
+            starts, ends = difference(before, then)
+            again = any(a.identity in begun for a in ends) or any(a.identity in ended for a in starts)
+            full = len(begun) + len(ended) + len(starts) + len(ends) > TOGETHER
+            if taken and (again or full):
+                break
+            begun |= {alert.identity: alert for alert in starts}
+            ended |= {alert.identity: alert for alert in ends}
+            pilots[decision.pilot] = then
+            taken += 1
+        if not taken or ((begun or ended) and not self._deliver([*begun.values()], [*ended.values()], now)):
             return False
-        self.saved.pilots[decision.pilot] = then
+        self.saved.pilots |= pilots
+        for _ in range(taken):
+            self._passed(self.queue.popleft())
         return True
 
     def _overflowed(self, decision: Decision) -> None:
         self._fold(decision)  # alerts that it started or ended are delivered at the next resend
         self._passed(decision)
 
-    def _standing(self) -> dict[str, Alert]:
+    def _standing(self, now: int) -> dict[str, Alert]:
         if self._history:  # the alerts when the state was saved; the present ones are not known yet
             return dict(self.saved.sent)
-        return {alert.identity: alert for pilot in self.saved.pilots.values() for alert in pilot.alerts()}
+        flood = self._bursts.flood(now)
+        every = (alert for pilot in self.saved.pilots.values() for alert in pilot.alerts())
+        standing = {alert.identity: alert for alert in every if alert.until is None or now < alert.until}
+        return standing if flood is None else {flood.identity: flood, **standing}
 
     def _resend(self, now: int) -> bool:
         """Resend firing alerts when due, and end those that no longer fire. Returns False when the actor is
@@ -217,7 +253,7 @@ class AlertQueue(ActorQueue):
             return True
         if not self._asked and not self._ask(now):
             return False
-        standing = self._standing()
+        standing = self._standing(now)
         ended = [alert for name, alert in self.saved.sent.items() if name not in standing]
         todo: list[tuple[list[Alert], list[Alert]]] = [
             ([], ended[i : i + TOGETHER]) for i in range(0, len(ended), TOGETHER)
@@ -243,6 +279,9 @@ class AlertQueue(ActorQueue):
     def _deliver(self, begun: Sequence[Alert], ended: Sequence[Alert], now: int) -> bool:
         """Deliver alerts. Returns False when the actor is unavailable; refused alerts are retried at each resend."""
         what = "alerts of " + ", ".join(sorted({alert.pilot for alert in (*begun, *ended)})[:5])
+        self._bursts.remember(found for alert in begun if (found := self.saved.sent.get(alert.identity)) is not None)
+        begun = self._bursts.grouped(begun, now)
+        ended = [self.saved.sent.get(alert.identity) or self._bursts.labelled(alert) for alert in ended]
         outcome = self._attempt(lambda: self._actor.notify(begun, ended), what, now)
         if outcome == "done":
             for alert in ended:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from monitor.access.address import http_addresses
 from monitor.act import ACTORS, AnyActor, Deliver
-from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
-from monitor.cli.pushing import alert_links, board_url, grafana_url, pushing, runbook_url
+from monitor.cli.addresses import HTTP_URLS, KAFKA_SERVERS
+from monitor.cli.pushing import alert_links, board_url, grafana_url, numbered, pushing, runbook_url
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
@@ -30,14 +31,18 @@ def actor_options(command: Callable[..., None]) -> Callable[..., None]:
     for name, actor in reversed(ACTORS.items()):
         text = " ".join((inspect.getdoc(actor) or "").split("\n\n")[0].split())
         is_url = next(iter(inspect.signature(actor).parameters.values())).annotation == "HttpUrl"
-        kind = HTTP_URL if is_url else None
-        command = click.option(_flag(name), name, type=kind, metavar="ADDRESS", help=text)(command)
+        kind = HTTP_URLS if is_url else None
+        command = click.option(
+            _flag(name), name, type=kind, metavar="ADDRESS[,ADDRESS]" if is_url else "ADDRESS", help=text
+        )(command)
     return command
 
 
-def _build(name: str, address: str) -> AnyActor:
+def _build(name: str, address: str) -> dict[str, AnyActor]:
+    """The actors of one option, each with its own queue: `name`, and `name-2` and so on for further URLs."""
     try:
-        return ACTORS[name](address)
+        addresses = http_addresses(address) if address.lower().startswith(("http://", "https://")) else [address]
+        return {numbered(name, n): ACTORS[name](one) for n, one in enumerate(addresses, 1)}
     except Refused as error:
         raise click.BadParameter(str(error), param_hint=_flag(name)) from error
 
@@ -81,13 +86,18 @@ def act(
 
     It reads the decisions log from its start and skips what --dir records as delivered: at least once, with idempotent
     effects. With an empty --dir, alerts begin with the present state; older ones are not sent. During an outage of the
-    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, or the workers do not sign with a
-    trusted key, 2 usage error.
+    broker it retries.
+
+    An address that is a URL may be several, separated by commas, such as both Alertmanagers of a pair: each gets
+    everything, with its own queue.
+
+    Exit codes: 0 stopped by a signal, 1 the log is broken, or the workers do not sign with a trusted key, 2 usage
+    error.
     """
-    metrics = Metrics(actors=ACTORS)
-    actors = {name: _build(name, address) for name, address in addresses.items() if address}
-    if alertmanager := addresses.get("alertmanager"):  # built again with its links
-        actors["alertmanager"] = pushing(alertmanager, alert_links(runbook, board, grafana), lambda: metrics)
+    actors = {name: one for option, given in addresses.items() if given for name, one in _build(option, given).items()}
+    metrics = Metrics(actors=sorted({*ACTORS, *actors}))
+    if alertmanager := addresses.get("alertmanager"):  # built again with their links
+        actors |= pushing(alertmanager, alert_links(runbook, board, grafana), lambda: metrics)
     if not actors:
         raise click.UsageError(f"name at least one actor: {', '.join(_flag(name) for name in ACTORS)}")
     directory.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from monitor.access.address import http_address, kafka_servers
+from monitor.access.address import http_address, http_addresses, kafka_servers
 from monitor.errors import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,6 +21,19 @@ class _HttpUrl(click.ParamType):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
             http_address(value)
+        except Refused as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class _HttpUrls(click.ParamType):
+    """One or several base URLs, separated by commas; the value is unchanged."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            http_addresses(value)
         except Refused as error:
             self.fail(str(error), param, ctx)
         return value
@@ -50,6 +63,7 @@ def to_option(text: str) -> Callable[[F], F]:
 
 
 HTTP_URL = _HttpUrl()
+HTTP_URLS = _HttpUrls()
 KAFKA_SERVERS = _KafkaServers()
 
 host_names = click.option(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import click
 
+from monitor.access.address import http_addresses
+from monitor.act import AnyActor
 from monitor.act.alertmanager import Alertmanager
 from monitor.cli.terminal import echo
 from monitor.projections.links import BOARD_VARIABLE, GRAFANA_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE, Links, checked
@@ -53,6 +55,21 @@ def alert_links(runbook: str, board: str, grafana: str) -> Links:
     return links
 
 
-def pushing(address: str, links: Links, metrics: Callable[[], Metrics]) -> Alertmanager:
-    """The Alertmanager actor; `metrics` is called when there is something to measure."""
-    return Alertmanager(address, links=links, skewed=lambda seconds: metrics().skewed("alertmanager", seconds))
+def numbered(name: str, number: int) -> str:
+    """The name of the actor for address `number` (from 1) of one option; metrics and saved state have it.
+
+    >>> numbered("alertmanager", 1), numbered("alertmanager", 2)
+    ('alertmanager', 'alertmanager-2')
+    """
+    return name if number == 1 else f"{name}-{number}"
+
+
+def pushing(addresses: str, links: Links, metrics: Callable[[], Metrics]) -> dict[str, AnyActor]:
+    """An actor for each Alertmanager of `addresses`, by name; `metrics` is called when there is something to
+    measure."""
+
+    def actor(name: str, address: str) -> Alertmanager:
+        return Alertmanager(address, links=links, skewed=lambda seconds: metrics().skewed(name, seconds))
+
+    names = {numbered("alertmanager", n): address for n, address in enumerate(http_addresses(addresses), 1)}
+    return {name: actor(name, address) for name, address in names.items()}

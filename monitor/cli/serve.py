@@ -14,7 +14,7 @@ from rich.progress import Progress
 from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter.spec import Charter
-from monitor.cli.addresses import HTTP_URL, host_names
+from monitor.cli.addresses import HTTP_URLS, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.publishing import publishing_options
@@ -45,9 +45,9 @@ from monitor.publication.publisher import PublicationSettings
 )
 @click.option(
     "--alertmanager",
-    metavar="URL",
-    type=HTTP_URL,
-    help="push halts, escalations and grave findings to it while they are active",
+    metavar="URL[,URL]",
+    type=HTTP_URLS,
+    help="push halts, escalations and grave findings to it while they are active; both addresses of a pair",
 )
 @runbook_url
 @board_url
@@ -132,7 +132,7 @@ def serve(
     actors: dict[str, AnyActor] = {}
     if alertmanager:
         board = board or (f"http://{HOST}:{port}/" if port else "")
-        actors["alertmanager"] = pushing(alertmanager, alert_links(runbook, board, grafana), lambda: monitor.metrics)
+        actors |= pushing(alertmanager, alert_links(runbook, board, grafana), lambda: monitor.metrics)
     if decisions:
         actors["json_lines"] = JsonLines(str(decisions))
     monitor = Monitor(

@@ -90,7 +90,8 @@ def _notice(context: DecisionContext) -> Notice | None:
     if not active and not rejections.by_reason and not window.waiting:
         return None
     return Notice(
-        rejected=rejections.by_reason,
+        rejected=rejections.rejected,
+        uncounted=rejections.uncounted,
         newest=rejections.newest,
         findings=tuple([key[:CHARACTERS] for key in sorted(active)[:FINDINGS]]),
         rectify_by=window.due if window.waiting else None,

@@ -10,6 +10,7 @@ from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.detect.late import drop, take_late
 from monitor.detect.periods import end_silence, peek
+from monitor.model.notice import COUNTED_NOWHERE
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.observed import ChangedPeriod, Observed
 from monitor.state.pilot import PilotState
@@ -67,6 +68,8 @@ def _uncounted(context: DecisionContext, label: UncountedLabel) -> None:
     """A label that counts nowhere: WATCH for as long as such events come; each value is named once."""
     memory = context.pilot.uncounted
     context.out.uncount(label.field)
+    pilot = context.pilot
+    pilot.rejections = pilot.rejections.counted(COUNTED_NOWHERE)
     memory.last = context.at
     new = label.digest not in memory.values and len(memory.values) < REPORTED_LABELS
     if new:
@@ -74,6 +77,7 @@ def _uncounted(context: DecisionContext, label: UncountedLabel) -> None:
     active = UNCOUNTED_KEY in context.pilot.standing.active
     if new or not active:
         finding = uncounted_finding(label, last=new and len(memory.values) == REPORTED_LABELS)
+        pilot.rejections = pilot.rejections.after(context.at, finding.rule, COUNTED_NOWHERE, finding.detail, 0)
         if active:
             level = context.pilot.standing.level
             context.record(Move("finding", level, level, Reason.COUNTED_NOWHERE, False), finding)

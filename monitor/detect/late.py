@@ -17,6 +17,7 @@ from monitor.decide.context import DecisionContext
 from monitor.detect.late_window import may_be_raised, widen
 from monitor.detect.periods import emit_dropped, emit_evidence, judge
 from monitor.model.events import instant
+from monitor.model.notice import LATE_DROPPED
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.late import LATE_KEY, excused, hold
 from monitor.state.observed import ChangedPeriod
@@ -68,6 +69,7 @@ def drop(context: DecisionContext, periods: list[ChangedPeriod]) -> None:
             late.append(period)
     if late:
         pilot.late_events += 1  # once, however many indicators leave it out
+        pilot.rejections = pilot.rejections.counted(LATE_DROPPED)
         context.out.uncount("late")
     for period in late:
         if period.k > 0 and period.stream.tally is not None:
@@ -83,8 +85,16 @@ def _put_on_record(context: DecisionContext, period: ChangedPeriod) -> None:
         emit_dropped(context, indicator, period.segment, HeldLate(1, start, end, k, m))
     if not excused(context.pilot, closed, context.at):
         context.pilot.late_dropped = context.at
+        if LATE_KEY not in context.pilot.standing.active:
+            _tell_firm(context, period)
         finding = functools.partial(_finding, context, period)
         context.raise_finding(LATE_KEY, Level.WATCH, Reason.LATE_DROPPED, finding)
+
+
+def _tell_firm(context: DecisionContext, period: ChangedPeriod) -> None:
+    """List the event for the permits of the pilot: the first one while such events come, however many follow."""
+    pilot, detail = context.pilot, _finding(context, period).detail
+    pilot.rejections = pilot.rejections.after(context.at, "time", LATE_DROPPED, detail, 0)
 
 
 def _finding(context: DecisionContext, period: ChangedPeriod) -> Finding:

@@ -26,7 +26,7 @@ from monitor.lifecycle.sandbox_check import KEYS
 from monitor.lifecycle.tenure import ENDED_KEPT
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
 from monitor.model.clock_record import IncidentClass
-from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
+from monitor.model.notice import CHARACTERS, NEWEST, NOT_REJECTED, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
 from monitor.model.shadow_records import LISTED, ShadowDifference, ShadowFinding
 from monitor.model.shadow_records import TEXT as SHADOW_TEXT
@@ -73,9 +73,9 @@ ARRAY = 5  # the head of the longest array, map or text
 TEXT = 4 * 200 + ARRAY  # a name of 200 characters
 WORD = 40  # a word of a closed list
 ID = 34  # a digest
-GROUND = 6 * (4 * 300 + ARRAY) + 4 * NUMBER + ARRAY
+GROUND = 7 * (4 * 300 + ARRAY) + 9 * NUMBER + ARRAY
 COMMAND = 2 * TEXT + 4 * ID + GROUND + 12 * WORD
-REASONS = ARRAY + len(RejectionReason) * (WORD + NUMBER)
+REASONS = ARRAY + (len(RejectionReason) + len(NOT_REJECTED)) * (WORD + NUMBER)
 ACT = 2 * DIGEST_CHARACTERS + 2
 # Keys of acts: those of the charter and of the admitters, of the people of the sandbox, and of those who were removed.
 TRUSTED_KEYS = 128 + KEYS + ENDED_KEPT

@@ -424,6 +424,11 @@ def ground_of(finding: Finding) -> Ground:
         ratio=finding.ratio,
         detail=finding.detail[:GROUND_CHARACTERS],
         explanation=finding.explanation[:GROUND_CHARACTERS],
+        events=finding.events,
+        exposure=finding.exposure,
+        unit=finding.unit[:GROUND_CHARACTERS],
+        ratio_low=finding.ratio_low,
+        ratio_high=finding.ratio_high,
     )
 
 

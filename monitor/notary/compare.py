@@ -21,7 +21,7 @@ from monitor.model.records import Command, Decision
 from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Plaintext, committed
 from monitor.notary.encoding import COMMITTED
-from monitor.notary.entries import NOT_ENTERED
+from monitor.notary.entries import NOT_ENTERED, OF_DECISION
 from monitor.notary.format import DECISIONS, Damage, LedgerReader, LogName
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
@@ -31,7 +31,7 @@ CLOCKS_DIFFER_MS = 30_000  # of the brokers that wrote telemetry, acts and journ
 WORDED = ("finding.explanation", "ground.explanation")
 # Fields that a ledger may lack: on Kafka the notary derives commands from decisions and does not enter `lifted` with a
 # later halt or drill; the release itself is compared.
-DERIVED = (*NOT_ENTERED, "lifted")
+DERIVED = (*NOT_ENTERED, "lifted", *(f"ground.{name}" for name in OF_DECISION))
 Fields = dict[str, Any]
 
 

@@ -14,6 +14,8 @@ from monitor.notary.commitment import FIELDS, Plaintext, commitment, get, put, s
 from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 
 NOT_ENTERED = ("finding_key", "finding_level")  # fields of a decision that follow from the rest of the record
+# Fields of a command's ground that its decision has; commands that were entered before they existed lack them.
+OF_DECISION = ("events", "exposure", "unit", "ratio_low", "ratio_high")
 
 
 def by_a_person(record: Decision | Command) -> bool:
@@ -33,6 +35,8 @@ def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Plaint
     _without_later(fields, record)
     for name in NOT_ENTERED:
         fields.pop(name, None)
+    for name in OF_DECISION if fields.get("ground") else ():
+        fields["ground"].pop(name, None)
     kind, version, plaintexts = type_of(fields), CLEAR, []
     if by_a_person(record):
         version = COMMITTED

@@ -28,6 +28,7 @@ from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.events import ComplaintFiled, Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
+from monitor.model.notice import COUNTED_NOWHERE
 from monitor.model.records import Outputs
 from monitor.observe.events import FILINGS, add
 from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
@@ -196,8 +197,7 @@ class FastPath:
         keep = seen_kept(len(self._pilot.sources))
         source.seen.add(batch.events, keep, batch.later(keep) if self._recent.heard(source.seen) else None)
         self._add(batch, frame, received, on_time, out)
-        if uncounted:
-            self._count_uncounted(batch, uncounted, received, out)
+        later = self._count_uncounted(batch, uncounted, received, out) if uncounted else 0
         if deadlines is not None:
             self._pilot.clocks = deadlines[0]
             if deadlines[1]:
@@ -207,6 +207,8 @@ class FastPath:
             self._pilot.users = structs.replace(self._pilot.users, inside=self._pilot.users.inside + inside)
         self._take_statements(batch, source)
         self._grant_permit(batch, at, out)
+        if later:
+            self._pilot.rejections = self._pilot.rejections.counted(COUNTED_NOWHERE, later)
         # In the order of the batch, as floating-point sums depend on it.
         for _, stream, indicator, index, slot in sorted(slots, key=lambda placed: placed[0]):
             if index < stream.next:
@@ -407,16 +409,25 @@ class FastPath:
 
     def _count_uncounted(
         self, batch: EventBatch, uncounted: UncountedLabels, received: Sequence[int], out: Outputs
-    ) -> None:
-        """Count the events that count nowhere, and take note of when the last of them was received."""
-        memory = self._pilot.uncounted
+    ) -> int:
+        """Count the events that count nowhere, and take note of when the last of them was received. Returns how many of
+        them follow the last heartbeat: its permit states those before it."""
+        memory, beats = self._pilot.uncounted, batch.by_type.get(Heartbeat)
+        beat = int(beats[-1].sequence) if beats else None
+        before = later = 0
         for kind in {kind for kind, _ in uncounted}:
             getter = LABEL_OF[kind]
             for event, data in zip(batch.by_type[kind], batch.data[kind], strict=True):
                 found = uncounted.get((kind, getter(data)))
                 if found is not None:
                     out.uncount(found.field)
-                    memory.last = max(memory.last or 0, received[int(event.sequence) - batch.first])
+                    number = int(event.sequence)
+                    later += beat is not None and number > beat
+                    before += beat is None or number < beat
+                    memory.last = max(memory.last or 0, received[number - batch.first])
+        if before:
+            self._pilot.rejections = self._pilot.rejections.counted(COUNTED_NOWHERE, before)
+        return later
 
     def _count_once(
         self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs

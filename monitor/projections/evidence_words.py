@@ -79,6 +79,11 @@ def ground_sentence(ground: Ground, reason: Reason) -> str | None:
         expected=ground.expected,
         ratio=ground.ratio,
         explanation=ground.explanation,
+        events=ground.events,
+        exposure=ground.exposure,
+        unit=ground.unit,
+        ratio_low=ground.ratio_low,
+        ratio_high=ground.ratio_high,
     )
     return _finding_said(finding, reason, None)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.model.events import Harm, Severity
+from monitor.model.telemetry_problems import TelemetryProblem
 from monitor.sdk.build import BadEvent
 from monitor.sdk.drain import Drain
 from monitor.sdk.pilot import Pilot
@@ -40,5 +41,6 @@ __all__ = [
     "SpoolBroken",
     "SpoolFull",
     "Status",
+    "TelemetryProblem",
     "Unavailable",
 ]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from monitor.halt_ground import Ground
 from monitor.model.records import Command, command_id
+from monitor.sdk.ground_words import ground_sentence
 
 
 class CommandState(Struct, frozen=True):
@@ -73,7 +73,7 @@ class CommandState(Struct, frozen=True):
 
 def halted_text(command: Command) -> str:
     """The message of a refusal under a halt: since when, why, which decision, what to do."""
-    why = ground_text(command.ground)
+    why = ground_text(command)
     return (
         f"pilot {command.pilot} is halted since {_when(command)}: {command.reason.value}{f', {why}' if why else ''} "
         f"(decision {command.decision}, standing {command.standing}). Stop serving. A release needs a recorded "
@@ -93,25 +93,20 @@ def not_resumed_text(pilot: str, state: CommandState) -> str:
     )
 
 
-def ground_text(ground: Ground | None) -> str:
-    """The finding behind a halt in one phrase: indicator, segment, counts, limit; "" without a ground.
+def ground_text(command: Command) -> str:
+    """The finding behind a command in one phrase: indicator, segment, and its numbers in words; "" without a ground.
 
-    >>> ground_text(Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91))
-    'complaints, north: 36 observed, 6.09 expected, 5.91 times that'
+    >>> from monitor.testing.records import command
+    >>> found = Ground(indicator="complaints", segment="north", rule="limit_e_process", observed=36.0, expected=6.09)
+    >>> ground_text(command(2, ground=found))
+    'complaints, north: 36 events where at most 6.09 are allowed'
     """
+    ground = command.ground
     if ground is None:
         return ""
     place = ", ".join(part for part in (ground.indicator or ground.rule, ground.segment) if part)
-    if ground.explanation:
-        return f"{place}: {ground.explanation}" if place else ground.explanation
-    counts = []
-    if ground.indicator and ground.observed is not None and ground.expected is not None:
-        counts += [f"{ground.observed:.4g} observed", f"{ground.expected:.4g} expected"]
-        if ground.ratio is not None:
-            counts.append(f"{ground.ratio:.4g} times that")
-    if ground.detail:
-        counts.append(ground.detail)
-    return ": ".join(part for part in (place, ", ".join(counts)) if part)
+    said = ground_sentence(ground) or ground.explanation or ground.detail
+    return ": ".join(part for part in (place, said) if part)
 
 
 def _when(command: Command) -> str:

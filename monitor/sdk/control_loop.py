@@ -24,6 +24,7 @@ from monitor.sdk.guard import Guard
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.link import Link
 from monitor.sdk.notice_log import NoticeLog
+from monitor.sdk.problem_watch import ProblemHooks, ProblemWatch
 from monitor.sdk.settings import PilotSettings
 from monitor.sdk.shared_state import (
     CONFIRMED,
@@ -75,6 +76,8 @@ class ControlLoop:
         self._writing = threading.Lock()
         self._written: CommandState | None = None
         self._notices = NoticeLog(self._pilot, shared.notice, time.monotonic)
+        self._problems = ProblemWatch(shared.notice, time.monotonic)
+        self.problem_hooks = ProblemHooks(self._pilot)
         self._resumed = ""  # id of the release that the firm last resumed from, as last read
         self._acknowledged = 0  # highest standing that this process has acknowledged
         self._ack_failure_logged = 0  # when (ns)
@@ -103,6 +106,7 @@ class ControlLoop:
         self._wake.set()
         self._thread.join()
         self._abdicate()
+        self.problem_hooks.stop()
 
     @property
     def state(self) -> CommandState:
@@ -172,6 +176,7 @@ class ControlLoop:
             return
         if not self._shared.lead():
             return
+        self._problems.known(self._shared.notice)  # what an earlier leader told
         self._follower = CommandFollower(
             self._link.feed(self._pilot, "commands"),
             self.verifier,
@@ -224,8 +229,27 @@ class ControlLoop:
         self._noticed(notice)
 
     def _noticed(self, notice: Notice) -> None:
-        self._notices.heard(notice)
+        try:
+            self._tell(notice)
+        except Exception:  # no fault in what is told may end the thread that renews leases
+            LOG.error("notice.failed", exc_info=True, pilot=self._pilot)
         self._shared.write_notice(notice)
+
+    def _tell(self, notice: Notice) -> None:
+        self._notices.heard(notice)
+        fresh = self._problems.fresh(notice)
+        for problem in fresh:
+            if problem.reason != "forged":  # `NoticeLog` has its own line
+                LOG.warning(
+                    "telemetry.without_effect",
+                    pilot=self._pilot,
+                    reason=problem.reason,
+                    field=problem.field or None,
+                    events=problem.events,
+                    detail=problem.detail,
+                    fix=problem.fix,
+                )
+        self.problem_hooks.tell(fresh)
 
     def _publish(self) -> None:
         """Write and confirm the state. Closing is written before everything else, opening after it: a reader in between

@@ -24,7 +24,7 @@ from msgspec import structs
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.model.notice import Notice
 from monitor.sdk.clock import SECOND, Clock
-from monitor.sdk.command_state import CommandState, halted_text, not_resumed_text
+from monitor.sdk.command_state import CommandState, ground_text, halted_text, not_resumed_text
 from monitor.sdk.drain import Drain
 from monitor.sdk.lease import Lease
 from monitor.sdk.refusals import WorkRefusal
@@ -73,7 +73,7 @@ class Guard:
         self.drain: Drain | None = None  # while a halt is in force
         self.running = 0  # pieces of work
         self.last_decision = ""
-        self.page = ""  # address of the pilot's page on the board, "" when it is not known
+        self.page = self.runbook = ""  # addresses of the pilot's page on the board and of what to do; "" = not known
         self.error = ""  # why commands or permits cannot be read by this process
         self._plain = GuardedWork(self, "", False)
         _all.add(self)
@@ -169,6 +169,7 @@ class Guard:
             return Halted(
                 not_resumed_text(self._pilot, commands),
                 page=self.page,
+                runbook=self.runbook,
                 pilot=self._pilot,
                 reason=WorkRefusal.NOT_RESUMED.value,
                 decision=commands.lifted,
@@ -177,7 +178,9 @@ class Guard:
         return Halted(
             halted_text(command) + (f". See {self.page}" if self.page else ""),
             brief=halted_text(structs.replace(command, ground=None)),
+            sentence=ground_text(command),
             page=self.page,
+            runbook=self.runbook,
             pilot=self._pilot,
             reason=command.reason.value,
             decision=command.decision,

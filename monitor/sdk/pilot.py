@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar
 
+from monitor.access import environment
 from monitor.errors import Unavailable
 from monitor.files.key_file import read_key
 from monitor.model.events import (
@@ -40,12 +41,14 @@ from monitor.sdk.command_state import CommandState
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import GuardedWork, guarded
 from monitor.sdk.link import Link
+from monitor.sdk.problem_watch import ProblemHook
 from monitor.sdk.runtime import Runtime
 from monitor.sdk.settings import OnLapse, PilotSettings, Tier, check, permits_of
 from monitor.sdk.status import Status
 from monitor.sdk.transports import open_link
 from monitor.sdk.verifier import Trust, trusted
 
+DEFAULT_TO = "kafka://127.0.0.1:9092"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -59,6 +62,7 @@ class Pilot:
 
     | keyword | meaning |
     |---|---|
+    | `participant` | the firm's id, as in the charter |
     | `to` | `kafka://host:port[,host:port]`, `http://host:port`, or a `monitor.sdk.link.Link` |
     | `source` | stem of the events' `source` (default `<participant>/<pilot>`); each start adds its incarnation |
     | `model` | digest of the model that serves |
@@ -82,7 +86,11 @@ class Pilot:
     | `pseudonyms` | ids of complaints, incidents and decisions are sent as HMACs of what you pass, made with a key that
       is derived from `key`; an id that is a UUID, a ULID or a digest is sent as it is. Default: with `key` |
     | `drain_s` | s that running work may go on after a halt |
+    | `board`, `runbook` | addresses of the board and of the runbook, for the links of `Halted` |
     | `clock` | ns, sleep included; for tests |
+
+    Defaults from the environment: `participant` SANDBOX_MONITOR_AUTHOR, `to` SANDBOX_MONITOR_TO, `key`
+    SANDBOX_MONITOR_KEY, `board` SANDBOX_MONITOR_BOARD_URL, `runbook` SANDBOX_MONITOR_RUNBOOK_URL.
 
     A permit answers a heartbeat and ends, after 60 s by default, counted from the sending of that heartbeat.
 
@@ -94,8 +102,8 @@ class Pilot:
         self,
         pilot: str,
         *,
-        participant: str,
-        to: str | Link = "kafka://127.0.0.1:9092",
+        participant: str | None = None,
+        to: str | Link | None = None,
         source: str = "",
         model: str = "",
         spool_dir: str | Path | None = None,
@@ -117,12 +125,16 @@ class Pilot:
         key: str | Path | Signer | None = None,
         pseudonyms: bool | None = None,
         drain_s: float = 10.0,
+        board: str | None = None,
+        runbook: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        link = to
-        if isinstance(to, str):
+        participant = os.environ.get(environment.AUTHOR, "") if participant is None else participant
+        key = key or os.environ.get(environment.KEY)
+        link: str | Link = os.environ.get(environment.TO) or DEFAULT_TO if to is None else to
+        if isinstance(link, str):
             link = open_link(
-                to,
+                link,
                 prefix=topic_prefix,
                 telemetry=telemetry_topic,
                 participant=participant,
@@ -150,12 +162,14 @@ class Pilot:
             signer=key if isinstance(key, Signer) else read_key(Path(key)) if key else None,
             pseudonyms=pseudonyms,
             drain_s=drain_s,
+            board=os.environ.get(environment.BOARD, "") if board is None else board,
+            runbook=os.environ.get(environment.RUNBOOK, "") if runbook is None else runbook,
             clock=clock or boottime(),
         )
         check(settings)
         self.pilot = pilot
         self.participant = participant
-        self._runtime = runtime = Runtime(cast("Link", link), settings)
+        self._runtime = runtime = Runtime(link, settings)
         self.source = runtime.source
         self._reporter, self._guard, self._loop = runtime.reporter, runtime.guard, runtime.loop
         runtime.start()
@@ -317,6 +331,19 @@ class Pilot:
         if self._loop is None:
             raise ValueError("this Pilot was made with follow=False: it receives no halt")
         self._loop.hooks.add(hook)
+        return hook
+
+    def on_rejected(self, hook: ProblemHook) -> ProblemHook:
+        """Decorator: call `hook(problem)` when telemetry of the pilot was rejected, counts nowhere, or came too late to
+        count; `problem` names reason, field and fix (`TelemetryProblem`).
+
+        Each problem is told once, and again after an hour if it still occurs, in one process of this machine. A plain
+        function runs in a separate thread, a coroutine function in the running event loop; neither delays the service.
+        Raises ValueError with `follow=False`, RuntimeError for a coroutine function when no event loop is running.
+        """
+        if self._loop is None:
+            raise ValueError("this Pilot was made with follow=False: it hears of no rejection")
+        self._loop.problem_hooks.add(hook)
         return hook
 
     def resume(self) -> None:

@@ -42,8 +42,9 @@ class Runtime:
         self.sender = Sender(link, self.incarnation, adopted, settings)
         shared = self._open_shared(adopted) if settings.follow else None
         self.guard = Guard(pilot, shared, settings.clock, settings.guard_timeout, settings.stops_at_first)
-        if isinstance(link, HttpLink):  # the embedded monitor serves its board there
-            self.guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
+        board = settings.board or (link.address if isinstance(link, HttpLink) else "")  # `serve` has its board there
+        self.guard.page = f"{board.rstrip('/')}/pilot/{quote(pilot, safe='')}" if board else ""
+        self.guard.runbook = f"{settings.runbook}#sandboxpilothalted" if settings.runbook else ""
         sealer = NonceSealer(shared.secret, pilot) if shared else None
         self.reporter = Reporter(
             settings,

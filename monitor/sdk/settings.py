@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from monitor.access.environment import AUTHOR
 from monitor.model.signing import Signer, Trusted
 from monitor.sdk.clock import Clock
 
@@ -45,6 +46,8 @@ class PilotSettings(Struct, frozen=True, kw_only=True):
     signer: Signer | None
     pseudonyms: bool | None  # None: with a signer
     drain_s: float
+    board: str
+    runbook: str
     clock: Clock
 
     @property
@@ -98,4 +101,6 @@ def check(settings: PilotSettings) -> None:
             'trust="none", and anybody who can write or respond there can release the pilot'
         )
     if not settings.participant:
-        raise ValueError("participant is empty; give the firm's id as in the charter")
+        raise ValueError(
+            f"participant is empty; give the firm's id as in the charter, or set {AUTHOR} in the environment"
+        )

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.model.notice import Notice
+from monitor.model.telemetry_problems import TelemetryProblem, problems_of
 from monitor.sdk.command_state import CommandState
 
 
@@ -29,6 +30,8 @@ class Status(Struct, frozen=True):
     | `trusted_keys` | the ids of those keys |
     | `leading` | this process reads commands and permits for all processes of the pilot on this machine |
     | `not_recorded` | reports, heartbeats included, that found no room in the spool |
+    | `problems` | telemetry that was rejected, counts nowhere or came too late to count: reason, field, fix, number of
+      events (`TelemetryProblem`); from `notice` |
     | `notice` | the monitor's newest answer about the pilot's telemetry: what it rejected and why, active findings
       (`counted_nowhere`: events were accepted but count nowhere), by when a tolerated crossing must be rectified. Kept
       during an outage of the monitor, over restarts and during a halt; None before the first one |
@@ -49,3 +52,8 @@ class Status(Struct, frozen=True):
     notice: Notice | None = None
     trust: Literal["given", "pinned", "open"] = "open"
     trusted_keys: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[TelemetryProblem, ...]:
+        """What of the pilot's telemetry has no effect, and how to correct it; the newest first."""
+        return () if self.notice is None else problems_of(self.notice)

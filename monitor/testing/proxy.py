@@ -1,4 +1,4 @@
-"""A network that can be cut: a TCP proxy on loopback, between a service and the other side."""
+"""A network that can be cut: proxies on loopback for TCP, between a service and the other side, and for datagrams."""
 
 from __future__ import annotations
 
@@ -110,6 +110,34 @@ class Proxy:
                 self._open -= {source, sink}
             _end(source)
             _end(sink)
+
+
+class DatagramProxy:
+    """Forwards datagrams from `port` to `target` unless `cut`, until `close`. Answers have to go to the address that
+    the sender names in the datagram, as those of memberlist do."""
+
+    def __init__(self, port: int, target: int) -> None:
+        self.cut = False
+        self._target = ("127.0.0.1", target)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.settimeout(0.2)
+        self._closed = False
+        self._thread = threading.Thread(target=self._pump, name="datagrams", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop forwarding."""
+        self._closed = True
+        self._thread.join()
+        self._socket.close()
+
+    def _pump(self) -> None:
+        while not self._closed:
+            with contextlib.suppress(OSError):  # a time-out, or a target that is not there
+                data, source = self._socket.recvfrom(65536)
+                if not self.cut and source != self._target:
+                    self._socket.sendto(data, self._target)
 
 
 def _end(end: socket.socket) -> None:

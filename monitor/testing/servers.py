@@ -131,9 +131,10 @@ def prometheus(
     return Server(command, port, directory, "prometheus").wait_ready()
 
 
-def alertmanager(directory: Path, config: Path, *, port: int | None = None) -> Server:
-    """Start Alertmanager with `config` and wait for it; it joins no cluster."""
+def alertmanager(directory: Path, config: Path, *, port: int | None = None, cluster: Sequence[str] = ()) -> Server:
+    """Start Alertmanager with `config` and wait for it; without flags for a `cluster` it joins none."""
     port = port or free_port()
     command = [ALERTMANAGER, f"--config.file={config}", f"--storage.path={directory / 'data'}"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", "--log.level=warn"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+    command += cluster or ["--cluster.listen-address="]
     return Server(command, port, directory, "alertmanager").wait_ready()

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.projections.alert_table import BEYOND
+from monitor.projections.alert_table import BEYOND, FLOOD
 from monitor.projections.alerts import PilotAlerts, after_decision
 from monitor.projections.links import Links
 from monitor.projections.metric_catalogue import series_names
@@ -147,7 +147,7 @@ def test_every_alert_has_a_runbook_heading(alert: str) -> None:
 
 def test_every_runbook_heading_has_an_alert() -> None:
     """The runbook has a section for every alert, by rule or pushed, and for no removed one."""
-    assert {alert.lower() for alert in (*ALERTS, *GRAVE.values(), BEYOND)} == HEADINGS
+    assert {alert.lower() for alert in (*ALERTS, *GRAVE.values(), BEYOND, FLOOD)} == HEADINGS
 
 
 @pytest.mark.parametrize("heading", sorted(SECTIONS))

@@ -32,6 +32,7 @@ from monitor.lifecycle.life import Lifecycle, state_words
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.model.records import Evidence, Outputs, Reason
 from monitor.model.signing import HEADER, Signer, Trusted
+from monitor.notary.entries import OF_DECISION
 from monitor.notary.format import EVIDENCE
 from monitor.notary.verify import verify
 from monitor.report.fields import DOCUMENTS
@@ -139,10 +140,15 @@ def test_old_snapshots_say_the_states_and_are_written_as_they_were(before: Befor
 
 def in_full(outputs: Outputs) -> list[bytes]:
     """Decisions and commands as bytes, evidence of closed periods as bytes, and what was rejected, without the digest,
-    whose key is not in a history."""
+    whose key is not in a history. Of the ground of a command only what it always had: the rest is in its decision."""
     rejected = [structs.replace(one, digest="") for one in outputs.rejected]
     closed = [one for one in outputs.evidence if not (isinstance(one, Evidence) and one.late)]
-    return [msgspec.json.encode(one) for one in (*outputs.decisions, *outputs.commands, *closed, *rejected)]
+    numbers: dict[str, Any] = {**dict.fromkeys(OF_DECISION), "unit": ""}
+    commands = [
+        one if one.ground is None else structs.replace(one, ground=structs.replace(one.ground, **numbers))
+        for one in outputs.commands
+    ]
+    return [msgspec.json.encode(one) for one in (*outputs.decisions, *commands, *closed, *rejected)]
 
 
 def late_sums(outputs: Outputs) -> Counter[tuple[str, ...]]:

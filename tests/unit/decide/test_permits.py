@@ -8,7 +8,7 @@ from msgspec import structs
 from monitor.charter.spec import Responses
 from monitor.model.builders import Emitter
 from monitor.model.events import encode, instant
-from monitor.model.notice import Notice
+from monitor.model.notice import Notice, Rejections
 from monitor.model.records import Level, Outputs, Permit, Reason, Record
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.decide.test_enforcement import SECOND, Halted
@@ -78,8 +78,8 @@ def noticed(bench: Bench, at: int) -> Notice | None:
 
 
 def test_a_permit_says_what_was_rejected() -> None:
-    """Counts by reason since the admission, and the newest three with field and fix; nothing while there is nothing to
-    say. Another pilot's rejections are not told, and a snapshot keeps them."""
+    """Counts by reason since the admission, and the newest of each kind with field and fix; nothing while there is
+    nothing to say. Another pilot's rejections are not told, and a snapshot keeps them."""
     bench = Bench()
     assert noticed(bench, T0 + 1) is None
     for n in range(4):
@@ -90,7 +90,7 @@ def test_a_permit_says_what_was_rejected() -> None:
     assert notice is not None
     assert notice.rejected == {"time_before_2000": 4, "not_json": 1}
     assert [(r.received, r.field, r.reason) for r in notice.newest] == [
-        (T0 + 4, "time", "time_before_2000"), (T0 + 5, "time", "time_before_2000"), (T0 + 8, "", "not_json"),
+        (T0 + 5, "time", "time_before_2000"), (T0 + 8, "", "not_json"),
     ]  # fmt: skip
     assert "before 2000" in notice.newest[0].detail
     pilot, _ = restore(snapshot(bench.machine.pilots["p"]))
@@ -129,3 +129,50 @@ def test_a_permit_says_that_telemetry_counts_nowhere() -> None:
     notice = noticed(bench, T0 + 3)
     assert notice is not None
     assert notice.findings == ("counted_nowhere",)
+    assert (notice.rejected, notice.uncounted) == ({}, {"counted_nowhere": 1})
+    assert [(one.reason, one.field) for one in notice.newest] == [("counted_nowhere", "data.unit")]
+    assert notice.newest[0].detail == "data.unit 'miles' counts nowhere; the charter knows 'decisions'"
+
+
+def test_what_a_permit_says_of_uncounted_telemetry_does_not_depend_on_batching() -> None:
+    """The permit for a heartbeat between events that count nowhere states those before it, in any packing."""
+    packed, single = Bench(), Bench()
+    make = packed.emitter
+    first = make.exposure(T0 + 1, 5.0, unit="miles")
+    for bench in (packed, single):
+        bench.machine.telemetry("telemetry", [Record(0, T0 + 9, b"p", encode(first))])
+    events = [
+        *(make.exposure(T0 + 1, 5.0, unit="miles") for _ in range(3)),
+        make.heartbeat(T0 + 2, nonce="n1"),
+        *(make.exposure(T0 + 3, 5.0, unit="miles") for _ in range(2)),
+    ]
+    records = [Record(1 + n, T0 + 10, b"p", encode(event)) for n, event in enumerate(events)]
+    whole = packed.machine.telemetry("telemetry", records).permits
+    parts = [p for record in records for p in single.machine.telemetry("telemetry", [record]).permits]
+    assert whole == parts
+    assert [p.notice.uncounted if p.notice else {} for p in whole] == [{"counted_nowhere": 4}]
+    assert packed.machine.pilots["p"].rejections.uncounted == {"counted_nowhere": 6}
+    assert packed.machine.snapshots(["p"]) == single.machine.snapshots(["p"])
+
+
+def test_a_permit_says_that_telemetry_came_too_late_to_count() -> None:
+    """An event of a closed period that no indicator accepts any more is named to the firm with how late it was."""
+    bench = Bench()
+    for hour in range(1, 30):
+        bench.send(bench.emitter.exposure(T0 + hour * HOUR, 5.0), at=T0 + hour * HOUR)
+    bench.send(bench.emitter.exposure(T0 + 1, 5.0), at=T0 + 29 * HOUR + 1)
+    notice = noticed(bench, T0 + 29 * HOUR + 2)
+    assert notice is not None
+    assert notice.uncounted == {"late_dropped": 1}
+    assert [(one.reason, one.field) for one in notice.newest] == [("late_dropped", "time")]
+    assert "days after the period had closed" in notice.newest[0].detail
+
+
+def test_a_flood_of_one_mistake_hides_no_other_one() -> None:
+    """Of rejections with equal reason and field the newest is listed once, with its count."""
+    seen = Rejections()
+    seen = seen.after(1, "data.amount", "out_of_range", "write 0 or more")
+    for at in range(2, 100):
+        seen = seen.after(at, "time", "bad_time", "write an offset")
+    assert [(one.field, one.received) for one in seen.newest] == [("data.amount", 1), ("time", 99)]
+    assert seen.rejected == {"out_of_range": 1, "bad_time": 98}

@@ -412,6 +412,8 @@ def test_a_halt_states_its_ground_but_not_to_the_public(tmp_path: Path) -> None:
             pytest.fail("the guard let work begin")
         error = refused.value
         assert error.ground == (ground if number == 2 else None)
-        assert ("north: 36 observed" in str(error)) == (number == 2)
-        assert "36 observed" not in problem("p-1", error)["detail"] + error.brief
+        assert ("north: 36 events" in str(error)) == (number == 2)
+        assert ("36 events" in error.sentence) == (number == 2)
+        assert (error.indicator, error.segment) == (("complaints", "north") if number == 2 else ("", ""))
+        assert "36 events" not in problem("p-1", error)["detail"] + error.brief
         assert "two approvals" in error.brief

@@ -37,11 +37,16 @@ def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
 
 
 def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
-    """The message contains the ground of the halt: the detector's sentence, else the numbers; a hard rule names its
-    incident."""
+    """The message contains the numbers of the halt, with what they were counted in; the detector's sentence where they
+    give none; a hard rule names its incident."""
     ground = Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91)
-    assert "complaints, north: 36 observed, 6.09 expected, 5.91 times that" in halted_text(command(3, ground=ground))
-    told = msgspec.structs.replace(ground, explanation="36 counted where at most 6.09 were allowed")
+    words = "complaints, north: 36 events where at most 6.09 are allowed"
+    assert words in halted_text(command(3, ground=ground))
+    counted = msgspec.structs.replace(ground, rule="limit_e_process", events=36.0, exposure=6090.0, unit="decisions")
+    assert "north: 36 events in 6,090 decisions where at most 6.09 are allowed" in halted_text(
+        command(3, ground=counted)
+    )
+    told = Ground(indicator="complaints", segment="north", explanation="36 counted where 6.09 were allowed")
     assert "complaints, north: 36 counted where" in halted_text(command(3, ground=told))
     late = Ground(indicator="complaints", rule="rectify_within", observed=7200.0, detail="due 2026-02-04T00:00:00Z")
     assert "complaints: due 2026-02-04T00:00:00Z (decision" in halted_text(command(3, ground=late))

@@ -20,7 +20,7 @@ FILES = sorted(SDK.glob("*.py"))
 
 def test_the_public_names_are_these() -> None:
     """A firm imports these names from `monitor.sdk`; each is there."""
-    names = "BadEvent Drain Halted Harm Lapsed Pilot Severity SpoolBroken SpoolFull Status Unavailable"
+    names = "BadEvent Drain Halted Harm Lapsed Pilot Severity SpoolBroken SpoolFull Status TelemetryProblem Unavailable"
     assert monitor.sdk.__all__ == names.split()
     assert all(hasattr(monitor.sdk, name) for name in monitor.sdk.__all__)
 
