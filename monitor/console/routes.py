@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from monitor.clock import wall_ms
-from monitor.console.access.gate import STATUS, Gate
+from monitor.console.access.gate import BoardAccess, Gate, status_of
 from monitor.console.access.proxy_login import LoginRefusal, LoginRefused
 from monitor.console.access.refused_page import refused_page
 from monitor.console.access.roles import Reader
@@ -49,6 +49,20 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms, gate: Gate | No
     ]
 
 
+def gate_of(access: BoardAccess | None, clock: Callable[[], int], app: web.Application) -> Gate | None:
+    """The gate of a board that `app` serves, closed with it; `None` where readers do not log in. Raises OSError where
+    the read log cannot be opened."""
+    if access is None:
+        return None
+    gate = Gate(access, clock)
+
+    async def close(app: web.Application) -> None:
+        gate.close()
+
+    app.on_cleanup.append(close)
+    return gate
+
+
 class _Visits:
     """Answers requests: who reads, what this reader sees, in which language; logs the read."""
 
@@ -62,7 +76,7 @@ class _Visits:
                 try:
                     reader = self._reader(request)
                 except LoginRefused as refused:
-                    return _html(refused_page(LoginRefusal(refused.reason)), STATUS.get(refused.reason, 401))
+                    return _html(refused_page(LoginRefusal(refused.reason)), status_of(refused))
                 _moved(request)
                 asked = self._asked(request, reader)
                 with reading(reader):
@@ -80,7 +94,7 @@ class _Visits:
             try:
                 reader = self._reader(request)
             except LoginRefused as refused:
-                return _json({"error": str(refused)}, STATUS.get(refused.reason, 401))
+                return _json({"error": str(refused)}, status_of(refused))
             found = shown(self._asked(request, reader))
             answer = _json(found, 404 if found is None else 200)
             self._logged(request, reader, answer.status)
@@ -95,7 +109,7 @@ class _Visits:
             try:
                 self._reader(request)
             except LoginRefused as refused:
-                return _json({"error": str(refused)}, STATUS.get(refused.reason, 401))
+                return _json({"error": str(refused)}, status_of(refused))
             return await handler(request)
 
         return send

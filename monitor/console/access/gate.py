@@ -25,7 +25,11 @@ REFUSALS: dict[LoginRefusal, str] = {
         "You are logged in, but have no role on this board. Ask its operator to add you to the access file."
     ),
 }
-STATUS = {LoginRefusal.NOT_LISTED: 403}
+
+
+def status_of(refused: LoginRefused) -> int:
+    """The HTTP status of a refusal: 401 where a login is missing, 403 where the reader has no role."""
+    return 403 if refused.reason == LoginRefusal.NOT_LISTED else 401
 
 
 class BoardAccess(Struct, frozen=True):
@@ -52,8 +56,7 @@ class Gate:
         try:
             return self._login.reader(tuple(headers))
         except LoginRefused as refused:
-            reason = LoginRefusal(refused.reason)
-            self._add(Read(self._clock(), path, STATUS.get(reason, 401), refusal=reason))
+            self._add(Read(self._clock(), path, status_of(refused), refusal=refused.reason))
             raise
 
     def logged(self, path: str, status: int, reader: Reader) -> None:

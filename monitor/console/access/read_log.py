@@ -52,7 +52,7 @@ class ReadLog:
     def _open(self) -> None:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._file).st_size
-        tail = os.pread(self._file, LONGEST_LINE, max(0, self._size - LONGEST_LINE))
+        tail = os.pread(self._file, LONGEST_LINE, self._size - min(LONGEST_LINE, self._size)) if self._size else b""
         torn = len(tail) - (tail.rfind(b"\n") + 1)
         if torn:  # a crash cut the last line short
             self._size -= torn
