@@ -21,6 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from monitor.charter.spec import charter_hash
+from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.model.records import Decision, Evidence, Finding, Level, Outputs, Reason
@@ -112,10 +113,11 @@ def fleet(notary: Notary) -> FleetView:
 
 
 class Served:
-    """The board's routes on a free loopback port, in a separate thread."""
+    """The board's routes on a free loopback port, in a separate thread; always at `now` (ms), if it is given."""
 
-    def __init__(self, board: FleetView) -> None:
+    def __init__(self, board: FleetView, now: int | None = None) -> None:
         self.board = board
+        self._clock = wall_ms if now is None else (lambda: now)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self.url = ""
@@ -125,7 +127,7 @@ class Served:
 
     def _run(self) -> None:
         app = web.Application()
-        app.add_routes(routes(self.board))
+        app.add_routes(routes(self.board, self._clock))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
