@@ -115,15 +115,17 @@ RETRIED = (
     "Failed fetch offsets", "Heartbeat send request failed", "Error sending HeartbeatRequest",
 )  # fmt: skip
 """How messages of the Kafka client begin that it logs as errors, although it tries again by itself."""
+BUSY = "Thread keepalive is not responding"  # of `mode`, after 3 s; a thread that stands still ends by our watchdog
 STARTING = "GroupCoordinatorNotAvailableError"  # a new broker creates its topic of groups when the first one joins
 
 
 def lower_retried(record: logging.LogRecord) -> bool:
     """Lower the level of what the Kafka client tries again: WARNING, and INFO for what every first start shows. What
     does not recover ends the worker, or raises an alert of ours. A filter: keeps every record."""
-    if record.levelno == logging.ERROR and record.name.split(".")[0] in ("aiokafka", "kafka"):
+    if record.levelno == logging.ERROR:
         text = record.getMessage()
-        if text.startswith(RETRIED):
+        retried = record.name.split(".")[0] in ("aiokafka", "kafka") and text.startswith(RETRIED)
+        if retried or BUSY in text:
             record.levelno = logging.INFO if STARTING in text else logging.WARNING
             record.levelname = logging.getLevelName(record.levelno)
     return True
