@@ -33,11 +33,7 @@ FIELDS: dict[str, str] = {
     "sha256": mark("SHA-256"), "dataset": mark("data set"), "purpose": mark("purpose"),
     "personal": mark("personal data"), "special": mark("special categories"), "legal_basis": mark("legal basis"),
     "origin": mark("origin"), "reference": mark("reference"), "scenario": mark("use"), "intended": mark("intended"),
-<<<<<<< HEAD
-    "sector": mark("sector"), "groups": mark("groups"), "passed": mark("passed"), "day": mark("date of it"),
-=======
     "sector": mark("sector"), "groups": mark("groups"), "passed": mark("passed"), "day": mark("date"),
->>>>>>> next
     "limitation": mark("limitation"), "harm": mark("gravest harm"), "scope": mark("looked at"),
     "findings": mark("found wrong"),
 }  # fmt: skip
