@@ -56,7 +56,7 @@ ADDRESSES = tuple(addresses())
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, browser: webdriver.Chrome) -> Iterator[Served]:
     made: World = world(tmp_path_factory.mktemp("world"), publish=True)
-    server = Served(made.board, made.now)
+    server = Served(made.board, lambda: made.now)
     yield server
     browser.get("about:blank")
     server.stop()
