@@ -62,7 +62,8 @@ PURE_ENGINE = {
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
-    "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file", "monitor.compile.settings_file",
+    "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.settings_file",
     "monitor.compile.dump", "monitor.compile.firm_rules_file",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
