@@ -11,7 +11,8 @@ from monitor.console.parts import Column, Row, address, folded, level_badge, sma
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision, Reason
 from monitor.projections.formats import span
-from monitor.projections.wording import TIMED, budget_words, numbers, plain
+from monitor.projections.number_words import TIMED, budget_words, numbers
+from monitor.projections.wording import plain
 from monitor.words import tr, trn
 
 SHOWN = 10  # decisions in front; earlier ones are folded

@@ -50,7 +50,7 @@ def as_json(made: dict[str, Any]) -> str:
 def as_html(made: dict[str, Any]) -> str:
     """A page without scripts or external resources: a table for each field, each number with its ledger entry."""
     ledger = made["ledger"]
-    body = [
+    body: list[Node] = [
         h.h1[made["title"]],
         h.p(".lead")[
             f"Pilot {made['pilot']} of {made['participant']}, charter ", h.code[made["charter"]],

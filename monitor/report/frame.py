@@ -31,7 +31,8 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bott
 overflow-wrap:break-word}
 td.id{overflow-wrap:anywhere}.t{white-space:nowrap}th[scope=row]{font-weight:600}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
-table.facts th{width:30%}table.facts td{overflow-wrap:anywhere}td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
+table.facts th{width:30%}table.facts td{overflow-wrap:anywhere}
+td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
 td,th{min-width:2.6em}table ul{margin:0;padding-left:1.1em}
 .wide{overflow-x:auto}figure{margin:1rem 0;overflow-x:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;
 border:1px solid var(--rule);padding:.6rem;font-size:.82rem}
