@@ -15,7 +15,8 @@ from monitor.console.pages import PAGES, Asked
 from monitor.model.records import Decision, Finding, Outputs
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.formats import span
-from monitor.projections.wording import budget_words, sentence
+from monitor.projections.number_words import budget_words
+from monitor.projections.wording import sentence
 from monitor.testing.records import decision, evidence
 from monitor.words import speaking
 from tests.board_world import (
