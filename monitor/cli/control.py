@@ -172,7 +172,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         moved = f", {moved}" if is_pilot(taken.pilot) else ""
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
         echo(
-            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}{moved}; entry {taken.standing} of "
+            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}{moved}; decision {taken.standing} of "
             f"{taken.pilot}, {signed}"
         )
     elif answer is not None and answer.rejected is not None:

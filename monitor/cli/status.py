@@ -85,7 +85,7 @@ def _lines(found: PilotStatus, contacts: dict[str, str], now: int) -> list[str]:
     unknown = f", unknown: {plain(found.unknown)}" if found.unknown else ""
     lines = [
         f"{found.pilot} of {found.participant}: {state}{outcome}",
-        f"level      {found.level}{unknown}; entry {found.standing}, {stamp(found.at)}",
+        f"level      {found.level}{unknown}; decision {found.standing}, {stamp(found.at)}",
         f"charter    {found.charter}",
     ]
     if found.authorities:
