@@ -32,6 +32,7 @@ COMMANDS = {
     "refuse": ("monitor.cli.application", "refuse an application, naming items of the negative list"),
     "agree": ("monitor.cli.application", "sign the hash of a charter, as the firm or an officer"),
     "withdraw-application": ("monitor.cli.application", "withdraw an application, as the firm"),
+    "rejections": ("monitor.cli.status", "telemetry of a pilot that was rejected or counts nowhere, with the fix"),
     "status": ("monitor.cli.status", "state of a pilot, what is open, which step is next and who owes it"),
     "override": ("monitor.cli.control", "set the level of a pilot, with a reason"),
     "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),

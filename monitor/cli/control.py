@@ -18,6 +18,7 @@ import click
 import msgspec
 from msgspec import UNSET, structs
 
+from monitor.access.environment import AUTHOR
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -34,7 +35,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.model_acts import ModelEntry
-from monitor.cli.addresses import to_option
+from monitor.cli.addresses import KEY_META, key_option, to_option
 from monitor.cli.charter import placeholders
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
@@ -54,7 +55,7 @@ from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
 from monitor.validate.rejections import RejectionReason
 
-KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
+KEY, WAIT = KEY_META, "sandbox_monitor.wait"
 VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,15 +91,11 @@ def act_options(command: F) -> F:
         click.option(
             "--author",
             required=True,
+            envvar=AUTHOR,
+            show_envvar=True,
             help="who acts: a person as named in the sandbox, else in the charter, or the firm by its participant.id",
         ),
-        click.option(
-            "--key",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
-            expose_value=False,
-            help="key file of the author (`sandbox-monitor keys new`); required when the sandbox or charter has one",
-        ),
+        key_option("key file of the author (`sandbox-monitor keys new`); required when the sandbox or charter has one"),
         click.option(
             "--wait",
             type=click.FloatRange(0, 60),
