@@ -37,6 +37,7 @@ from monitor.charter.control import (
 from monitor.charter.model_acts import ModelEntry
 from monitor.cli.addresses import KEY_META, key_option, to_option
 from monitor.cli.charter import placeholders
+from monitor.cli.outcomes import say, say_json
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.control import read_state, send_act
@@ -48,14 +49,11 @@ from monitor.files.key_file import read_key
 from monitor.lifecycle.firm_acts import Annulment, Classification
 from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
-from monitor.model.records import Rejected
-from monitor.model.refusals import Refusal
-from monitor.model.subjects import is_pilot
 from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
-from monitor.validate.rejections import RejectionReason
 
 KEY, WAIT = KEY_META, "sandbox_monitor.wait"
+JSON = "sandbox_monitor.json"
 VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,6 +122,13 @@ def act_options(command: F) -> F:
             "--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for the outcome"
         ),
         click.option(
+            "--json",
+            is_flag=True,
+            callback=lambda context, _option, given: context.meta.__setitem__(JSON, given),
+            expose_value=False,
+            help="the outcome as one JSON object",
+        ),
+        click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
         ),
     ):
@@ -158,39 +163,10 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
-    echo(f"{kind} {act.pilot} {act.id}")
-    if answer is not None and answer.repeated and not _in_force(answer.rejected):
-        echo("repeated: an act with this id was decided before; this copy has no effect")
-    if answer is not None and answer.decision is not None:
-        taken = answer.decision
-        moved = (
-            f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
-        )
-        moved = f", {moved}" if is_pilot(taken.pilot) else ""
-        signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-        echo(
-            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}{moved}; entry {taken.standing} of "
-            f"{taken.pilot}, {signed}"
-        )
-    elif answer is not None and answer.rejected is not None:
-        refused = answer.rejected
-        if _in_force(refused):
-            echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
-            return
-        if refused.reason == RejectionReason.REPEATED.value:
-            raise click.ClickException(
-                "no effect: the first act with this id is too old to show its outcome; use a new --id"
-            )
-        fix = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
-        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
+    if meta.get(JSON):
+        say_json(kind, act, answer)
     else:
-        waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
-        echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
-
-
-def _in_force(refused: Rejected | None) -> bool:
-    """Whether an admission was refused because the same charter by the same author is in force."""
-    return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
+        say(kind, act, answer, wait)
 
 
 def identity_of(author: str) -> FirmIdentity | None:

@@ -55,9 +55,9 @@ class StatusRecord(Struct, frozen=True, kw_only=True):
 class PilotStatus(Struct, frozen=True, kw_only=True):
     """The status of a pilot. `states` are those of `Lifecycle` by region. `whole`: all its decisions were read, so no
     open finding or deadline is missing. `why` is the decision that brought it to its level, `records` the last ones,
-    newest first; `evidence` the newest of the gravest findings of each indicator and segment; `command` the one in force; `step` the
-    last evaluation of a step of the rollout, `cap` the most users since then; `shadow` the last record of a shadow
-    charter that runs; `problems` telemetry that was accepted and has no effect. Times in ms."""
+    newest first; `evidence` the newest of the gravest findings of each indicator and segment; `command` the one in
+    force; `step` the last evaluation of a step of the rollout, `cap` the most users since then; `shadow` the record of
+    a shadow charter that runs; `problems` telemetry that was accepted and has no effect. Times in ms."""
 
     pilot: str
     participant: str
