@@ -23,6 +23,7 @@ from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_acts import SandboxFounding, configuration_digest
 from monitor.model.clock_record import Change, ClockRecord, ClockState, OnMiss, Owes
 from monitor.model.records import (
+    Closed,
     Command,
     Content,
     Decision,
@@ -36,8 +37,10 @@ from monitor.model.records import (
     digest,
 )
 from monitor.model.shadow_records import ShadowDifference, ShadowFinding, ShadowSummary
+from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
 from monitor.projections.formats import day as day_of
+from monitor.publication.desk import LedgerDesk
 from monitor.publication.log_key import LogKey
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.simulation.fleet_charter import charter
@@ -79,16 +82,19 @@ class Story:
         self.decisions: list[Decision] = []
         self.commands: list[Command] = []
         self.evidence: list[Evidence] = []
-        self._level, self._unknown = Level.NORMAL, ""
+        self._level, self._unknown, self._states = Level.NORMAL, "", ""
 
     def add(
         self, reason: Reason, day: float, *, level: Level | None = None, author: str = "",
         finding: Finding | None = None, **more: Any,
     ) -> Decision:  # fmt: skip
-        """Append a decision. A new `level` makes it one of kind `level`, an `author` an act that is signed."""
+        """Append a decision. A new `level` makes it one of kind `level`, an `author` an act that is signed; what a
+        service stated names its `source`."""
         standing, was = len(self.decisions) + 1, self._level
         self._level = was if level is None else level
         self._unknown = more.pop("unknown", self._unknown)
+        source = more.pop("source", "")
+        self._states = more.pop("states", self._states)
         kind = "act" if author else "level" if self._level is not was else more.pop("kind", "finding")
         firm_acts = author == self.firm
         made = Decision(
@@ -96,10 +102,10 @@ class Story:
             charter=charter_hash(self.plan) if self.plan else "", kind=kind, level=self._level, was=was, reason=reason,
             at=round(START + day * DAY), standing=standing, epoch=1,
             cause=f"control:{self.pilot}/{standing}" if author else f"event:{self.firm}/svc#{standing}",
-            finding=finding or Finding(), unknown=self._unknown, author=author,
+            finding=finding or Finding(), unknown=self._unknown, author=author or source,
             signed="" if not author else digest(author)[:16] if not firm_acts or self.firm != "firm-5" else "",
             addressed=(*(f"authority:{one}" for one in self.authorities), f"firm:{self.firm}"),
-            responsible=self.authorities if standing == 1 else UNSET, **more,
+            responsible=self.authorities if standing == 1 else UNSET, states=self._states or UNSET, **more,
         )  # fmt: skip
         self.decisions.append(made)
         given = command_of(made)
@@ -160,16 +166,28 @@ LIMIT = Finding(
     "2.38 times as many (95 % interval 1.83 to 3.04)",
 )  # fmt: skip
 DEATH = Finding(rule="death", detail="serious_incident, death, i-77", content={"incident": "i-77"})
-"""What two of the halts rest on."""
+"""What the halts rest on."""
+
+
+def _limit(day: float, **more: Any) -> Finding:
+    """An exceeded limit in the hour that ended some minutes before `day`."""
+    end = (round(START + day * DAY) - 600_000) // HOUR * HOUR
+    return structs.replace(LIMIT, period_start=end - HOUR, period_end=end, **more)
 
 
 def _ack(story: Story, day: float, seconds: float) -> None:
-    story.add(Reason.COMMAND_ACKNOWLEDGED, day, author="", kind="act",
+    story.add(Reason.COMMAND_ACKNOWLEDGED, day, kind="act", source=f"{story.firm}/svc",
               finding=Finding(rule="acknowledge", observed=seconds))  # fmt: skip
 
 
 def _verified(story: Story, day: float, seconds: float) -> None:
-    story.add(Reason.HALT_VERIFIED, day, kind="act", finding=Finding(rule="heartbeats", observed=seconds))
+    story.add(
+        Reason.HALT_VERIFIED,
+        day,
+        kind="act",
+        source=f"{story.firm}/svc",
+        finding=Finding(rule="heartbeats", observed=seconds),
+    )
 
 
 def _rectified(story: Story, day: float) -> None:
@@ -185,8 +203,10 @@ def _halts() -> Iterator[Story]:
     """Halts in every state on the way to a release."""
     one = Story(HALTED, "firm-1", plan_of(HALTED, "firm-1", 0), ("north", "national")).admitted().hours(760, 800, 0.19)
     one.add(Reason.LIMIT_HALF_WAY, 32.9, level=Level.ESCALATE,
-            finding=structs.replace(LIMIT, statistic=3.1, observed=31.0, expected=19.0, explanation=""))  # fmt: skip
-    one.add(Reason.LIMIT_EXCEEDED, 33.2, level=Level.HALT, finding=LIMIT, first_out=True, states="running halted")
+            finding=_limit(32.9, statistic=3.1, observed=31.0, expected=19.0, explanation=""))  # fmt: skip
+    one.add(
+        Reason.LIMIT_EXCEEDED, 33.2, level=Level.HALT, finding=_limit(33.2), first_out=True, states="running halted"
+    )
     _ack(one, 33.2001, 8.6)
     _verified(one, 33.2004, 34.0)
     _rectified(one, 40)
@@ -201,15 +221,26 @@ def _halts() -> Iterator[Story]:
     two.add(Reason.HALT_CONTRADICTED, 58.6, finding=Finding(rule="exposure", observed=240.0, detail="firm-2/svc"))
     yield two
     three = Story(OVERDUE, "firm-3", plan_of(OVERDUE, "firm-3", 2, sector="driving"), ("north", "roads")).admitted()
-    three.add(Reason.LIMIT_EXCEEDED, 60.1, level=Level.HALT, finding=LIMIT, first_out=True, states="running halted")
+    three.add(
+        Reason.LIMIT_EXCEEDED, 60.1, level=Level.HALT, finding=_limit(60.1), first_out=True, states="running halted"
+    )
     three.add(Reason.HALT_OVERDUE, 60.104, finding=Finding(rule="not_acknowledged", observed=345.0))
     yield three
     four = Story(WAITING, "firm-1", plan_of(WAITING, "firm-1", 3)).admitted()
-    four.add(Reason.LIMIT_EXCEEDED, 60.39, level=Level.HALT, finding=LIMIT, first_out=True, states="running halted")
+    four.add(
+        Reason.LIMIT_EXCEEDED, 60.39, level=Level.HALT, finding=_limit(60.39), first_out=True, states="running halted"
+    )
     yield four
     five = Story(RELEASED, "firm-4", plan_of(RELEASED, "firm-4", 4)).admitted()
     for first in (12.0, 30.0):
-        five.add(Reason.LIMIT_EXCEEDED, first, level=Level.HALT, finding=LIMIT, first_out=True, states="running halted")
+        five.add(
+            Reason.LIMIT_EXCEEDED,
+            first,
+            level=Level.HALT,
+            finding=_limit(first),
+            first_out=True,
+            states="running halted",
+        )
         _ack(five, first + 0.0001, 8.6)
         _verified(five, first + 0.0005, 43.0)
         _rectified(five, first + 3)
@@ -260,7 +291,7 @@ def _lives() -> Iterator[Story]:
     rollout.add(Reason.STEP_PASSED, 21, author="laboratory", finding=Finding(rule="step 1", content={"cap": 500.0}))
     rollout.add(Reason.STEP_FAILED, 43, author="laboratory", finding=Finding(rule="step 2", content={"cap": 200.0}))
     rollout.add(Reason.DRIFT_SUSPECTED, 59.8, level=Level.WATCH,
-                finding=structs.replace(LIMIT, rule="cusum", statistic=6.0, bar=5.0, explanation=""))  # fmt: skip
+                finding=_limit(59.8, rule="cusum", statistic=6.0, bar=5.0, explanation=""))  # fmt: skip
     yield rollout
     shadowed = Story(SHADOWED, "firm-5", plan_of(SHADOWED, "firm-5", 9)).admitted()
     shadowed.add(Reason.SHADOW_STARTED, 30, author="north-officer", finding=Finding(rule="shadow-1"))
@@ -423,7 +454,7 @@ def world(home: Path, *, publish: bool = False, now: int = NOW, ledger: bool = T
     `publish`. Without `ledger` nothing is written, which is faster."""
     stories = [*_halts(), *_lives()]
     sandbox = structs.replace(country_sandbox(), firm_rules=reference_to(SHIPPED_RULES))
-    _, founded = _founding(sandbox)
+    founding, founded = _founding(sandbox)
     out = Outputs(decisions=[founded], rejected=_rejections(), shadows=[_shadow()])
     appealed = next(one.decisions[1] for one in stories if one.pilot == APPEALED)
     for story in stories:
@@ -438,14 +469,20 @@ def world(home: Path, *, publish: bool = False, now: int = NOW, ledger: bool = T
     if notary is not None:
         keyed = {(_act_of(story), charter_hash(story.plan)): story.plan for story in stories if story.plan is not None}
         notary.record(out.decisions, out.commands, charters=keyed)
+        gatherer = EvidenceGatherer()
+        closed = [*out.evidence, Closed(partition=0, through=now)]
+        notary.record_evidence([group for place, one in enumerate(closed) for group in gatherer.take(place, one)])
     board = FleetView(ledger=_heads(notary))
     for plan in charters.values():
         board.learn(plan)
+    board.act(founding)
     board.apply(out)
     for number in range(4):
         board.liveness.mark_alive(number, now - 1_000)
     published = _published(home, notary) if publish and notary is not None else None
     if notary is not None:
+        heads = notary.logs
+        board.desk = LedgerDesk(where, lambda: heads, None if published is None else (published, log_key()))
         notary.close()
     return World(board, where, published, now, out, charters)
 

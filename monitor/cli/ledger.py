@@ -12,13 +12,13 @@ from monitor.cli.ledger_bundle import bundle
 from monitor.cli.ledger_compare import compare
 from monitor.cli.ledger_prove import prove, restore_authority
 from monitor.cli.ledger_retention import hold, retention
-from monitor.cli.ledger_show import as_json_line, as_lines
 from monitor.cli.ledger_stamp import stamp
 from monitor.cli.ledger_witness import witness
 from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.notary import verify as verifier
 from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, line
+from monitor.notary.entry_text import as_json_line, as_lines
 from monitor.notary.format import Damage
 from monitor.notary.holds import hold_of
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.ledger_show import stamped
 from monitor.cli.terminal import echo
 from monitor.clock import wall_ms
 from monitor.errors import LedgerBroken
 from monitor.notary.commitment import PlaintextBroken
+from monitor.notary.entry_text import stamped
 from monitor.notary.format import EVIDENCE, Damage, LedgerReader
 from monitor.notary.holds import Hold, hold_of
 from monitor.notary.retention import CLASSES, Due, apply, due

@@ -67,13 +67,18 @@ def pool(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from error
     metrics = Metrics()
+
+    def observed(outputs: Outputs) -> None:
+        metrics.common_causes(outputs.decisions)
+        _say(outputs)
+
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     serve_pool(
         bootstrap,
         prefix,
         replication=replication,
         wait_ms=wait_ms,
-        on_outputs=_say,
+        on_outputs=observed,
         reports=ReaderReports(metrics),
         keys=PoolKeys(trusted, read_key(key_file) if key_file else None),
         started=lambda: echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),

@@ -69,7 +69,7 @@ class Output:
         with speaking(self._language):
             html = page()
         if self._out is None and self._pdf is None:
-            echo(html, nl=False)
+            echo(html.rstrip("\n"))
         if self._out is not None:
             self._out.parent.mkdir(parents=True, exist_ok=True)
             self._out.write_text(html, encoding="utf-8")

@@ -20,7 +20,6 @@ from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
 from monitor.console.parts import (
     COMMANDS,
-    LEVEL_NAMES,
     Column,
     Row,
     alpha_used,
@@ -41,6 +40,7 @@ from monitor.console.parts import (
 from monitor.console.pilot_view import PilotView
 from monitor.lifecycle.arrows import APPLIED
 from monitor.model.records import Level
+from monitor.projections.wording import level_word
 from monitor.words import mark, tr, trm, trn
 
 COMMANDS_SHOWN = 20  # open commands on this page; the page of halts has all
@@ -146,7 +146,7 @@ def _open_commands(views: Sequence[PilotView]) -> Node:
 def _filters(query: Query, fleet: Sequence[PilotView]) -> h.Element:
     levels = [
         ("", tr("all")),
-        *((level.word, tr(LEVEL_NAMES[level])) for level in reversed(Level)),
+        *((level.word, level_word(level)) for level in reversed(Level)),
         ("unknown", tr("unknown")),
     ]
     labels = {

@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterable
 
 from msgspec import UNSET
 
+from monitor.charter.act_base import ControlBase
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.console.pilot_view import PilotView as PilotView
 from monitor.console.places import Attention, attention_by, give_way
+from monitor.console.sandbox_fold import SandboxFold
 from monitor.firms.fold import FirmsFold
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.subjects import SANDBOX, is_pilot
+from monitor.notary.desk_facts import Desk
+from monitor.projections.firm_acts import FirmActsFold
+from monitor.projections.halt_story import HaltsFold
+from monitor.projections.model_files import ModelFilesFold
 from monitor.projections.open_commands import after_attempt, after_decision, left_after
+from monitor.projections.user_complaints import UserComplaintsFold
 
 CHARTERS = 8
 CONFIGURATION_KEPT = 50  # acts on the sandbox
@@ -51,6 +58,12 @@ class FleetView:
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self.configuration: deque[Decision] = deque(maxlen=CONFIGURATION_KEPT)  # acts on the sandbox, oldest first
         self.firms = FirmsFold()  # the records of firms
+        self.firm_acts = FirmActsFold()  # their classes
+        self.models = ModelFilesFold()
+        self.sandbox = SandboxFold()
+        self.halts = HaltsFold()
+        self.complaints = UserComplaintsFold()
+        self.desk: Desk | None = None  # reads ledgers and their publication; set by the process that keeps them
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -79,12 +92,18 @@ class FleetView:
         if view is not None and view.charter in ("", digest):
             view.plan, view.charter, view.participant = charter, digest, charter.participant.id
 
+    def act(self, act: ControlBase) -> None:
+        """Add an act on `control`, in force or not: what it asks for is shown once a decision names it."""
+        self.sandbox.act(act)
+
     def apply(self, outputs: Outputs) -> None:
         """Apply the outputs of one or more steps."""
         self.version += 1
         self.firms.add(outputs)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
+                self.models.decide(decision)
+                self.firm_acts.decide(decision)
                 if decision.pilot == SANDBOX:
                     self._configured(decision)
                 continue
@@ -92,6 +111,7 @@ class FleetView:
             if view is not None and decision.standing > view.standing:
                 self._decide(view, decision)
         for command in outputs.commands:
+            self.halts.attempt(command)
             known = self.pilots.get(command.pilot)
             if known is not None:
                 known.command = after_attempt(known.command, command)
@@ -131,6 +151,7 @@ class FleetView:
     def _configured(self, decision: Decision) -> None:
         if not self.configuration or decision.standing > self.configuration[-1].standing:
             self.configuration.append(decision)
+            self.sandbox.decide(decision)
 
     def _place(self, pilot: str, decision: Decision | None = None) -> PilotView | None:
         """A place for a pilot that has none; `None` where the board is full of pilots that need as much attention as
@@ -148,11 +169,15 @@ class FleetView:
         return view
 
     def _leave_out(self, pilot: str) -> None:
+        self.halts.forget(pilot)
+        self.complaints.forget(pilot)
         if len(self._left_out) < 10 * self._most:
             self._left_out.add(pilot)
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
+        self.halts.decide(decision)
+        self.complaints.decide(decision)
         view.runs.add_decision(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:

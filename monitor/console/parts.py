@@ -13,17 +13,12 @@ from msgspec import Struct
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Level, Reason
 from monitor.projections.formats import figure, stamp
+from monitor.projections.life_words import state_name
 from monitor.projections.open_commands import OpenCommand
-from monitor.projections.wording import REASONS, plain
+from monitor.projections.wording import REASONS, level_word, plain
 from monitor.words import mark, tr
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
-LEVEL_NAMES = {
-    Level.NORMAL: mark("normal"),
-    Level.WATCH: mark("watch"),
-    Level.ESCALATE: mark("escalate"),
-    Level.HALT: mark("halt"),
-}
 COMMAND_STATES = {
     "commanded": mark("commanded: not acknowledged; resent until it is"),
     "acknowledged": mark("acknowledged: the stop is not yet confirmed by heartbeats"),
@@ -135,14 +130,9 @@ def none() -> h.Element:
     return h.span(".none")["–"]
 
 
-def level_name(level: Level) -> str:
-    """The level as a word in the language of the page."""
-    return tr(LEVEL_NAMES[level])
-
-
 def level_badge(level: Level) -> h.Element:
     """The level as a word with its sign; the colour adds nothing."""
-    return h.span(class_=f"level {level.word}")[h.span(aria_hidden="true")[SIGNS[level]], " ", level_name(level)]
+    return h.span(class_=f"level {level.word}")[h.span(aria_hidden="true")[SIGNS[level]], " ", level_word(level)]
 
 
 def unknown_badge(title: str = "") -> h.Element:
@@ -153,7 +143,7 @@ def unknown_badge(title: str = "") -> h.Element:
 def badge(view: PilotView) -> Node:
     """The level of a pilot, with the unknown flag and whether it has left; the state of one that is not admitted."""
     if view.applicant:
-        return h.span(".level.gone")[tr(plain(view.life.pilot))]
+        return h.span(".level.gone")[state_name(view.life.pilot)]
     return [
         [h.span(".level.gone")[tr("left")], " "] if view.exited else None,
         level_badge(view.level),
@@ -173,7 +163,7 @@ def why(view: PilotView) -> str:
     text = view.say(view.why)
     if view.why.level < view.why.was:
         reason = text[0].lower() + text[1:]
-        text = tr("Lowered from {level}: {reason}", level=level_name(view.why.was), reason=reason)
+        text = tr("Lowered from {level}: {reason}", level=level_word(view.why.was), reason=reason)
     return tr("{sentence}.", sentence=text)
 
 

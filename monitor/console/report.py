@@ -17,7 +17,6 @@ from detectors.base import Proportion
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.alpha import alpha_table, alpha_words, guarantee_section
 from monitor.console.chart_parts import chart_figure
-from monitor.console.parts import level_name
 from monitor.console.svg.picture import chart
 from monitor.console.svg.style import STYLE
 from monitor.console.svg.table import nearness as nearest
@@ -25,7 +24,7 @@ from monitor.indicators import INDICATORS
 from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import figure, stamp
-from monitor.projections.wording import sentence
+from monitor.projections.wording import level_word, sentence
 from monitor.words import TAGS, current, tr, trm, trn
 
 _STYLE = """
@@ -95,9 +94,9 @@ def level_change(d: Decision) -> str:
     >>> level_change(d)
     'normal to watch'
     """
-    level = level_name(d.level)
+    level = level_word(d.level)
     if d.kind == "level":
-        return tr("{was} to {level}", was=level_name(d.was), level=level)
+        return tr("{was} to {level}", was=level_word(d.was), level=level)
     if d.kind == "flag":
         return tr("unknown, {level}", level=level) if d.unknown else tr("known again, {level}", level=level)
     return tr("still {level}", level=level) if d.kind == "finding" else tr("on record, {level}", level=level)
@@ -143,7 +142,7 @@ def _contents(stories: Sequence[Story]) -> h.Element:
                     trm(
                         "{pilot}: highest level {level}",
                         pilot=h.a(href=f"#pilot-{number}")[story.title],
-                        level=level_name(_highest(story)),
+                        level=level_word(_highest(story)),
                     )
                 ]
                 for number, story in enumerate(stories, start=1)

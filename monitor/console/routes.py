@@ -16,9 +16,9 @@ from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked, Data, Page, not_found
 from monitor.words import LANGUAGES, TAGS, Language, language_of, speaking
 
-# Nothing is loaded from another host, framed or submitted; inline styles are those of the pictures.
+# Nothing is loaded from another host, framed or submitted; no script and no style stands in a page.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -19,7 +19,6 @@ from monitor.console.parts import (
     Row,
     badge,
     flag_text,
-    level_name,
     link,
     none,
     pages,
@@ -35,7 +34,7 @@ from monitor.model.records import Level, Reason
 from monitor.projections.clock_board import time_left
 from monitor.projections.clock_words import occurrence
 from monitor.projections.life_words import role_name
-from monitor.projections.wording import REASONS
+from monitor.projections.wording import REASONS, level_word
 from monitor.words import mark, tr, trn
 
 _COMMAND = {
@@ -184,7 +183,7 @@ def _words(one: Waiting) -> str:
             missed = one.clock.state is ClockState.MISSED
             return tr("Deadline missed: {title}", title=title) if missed else tr("Deadline: {title}", title=title)
         case Kind.FINDING:
-            level = level_name(Level.ESCALATE)
+            level = level_word(Level.ESCALATE)
             return tr("Finding at {level}: {reason}", level=level, reason=tr(REASONS[Reason(one.state)]))
         case Kind.UNKNOWN:
             return tr("State unknown: {reason}", reason=flag_text(one.state))

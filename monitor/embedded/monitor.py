@@ -57,6 +57,7 @@ from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
+from monitor.publication.desk import desk_of
 from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
@@ -197,6 +198,7 @@ class Monitor:
             self.users.arrived = self.arrived.ring
             self._watchers = [*self._watchers, self.users.watch]
         self._publishing = publishing
+        self.board.desk = desk_of(self.notary, publishing)
         self._publication: PublicationService | None = None
         self._web: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -404,6 +406,7 @@ class Monitor:
         machine = self.runner.machine
         self.open_mode = self.board.open_mode = machine.open_mode
         self.metrics.configured(0, *machine.configuration, machine.open_mode)
+        self.board.sandbox.given(machine.sandbox.sandbox)
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:

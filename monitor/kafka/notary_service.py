@@ -37,6 +37,7 @@ from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.charter_record import charter_in
 from monitor.projections.metrics import Metrics
+from monitor.publication.desk import desk_of
 from monitor.publication.outside import connected
 from monitor.publication.publisher import PublicationSettings, Publisher
 from monitor.publication.routes import publication_route
@@ -80,6 +81,7 @@ def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = Non
 async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> None:
     bootstrap, names = settings.bootstrap, settings.names
     board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
+    board.desk = desk_of(ledger, settings.publishing)
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     observed: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
@@ -171,6 +173,7 @@ def _positions(ledger: Notary, names: TopicNames) -> tuple[Positions, Positions]
 def _learn(board: FleetView, charters: ControlCharters) -> Callable[[ControlBase], None]:
     def learn(act: ControlBase) -> None:
         charters.take(act)
+        board.act(act)
         for charter in charter_in(act).values():
             board.learn(charter)
 

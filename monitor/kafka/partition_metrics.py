@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterable
 
 from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
+from monitor.engine.sandbox_acts import HOME
 from monitor.kafka.owned_partition import OwnedPartition
+from monitor.lifecycle.life import state_words
 from monitor.logs import EventLogger
-from monitor.model.records import Outputs
+from monitor.model.records import Outputs, Reason
+from monitor.model.subjects import firm_of
 from monitor.projections.charter_record import CAUSES
-from monitor.projections.clock_board import restored_clocks
+from monitor.projections.clock_board import ClockFold, restored_clocks
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
+from monitor.projections.pilot_series import Restored
 from monitor.projections.restored_alerts import restored_alerts
+from monitor.state.pilot import PilotState
 
 logger = EventLogger(__name__)
 
@@ -37,7 +42,7 @@ class PartitionMetrics:
             clocks = None if table is None else restored_clocks(pilot.clocks, table)
             first = standing.active.get(standing.first_out)
             if pilot.exited:
-                metrics.left(pilot.id, pilot.charter.participant.id)
+                metrics.left(pilot.id, pilot.charter.participant.id, state_words(pilot.life))
                 if clocks is not None:
                     metrics.left_owing(pilot.id, pilot.charter.participant.id, standing.counter, clocks)
             else:
@@ -52,8 +57,14 @@ class PartitionMetrics:
                     since_ms=standing.since,
                     alerts=restored_alerts(pilot),
                     clocks=clocks,
+                    restored=Restored(state_words(pilot.life), standing.restart, _crossed(pilot)),
                 )
                 metrics.learn(pilot.charter)
+        for name, applicant in owned.runner.machine.applicants.items():
+            fold = ClockFold() if table is None else restored_clocks(applicant.clocks, table)
+            metrics.applicant(name, applicant.firm, applicant.standing, state_words(applicant.life), fold)
+        if owned.partition == HOME:
+            metrics.firms({firm_of(key) or key: file.firm_class for key, file in owned.runner.machine.firms.items()})
 
     def check_leases(self, machine: Machine, least: float) -> None:
         """Say which services would stop if this worker crashed now: those whose lease is below `least` (s), which is
@@ -75,8 +86,10 @@ class PartitionMetrics:
     def released(self, owned: OwnedPartition) -> None:
         """End the series of the partition and of its pilots: another worker reports them now."""
         self._metrics.revoked(owned.partition)
-        for pilot in owned.runner.machine.pilots:
+        for pilot in (*owned.runner.machine.pilots, *owned.runner.machine.applicants):
             self._metrics.forget(pilot)
+        if owned.partition == HOME:
+            self._metrics.firms({})
 
     def checkpointed(self, partition: int, owned: OwnedPartition | None) -> None:
         """State was written now; `owned` is None while the partition is still being recovered."""
@@ -121,3 +134,10 @@ class PartitionMetrics:
     def heartbeat(self) -> None:
         """The worker's loop runs."""
         self._metrics.heartbeat(self._wall())
+
+
+def _crossed(pilot: PilotState) -> tuple[tuple[str, str], ...]:
+    """The limits whose threshold was reached in the run in force, as (indicator, segment)."""
+    keys = [key for key, one in pilot.standing.active.items() if one.reason is Reason.LIMIT_EXCEEDED]
+    parts = [key.split("/", 1) for key in keys if key.count("/") >= 2]
+    return tuple((indicator, rest.rpartition("/")[0]) for indicator, rest in parts)

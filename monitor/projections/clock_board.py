@@ -13,8 +13,10 @@ from monitor.deadlines.facts import COUNTED_APART, FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
 from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
+from monitor.words import mark, tr
 
 MOST = (CASES + len(COUNTED_APART) * COMPLAINTS) * RULES_PER_START  # clocks of one pilot
+UNITS = (mark("{n} d"), mark("{n} h"), mark("{n} min"))
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 
@@ -168,19 +170,20 @@ def due_next(clocks: Clocks, table: ClockTable, now: int, owed_by: Owes | None =
 
 
 def time_left(left: int | None) -> str:
-    """`left` (ms) as text: two units at most, rounded down; "overdue" after the due instant.
+    """`left` (ms) as text in the language that is spoken: two units at most, rounded down; "overdue" after the due
+    instant.
 
     >>> [time_left(ms) for ms in (183_600_000, 3_540_000, 1, -90_000_000, None)]
     ['2 d 3 h', '59 min', '0 min', 'overdue by 1 d 1 h', 'no date']
     """
     if left is None:
-        return "no date"
+        return tr("no date")
     if left <= 0:
-        return f"overdue by {time_left(-left)}" if left else "overdue"
+        return tr("overdue by {time}", time=time_left(-left)) if left else tr("overdue")
     days, rest = divmod(left, _DAY)
     hours, minutes = divmod(rest // _MINUTE, _HOUR // _MINUTE)
-    units = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
-    return " ".join(units[:2]) or "0 min"
+    units = [tr(unit, n=n) for n, unit in zip((days, hours, minutes), UNITS, strict=True) if n]
+    return " ".join(units[:2]) or tr(UNITS[2], n=0)
 
 
 def _owed(row: ClockRow) -> bool:

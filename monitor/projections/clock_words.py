@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.model.clock_record import Change, ClockRecord, OnMiss, Owes
 from monitor.projections.formats import stamp
-from monitor.words import mark
+from monitor.words import mark, tr
 
 OWED_BY = {
     Owes.FIRM: mark("the firm"),
@@ -12,19 +12,22 @@ OWED_BY = {
     Owes.SUPPLIER: mark("the supplier"),
 }
 ON_MISS = {
-    OnMiss.RECORD: "is recorded",
-    OnMiss.WATCH: "puts the pilot on watch",
-    OnMiss.ESCALATE: "escalates the pilot",
-    OnMiss.HALT: "halts the pilot",
+    OnMiss.RECORD: mark("a miss is recorded"),
+    OnMiss.WATCH: mark("a miss puts the pilot on watch"),
+    OnMiss.ESCALATE: mark("a miss escalates the pilot"),
+    OnMiss.HALT: mark("a miss halts the pilot"),
 }
 FORBIDDEN = {"model_changed": mark("no change of the model"), "logs_deleted": mark("no deletion of logs")}
 """What a duty to leave something as it is forbids, by the fact that would be the miss."""
+DUE = mark("due before {time} (last day {day}, {zone})")
+WAS_DUE = mark("was due before {time} (last day {day}, {zone})")
 KINDS = {
-    "serious_incident": "incident", "application": "application", "exit": "exit", "suspension": "suspension",
-    "assessment_set": "assessment", "inspection_set": "inspection", "drill_set": "drill", "finding": "finding",
-    "complaint": "complaint",
+    "serious_incident": mark("(incident {key})"), "application": mark("(application {key})"),
+    "exit": mark("(exit {key})"), "suspension": mark("(suspension {key})"),
+    "assessment_set": mark("(assessment {key})"), "inspection_set": mark("(inspection {key})"),
+    "drill_set": mark("(drill {key})"), "finding": mark("(finding {key})"), "complaint": mark("(complaint {key})"),
 }  # fmt: skip
-"""What an occurrence is called, by the fact that starts its clocks."""
+"""An occurrence in parentheses, by the fact that starts its clocks."""
 
 
 def clock_words(record: ClockRecord) -> str:
@@ -40,33 +43,42 @@ def clock_words(record: ClockRecord) -> str:
     >>> words[56:]
     'was due before 2026-03-17 23:00:00 UTC (last day 2026-03-17, Europe/Berlin); EU AI Act, Art. 73(2)'
     """
-    about = f"{record.title}{occurrence(record.starts, record.key)}, owed by {OWED_BY[record.owed_by]}"
+    about = tr(
+        "{title}{occurrence}, owed by {who}",
+        title=tr(record.title),
+        occurrence=occurrence(record.starts, record.key),
+        who=tr(OWED_BY[record.owed_by]),
+    )
     return "; ".join(part for part in (about, *_dates(record), record.basis, _otherwise(record)) if part)
 
 
 def occurrence(starts: str, key: str) -> str:
     """The occurrence in parentheses, such as " (incident i-7)"; empty where it has no name."""
-    return f" ({KINDS.get(starts, '')} {key})".replace("( ", "(") if key else ""
+    if not key:
+        return ""
+    return " " + (tr(KINDS[starts], key=key) if starts in KINDS else f"({key})")
 
 
 def _dates(record: ClockRecord) -> list[str]:
     said = []
     if record.due is not None:
-        word = "due" if record.change in (Change.STARTED, Change.MOVED, Change.RESTARTED) else "was due"
-        said.append(f"{word} before {stamp(record.due)} (last day {record.last_day}, {record.zone})")
+        runs = record.change in (Change.STARTED, Change.MOVED, Change.RESTARTED)
+        due = DUE if runs else WAS_DUE
+        said.append(tr(due, time=stamp(record.due), day=record.last_day, zone=record.zone))
         if record.provisional:
-            said.append("holidays of that time are not known yet")
+            said.append(tr("holidays of that time are not known yet"))
     elif record.change in (Change.STARTED, Change.RESTARTED):
-        said.append(", ".join(FORBIDDEN.get(kind, kind) for kind in record.forbids) or "without a date")
+        said.append(", ".join(tr(FORBIDDEN.get(kind, kind)) for kind in record.forbids) or tr("without a date"))
     if record.change is Change.MOVED and record.was_due is not None:
-        said.append(f"earlier due instant: {stamp(record.was_due)}")
+        said.append(tr("earlier due instant: {time}", time=stamp(record.was_due)))
     if record.done is not None and record.change in (Change.MET, Change.DONE_LATE):
-        late = " (too late)" if record.late or record.change is Change.DONE_LATE else ""
-        said.append(f"done {stamp(record.done)}{late}")
+        late = record.late or record.change is Change.DONE_LATE
+        done = stamp(record.done)
+        said.append(tr("done {time} (too late)", time=done) if late else tr("done {time}", time=done))
     return said
 
 
 def _otherwise(record: ClockRecord) -> str:
     if record.change not in (Change.STARTED, Change.MOVED, Change.RESTARTED):
         return ""
-    return f"a miss {ON_MISS[record.on_miss]}" if record.due is not None or record.forbids else ""
+    return tr(ON_MISS[record.on_miss]) if record.due is not None or record.forbids else ""

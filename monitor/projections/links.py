@@ -13,6 +13,8 @@ from monitor.errors import Refused
 
 RUNBOOK = "https://example.org/sandbox-monitor/runbook.md"
 """A placeholder; `--runbook-url` names the page where this installation keeps `deploy/runbook.md`."""
+BOARD = "http://127.0.0.1:8321"
+"""Where the board of `sandbox-monitor serve` is by default; what dashboards link to as shipped."""
 RUNBOOK_VARIABLE = "SANDBOX_MONITOR_RUNBOOK_URL"
 BOARD_VARIABLE = "SANDBOX_MONITOR_BOARD_URL"
 GRAFANA_VARIABLE = "SANDBOX_MONITOR_GRAFANA_URL"

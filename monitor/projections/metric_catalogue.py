@@ -11,6 +11,8 @@ from msgspec import Struct
 
 PREFIX = "sandbox_monitor_"
 _STEP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+_HALT_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
+_STAND_BUCKETS = (3600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 1_209_600.0, 2_592_000.0, 7_776_000.0)
 _DELAY_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
@@ -22,6 +24,7 @@ class Spec(Struct, frozen=True):
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    deprecated: bool = False  # kept for dashboards of other people; ours read what its help names in its place
 
     def series(self) -> tuple[str, ...]:
         """The names under which Prometheus stores it."""
@@ -65,13 +68,114 @@ CATALOGUE: tuple[Spec, ...] = (
     ),
     _spec("bar", "gauge", "Threshold of the statistic, in the same unit.", *_SLOT, "detector"),
     _spec(
-        "alpha_spent_ratio",
+        "pilot_alpha",
         "gauge",
-        "False-halt probability that all thresholds so far may spend; not the alpha used.",
+        "Alpha of the pilot's charter: the largest probability of a false halt by statistics during its whole stay.",
         *_PILOT,
+    ),
+    _spec(
+        "pilot_alpha_may_spend",
+        "gauge",
+        "Part of pilot_alpha that the thresholds of all runs so far may spend, whatever is observed; a probability.",
+        *_PILOT,
+    ),
+    _spec(
+        "pilot_alpha_used",
+        "gauge",
+        "Part of pilot_alpha that is used: the shares of runs that are over, and of thresholds that were reached.",
+        *_PILOT,
+    ),
+    Spec(
+        PREFIX + "alpha_spent_ratio",
+        "gauge",
+        "Deprecated, and no ratio: pilot_alpha_may_spend at the last decision that stated it; read pilot_alpha_used"
+        " / pilot_alpha.",
+        _PILOT,
+        deprecated=True,
+    ),
+    _spec(
+        "alarms_total",
+        "counter",
+        "Alarms of detectors that people see, by detector and the level that each asks for (unknown: the flag).",
+        "detector",
+        "level",
+    ),
+    _spec(
+        "declared_alarms_per_year",
+        "gauge",
+        "False alarms per year that the charters in force declare, by detector and level, summed over their pilots.",
+        "detector",
+        "level",
     ),
     # decide
     _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
+    _spec("level_changes_total", "counter", "Changes of level, by level before and after.", "was", "level"),
+    _spec("halts_total", "counter", "Halts, by reason; a further finding on a halted pilot is none.", "reason"),
+    _spec("releases_total", "counter", "Halts that were lifted."),
+    _spec(
+        "halts_standing",
+        "gauge",
+        "Halts that stand, by state: commanded, acknowledged, contradicted, overdue, verified, unknown.",
+        "state",
+    ),
+    _spec("halt_timestamp_seconds", "gauge", "When a halt that stands was decided, by its state.", *_PILOT, "state"),
+    _spec(
+        "halt_acknowledge_seconds",
+        "histogram",
+        "Time from the decision to halt until a service acknowledged it.",
+        buckets=_HALT_BUCKETS,
+    ),
+    _spec(
+        "halt_verify_seconds",
+        "histogram",
+        "Time from the decision to halt until its stop was first verified.",
+        buckets=_HALT_BUCKETS,
+    ),
+    _spec(
+        "halt_release_seconds",
+        "histogram",
+        "Time from the decision to halt until the halt was released.",
+        buckets=_STAND_BUCKETS,
+    ),
+    _spec(
+        "pilots_in_state",
+        "gauge",
+        "Pilots and applications in each state of life, including those beyond the label cap.",
+        "state",
+    ),
+    _spec("pilot_state", "gauge", "1 for the state of life of a pilot whose life is not over.", *_PILOT, "state"),
+    _spec(
+        "pilot_scope",
+        "gauge",
+        "1 for each authority responsible for the pilot (one empty label where none is), with labels of its charter.",
+        *_PILOT,
+        "authority",
+        "tier",
+        "sector",
+        "region",
+    ),
+    _spec("firm_class", "gauge", "1 for the class in force of a firm.", "firm", "firm_class"),
+    _spec(
+        "complaints_total",
+        "counter",
+        "Complaints and steps of the users' channel: filed, withdrawn, answered, redress_asked, redress_given,"
+        " redress_refused, users_left.",
+        "kind",
+    ),
+    _spec(
+        "common_causes_total",
+        "counter",
+        "Findings of the second stage: pilots of a vendor together exceed what their limits allow.",
+        "vendor",
+        "indicator",
+    ),
+    _spec(
+        "common_cause_timestamp_seconds",
+        "gauge",
+        "When the last finding of the second stage was made.",
+        "vendor",
+        "indicator",
+    ),
     _spec("pilots", "gauge", "Pilots at each level, including those beyond the label cap.", "level"),
     _spec("pilots_unknown", "gauge", "Pilots whose state is unknown, including those beyond the label cap."),
     _spec("pilot_level", "gauge", "Level of the pilot: 0 normal, 1 watch, 2 escalate, 3 halt.", *_PILOT),
@@ -110,6 +214,13 @@ CATALOGUE: tuple[Spec, ...] = (
         *_PILOT,
         "owed_by",
         "state",
+    ),
+    _spec(
+        "clock_changes_total",
+        "counter",
+        "Changes of legal deadlines, by who owes and change; of complaints only misses and what follows them.",
+        "owed_by",
+        "change",
     ),
     _spec(
         "clock_due_timestamp_seconds",

@@ -30,12 +30,13 @@ from monitor import __version__
 from monitor.charter.spec import Charter
 from monitor.http_server.refusals import HttpRefusal
 from monitor.model.output_records import OutputRejection
-from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
+from monitor.model.records import UNCOUNTED, Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
 from monitor.projections.clock_board import ClockFold
+from monitor.projections.institution_metrics import InstitutionMetrics
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
 from monitor.projections.open_commands import ACTIONS, OpenCommand, action_of
-from monitor.projections.pilot_series import PilotSeries
+from monitor.projections.pilot_series import COMPACT, PilotSeries, Restored
 from monitor.validate.rejections import RejectionReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,6 +76,7 @@ class Metrics:
                 spec.name, spec.help, spec.labels, registry=self.registry, **more
             )
         self._zero(rejections, actors)
+        self._institution = InstitutionMetrics(lambda name: self._of[name], cap * (1 + COMPACT))
         self.registry.register(_PilotCollector(self._pilots, self._lock))
 
     def _zero(self, rejections: Iterable[str], actors: Iterable[str]) -> None:
@@ -114,6 +116,7 @@ class Metrics:
             for decision in outputs.decisions:
                 if self._pilots.add_decision(decision):
                     self._of["decisions_total"].labels(decision.level.word, decision.reason.value).inc()
+                    self._institution.add_decision(decision)
             for command in outputs.commands:
                 self._observe_command(command)
             if outputs.permits:
@@ -139,6 +142,7 @@ class Metrics:
         reason: Reason | None = None,
         alerts: PilotAlerts | None = None,
         clocks: ClockFold | None = None,
+        restored: Restored | None = None,
     ) -> None:
         """Set the state of a pilot without a decision, after recovery, so that a halted pilot keeps its series."""
         with self._lock:
@@ -153,17 +157,36 @@ class Metrics:
                 reason=reason,
                 alerts=alerts,
                 clocks=clocks,
+                restored=restored,
             )
+            if level is Level.HALT and command is not None and command.action == "halt":
+                seen = command.acknowledged, command.state == "verified"
+                self._institution.halts.seed(pilot, command.at, acknowledged=seen[0], verified=seen[1])
+
+    def applicant(self, pilot: str, firm: str, standing: int, states: str, clocks: ClockFold) -> None:
+        """Set the state of a pilot that is not admitted: for a process that takes over its partition."""
+        with self._lock:
+            self._pilots.seed_applicant(pilot, firm, standing, states, clocks)
+
+    def firms(self, classes: Mapping[str, str]) -> None:
+        """Set the class in force of every firm that has one, by id."""
+        with self._lock:
+            self._pilots.put_firms(classes)
+
+    def common_causes(self, decisions: Iterable[Decision]) -> None:
+        """Count the findings of the second stage."""
+        with self._lock:
+            self._institution.add_common_causes(decisions)
 
     def learn(self, charter: Charter) -> None:
         """Take the labels of a charter. Call it when the charter came into force."""
         with self._lock:
             self._pilots.learn(charter)
 
-    def left(self, pilot: str, participant: str) -> None:
-        """The pilot left the sandbox: its series are replaced by `pilot_left`."""
+    def left(self, pilot: str, participant: str, states: str = "") -> None:
+        """The pilot left the sandbox: its series are replaced by `pilot_left` and the state of its life."""
         with self._lock:
-            self._pilots.left(pilot, participant)
+            self._pilots.left(pilot, participant, states)
 
     def left_owing(self, pilot: str, participant: str, standing: int, clocks: ClockFold) -> None:
         """The pilot left, and has these legal deadlines: for a process that takes over its partition."""
@@ -174,6 +197,7 @@ class Metrics:
         """Remove the series of a pilot that this process no longer owns."""
         with self._lock:
             self._pilots.forget(pilot)
+            self._institution.halts.forget(pilot)
 
     def _rejection(self, reason: str) -> str:
         if reason not in self._rejections:
@@ -428,12 +452,14 @@ class Metrics:
         return int(server.server_port), stop
 
 
+_TOTALS = (
+    "pilots", "pilots_unknown", "pilots_beyond_cap", "commands_open", "halts_standing", "pilots_in_state",
+    "declared_alarms_per_year", "firm_class",
+)  # fmt: skip
+
 # Read from the table of pilots at scrape time, so that a pilot that leaves takes all of its series along.
 _PROJECTED = frozenset(
-    spec.name
-    for spec in CATALOGUE
-    if "pilot" in spec.labels
-    or spec.name in {PREFIX + name for name in ("pilots", "pilots_unknown", "pilots_beyond_cap", "commands_open")}
+    spec.name for spec in CATALOGUE if "pilot" in spec.labels or spec.name in {PREFIX + name for name in _TOTALS}
 )
 
 

@@ -5,25 +5,41 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from monitor.charter.spec import Charter
 from monitor.model.records import Command, Decision, Evidence, Level, Reason
-from monitor.model.subjects import is_pilot
+from monitor.model.subjects import firm_of, is_pilot
 from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as alerts_after
+from monitor.projections.alpha_series import AlphaSeries
 from monitor.projections.clock_board import ClockFold
 from monitor.projections.clock_series import ClockSeries
+from monitor.projections.declared_alarms import DeclaredAlarms
+from monitor.projections.life_series import LifeSeries
 from monitor.projections.open_commands import LEFT, OPEN, OpenCommand, after_attempt, after_decision
 
 SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; those of a larger charter are dropped
 DETECTORS_PER_SLOT = 8
+AUTHORITIES = 8  # responsible authorities of one pilot that get series
+HALT_STATES = (*OPEN, "verified", "unknown")
 COMPACT = 20  # pilots beyond the cap that still count in the totals, as a multiple of the cap
 
 Sample = tuple[str, list[str], float]
 """Metric name without prefix, label values in the order of the catalogue, value."""
+
+
+class Restored(NamedTuple):
+    """What else a process takes over of a pilot: the words of its states (`lifecycle.life.state_words`), the run of its
+    alpha and the limits that reached their threshold in it."""
+
+    states: str
+    run: int = 1
+    crossed: tuple[tuple[str, str], ...] = ()
 
 
 class _Slot:
@@ -83,6 +99,10 @@ class PilotSeries:
         self._facts: dict[str, Facts] = {}
         self._others: dict[str, int] = {}  # the newest standing of the sandbox and of models
         self._clocks = ClockSeries(cap)
+        self._life = LifeSeries(cap, cap * (1 + COMPACT))
+        self._alpha = AlphaSeries()
+        self._declared = DeclaredAlarms(cap)
+        self._firms: dict[str, str] = {}  # classes in force
         self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
 
     # -- inputs
@@ -93,6 +113,8 @@ class PilotSeries:
         if not is_pilot(decision.pilot):
             before = self._others.get(decision.pilot, 0)
             self._others[decision.pilot] = max(before, decision.standing)
+            if decision.standing > before:
+                self._add_class(decision)
             return decision.standing > before
         self._clocks.add_decision(decision)
         known = self._pilot(decision.pilot, decision.participant)
@@ -100,12 +122,14 @@ class PilotSeries:
             return True
         if known.standing >= decision.standing:
             return False
+        self._life.add_decision(decision)
         if decision.reason in LEFT or (decision.pilot in self._left and decision.reason is not Reason.GRADUATED):
             self.left(decision.pilot, decision.participant)
             return True
         self._left.pop(decision.pilot, None)
         if known.labelled:
             known.alerts = alerts_after(known.alerts, decision)
+            self._alpha.add_decision(decision)
         known.participant, known.standing = decision.participant, decision.standing
         if decision.level is not known.level or known.since is None:
             known.since, known.reason = decision.at, decision.reason
@@ -117,6 +141,16 @@ class PilotSeries:
         if finding.statistic is not None and finding.bar is not None and finding.rule:
             self._score(known, finding.indicator, finding.segment, {finding.rule: (finding.statistic, finding.bar)})
         return True
+
+    def _add_class(self, decision: Decision) -> None:
+        firm, content = firm_of(decision.pilot), decision.finding.content
+        if firm is not None and decision.reason is Reason.FIRM_CLASSIFIED and content is not UNSET:
+            self.put_firms({**self._firms, firm: str(content.get("class", ""))})
+
+    def put_firms(self, classes: Mapping[str, str]) -> None:
+        """Set the class in force of every firm; at most `cap` firms have a series."""
+        known = ((firm, word) for firm, word in classes.items() if word)
+        self._firms = dict(islice(known, self.cap))
 
     def add_attempt(self, command: Command) -> None:
         """Count a transmission of a command."""
@@ -152,8 +186,11 @@ class PilotSeries:
         reason: Reason | None,
         alerts: PilotAlerts | None,
         clocks: ClockFold | None = None,
+        restored: Restored | None = None,
     ) -> None:
         """Set the state of a pilot without a decision."""
+        if restored is not None:
+            self._life.put(pilot, participant, restored.states)
         if clocks is not None:
             self._clocks.seed(pilot, participant, standing, clocks)
         known = self._pilot(pilot, participant)
@@ -162,16 +199,27 @@ class PilotSeries:
         known.participant, known.level, known.unknown = participant, level, unknown
         known.command, known.standing, known.since, known.reason = command, standing, since_ms, reason
         known.alerts = alerts or PilotAlerts(standing, level)
+        if restored is not None and known.labelled:
+            self._alpha.seed(pilot, restored.run, restored.crossed)
+
+    def seed_applicant(self, pilot: str, participant: str, standing: int, states: str, clocks: ClockFold) -> None:
+        """Set the state of life of a pilot that is not admitted, and its deadlines."""
+        self._life.put(pilot, participant, states)
+        self._clocks.seed(pilot, participant, standing, clocks)
 
     def learn(self, charter: Charter) -> None:
         """Set the labels that a charter adds."""
         if charter.pilot in self._facts or len(self._facts) < self.cap:
             self._facts[charter.pilot] = facts_of(charter)
+            self._alpha.learn(charter)
+            self._declared.learn(charter)
 
-    def left(self, pilot: str, participant: str) -> None:
-        """Replace all series of a pilot by one that says that it left, but for deadlines that are still owed."""
+    def left(self, pilot: str, participant: str, states: str = "") -> None:
+        """Replace all series of a pilot by one that says that it left, but for deadlines that are still owed and the
+        state of its life."""
         self._clocks.left(pilot)
         self._forget(pilot)
+        self._life.put(pilot, participant, states)
         self._left[pilot] = participant
         while len(self._left) > self.cap:
             del self._left[next(iter(self._left))]
@@ -179,6 +227,7 @@ class PilotSeries:
     def forget(self, pilot: str) -> None:
         """Remove all series of a pilot."""
         self._clocks.forget(pilot)
+        self._life.forget(pilot)
         self._forget(pilot)
 
     def seed_left(self, pilot: str, participant: str, standing: int, clocks: ClockFold) -> None:
@@ -189,6 +238,8 @@ class PilotSeries:
     def _forget(self, pilot: str) -> None:
         self._left.pop(pilot, None)
         self._facts.pop(pilot, None)
+        self._alpha.forget(pilot)
+        self._declared.forget(pilot)
         known = self._pilots.pop(pilot, None)
         if known is not None and known.labelled:
             self._labelled -= 1
@@ -243,17 +294,39 @@ class PilotSeries:
         states = Counter(k.command.state for k in pilots.values() if k.command is not None and k.command.open)
         for state in OPEN:
             yield "commands_open", [state], states[state]
+        standing = Counter(_halt_state(known) for known in pilots.values() if known.level is Level.HALT)
+        for state in HALT_STATES:
+            yield "halts_standing", [state], standing[state]
         yield "pilots_unknown", [], sum(known.unknown for known in pilots.values())
         yield "pilots_beyond_cap", [], len(pilots) - self._labelled
         for pilot, participant in self._left.items():
             yield "pilot_left", [pilot, participant], 1
         yield from self._clocks.samples()
+        yield from self._life.samples()
+        yield from self._declared.samples()
+        for firm, word in self._firms.items():
+            yield "firm_class", [firm, word], 1
         for pilot, known in pilots.items():
             if known.labelled:
                 yield from _samples_of(pilot, known)
-                if facts := self._facts.get(pilot):
+                yield from self._alpha.samples(pilot, known.participant)
+                facts = self._facts.get(pilot)
+                yield from _scope_of(pilot, known, facts or Facts())
+                if facts:
                     labels = structs.replace(facts, authority=",".join(known.alerts.responsible))
                     yield "pilot_info", [pilot, known.participant, *structs.astuple(labels)], 1
+
+
+def _scope_of(pilot: str, known: _Pilot, facts: Facts) -> Iterator[Sample]:
+    """One series for each responsible authority, so that a dashboard can select by it."""
+    for authority in dict.fromkeys(known.alerts.responsible[:AUTHORITIES] or ("",)):
+        yield "pilot_scope", [pilot, known.participant, authority, facts.tier, facts.sector, facts.region], 1
+
+
+def _halt_state(known: _Pilot) -> str:
+    """What became of the command to halt; `unknown` where it is not in the state that a process took over."""
+    command = known.command
+    return command.state if command is not None and command.action == "halt" else "unknown"
 
 
 def _samples_of(pilot: str, known: _Pilot) -> Iterator[Sample]:
@@ -264,6 +337,8 @@ def _samples_of(pilot: str, known: _Pilot) -> Iterator[Sample]:
     yield "pilot_unacknowledged", who, command is not None and command.unacknowledged_halt
     if command is not None and command.open:
         yield "command_open_timestamp_seconds", [*who, command.action, command.state], command.at / 1000
+    if known.since is not None and known.level is Level.HALT:
+        yield "halt_timestamp_seconds", [*who, _halt_state(known)], known.since / 1000
     if known.since is not None:
         yield "pilot_level_timestamp_seconds", who, known.since / 1000
     findings = Counter((a.name, a.severity) for a in known.alerts.alerts() if a is not known.alerts.of_level)

@@ -6,77 +6,107 @@ from monitor.model.records import Level, Reason
 from monitor.model.shadow_records import ShadowDifference, ShadowFinding, ShadowSummary
 from monitor.projections.clock_board import time_left
 from monitor.projections.formats import figure, span, stamp
-from monitor.projections.wording import REASONS
+from monitor.projections.wording import REASONS, level_word
+from monitor.words import mark, tr
 
 ENDED = {
-    "": "runs",
-    "time": "ended: its time was over",
-    "stopped": "stopped by an officer",
-    "amended": "ended: another charter came into force",
-    "exited": "ended: the pilot left the sandbox",
-    "set_aside": "ended: the state of the pilot could not be read",
-    "failed": "failed",
-    "end": "compared to the end of the history",
+    "": mark("runs"),
+    "time": mark("ended: its time was over"),
+    "stopped": mark("stopped by an officer"),
+    "amended": mark("ended: another charter came into force"),
+    "exited": mark("ended: the pilot left the sandbox"),
+    "set_aside": mark("ended: the state of the pilot could not be read"),
+    "failed": mark("failed"),
+    "end": mark("compared to the end of the history"),
 }
 SIDES = {
-    "only_live": "only the charter in force",
-    "only_shadow": "only the shadow charter",
-    "earlier": "shadow charter earlier by {by}",
-    "later": "shadow charter later by {by}",
+    "only_live": mark("only the charter in force"),
+    "only_shadow": mark("only the shadow charter"),
+    "earlier": mark("shadow charter earlier by {by}"),
+    "later": mark("shadow charter later by {by}"),
 }
 
 
 def state_words(s: ShadowSummary) -> str:
     """Whether the run goes on, or why it ended."""
     detail = f" ({s.detail})" if s.detail else ""
-    return ENDED.get(s.ended, s.ended) + detail
+    return tr(ENDED.get(s.ended, s.ended)) + detail
 
 
 def facts(s: ShadowSummary) -> list[tuple[str, str]]:
     """The summary as (name, text), without its list of differences."""
     found = [
-        ("shadow", f"version {s.version}, {s.candidate}; {state_words(s)}"),
-        ("in force", s.live),
-        ("compared", f"{span(s.start, s.through)} UTC; pairs at most {_length(s.tolerance)} apart"),
-        ("periods", f"{s.periods_live} in force, {s.periods_shadow} shadow"),
-        ("same", str(s.same)),
-        ("earlier", str(s.earlier)),
-        ("later", str(s.later)),
-        ("only live", str(s.only_live)),
-        ("only shadow", str(s.only_shadow)),
-        ("alpha", f"at most {s.alpha_live:.3g} spent in force, {s.alpha_shadow:.3g} by the shadow"),
+        (
+            tr("shadow"),
+            tr("version {version}, {hash}; {state}", version=s.version, hash=s.candidate, state=state_words(s)),
+        ),
+        (tr("in force"), s.live),
+        (
+            tr("compared"),
+            tr("{span} UTC; pairs at most {time} apart", span=span(s.start, s.through), time=_length(s.tolerance)),
+        ),
+        (tr("periods"), tr("{live} in force, {shadow} shadow", live=s.periods_live, shadow=s.periods_shadow)),
+        (tr("same"), str(s.same)),
+        (tr("earlier"), str(s.earlier)),
+        (tr("later"), str(s.later)),
+        (tr("only live"), str(s.only_live)),
+        (tr("only shadow"), str(s.only_shadow)),
+        (
+            tr("alpha"),
+            tr(
+                "at most {live} spent in force, {shadow} by the shadow",
+                live=format(s.alpha_live, ".3g"),
+                shadow=format(s.alpha_shadow, ".3g"),
+            ),
+        ),
     ]
+    return [*found, *_remarks(s)]
+
+
+def _remarks(s: ShadowSummary) -> list[tuple[str, str]]:
+    """What a reader must know of the comparison."""
+    found = []
     if s.hypothetical:
-        found.append(("hypothetical", f"{s.hypothetical} of these differences"))
+        found.append((tr("hypothetical"), tr("{n} of these differences", n=s.hypothetical)))
     if s.not_comparable or s.halted:
-        words = f"{s.not_comparable} decisions while the pilot was halted ({_length(s.halted)}): no telemetry came"
-        found.append(("not comparable", words))
+        words = tr(
+            "{n} decisions while the pilot was halted ({time}): no telemetry came",
+            n=s.not_comparable,
+            time=_length(s.halted),
+        )
+        found.append((tr("not comparable"), words))
     if s.pending:
-        found.append(("pending", f"{s.pending} decisions that may still find a partner"))
+        found.append((tr("pending"), tr("{n} decisions that may still find a partner", n=s.pending)))
     if s.dropped:
-        found.append(("not compared", f"{s.dropped} decisions: too many waited for a partner"))
+        found.append((tr("not compared"), tr("{n} decisions: too many waited for a partner", n=s.dropped)))
     if s.restarted:
-        found.append(("began again", f"{s.restarted} times, from the pilot as it was released"))
+        found.append((tr("began again"), tr("{n} times, from the pilot as it was released", n=s.restarted)))
     if s.not_applied:
-        found.append(("acts", f"{s.not_applied} acts on the pilot did not apply to the shadow"))
+        found.append((tr("acts"), tr("{n} acts on the pilot did not apply to the shadow", n=s.not_applied)))
     if s.first_halt is not None:
-        found.append(("would have halted", finding_words(s.first_halt)))
-        found.append(("caveat", s.caveat))
+        found.append((tr("would have halted"), finding_words(s.first_halt)))
+        found.append((tr("caveat"), tr(s.caveat)))
     return found
 
 
 def difference_words(one: ShadowDifference) -> str:
     """One difference as a line."""
-    side = SIDES[one.side].format(by=_length(one.by))
-    return f"{side}: {finding_words(one.finding)}{' (hypothetical)' if one.hypothetical else ''}"
+    side, finding = tr(SIDES[one.side], by=_length(one.by)), finding_words(one.finding)
+    if one.hypothetical:
+        return tr("{side}: {finding} (hypothetical)", side=side, finding=finding)
+    return tr("{side}: {finding}", side=side, finding=finding)
 
 
 def finding_words(one: ShadowFinding) -> str:
     """What one side decided, when, and on which numbers."""
     what = "/".join(part for part in (one.indicator, one.segment, one.rule) if part)
-    level = f", {Level(one.was).word} to {Level(one.level).word}" if one.level != one.was else ""
-    reason = REASONS[Reason(one.reason)] if one.reason in set(Reason) else one.reason
-    return f"{stamp(one.at)} {reason}{f' ({what})' if what else ''}{level}{_numbers(one)}"
+    reason = tr(REASONS[Reason(one.reason)]) if one.reason in set(Reason) else one.reason
+    reason = f"{reason} ({what})" if what else reason
+    said = tr("{time} {reason}", time=stamp(one.at), reason=reason)
+    if one.level != one.was:
+        was, level = level_word(Level(one.was)), level_word(Level(one.level))
+        said = tr("{finding}, {was} to {level}", finding=said, was=was, level=level)
+    return f"{said}{_numbers(one)}"
 
 
 def _length(ms: int) -> str:
@@ -86,10 +116,14 @@ def _length(ms: int) -> str:
 def _numbers(one: ShadowFinding) -> str:
     found = []
     if one.events is not None and one.exposure is not None:
-        found.append(f"{figure(one.events)} of {figure(one.exposure)} {one.unit or 'trials'}")
+        unit = one.unit or tr("trials")
+        found.append(tr("{k} of {m} {unit}", k=figure(one.events), m=figure(one.exposure), unit=unit))
     elif one.observed is not None:
-        expected = "" if one.expected is None else f", expected at most {figure(one.expected)}"
-        found.append(f"observed {figure(one.observed)}{expected}")
+        observed = tr("observed {value}", value=figure(one.observed))
+        found.append(observed)
+        if one.expected is not None:
+            found[-1] = tr("{observed}, expected at most {value}", observed=observed, value=figure(one.expected))
     if one.statistic is not None and one.threshold is not None:
-        found.append(f"statistic {figure(one.statistic)}, threshold {figure(one.threshold)}")
+        statistic, threshold = figure(one.statistic), figure(one.threshold)
+        found.append(tr("statistic {statistic}, threshold {threshold}", statistic=statistic, threshold=threshold))
     return f": {'; '.join(found)}" if found else ""

@@ -18,10 +18,10 @@ LEVEL_WORDS: dict[str, str] = {
 }  # fmt: skip
 """The levels as people read them, by `Level.word`."""
 LEVELS: dict[Level, str] = {
-    Level.NORMAL: "No finding that requires action.",
-    Level.WATCH: "A sensitive detector reported something; false alarms are expected. A person checks.",
-    Level.ESCALATE: "Reported to the authority responsible for this pilot. A person must decide.",
-    Level.HALT: "The service was commanded to stop. Stands until the authority releases it.",
+    Level.NORMAL: mark("No finding that requires action."),
+    Level.WATCH: mark("A sensitive detector reported something; false alarms are expected. A person checks."),
+    Level.ESCALATE: mark("Reported to the authority responsible for this pilot. A person must decide."),
+    Level.HALT: mark("The service was commanded to stop. Stands until the authority releases it."),
 }
 
 REASONS: dict[Reason, str] = {

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from monitor.public_record.ledgers import LedgerFile, Remark
-from monitor.public_record.measures import MEASURES, SECTIONS
+from monitor.public_record.measures import MEASURES
+from monitor.public_record.sections import SECTIONS
 
 Record = dict[str, Any]
 

@@ -1,219 +1,411 @@
-"""The measures of an annual report, in one table: title, definition, dimensions, unit; and the sections that list them.
+"""The measures of an annual report, in one table: title, definition, dimensions, unit; and how each is defined.
 
-The separate program `recompute_annual.py` computes each of them again. A measure without a unit counts entries.
+The separate program `recompute_annual.py` computes each of them again. A measure without a unit counts entries. Titles
+and definitions are translated where they are shown (`monitor/words`); the report as JSON has them in English.
 """
 
 from __future__ import annotations
 
+from monitor.words import mark
+
 MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     # set-up
     "sandbox.configurations": (
-        "Configurations put in force", "decisions `sandbox_founded` and `configuration_changed`", ("decision",), ""),
+        mark("Configurations put in force"),
+        mark("decisions `sandbox_founded` and `configuration_changed`"),
+        ("decision",),
+        "",
+    ),
     "pilots.in_year": (
-        "Pilots in the sandbox during the year",
-        "pilots that were in the sandbox, or under routine supervision, at the beginning of the year, or admitted in "
-        "it; each by its last admission before the end of the year", (), ""),
+        mark("Pilots in the sandbox during the year"),
+        mark(
+            "pilots that were in the sandbox, or under routine supervision, at the beginning of the year, or admitted "
+            "in it; each by its last admission before the end of the year"
+        ),
+        (),
+        "",
+    ),
     "pilots.state": (
-        "Pilots by state at the end of the year",
-        "of pilots in the sandbox during the year: the state after the last decision of the year or before",
-        ("state",), ""),
+        mark("Pilots by state at the end of the year"),
+        mark("of pilots in the sandbox during the year: the state after the last decision of the year or before"),
+        ("state",),
+        "",
+    ),
     "pilots.halted": (
-        "Pilots under a halt or a suspension at the end of the year",
-        "of pilots in the sandbox during the year: `halted` or `suspended` then",
-        ("state",), ""),
-    "pilots.tier": ("Pilots by tier", "of pilots in the sandbox during the year: by the public part of the charter "
-                    "last in force; `withheld` where the charter lists the field as confidential", ("tier",), ""),
-    "pilots.sector": ("Pilots by sector", "as pilots by tier", ("sector",), ""),
-    "pilots.region": ("Pilots by region", "as pilots by tier", ("region",), ""),
+        mark("Pilots under a halt or a suspension at the end of the year"),
+        mark("of pilots in the sandbox during the year: halted or suspended then"),
+        ("state",),
+        "",
+    ),
+    "pilots.tier": (
+        mark("Pilots by tier"),
+        mark(
+            "of pilots in the sandbox during the year: by the public part of the charter "
+            "last in force; withheld where the charter lists the field as confidential"
+        ),
+        ("tier",),
+        "",
+    ),
+    "pilots.sector": (mark("Pilots by sector"), mark("as pilots by tier"), ("sector",), ""),
+    "pilots.region": (mark("Pilots by region"), mark("as pilots by tier"), ("region",), ""),
     "pilots.authority": (
-        "Pilots by authority",
-        "of pilots in the sandbox during the year: by each authority responsible, so a pilot may count several times",
-        ("authority",), ""),
+        mark("Pilots by authority"),
+        mark(
+            "of pilots in the sandbox during the year: by each authority responsible, so a pilot may count several "
+            "times"
+        ),
+        ("authority",),
+        "",
+    ),
     "pilots.firm": (
-        "Pilots by firm", "of pilots in the sandbox during the year: by the id of the participant", ("firm",), ""),
+        mark("Pilots by firm"),
+        mark("of pilots in the sandbox during the year: by the id of the participant"),
+        ("firm",),
+        "",
+    ),
     "firms.class": (
-        "Firms by class at the end of the year",
-        "by the last decision `firm_classified` of the year or before in the file of each firm",
-        ("class",), ""),
+        mark("Firms by class at the end of the year"),
+        mark("by the last decision `firm_classified` of the year or before in the file of each firm"),
+        ("class",),
+        "",
+    ),
     # applications
     "applications": (
-        "Steps of applications", "decisions by reason: submitted, screened, agreed, admitted, refused, withdrawn",
-        ("step",), ""),
+        mark("Steps of applications"),
+        mark("decisions by reason: submitted, screened, agreed, admitted, refused, withdrawn"),
+        ("step",),
+        "",
+    ),
     "applications.days.median": (
-        "Time to a decision on an application, median",
-        "days from `application_submitted` to the admission or refusal in the year", (), "days"),
+        mark("Time to a decision on an application, median"),
+        mark("days from `application_submitted` to the admission or refusal in the year"),
+        (),
+        "days",
+    ),
     "applications.days.largest": (
-        "Time to a decision on an application, longest", "as the median, the longest of them", (), "days"),
+        mark("Time to a decision on an application, longest"),
+        mark("as the median, the longest of them"),
+        (),
+        "days",
+    ),
     "applications.clock": (
-        "Deadlines for a decision on an application (three months)",
-        "changes of deadlines that an application started: met, or missed, in the year", ("change",), ""),
+        mark("Deadlines for a decision on an application (three months)"),
+        mark("changes of deadlines that an application started: met, or missed, in the year"),
+        ("change",),
+        "",
+    ),
     # halts
-    "halts.begun": ("Halts", "decisions that raise the level to a halt", (), ""),
-    "halts.reason": ("Halts by reason", "decisions that raise the level to a halt, by their reason", ("reason",), ""),
+    "halts.begun": (mark("Halts"), mark("decisions that raise the level to a halt"), (), ""),
+    "halts.reason": (
+        mark("Halts by reason"),
+        mark("decisions that raise the level to a halt, by their reason"),
+        ("reason",),
+        "",
+    ),
     "halts.ground": (
-        "Halts by ground", "decisions that raise the level to a halt, by indicator or, without one, rule",
-        ("indicator or rule",), ""),
-    "halts.by": ("Halts by who decided", "`person` where an act caused the decision, else `machine`", ("who",), ""),
+        mark("Halts by ground"),
+        mark("decisions that raise the level to a halt, by indicator or, without one, rule"),
+        ("indicator or rule",),
+        "",
+    ),
+    "halts.by": (
+        mark("Halts by who decided"),
+        mark("`person` where an act caused the decision, else `machine`"),
+        ("who",),
+        "",
+    ),
     "halts.acknowledge.median": (
-        "Time to acknowledge a halt, median",
-        "seconds that the first `command_acknowledged` of each halt states; halts begun in the year", (), "s"),
-    "halts.acknowledge.largest": ("Time to acknowledge a halt, longest", "as the median, the longest of them", (), "s"),
+        mark("Time to acknowledge a halt, median"),
+        mark("seconds that the first `command_acknowledged` of each halt states; halts begun in the year"),
+        (),
+        "s",
+    ),
+    "halts.acknowledge.largest": (
+        mark("Time to acknowledge a halt, longest"),
+        mark("as the median, the longest of them"),
+        (),
+        "s",
+    ),
     "halts.verify.median": (
-        "Time to a verified stop, median", "seconds that the first `halt_verified` of each halt states", (), "s"),
-    "halts.verify.largest": ("Time to a verified stop, longest", "as the median, the longest of them", (), "s"),
+        mark("Time to a verified stop, median"),
+        mark("seconds that the first `halt_verified` of each halt states"),
+        (),
+        "s",
+    ),
+    "halts.verify.largest": (
+        mark("Time to a verified stop, longest"),
+        mark("as the median, the longest of them"),
+        (),
+        "s",
+    ),
     "halts.unconfirmed": (
-        "Halts that were not acknowledged, or not verified",
-        "halts begun in the year without such an entry before their release or the end of the year", ("lacks",), ""),
+        mark("Halts that were not acknowledged, or not verified"),
+        mark("halts begun in the year without such an entry before their release or the end of the year"),
+        ("lacks",),
+        "",
+    ),
     "halts.problems": (
-        "Halts overdue or contradicted", "decisions `halt_overdue` and `halt_contradicted`", ("reason",), ""),
-    "halts.released": ("Halts released", "decisions `released`", (), ""),
+        mark("Halts overdue or contradicted"),
+        mark("decisions `halt_overdue` and `halt_contradicted`"),
+        ("reason",),
+        "",
+    ),
+    "halts.released": (mark("Halts released"), mark("decisions `released`"), (), ""),
     "halts.release_days.median": (
-        "Time from a halt to its release, median", "days; halts released in the year", (), "days"),
+        mark("Time from a halt to its release, median"),
+        mark("days; halts released in the year"),
+        (),
+        "days",
+    ),
     "halts.release_days.largest": (
-        "Time from a halt to its release, longest", "as the median, the longest of them", (), "days"),
+        mark("Time from a halt to its release, longest"),
+        mark("as the median, the longest of them"),
+        (),
+        "days",
+    ),
     "halts.standing": (
-        "Halts in force at the end of the year",
-        "halts that were not released before the end of the year, of pilots still in the sandbox", (), ""),
-    "halts.suspensions": ("Suspensions by an authority", "decisions `suspended`", (), ""),
+        mark("Halts in force at the end of the year"),
+        mark("halts that were not released before the end of the year, of pilots still in the sandbox"),
+        (),
+        "",
+    ),
+    "halts.suspensions": (mark("Suspensions by an authority"), mark("decisions `suspended`"), (), ""),
     "halts.overrides": (
-        "Levels set by an officer", "decisions `overridden`, by whether the level rose, fell or stayed",
-        ("direction",), ""),
+        mark("Levels set by an officer"),
+        mark("decisions `overridden`, by whether the level rose, fell or stayed"),
+        ("direction",),
+        "",
+    ),
     "halts.appealed": (
-        "Halts appealed", "decisions `appealed`. A firm's own replay (`ledger compare`) leaves no entry", (), ""),
+        mark("Halts appealed"),
+        mark("decisions `appealed`. A firm's own replay (`ledger compare`) leaves no entry"),
+        (),
+        "",
+    ),
     "halts.wrongful": (
-        "Halts that were annulled",
-        "decisions `decision_annulled` in the file of a firm that annul a decision which began a halt of one of its "
-        "pilots in whichever year: the entries that state that a halt was wrong",
-        (), ""),
+        mark("Halts that were annulled"),
+        mark(
+            "decisions `decision_annulled` in the file of a firm that annul a decision which began a halt of one of "
+            "its pilots in whichever year: the entries that state that a halt was wrong"
+        ),
+        (),
+        "",
+    ),
     "halts.to_review": (
-        "Halts by a limit whose indicator kept it over the whole year",
-        "halts with the reason `limit_exceeded` where the interval of `limits.share` is on the good side of the limit "
-        "in the whole year. A passing excess can be the cause; a wrong halt can be one of them", (), ""),
+        mark("Halts by a limit whose indicator kept it over the whole year"),
+        mark(
+            "halts with the reason `limit_exceeded` where the interval of `limits.share` is on the good side of the "
+            "limit in the whole year. A passing excess can be the cause; a wrong halt can be one of them"
+        ),
+        (),
+        "",
+    ),
     "halts.wrongful_at_most": (
-        "Wrongful halts by limits to be expected, at most",
-        "sum of `alpha` over the charters last in force: a pilot that keeps every limit is halted by a limit with a "
-        "probability of at most alpha in its whole life, however often it is looked at. A declared bound, not a count",
-        (), "halts"),
+        mark("Wrongful halts by limits to be expected, at most"),
+        mark(
+            "sum of `alpha` over the charters last in force: a pilot that keeps every limit is halted by a limit with "
+            "a probability of at most alpha in its whole life, however often it is looked at. A declared bound, not "
+            "a count"
+        ),
+        (),
+        "halts",
+    ),
     # incidents and deadlines
     "incidents.serious": (
-        "Serious incidents by class",
-        "incidents whose legal deadlines began in the year, by the classes that an officer decided on, else by the "
-        "harm that the entry of a hard rule names; an incident of several classes counts for each", ("class",), ""),
-    "incidents.reports": ("Reports of incidents", "decisions `incident_report_received`", ("kind",), ""),
-    "incidents.rules": ("Hard rules triggered", "decisions `hard_rule`", ("rule",), ""),
-    "incidents.trends": ("Trend reports", "decisions `trend_rising` and `trend_steady`", ("reason",), ""),
+        mark("Serious incidents by class"),
+        mark(
+            "incidents whose legal deadlines began in the year, by the classes that an officer decided on, else by the "
+            "harm that the entry of a hard rule names; an incident of several classes counts for each"
+        ),
+        ("class",),
+        "",
+    ),
+    "incidents.reports": (mark("Reports of incidents"), mark("decisions `incident_report_received`"), ("kind",), ""),
+    "incidents.rules": (mark("Hard rules triggered"), mark("decisions `hard_rule`"), ("rule",), ""),
+    "incidents.trends": (mark("Trend reports"), mark("decisions `trend_rising` and `trend_steady`"), ("reason",), ""),
     "deadlines.serious_incident": (
-        "Deadlines after serious incidents (Art. 73), by who owed",
-        "changes of deadlines that a serious incident started: met, done late, or missed, in the year",
-        ("owed by", "firm", "rule", "change"), ""),
+        mark("Deadlines after serious incidents (Art. 73), by who owed"),
+        mark("changes of deadlines that a serious incident started: met, done late, or missed, in the year"),
+        ("owed by", "firm", "rule", "change"),
+        "",
+    ),
     "deadlines": (
-        "All legal deadlines", "decisions about deadlines, by what started them, who owed, and the change",
-        ("started by", "rule", "owed by", "change"), ""),
+        mark("All legal deadlines"),
+        mark("decisions about deadlines, by what started them, who owed, and the change"),
+        ("started by", "rule", "owed by", "change"),
+        "",
+    ),
     "deadlines.authority": (
-        "Deadlines that an authority missed",
-        "missed deadlines that an authority owed, by each authority responsible for the pilot then",
-        ("authority", "rule"), ""),
+        mark("Deadlines that an authority missed"),
+        mark("missed deadlines that an authority owed, by each authority responsible for the pilot then"),
+        ("authority", "rule"),
+        "",
+    ),
     # corrective actions and complaints
-    "rectifications.recorded": ("Corrective actions", "decisions `rectification_recorded`", (), ""),
+    "rectifications.recorded": (mark("Corrective actions"), mark("decisions `rectification_recorded`"), (), ""),
     "rectifications.owed": (
-        "Corrective actions owed, in time or not",
-        "decisions `limit_tolerated` and `inspection_finding` in the year: `in time` where a corrective action follows "
-        "(on a finding of an inspection: that names it) before they are overdue, else `overdue`, or `open` "
-        "at the end of the year",
-        ("duty", "result"), ""),
+        mark("Corrective actions owed, in time or not"),
+        mark(
+            "decisions `limit_tolerated` and `inspection_finding` in the year: `in time` where a corrective action "
+            "follows (on a finding of an inspection: that names it) before they are overdue, else `overdue`, or `open` "
+            "at the end of the year"
+        ),
+        ("duty", "result"),
+        "",
+    ),
     "complaints.counted": (
-        "Complaints, of the firm's own reports and of reporters outside",
-        "events of `complaint_rate` indicators in evidence of the year; of several such indicators of a pilot the one "
-        "that counts most", ("pilot",), "complaints"),
+        mark("Complaints, of the firm's own reports and of reporters outside"),
+        mark(
+            "events of `complaint_rate` indicators in evidence of the year; of several such indicators of a pilot the "
+            "one that counts most"
+        ),
+        ("pilot",),
+        "complaints",
+    ),
     "complaints.channel": (
-        "Users' channel",
-        "complaints, answers, redress and departures of users over the channel that the firm does not write: sum of "
-        "the numbers in decisions `complaint_filed`, `complaint_answered`, `complaint_withdrawn`, `redress_recorded` "
-        "(by step) and `user_left`",
-        ("step",), "reports"),
+        mark("Users' channel"),
+        mark(
+            "complaints, answers, redress and departures of users over the channel that the firm does not write: sum "
+            "of the numbers in decisions `complaint_filed`, `complaint_answered`, `complaint_withdrawn`, "
+            "`redress_recorded` (by step) and `user_left`"
+        ),
+        ("step",),
+        "reports",
+    ),
     "complaints.outside": (
-        "Complaints from reporters outside the firm",
-        "`complaints_outside` of the last assessment or exit of the year, since the admission of the pilot",
-        ("pilot",), "complaints"),
+        mark("Complaints from reporters outside the firm"),
+        mark("`complaints_outside` of the last assessment or exit of the year, since the admission of the pilot"),
+        ("pilot",),
+        "complaints",
+    ),
     # assessments, exits, supervision
-    "assessments": ("Assessments by outcome", "decisions `assessed`", ("outcome",), ""),
-    "assessments.missed": ("Assessments overdue", "decisions `assessment_missed`", (), ""),
-    "exits": ("Exits by outcome", "decisions `exited`; `none stated` where the act named none", ("outcome",), ""),
+    "assessments": (mark("Assessments by outcome"), mark("decisions `assessed`"), ("outcome",), ""),
+    "assessments.missed": (mark("Assessments overdue"), mark("decisions `assessment_missed`"), (), ""),
+    "exits": (
+        mark("Exits by outcome"),
+        mark("decisions `exited`; `none stated` where the act named none"),
+        ("outcome",),
+        "",
+    ),
     "exits.reports": (
-        "Exit reports", "decisions `report_issued`, `published`, `withheld`", ("decision",), ""),
+        mark("Exit reports"),
+        mark("decisions `report_issued`, `published`, `withheld`"),
+        ("decision",),
+        "",
+    ),
     "supervision.routine": (
-        "Routine supervision", "decisions `graduated`, `closed`, `recalled`", ("decision",), ""),
-    "drills": ("Drills", "decisions `drill_begun`, `drill_passed`, `drill_overdue`", ("decision",), ""),
-    "inspections": ("Inspections and their findings", "decisions `inspected`, `inspection_finding`, `finding_overdue`",
-                    ("decision",), ""),
-    "guidance": ("Guidance", "decisions `guidance_asked`, `guidance_given`, `guidance_followed`", ("decision",), ""),
+        mark("Routine supervision"),
+        mark("decisions `graduated`, `closed`, `recalled`"),
+        ("decision",),
+        "",
+    ),
+    "drills": (mark("Drills"), mark("decisions `drill_begun`, `drill_passed`, `drill_overdue`"), ("decision",), ""),
+    "inspections": (
+        mark("Inspections and their findings"),
+        mark("decisions `inspected`, `inspection_finding`, `finding_overdue`"),
+        ("decision",),
+        "",
+    ),
+    "guidance": (
+        mark("Guidance"),
+        mark("decisions `guidance_asked`, `guidance_given`, `guidance_followed`"),
+        ("decision",),
+        "",
+    ),
     "rollout": (
-        "Steps of rollouts, and templates",
-        "decisions `step_passed`, `step_failed`, `step_inconclusive` and `template_made`",
-        ("decision",), ""),
-    "charters.amended": ("Amendments of charters", "decisions `amended`", (), ""),
+        mark("Steps of rollouts, and templates"),
+        mark("decisions `step_passed`, `step_failed`, `step_inconclusive` and `template_made`"),
+        ("decision",),
+        "",
+    ),
+    "charters.amended": (mark("Amendments of charters"), mark("decisions `amended`"), (), ""),
     "charters.fields": (
-        "Amended parts of charters", "amendments by the field that they changed; each counts once for a field",
-        ("field",), ""),
+        mark("Amended parts of charters"),
+        mark("amendments by the field that they changed; each counts once for a field"),
+        ("field",),
+        "",
+    ),
     "changes": (
-        "Changes of the system", "decisions `change_registered`, `change_proposed`, `change_refused`, "
-        "`change_not_registered`, `unregistered_model`", ("decision",), ""),
+        mark("Changes of the system"),
+        mark(
+            "decisions `change_registered`, `change_proposed`, `change_refused`, "
+            "`change_not_registered`, `unregistered_model`"
+        ),
+        ("decision",),
+        "",
+    ),
     # lessons
     "limits.share": (
-        "Share of the limit that was used, by indicator",
-        "events of the year over those that the limit in force allowed for the same exposure; 1 = at the limit. "
-        "Interval: confidence sequence by a mixture of likelihood ratios with the declared variance/mean (Robbins "
-        "1970; Howard et al. 2021), each side errs with a probability of at most 0.025 at all times together. Late and "
-        "incomplete periods count with their events. For a minimum: the limit over the rate. For a gauge the largest "
-        "value over the limit, without an interval", ("pilot", "indicator", "segment"), "share"),
+        mark("Share of the limit that was used, by indicator"),
+        mark(
+            "events of the year over those that the limit in force allowed for the same exposure; 1 = at the limit. "
+            "Interval: confidence sequence by a mixture of likelihood ratios with the declared variance/mean (Robbins "
+            "1970; Howard et al. 2021), each side errs with a probability of at most 0.025 at all times together. Late "
+            "and incomplete periods count with their events. For a minimum: the limit over the rate. For a gauge the "
+            "largest value over the limit, without an interval"
+        ),
+        ("pilot", "indicator", "segment"),
+        "share",
+    ),
     "limits.highest": (
-        "Highest share of the limit, by indicator of the same name",
-        "the largest of `limits.share` over pilots and segments, with the interval of that one", ("indicator",),
-        "share"),
+        mark("Highest share of the limit, by indicator of the same name"),
+        mark("the largest of `limits.share` over pilots and segments, with the interval of that one"),
+        ("indicator",),
+        "share",
+    ),
     "limits.never_approached": (
-        "Limits that were never approached",
-        "of `limits.share`: the whole interval is below one half of the limit (of a gauge: the value)",
-        ("pilot", "indicator", "segment"), "share"),
+        mark("Limits that were never approached"),
+        mark("of `limits.share`: the whole interval is below one half of the limit (of a gauge: the value)"),
+        ("pilot", "indicator", "segment"),
+        "share",
+    ),
     "limits.always_broken": (
-        "Limits that were broken all along",
-        "of `limits.share`: the whole interval is beyond the limit, and so is the rate of every month with exposure",
-        ("pilot", "indicator", "segment"), "share"),
+        mark("Limits that were broken all along"),
+        mark(
+            "of `limits.share`: the whole interval is beyond the limit, and so is the rate of every month with exposure"
+        ),
+        ("pilot", "indicator", "segment"),
+        "share",
+    ),
     "indicators.no_data": (
-        "Indicators without data",
-        "indicators of charters in force at the end of the year, of pilots that have evidence, without one complete "
-        "period with exposure in the year; the entry is that of the charter", ("pilot", "indicator"), ""),
+        mark("Indicators without data"),
+        mark(
+            "indicators of charters in force at the end of the year, of pilots that have evidence, without one "
+            "complete period with exposure in the year; the entry is that of the charter"
+        ),
+        ("pilot", "indicator"),
+        "",
+    ),
     "rules.never_fired": (
-        "Hard rules that never fired",
-        "hard rules of the charters last in force, by name: those that no decision `hard_rule` of the year names, of "
-        "whichever pilot; the value is the number of charters that have the rule",
-        ("rule",), ""),
+        mark("Hard rules that never fired"),
+        mark(
+            "hard rules of the charters last in force, by name: those that no decision `hard_rule` of the year names, "
+            "of whichever pilot; the value is the number of charters that have the rule"
+        ),
+        ("rule",),
+        "",
+    ),
     "detectors.alarms": (
-        "Alarms by detector, and what became of them",
-        "decisions with a finding of a detector: `overridden` where the next thing about it is an officer who lowers "
-        "the level, shelves it or accepts the new rate; `cleared` where it went quiet; `released` with a halt; else "
-        "`open`", ("indicator", "detector", "result"), ""),
+        mark("Alarms by detector, and what became of them"),
+        mark(
+            "decisions with a finding of a detector: `overridden` where the next thing about it is an officer who "
+            "lowers the level, shelves it or accepts the new rate; `cleared` where it went quiet; `released` with a "
+            "halt; else `open`"
+        ),
+        ("indicator", "detector", "result"),
+        "",
+    ),
     "detectors.all_overridden": (
-        "Detectors whose alarms were all overridden", "of `detectors.alarms`: those with no other result",
-        ("indicator", "detector"), ""),
+        mark("Detectors whose alarms were all overridden"),
+        mark("of `detectors.alarms`: those with no other result"),
+        ("indicator", "detector"),
+        "",
+    ),
     "clauses": (
-        "Decisions by legal clause", "decisions that cite a clause, by clause and reason", ("clause", "reason"), ""),
-}  # fmt: skip
+        mark("Decisions by legal clause"),
+        mark("decisions that cite a clause, by clause and reason"),
+        ("clause", "reason"),
+        "",
+    ),
+}
 """Id -> title, definition, dimensions, unit ("" = a number of entries)."""
-
-_BY_SECTION: tuple[tuple[str, str, str, str], ...] = (
-    ("setup", "Set-up and pilots", "Art. 57(16)", "sandbox. pilots. firms."),
-    ("applications", "Applications", "Art. 57(16) and 58(2)(a)", "applications"),
-    ("halts", "Halts", "Art. 57(11) and (16)", "halts."),
-    ("incidents", "Incidents and legal deadlines", "Art. 57(16) and 73", "incidents. deadlines"),
-    ("rectifications", "Corrective actions and complaints", "Art. 57(12) and (16)", "rectifications. complaints."),
-    ("supervision", "Assessments, exits and supervision", "Art. 57(7) and (16)",
-     "assessments exits supervision. drills inspections guidance rollout charters. changes"),
-    ("lessons", "Lessons learnt", "Art. 57(16)", "limits. indicators. rules. detectors. clauses"),
-)  # fmt: skip
-"""Id, title, legal basis (EU AI Act), and how the ids of its measures begin."""
-
-SECTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = tuple(
-    (id_, title, basis, tuple(name for name in MEASURES if name.startswith(tuple(begins.split()))))
-    for id_, title, basis, begins in _BY_SECTION
-)
-"""Id, title, legal basis, ids of measures."""

@@ -30,8 +30,9 @@ caption{text-align:left;font-weight:600;padding:.6rem 0 .2rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule);
 overflow-wrap:break-word}
 td.id{overflow-wrap:anywhere}.t{white-space:nowrap}th[scope=row]{font-weight:600}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
+td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
 table.facts th{width:30%}td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
+td,th{min-width:2.6em}table ul{margin:0;padding-left:1.1em}
 .wide{overflow-x:auto}figure{margin:1rem 0;overflow-x:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;
 border:1px solid var(--rule);padding:.6rem;font-size:.82rem}
 .warn{border-left:4px solid #b45309;padding:.3rem 0 .3rem .8rem}.box{border:1px solid var(--rule);padding:.6rem 1rem}

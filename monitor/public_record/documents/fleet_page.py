@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import htpy as h
 from htpy import Node
 
+from monitor.projections.detector_words import detector_words
 from monitor.projections.formats import figure, percent, stamp
 from monitor.public_record.documents.cited import Cited, how_to_verify
 from monitor.public_record.documents.fleet import Alarms, FleetReport, Group, Kept, Missed
@@ -15,7 +16,6 @@ from monitor.public_record.documents.parts import halts_table, incomplete
 from monitor.public_record.documents.words import (
     OWED_BY,
     clock_time,
-    detector_words,
     level_words,
     reason_words,
     state_words,

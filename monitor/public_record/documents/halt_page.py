@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import htpy as h
 from htpy import Node
 
+from monitor.console.svg.style import STYLE
 from monitor.projections.evidence_words import evidence_sentence, strength_words
 from monitor.projections.formats import e_value, figure, percent, stamp
+from monitor.projections.guarantee_words import guarantee
 from monitor.projections.measures import HANDLING_TIME
 from monitor.projections.wording import plain
 from monitor.public_record.documents.charter_words import (
@@ -57,7 +59,7 @@ def halt_page(made: HaltReport, source: Source) -> str:
         how_to_verify(again(made), source.ledger),
         withheld(made.version, made.withheld),
     ]
-    return document(title, body, running(made.pilot, made.checkpoint))
+    return document(title, body, running(made.pilot, made.checkpoint), STYLE)
 
 
 def again(made: HaltReport) -> str:
@@ -223,27 +225,16 @@ def _statistics(made: HaltReport, source: Source, cite: Cited) -> Iterator[Row]:
         decision = decision_of(begun, None)
         strength = None if decision is None else strength_words(decision.finding)
         yield tr("Evidence (e-value)"), [said, "; ", strength] if strength else said, refs
-    if rule.alpha_of_charter is not None:
-        yield (
-            tr("Guarantee"),
-            tr(
-                "A firm that keeps every limit of its charter is ever halted by a limit with a probability of at most "
-                "{alpha}, however often the monitor looks.", alpha=percent(rule.alpha_of_charter),
-            ),
-            cite(rule.charter_place),
-        )  # fmt: skip
+    charter = charter_of(source.pilot.charter_at(made.at))
+    promised = None if charter is None else guarantee(charter)
+    if promised is not None:
+        yield tr("Guarantee"), promised.promise, cite(rule.charter_place)
     if rule.alpha is not None:
         yield tr("Part of it that this threshold may use"), percent(rule.alpha), refs
-    if made.measured is not None:
-        yield (
-            tr("Assumption"),
-            tr(
-                "Given the past, variance over mean of the events of each period is at most {times}, as the charter "
-                "declares (1: a Poisson count). The guarantee rests on it.",
-                times=figure(made.measured.variance_mean),
-            ),
-            cite(rule.charter_place),
-        )  # fmt: skip
+    if promised is not None:
+        holds = [h.li[one] for one in promised.holds_if]
+        yield tr("It holds if"), h.ul[holds] if holds else "–", cite(rule.charter_place)
+        yield tr("It is not about"), h.ul[[h.li[one] for one in promised.not_covered]], cite(rule.charter_place)
 
 
 def _told(made: HaltReport, cite: Cited) -> Iterator[Node]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import htpy as h
 from htpy import Node
 
+from monitor.console.svg.style import STYLE
 from monitor.projections.formats import figure, percent, stamp
+from monitor.projections.guarantee_words import guarantee
 from monitor.projections.measures import HANDLING_TIME
 from monitor.projections.wording import plain
-from monitor.public_record.documents.charter_words import duration_words, interval_words, limit_words
+from monitor.public_record.documents.charter_words import charter_of, duration_words, interval_words, limit_words
 from monitor.public_record.documents.cited import Cited, how_to_verify
 from monitor.public_record.documents.halt import spec_of
 from monitor.public_record.documents.parts import (
@@ -56,7 +58,7 @@ def pilot_page(made: PilotReport, source: Source) -> str:
         h.p(".lead")[tr("Up to the last decision on {when}.", when=stamp(made.until)), " ", source_words(made.version)],
         incomplete(made.remarks),
         h.p(".gist")[_gist(made), " ", cite(made.last)],
-        section(tr("Where it stands"), facts(_facts(made, cite)), id_="state"),
+        section(tr("Where it stands"), facts(_facts(made, source, cite)), id_="state"),
         section(tr("Halts"), _halts(made, cite), id_="halts"),
         section(tr("Limits of the charter"), *_limits(made, source, cite), id_="limits"),
         stay_picture(source, made),
@@ -67,7 +69,7 @@ def pilot_page(made: PilotReport, source: Source) -> str:
         how_to_verify(again, source.ledger),
         withheld(made.version, made.withheld),
     ]
-    return document(title, body, running(made.pilot, made.checkpoint))
+    return document(title, body, running(made.pilot, made.checkpoint), STYLE)
 
 
 def _gist(made: PilotReport) -> str:
@@ -80,7 +82,7 @@ def _gist(made: PilotReport) -> str:
     return f"{said} {halts}"
 
 
-def _facts(made: PilotReport, cite: Cited) -> Iterator[tuple[Node, Node, Node]]:
+def _facts(made: PilotReport, source: Source, cite: Cited) -> Iterator[tuple[Node, Node, Node]]:
     last = cite(made.last)
     yield tr("Firm"), made.participant, last
     yield tr("Authorities"), ", ".join(name for _, name in made.authorities), last
@@ -94,15 +96,9 @@ def _facts(made: PilotReport, cite: Cited) -> Iterator[tuple[Node, Node, Node]]:
         days = (made.until - made.admitted) / 86_400_000
         said = tr("{when}, {days} days before the last entry", when=stamp(made.admitted), days=figure(days))
         yield tr("First admitted"), said, charter if len(made.charters) == 1 else None
-    if made.alpha is not None:
-        yield (
-            tr("Guarantee"),
-            tr(
-                "A firm that keeps every limit of its charter is ever halted by a limit with a probability of at most "
-                "{alpha}, however often the monitor looks.", alpha=percent(made.alpha),
-            ),
-            charter,
-        )  # fmt: skip
+    spec = charter_of(source.pilot.charter_at())
+    if spec is not None:
+        yield tr("Guarantee"), guarantee(spec).promise, charter
 
 
 def _halts(made: PilotReport, cite: Cited) -> Node:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import htpy as h
 from htpy import Node
 
-from monitor.model.records import Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.wording import REASONS, plain
 from monitor.public_record.documents.halt import Step
 from monitor.public_record.pilot import ABSENT, WITHHELD, Json
 from monitor.words import mark, tr
 
+REASON_WORDS: dict[str, str] = {reason.value: words for reason, words in REASONS.items()}
 ENTRIES = {
     "command": mark("Command to the service"),
     "charter": mark("Charter"),
@@ -57,7 +57,7 @@ def reason_words(reason: str) -> str:
     """The label of a reason or of a type of entry."""
     if reason in ENTRIES:
         return tr(ENTRIES[reason])
-    return tr(REASONS[Reason(reason)]) if reason in set(Reason) else plain(reason)
+    return tr(REASON_WORDS[reason]) if reason in REASON_WORDS else plain(reason)
 
 
 def level_words(level: int) -> str:
@@ -127,30 +127,6 @@ def moved(step: Step) -> str:
     if step.level == step.was:
         return ""
     return tr("{was} to {level}", was=level_words(step.was), level=level_words(step.level))
-
-
-DETECTORS = {
-    "limit_e_process": mark("evidence against the limit"),
-    "e_detector": mark("change of the rate (proved run length)"),
-    "cusum": mark("rise of the rate (CUSUM chart)"),
-    "glr": mark("change of unknown size (likelihood ratio)"),
-    "ewma": mark("small lasting shift (EWMA chart)"),
-    "seasonal": mark("change beyond season and trend"),
-    "maxsprt": mark("evidence against the limit (sequential test)"),
-    "fall": mark("fall of the rate"),
-    "aberration": mark("unusual number of events"),
-    "silence": mark("no data for longer than usual"),
-    "gauge_limit": mark("value beyond the limit"),
-    "disparity": mark("difference between segments"),
-    "river_drift": mark("drift (adaptive window)"),
-    "shape": mark("change of the daily course"),
-}
-"""What each detector looks for."""
-
-
-def detector_words(name: str) -> str:
-    """What a detector looks for."""
-    return tr(DETECTORS[name]) if name in DETECTORS else plain(name)
 
 
 def clock_time(ms: int) -> Node:

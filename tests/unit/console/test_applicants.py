@@ -27,13 +27,13 @@ def test_an_application_counts_as_one_and_names_its_state_and_next_step() -> Non
     view = board(world)
     fleet = fleet_page(view)
     assert "0 pilots of 0 firms in the sandbox; 1 open application" in fleet
-    assert ">screened<" in fleet
+    assert ">application screened<" in fleet
     page = pilot_page(view, "p", 0)
     assert page is not None
     assert "the firm: sign the charter that was screened" in page
     world.put(ApplicationRefusal(**world.by("officer"), reason="x"))
     assert "open application" not in fleet_page(board(world))
-    assert ">refused<" in fleet_page(board(world))
+    assert ">application refused<" in fleet_page(board(world))
 
 
 def test_an_admitted_pilot_counts_as_a_pilot() -> None:

@@ -61,7 +61,7 @@ def test_a_miss_comes_first_and_what_is_settled_is_folded_away() -> None:
 def test_a_pilot_without_deadlines_has_no_section() -> None:
     """Deployments without a sandbox see the page as before."""
     bench = ClockBench()
-    assert "Legal deadlines" not in page_of(bench, START)
+    assert "What is owed" not in page_of(bench, START)
 
 
 def test_the_data_of_the_board_has_the_same_rows() -> None:

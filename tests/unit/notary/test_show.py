@@ -9,8 +9,8 @@ from typing import Any
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
-from monitor.cli.ledger_show import facts
 from monitor.model.records import Finding, Reason
+from monitor.notary.entry_text import facts
 from monitor.notary.evidence_entries import EvidenceGroup
 from monitor.notary.format import EVIDENCE, LogName
 from monitor.notary.notary import Notary

@@ -142,6 +142,8 @@ def fill(metrics: Metrics) -> None:
     metrics.skewed("alertmanager", 40.0)
     metrics.learn(charter("p-1", number=0, period_ms=1000, cap=9.0, dispersion=1.0, start=0, end=0))
     metrics.left("p-9", "firm-9")
+    metrics.firms({"firm-1": "A"})
+    metrics.common_causes([decision(1, "vendor:v", reason=Reason.COMMON_CAUSE)])
     metrics.witness_known(["fork"])
     metrics.witness_answered("cosigned")
     metrics.witness_forks(1)
@@ -286,14 +288,16 @@ def test_beyond_the_cap_only_aggregates_count() -> None:
 
 
 def test_a_pilot_that_leaves_takes_its_series_along() -> None:
-    """After exit nothing of the pilot is exposed but that it left, and its place under the cap is free for one that
-    waits."""
+    """After exit nothing of the pilot is exposed but that it left and its state of life, and its place under the cap is
+    free for one that waits."""
     metrics = Metrics(cap=1)
     metrics.observe(Outputs(decisions=[halted(pilot="a"), halted(pilot="b")], evidence=[evidence(pilot="a")]))
     metrics.observe(Outputs(decisions=[halted(2, "a", level=Level.NORMAL, reason=Reason.EXITED, kind="act")]))
     metrics.observe(Outputs(evidence=[evidence(pilot="b")]))
-    named = {dict(pairs).get("pilot") for name, pairs in read(metrics) if name != f"{PREFIX}pilot_left"} - {None}
+    stays = (f"{PREFIX}pilot_left", f"{PREFIX}pilot_state")
+    named = {dict(pairs).get("pilot") for name, pairs in read(metrics) if name not in stays} - {None}
     assert named == {"b"}
+    assert value(metrics, "pilot_state", pilot="a", participant="firm-1", state="exited") == 1
     assert value(metrics, "pilot_left", pilot="a", participant="firm-1") == 1
     assert value(metrics, "pilots_beyond_cap") == 0
 

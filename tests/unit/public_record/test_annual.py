@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from markupsafe import escape
 
 from monitor.cli.annual import annual
 from monitor.model.records import Closed, Level, Reason
@@ -25,7 +25,8 @@ from monitor.notary.store import file_name
 from monitor.public_record import recompute_annual, recompute_figures
 from monitor.public_record.annual import annual_report, as_json
 from monitor.public_record.figures import Annual
-from monitor.public_record.measures import MEASURES, SECTIONS
+from monitor.public_record.measures import MEASURES
+from monitor.public_record.sections import SECTIONS
 from monitor.report import recompute
 from monitor.testing.records import decision, evidence, halted
 from tests.strength import examples
@@ -164,7 +165,8 @@ def test_the_command_writes_report_page_and_programs_that_run_alone(ledgers: Pat
     assert "1 different" in again.stderr
     page = (out / f"annual-{YEAR}.html").read_text("utf-8")
     assert "<script" not in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https" not in page
     for _, _, _, names in SECTIONS:
         assert all(escape(MEASURES[name][0]) in page for name in names)
 

@@ -1,10 +1,10 @@
-"""Entries of a ledger as text and as JSON: `sandbox-monitor ledger show`."""
+"""Entries of a ledger as text and as JSON: `sandbox-monitor ledger show`, and the board."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,15 +27,36 @@ def as_json_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
-def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
-    """A line with number, time, standing, kind and id, then what the entry says."""
+class EntryParts(NamedTuple):
+    """What a reader is told of an entry: its number from 0, time (ms), the number of its decision (`standing`), kind,
+    what it is in a few words, id, author ("" without one), and the lines below."""
+
+    number: int
+    at: int
+    standing: int
+    kind: str
+    what: str
+    id: str
+    by: str
+    said: tuple[str, ...]
+
+
+def parts_of(number: int, entry: Entry, texts: dict[str, str]) -> EntryParts:
+    """The parts of which `as_lines` makes lines."""
     record = entry.record()
     who = texts.get("author") or get(record, "author") or ""
-    by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
-    kind, what = record.get("kind", "command"), _what(record)
-    head = f"{number:>6}  {stamped(entry.at)}  standing {entry.standing:<5} {kind:<8} {what}  {entry.id}{by}"
+    by = who if isinstance(who, str) else f"({str(committed(who))[:16]}...)"
+    kind = record.get("kind", "command")
     said = _TYPED[kind](record, texts) if kind in _TYPED else _explained(record, texts)
-    return [head, *(f"        {line}" for line in said)]
+    return EntryParts(number, entry.at, entry.standing, kind, _what(record), entry.id, by, tuple(said))
+
+
+def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
+    """A line with number, time, number of the decision, kind and id, then what the entry says."""
+    of = parts_of(number, entry, texts)
+    by = f" by {of.by}" if of.by else ""
+    head = f"{number:>6}  {stamped(of.at)}  standing {of.standing:<5} {of.kind:<8} {of.what}  {of.id}{by}"
+    return [head, *(f"        {line}" for line in of.said)]
 
 
 def facts(record: Json) -> Json:

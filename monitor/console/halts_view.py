@@ -1,0 +1,164 @@
+"""What the page of halts shows: the halts in force with what is missing, those that need a person first; open commands;
+halts that ended, paged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from monitor.console.fleet_view import FleetView, PilotView
+from monitor.lifecycle.next_steps import NextStep
+from monitor.projections.halt_story import HaltStep, HaltStory
+from monitor.projections.open_commands import OpenCommand
+
+PAGE = 20  # halts that ended, on one page
+SHOWN = 200  # halts in force on one page; the rest is counted
+FRONT = ("contradicted", "overdue")
+_ORDER = ("contradicted", "overdue", "commanded", "acknowledged", "verified")
+
+
+class TimedStep(Struct, frozen=True):
+    """A step, and the time since the one before it (ms); `None` for the first."""
+
+    step: HaltStep
+    took: int | None
+
+
+class HaltRow(Struct, frozen=True):
+    """One halt: `lasts` (ms) until now, or until it ended. `why` is the decision as a sentence."""
+
+    story: HaltStory
+    pilot: str
+    participant: str
+    authorities: tuple[str, ...]
+    why: str
+    steps: tuple[TimedStep, ...]
+    missing: tuple[NextStep, ...]
+    lasts: int
+
+    @property
+    def front(self) -> bool:
+        """Whether the service did not obey: contradicted or overdue."""
+        return self.story.stands and self.story.state in FRONT
+
+
+class CommandRow(Struct, frozen=True):
+    """An open command that is no halt in force: a release that is not acknowledged, or a drill."""
+
+    pilot: str
+    participant: str
+    command: OpenCommand
+
+
+class HaltsView(Struct, frozen=True):
+    """The whole page. `more`: halts in force that are not listed; `ended` is page number `page` of `pages`."""
+
+    standing: tuple[HaltRow, ...]
+    more: int
+    commands: tuple[CommandRow, ...]
+    ended: tuple[HaltRow, ...]
+    ended_total: int
+    page: int
+    pages: int
+
+
+def halts_view(board: FleetView, now: int, page: int = 1, authority: str = "", firm: str = "") -> HaltsView:
+    """The halts at `now` (ms) of all pilots, or of those that concern an authority or are of a firm (ids)."""
+    kept = {name for name, view in board.pilots.items() if _wanted(view, authority, firm)}
+    standing = sorted((one for one in board.halts.standing() if one.decision.pilot in kept), key=_urgency)
+    ended = [one for one in reversed(board.halts.finished) if one.decision.pilot in kept]
+    pages = max(1, -(-len(ended) // PAGE))
+    page = min(max(1, page), pages)
+    commands = [
+        CommandRow(view.pilot, view.participant, view.command)
+        for view in board.open_commands()
+        if view.pilot in kept and view.command is not None and view.command.action != "halt"
+    ]
+    return HaltsView(
+        standing=tuple(halt_row(board, one, now) for one in standing[:SHOWN]),
+        more=max(0, len(standing) - SHOWN),
+        commands=tuple(commands[:SHOWN]),
+        ended=tuple(halt_row(board, one, now) for one in ended[(page - 1) * PAGE : page * PAGE]),
+        ended_total=len(ended),
+        page=page,
+        pages=pages,
+    )
+
+
+def halt_row(board: FleetView, story: HaltStory, now: int) -> HaltRow:
+    """One halt at `now` (ms)."""
+    view = board.pilots.get(story.decision.pilot) or PilotView(story.decision.pilot)
+    end = now if story.ended is None else story.ended
+    return HaltRow(
+        story=story,
+        pilot=story.decision.pilot,
+        participant=story.decision.participant,
+        authorities=view.responsible,
+        why=view.say(story.decision),
+        steps=tuple(_timed(story.steps)),
+        missing=story.missing,
+        lasts=max(0, end - story.decision.at),
+    )
+
+
+def _timed(steps: Iterable[HaltStep]) -> Iterable[TimedStep]:
+    before: int | None = None
+    for step in steps:
+        yield TimedStep(step, None if before is None else max(0, step.at - before))
+        before = step.at
+
+
+def _urgency(story: HaltStory) -> tuple[int, int, str]:
+    return _ORDER.index(story.state), story.decision.at, story.decision.pilot
+
+
+def _wanted(view: PilotView, authority: str, firm: str) -> bool:
+    return (not authority or view.concerns(authority)) and firm in ("", view.participant)
+
+
+def halts_data(view: HaltsView) -> dict[str, object]:
+    """The same facts as plain data; times in ms since 1970."""
+    return {
+        "standing": [_halt_data(row) for row in view.standing],
+        "standing_more": view.more,
+        "open_commands": [
+            {
+                "pilot": row.pilot, "participant": row.participant, "action": row.command.action,
+                "state": row.command.state, "at": row.command.at, "attempts": row.command.attempts,
+            }
+            for row in view.commands
+        ],
+        "ended": [_halt_data(row) for row in view.ended],
+        "ended_total": view.ended_total,
+        "page": view.page,
+        "pages": view.pages,
+    }  # fmt: skip
+
+
+def _halt_data(row: HaltRow) -> dict[str, object]:
+    story = row.story
+    return {
+        "pilot": row.pilot,
+        "participant": row.participant,
+        "authorities": list(row.authorities),
+        "decision": story.decision.id,
+        "standing": story.decision.standing,
+        "reason": story.decision.reason.value,
+        "why": row.why,
+        "at": story.decision.at,
+        "state": story.state,
+        "acknowledged": story.acknowledged,
+        "attempts": story.attempts,
+        "ended": story.ended,
+        "outcome": story.outcome or None,
+        "lasts_ms": row.lasts,
+        "steps": [
+            {
+                "what": one.step.kind.value, "at": one.step.at, "took_ms": one.took, "by": one.step.who or None,
+                "signed": one.step.signed, "standing": one.step.standing, "decision": one.step.decision or None,
+            }
+            for one in row.steps
+        ],
+        "missing": [{"who": one.who or None, "act": one.act or None, "what": one.what} for one in row.missing],
+    }  # fmt: skip
