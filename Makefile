@@ -34,10 +34,10 @@ test: lint servers ## lint, then all tests but `long` ones, on real servers, whi
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
 test-fast: install ## unit, contract, property and replay tests, without servers, in six minutes; ARGS="-k halt" selects
-	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
+	FAST=1 $(PY) -m pytest -m "not long and not slow and not kafka and not servers" -n 2 $(BY_FILE) $(IN_PROCESS) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
-FAST = tests/unit tests/contract tests/acts tests/country tests/ledger tests/property tests/replay detectors monitor
+IN_PROCESS = tests/unit tests/contract tests/acts tests/country tests/ledger tests/property tests/replay detectors monitor
 # Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
 # puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
 BY_FILE = --dist loadfile --no-loadscope-reorder

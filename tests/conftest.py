@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.processes import end_piped
+from tests.strength import FAST, FAST_SHARE
 
 TESTS = Path(__file__).parent
 GRACE_S = 20.0  # for threads to end, on a busy machine
@@ -42,6 +44,10 @@ FOLDERS = (
     "contract",
     "unit",
 )
+if FAST:
+    settings.register_profile("fast", max_examples=settings.default.max_examples // FAST_SHARE)
+    settings.load_profile("fast")
+
 # A kafka-python client that is closed while it connects leaves that socket to the garbage collector.
 LEFT_BY_KAFKA_PYTHON = "ignore:unclosed <socket.socket:ResourceWarning"
 

@@ -50,6 +50,9 @@ asyncio.run(run_until_stopped(Monitor(Path(sys.argv[1]), port=int(sys.argv[2]), 
 """
 
 
+START_S = 300.0  # that a monitor may take to start on a busy machine
+
+
 def boottime() -> int:
     """CLOCK_BOOTTIME (ns), the clock of the services."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -167,7 +170,7 @@ class Embedded:
         with (self.home / "monitor.log").open("ab") as log:
             arguments = [str(self.home / "monitor"), str(self.port), str(self.home / "charters.json")]
             self._process = subprocess.Popen([sys.executable, "-c", MONITOR, *arguments], stdout=log, stderr=log)
-        end = time.monotonic() + 60
+        end = time.monotonic() + START_S
         while self._ask("GET", "/ready")[0] != 200:
             if time.monotonic() > end or self._process.poll() is not None:
                 raise Unavailable("the monitor did not start: " + (self.home / "monitor.log").read_text()[-2000:])
@@ -268,7 +271,7 @@ class Kafka:
         for charter in self._left:
             self.act(Admission(id=f"admit-{charter.pilot}", pilot=charter.pilot, author="authority", charter=charter))
         for charter in self._left:
-            self.decisions.wait(charter.pilot, Reason.ADMITTED, 60)
+            self.decisions.wait(charter.pilot, Reason.ADMITTED, START_S)
 
     def start(self) -> None:
         """See `Environment.start`."""
@@ -281,7 +284,7 @@ class Kafka:
             self.workers[number] = Worker(self.broker.bootstrap, self.names.prefix, log, *options)
         for worker in self.workers:
             if worker is not None:
-                worker.wait_ready(60)
+                worker.wait_ready(START_S)
 
     def kill(self) -> None:
         """See `Environment.kill`."""

@@ -11,6 +11,7 @@ from tests.acts.walk import Walk
 from tests.strength import examples
 
 ACTS = examples(3_000, 100_000)
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -18,7 +18,9 @@ from monitor.validate.parse import validate
 from monitor.validate.rejections import RejectionReason
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
-PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"))
+PAGE: dict[str, Any] = yaml.load(
+    resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"), yaml.CSafeLoader
+)
 TOPICS = [
     "telemetry",
     "control",

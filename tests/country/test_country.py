@@ -21,6 +21,7 @@ from tests.country.receivers import HALTED, Notified, wrong_receivers
 from tests.country.script import QUICK, script
 
 SILENT = "north"
+pytestmark = pytest.mark.slow
 
 
 def short(result: Result) -> dict[str, float]:

@@ -103,7 +103,8 @@ def test_a_standby_waits_for_partitions(tmp_path: Path) -> None:
 def test_a_standby_sees_whether_the_owners_are_working() -> None:
     """The owners are working while every journal grows; one that stops growing is noticed, and so is its recovery."""
     fresh = Fresh(partitions=2)
-    others = OtherOwners(fresh.bootstrap, fresh.names.journal, within=1.0)
+    clock = [0.0]
+    others = OtherOwners(fresh.bootstrap, fresh.names.journal, within=1.0, monotonic=lambda: clock[0])
 
     def step(partition: int) -> Sent:
         headers = (("type", b"journal"), ("epoch", b"1"))
@@ -111,7 +112,7 @@ def test_a_standby_sees_whether_the_owners_are_working() -> None:
 
     async def story() -> None:
         assert await others.active()
-        await asyncio.sleep(1.1)
+        clock[0] = 1.1
         await fresh.send([step(0)])
         assert not await others.active()
         await fresh.send([step(1)])

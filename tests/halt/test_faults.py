@@ -53,7 +53,7 @@ def test_no_halt_is_lost_and_nothing_resumes(environment: str, only: tuple[str, 
     for fault in only:
         command += ["--only", fault]
     with Slowness() as slowness:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     said = [line for line in run.stdout.splitlines() if line.startswith("GOAL")]
     log = run.stderr[-LOG_CHARACTERS:]
     assert len(said) == 10, run.stdout + log

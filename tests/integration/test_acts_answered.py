@@ -8,7 +8,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -117,8 +116,13 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         send = f"simulate {fresh.bootstrap} --to kafka --pilots 12 --hours 4 --admit --at-once --topic-prefix"
         result = ran(*send.split(), fresh.names.prefix)
         assert result.exit_code == 0, result.output
-        Until(40.0, every=0.2)(lambda: "sandbox_monitor_events_total 0.0" not in worker.metrics())
-        time.sleep(2)
+        Until(120.0, every=0.2)(lambda: "sandbox_monitor_events_total 0.0" not in worker.metrics())
+
+        def admitted() -> bool:
+            seen = gathered(asyncio.run(fresh.seen())).decisions
+            return len([d for d in seen if d.reason == Reason.ADMITTED]) == 12
+
+        Until(120.0, every=0.5)(admitted)
         out = gathered(asyncio.run(fresh.seen()))
         assert len([d for d in out.decisions if d.reason == Reason.ADMITTED]) == 12
         assert "not_admitted" not in {r.reason for r in out.rejected}

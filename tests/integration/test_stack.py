@@ -24,7 +24,7 @@ from monitor.testing.wait import Until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+COMPOSE: dict[str, Any] = yaml.load((DEPLOY / "compose.yaml").read_text(), yaml.CSafeLoader)
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
 OPEN_PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
 PARTS = {"--secure": (*OPEN_PARTS, "denials", "gateway"), "--open": OPEN_PARTS}
@@ -87,7 +87,7 @@ def test_the_stack_runs_and_stops(tmp_path: Path, mode: str) -> None:
             until(lambda address=address: not answers(address), 10)
             until(lambda address=address: answers(address), 60)
         up_query = f"http://127.0.0.1:{ports['prometheus']}/api/v1/query?query=sum(up)"
-        jobs = len(yaml.safe_load((tmp_path / "prometheus.yaml").read_text())["scrape_configs"])
+        jobs = len(yaml.load((tmp_path / "prometheus.yaml").read_text(), yaml.CSafeLoader)["scrape_configs"])
         until(lambda: scraped(up_query) == str(jobs), 60)
         ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
         assert len(set(ids)) == len(ids)
@@ -244,16 +244,18 @@ def test_compose_and_stack_run_the_same_kafka() -> None:
 
 def test_grafana_finds_its_source_and_its_dashboards() -> None:
     """The provisioned folder is where compose mounts the dashboards; the data source is the Prometheus of compose."""
-    provider = yaml.safe_load((PROVISIONING / "dashboards" / "sandbox.yaml").read_text())["providers"][0]
+    provider = yaml.load((PROVISIONING / "dashboards" / "sandbox.yaml").read_text(), yaml.CSafeLoader)["providers"][0]
     mounts = dict(volume.split(":")[:2] for volume in COMPOSE["services"]["grafana"]["volumes"])
     assert mounts["../dashboards"] == provider["options"]["path"]
-    [source] = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    [source] = yaml.load((PROVISIONING / "datasources" / "prometheus.yaml").read_text(), yaml.CSafeLoader)[
+        "datasources"
+    ]
     assert source["url"] == "http://prometheus:9090"
 
 
 def test_prometheus_of_compose_scrapes_services_of_compose() -> None:
     """Every target and the Alertmanager are services, at the port that they are told to listen on."""
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
+    config = yaml.load((DEPLOY / "prometheus" / "prometheus.yaml").read_text(), yaml.CSafeLoader)
     targets = [t for job in config["scrape_configs"] for group in job["static_configs"] for t in group["targets"]]
     for name, port in (target.split(":") for target in targets):
         assert port in " ".join(COMPOSE["services"][name]["command"])

@@ -14,6 +14,7 @@ from tests.ledger.run import GOALS
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOALS)
 def test_no_goal_is_missed(name: str) -> None:
     """Each promise of `make test-ledger` holds for the small part that QUICK=1 tries."""

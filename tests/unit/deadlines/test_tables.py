@@ -17,8 +17,8 @@ from monitor.deadlines.shipped import example_table
 from monitor.model.events import instant, millis
 
 DATA = Path(__file__).parents[2] / "data" / "deadlines"
-PERIODS = yaml.safe_load((DATA / "periods.yaml").read_text("utf-8"))
-HISTORIES = yaml.safe_load((DATA / "histories.yaml").read_text("utf-8"))
+PERIODS = yaml.load((DATA / "periods.yaml").read_text("utf-8"), yaml.CSafeLoader)
+HISTORIES = yaml.load((DATA / "histories.yaml").read_text("utf-8"), yaml.CSafeLoader)
 
 
 def at(text: str | None) -> int | None:
