@@ -35,7 +35,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.model_acts import ModelEntry
-from monitor.cli.addresses import KEY_META, key_option, to_option
+from monitor.cli.addresses import KEY_META, firm_options, key_option, to_option
 from monitor.cli.charter import placeholders
 from monitor.cli.outcomes import say, say_json
 from monitor.cli.terminal import echo
@@ -397,14 +397,8 @@ def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 @click.argument("pilot")
 @to_option("as for the acts")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
-@click.option("--author", default="", help="the firm by its participant.id, for a gateway")
-@click.option(
-    "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
-    expose_value=False,
-    help="key file of the firm, for a gateway",
-)
+@firm_options
+@click.option("--json", is_flag=True, expose_value=False, help="one JSON object, which is printed in any case")
 def standing(pilot: str, to: str, prefix: str, author: str) -> None:
     """Print the standing (number of the last entry), the level and, under a halt, the state of the stop of a pilot, as
     JSON. Exit codes: 0 printed, 1 the pilot is not known or not yours, 2 usage error, 3 the server is unavailable.
