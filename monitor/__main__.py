@@ -187,7 +187,7 @@ def cli(context: click.Context, lang: Literal["en", "zh"]) -> None:
       sandbox-monitor demo                                          a simulated fleet, with the board
       sandbox-monitor status pilot-0001 --to http://127.0.0.1:8321  why is it halted, who owes what
       sandbox-monitor rejections pilot-0001                         what of our telemetry has no effect
-      sandbox-monitor ledger show var/monitor/ledger/pilot-0001.ledger
+      sandbox-monitor ledger show var/monitor/ledger/pilot-0001-*.ledger
 
     Exit codes: 0 done, 1 wrong input or failed check, 2 usage error, 3 server unavailable, 4 `replay --twice` gave
     two results. Data go to stdout, talk to stderr. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.

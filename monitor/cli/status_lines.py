@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monitor.lifecycle.names import INITIAL, Region, State
+from monitor.lifecycle.acts import Role
+from monitor.lifecycle.names import INITIAL, Outcome, Region, State
 from monitor.lifecycle.next_steps import command_for
 from monitor.model.clock_record import ClockRecord
 from monitor.model.notice import Notice
-from monitor.model.records import Command
+from monitor.model.records import Command, Reason
 from monitor.model.telemetry_problems import TelemetryProblem, problems_of
 from monitor.projections.clock_board import time_left
+from monitor.projections.clock_words import OWED_BY
 from monitor.projections.formats import stamp
+from monitor.projections.life_words import OUTCOMES, ROLES, state_name
 from monitor.projections.pilot_status import PilotStatus, StatusRecord
 from monitor.projections.problem_fold import problem_lines
-from monitor.projections.wording import plain
+from monitor.projections.wording import LEVEL_WORDS, REASONS, plain
 from monitor.sdk.command_state import ground_text
-from monitor.words import tr
+from monitor.words import current, tr
 
 SHOWN_PROBLEMS = 5
+_REASONS, _ROLES = {one.value for one in Reason}, {one.value for one in ROLES}
 
 
 def status_lines(
@@ -29,8 +33,8 @@ def status_lines(
     lines = [*_standing(found), *_open(found)]
     for step in found.steps:
         whom = (
-            tr("{who} owes `{command}`: {what}", who=plain(step.who), command=command_for(step.act), what=step.what)
-            if step.who else tr("waits: {what}", what=step.what)
+            tr("{who} owes `{command}`: {what}", who=_role(step.who), command=command_for(step.act), what=tr(step.what))
+            if step.who else tr("waits: {what}", what=tr(step.what))
         )  # fmt: skip
         lines.append(_line(tr("next"), whom + _contact(contacts, step.who)))
     lines += [_line(tr("deadline"), _clock(one, contacts, now)) for one in found.clocks]
@@ -48,7 +52,7 @@ def own_lines(pilot: str, command: Command | None, notice: Notice | None, heard:
         state = tr("halted") if command.halts else tr("not halted; call resume() if the service has not resumed yet")
         lines = [f"{pilot}: {state}"]
         given = tr("{action} at {time}: {reason}; entry {entry}", action=command.action, time=stamp(command.at),
-                   reason=plain(command.reason.value), entry=command.standing)  # fmt: skip
+                   reason=_reason(command.reason.value), entry=command.standing)  # fmt: skip
         lines.append(_line(tr("command"), given))
         if command.halts and ground_text(command):
             lines.append(_line(tr("why"), ground_text(command)))
@@ -67,15 +71,15 @@ def _line(label: str, text: str) -> str:
 
 def _standing(found: PilotStatus) -> list[str]:
     others = [
-        plain(name) for region, name in found.states.items()
+        state_name(State(name)) for region, name in found.states.items()
         if region != Region.PILOT and State(name) is not INITIAL[Region(region)]
     ]  # fmt: skip
-    state = ", ".join([plain(found.states[Region.PILOT]), *others])
-    outcome = tr(" (outcome {outcome})", outcome=plain(found.outcome)) if found.outcome else ""
-    unknown = tr(", unknown: {reason}", reason=plain(found.unknown)) if found.unknown else ""
+    state = ", ".join([state_name(State(found.states[Region.PILOT])), *others])
+    outcome = tr(" (outcome {outcome})", outcome=tr(OUTCOMES[Outcome(found.outcome)])) if found.outcome else ""
+    unknown = tr(", unknown: {reason}", reason=_reason(found.unknown)) if found.unknown else ""
     head = tr("{pilot} of {firm}: {state}", pilot=found.pilot, firm=found.participant, state=state)
     at = tr("entry {entry}, {time}", entry=found.standing, time=stamp(found.at))
-    lines = [head + outcome, _line(tr("level"), f"{plain(found.level)}{unknown}; {at}")]
+    lines = [head + outcome, _line(tr("level"), f"{tr(LEVEL_WORDS[found.level])}{unknown}; {at}")]
     if found.why is not None:
         lines.append(_line(tr("why"), _record(found.why)))
     lines.append(_line(tr("charter"), found.charter))
@@ -88,8 +92,8 @@ def _standing(found: PilotStatus) -> list[str]:
 
 def _open(found: PilotStatus) -> list[str]:
     lines = [
-        _line(tr("open"), tr("{key}: {reason} ({level}) since {time}", key=one.key, reason=plain(one.reason),
-                             level=plain(one.level), time=stamp(one.since)))
+        _line(tr("open"), tr("{key}: {reason} ({level}) since {time}", key=one.key, reason=_reason(one.reason),
+                             level=tr(LEVEL_WORDS[one.level]), time=stamp(one.since)))
         for one in found.findings
     ]  # fmt: skip
     command = found.command
@@ -108,7 +112,7 @@ def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
     about = f", {plain(one.starts)} {one.key}" if one.key else ""
     left = time_left(None if one.due is None else one.due - now)
     by = tr(" by {time}", time=stamp(one.due)) if one.due is not None else ""
-    said = tr("{who} owes {title} ({basis}){about}{by}: {left}", who=plain(one.owed_by), title=one.title,
+    said = tr("{who} owes {title} ({basis}){about}{by}: {left}", who=tr(OWED_BY[one.owed_by]), title=tr(one.title),
               basis=one.basis, about=about, by=by, left=left)  # fmt: skip
     if one.forbids:
         said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
@@ -132,8 +136,25 @@ def _evidence(one: StatusRecord) -> str:
 
 def _record(one: StatusRecord) -> str:
     by = tr(" by {author}", author=one.author) if one.author else ""
-    return tr("{time}  entry {entry}  {sentence}{by}", time=stamp(one.at), entry=one.standing, sentence=one.sentence,
+    return tr("{time}  entry {entry}  {sentence}{by}", time=stamp(one.at), entry=one.standing, sentence=_sentence(one),
               by=by)  # fmt: skip
+
+
+def _sentence(one: StatusRecord) -> str:
+    """The sentence of a decision; in other languages than English its reason and its numbers."""
+    if current() == "en":
+        return one.sentence
+    name = f"{plain(one.indicator)}, {one.segment}".removesuffix(", ")
+    return ": ".join(part for part in (_reason(one.reason), name, one.numbers) if part)
+
+
+def _reason(word: str) -> str:
+    """The sentence of a reason; a word of a newer monitor as it is."""
+    return tr(REASONS[Reason(word)]) if word in _REASONS else plain(word)
+
+
+def _role(word: str) -> str:
+    return tr(ROLES[Role(word)]) if word in _ROLES else plain(word)
 
 
 def _problems(found: PilotStatus, problems: Sequence[TelemetryProblem] | None) -> list[str]:
