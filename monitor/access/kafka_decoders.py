@@ -25,7 +25,8 @@ _lock = threading.RLock()
 
 
 def serialise_decoders() -> None:
-    """Apply it to the installed kafka-python. Does nothing the second time, and where a release has no such method."""
+    """Apply it to the installed kafka-python. Every module that makes a client of it calls this. Does nothing the
+    second time, and where a release has no such method."""
     try:
         from kafka.protocol.api_message import VersionSubscriptable
         from kafka.protocol.schemas.fields.struct import StructField

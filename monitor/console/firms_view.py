@@ -70,7 +70,7 @@ def firms_view(board: FleetView, now: int, page: int = 1) -> FirmsView:
 
 def firm_view(board: FleetView, firm: str, now: int, page: int = 1) -> FirmView | None:
     """One firm at `now` (ms); `None` for one of which nothing is known."""
-    views = [view for view in board.fleet() if view.participant == firm]
+    views = views_of(board, firm)
     if not views and firm not in board.firms.firms:
         return None
     pages = max(1, -(-len(views) // PAGE))
@@ -90,6 +90,11 @@ def firm_view(board: FleetView, firm: str, now: int, page: int = 1) -> FirmView 
         acts=tuple(reversed(board.firm_acts.of(firm).acts)),
         rules=rules_in_force(board, firm),
     )
+
+
+def views_of(board: FleetView, firm: str) -> list[PilotView]:
+    """The pilots of a firm, worst first."""
+    return [view for view in board.fleet() if view.participant == firm]
 
 
 def rules_in_force(board: FleetView, firm: str = "") -> FirmRules | None:

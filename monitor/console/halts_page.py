@@ -144,7 +144,7 @@ def _step(row: HaltRow, timed: TimedStep, said: bool) -> Row:
     cells: tuple[Node, ...] = (
         [_words(step, said), _attempts(row, step)],
         time_tag(step.at),
-        "" if timed.took is None else lasting(timed.took),
+        lasting(timed.took) if timed.took else "",
         _who(step),
         _entry(row, step),
     )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import htpy as h
 from htpy import Node
 
-from monitor.console.parts import Column, Row, address, folded, level_badge, small, table, time_tag
+from monitor.console.parts import Column, Row, entry_address, folded, level_badge, small, table, time_tag
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision, Reason
 from monitor.projections.formats import span
-from monitor.projections.wording import TIMED, budget_words, numbers, plain
+from monitor.projections.number_words import TIMED, budget_words, numbers
+from monitor.projections.wording import plain
 from monitor.words import tr, trn
 
 SHOWN = 10  # decisions in front; earlier ones are folded
@@ -70,7 +71,7 @@ def _decision(view: PilotView, decision: Decision) -> Row:
     if decision.level != decision.was:
         level = [level_badge(decision.was), " ", h.span(role="img", aria_label=tr("to"))["→"], " ", level]
     said = tr("{sentence}.", sentence=view.say(decision))
-    number = h.a(href=f"{address('ledger', view.pilot)}/{decision.standing}")[str(decision.standing)]
+    number = h.a(href=entry_address(view.pilot, decision))[str(decision.standing)]
     cells = (number, time_tag(decision.at), level, [said, small("; ".join(_details(decision)))])
     return Row(cells, decision.level.word)
 

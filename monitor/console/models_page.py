@@ -33,7 +33,7 @@ FIELDS: dict[str, str] = {
     "sha256": mark("SHA-256"), "dataset": mark("data set"), "purpose": mark("purpose"),
     "personal": mark("personal data"), "special": mark("special categories"), "legal_basis": mark("legal basis"),
     "origin": mark("origin"), "reference": mark("reference"), "scenario": mark("use"), "intended": mark("intended"),
-    "sector": mark("sector"), "groups": mark("groups"), "passed": mark("passed"), "day": mark("day"),
+    "sector": mark("sector"), "groups": mark("groups"), "passed": mark("passed"), "day": mark("date"),
     "limitation": mark("limitation"), "harm": mark("gravest harm"), "scope": mark("looked at"),
     "findings": mark("found wrong"),
 }  # fmt: skip
@@ -141,7 +141,9 @@ def _entry(model: str, one: ModelFileEntry) -> Row:
 
 
 def _facts(one: ModelFileEntry) -> h.Element:
-    return h.dl(".entry")[(h.div[h.dt[_field(name)], h.dd[_value(name, value)]] for name, value in one.fields.items())]
+    return h.dl(".file-entry")[
+        (h.div[h.dt[_field(name)], h.dd[_value(name, value)]] for name, value in one.fields.items())
+    ]
 
 
 def _field(name: str) -> str:

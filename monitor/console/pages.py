@@ -16,7 +16,7 @@ from monitor.console.clocks_page import clocks_page
 from monitor.console.clocks_view import ClocksQuery, clocks_data, clocks_view
 from monitor.console.firm_page import firm_page
 from monitor.console.firms_page import firms_page
-from monitor.console.firms_view import firm_data, firm_view, firms_data, firms_view
+from monitor.console.firms_view import firm_data, firm_view, firms_data, firms_view, views_of
 from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
@@ -28,6 +28,7 @@ from monitor.console.listing import number_of
 from monitor.console.models_page import model_page, models_page
 from monitor.console.models_view import model_data, model_view, models_data, models_view
 from monitor.console.pilot_page import missing_page, pilot_page
+from monitor.console.problems_part import LISTED, problem_data, problems_of
 from monitor.console.search import search_page
 from monitor.console.today_page import query_of as today_query
 from monitor.console.today_page import today_page
@@ -93,7 +94,10 @@ def _model_data(asked: Asked) -> object:
 
 def _firm_data(asked: Asked) -> object:
     found = firm_view(asked.board, asked.name, asked.now, _number(asked))
-    return None if found is None else firm_data(found)
+    if found is None:
+        return None
+    problems = problems_of(asked.board, views_of(asked.board, asked.name))[:LISTED]
+    return {**firm_data(found), "without_effect": [problem_data(one) for one in problems]}
 
 
 def _authority_data(asked: Asked) -> object:

@@ -11,7 +11,7 @@ from htpy import Node
 from msgspec import Struct
 
 from monitor.console.pilot_view import PilotView
-from monitor.model.records import Level, Reason
+from monitor.model.records import Decision, Level, Reason
 from monitor.projections.formats import figure, stamp
 from monitor.projections.life_words import state_name
 from monitor.projections.open_commands import OpenCommand
@@ -200,6 +200,11 @@ def address(kind: str, name: str) -> str:
     '/firm/a%2Fb%20c'
     """
     return f"/{kind}/{quote(name, safe='')}"
+
+
+def entry_address(pilot: str, decision: Decision) -> str:
+    """The path of the ledger's entry of a decision, by its id."""
+    return f"{address('ledger', pilot)}/{quote(decision.id, safe='')}"
 
 
 def link_to(kind: str, name: str, text: Node = None) -> Node:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from monitor.console.banners import banners
 from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
-from monitor.console.parts import address, badge, link, link_to, small, time_tag
+from monitor.console.parts import badge, entry_address, link, link_to, small, time_tag
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision
 from monitor.words import tr, trn
@@ -110,7 +110,7 @@ def search_page(board: FleetView, query: str, now: int) -> Markup:
 
 
 def _decision(view: PilotView, one: Decision) -> Node:
-    entry = h.a(href=f"{address('ledger', view.pilot)}/{one.standing}")[view.say(one)]
+    entry = h.a(href=entry_address(view.pilot, one))[view.say(one)]
     return [entry, small([h.a(href=link(view.pilot))[view.pilot], ", ", time_tag(one.at), ", ", one.id])]
 
 

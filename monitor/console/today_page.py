@@ -191,6 +191,8 @@ def _words(one: Waiting) -> str:
             return tr("Answer the firm's question for guidance")
         case Kind.ROLLOUT:
             return tr("Evaluate step {step} of the rollout", step=one.place)
+        case Kind.COMPLAINTS:
+            return trn("Answer {n} complaint of users", "Answer {n} complaints of users", one.place)
 
 
 def _detail(one: Waiting) -> Node:

@@ -23,6 +23,7 @@ from monitor.model.periods import parse_span
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.clock_board import asks
 from monitor.projections.pilot_status import OpenFinding, PilotStatus, pilot_status
+from monitor.projections.user_complaints import answer_due
 
 PAGE = 50
 SOON_MS = 14 * 86_400_000  # a deadline is listed when it is due in less
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"  # the state of a pilot
     GUIDANCE = "guidance"
     ROLLOUT = "rollout"  # a step that may be evaluated
+    COMPLAINTS = "complaints"  # of users, that were not answered
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
     state: str = ""  # COMMAND: of the command; FINDING and UNKNOWN: the reason
     step: NextStep | None = None
     clock: ClockRecord | None = None
-    place: int = 0  # ROLLOUT: of the step, from 1
+    place: int = 0  # ROLLOUT: of the step, from 1; COMPLAINTS: how many
 
     @property
     def front(self) -> bool:
@@ -88,7 +90,8 @@ class TodayView(Struct, frozen=True):
 def today_view(board: FleetView, now: int, query: TodayQuery | None = None) -> TodayView:
     """What waits at `now` (ms)."""
     query = query or TodayQuery()
-    found = list(waiting(_in_scope(board.pilots.values(), query), now))
+    views = list(_in_scope(board.pilots.values(), query))
+    found = [*waiting(views, now), *(one for view in views for one in _complaints(board, view))]
     roles = Counter(one.who for one in found)
     missed = sum(one.clock is not None and one.clock.state is ClockState.MISSED for one in found)
     found = sorted((one for one in found if query.who in ("", one.who)), key=_oldest)
@@ -112,7 +115,7 @@ def waiting(views: Iterable[PilotView], now: int) -> Iterator[Waiting]:
         yield from _deadlines(view, now)
         if view.exited and not view.states:
             continue
-        status = status_of(view)
+        status = status_of(view) if _owes_steps(view) else None
         if status is not None:
             yield from _steps(view, status)
             yield from _findings(view, status.findings)
@@ -121,6 +124,11 @@ def waiting(views: Iterable[PilotView], now: int) -> Iterator[Waiting]:
             yield from _unknown(view)
             yield from _guidance(view)
             yield from _rollout(view, now)
+
+
+def _owes_steps(view: PilotView) -> bool:
+    """Whether its state or level can ask for a step; of most pilots neither does."""
+    return view.level >= Level.ESCALATE or view.states not in ("", State.RUNNING.value)
 
 
 def status_of(view: PilotView) -> PilotStatus | None:
@@ -205,6 +213,16 @@ def _guidance(view: PilotView) -> Iterator[Waiting]:
     asked = _last(view.decisions, (Reason.GUIDANCE_ASKED, Reason.GUIDANCE_GIVEN))
     if asked is not None and asked.reason is Reason.GUIDANCE_ASKED:
         yield Waiting(kind=Kind.GUIDANCE, view=view, who=Role.OFFICER, since=asked.at)
+
+
+def _complaints(board: FleetView, view: PilotView) -> Iterator[Waiting]:
+    """Complaints of users that wait for an answer, by the report that brought them."""
+    for report in board.complaints.of(view.pilot):
+        due = answer_due(view.plan, report.filed)
+        number = len(report.ids)
+        yield Waiting(
+            kind=Kind.COMPLAINTS, view=view, who=Role.FIRM, since=report.filed, due=due, place=number
+        )  # fmt: skip
 
 
 def _rollout(view: PilotView, now: int) -> Iterator[Waiting]:

@@ -24,6 +24,7 @@ from kafka.errors import KafkaError, SecurityDisabledError
 from msgspec import Struct
 
 from monitor.access.address import kafka_servers
+from monitor.access.kafka_decoders import serialise_decoders
 from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
@@ -37,6 +38,8 @@ _RESOURCES = {
 }
 _RESOURCE_NAMES = {kind: name for name, kind in _RESOURCES.items()}
 _BATCH = 200  # entries per request
+
+serialise_decoders()
 
 
 class AclEntry(Struct, frozen=True, order=True):

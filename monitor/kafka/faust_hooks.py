@@ -26,9 +26,8 @@ from monitor.errors import LogBroken, Stop
 from monitor.kafka import bounded_records, zero_copy
 from monitor.kafka.bounded_records import Maker
 from monitor.kafka.partition_reader import LOG_APPEND_TIME
-from monitor.kafka.private_hooks import HOOKS as HOOKS
-from monitor.kafka.private_hooks import PINNED as PINNED
-from monitor.kafka.private_hooks import check_versions as check_versions
+from monitor.kafka.pinned_versions import PINNED as PINNED
+from monitor.kafka.pinned_versions import check_versions as check_versions
 from monitor.kafka.topics import LARGE
 from monitor.kafka.turns import SLICE_BYTES
 from monitor.kafka.unpacking import UnreadableReason

@@ -31,7 +31,7 @@ from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
-from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Rejected
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
@@ -93,6 +93,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
     )
+    problems = ReaderReports(metrics, progress=False)
     watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
@@ -101,6 +102,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             LedgerWriter(ledger, metrics, board.notices, shown, charters.find).run(unrecorded, observed)
         ),
         asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
+        # By itself: where the notary has no grant for this topic yet, everything else is shown all the same.
+        asyncio.create_task(_follow(bootstrap, [names.rejected], {}, _project_on(board), (problems, trust))),
         asyncio.create_task(
             follow_acts(bootstrap, names.control, _learn(board, charters), "sandbox-notary", charters.ended)
         ),
@@ -221,6 +224,8 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
             outputs.commands.append(seen.value)
         elif isinstance(seen.value, Evidence | Closed):
             outputs.evidence.append(seen.value)
+        elif isinstance(seen.value, Rejected):
+            outputs.rejected.append(seen.value)
         elif isinstance(seen.value, ShadowDecision | ShadowSummary):
             outputs.shadows.append(seen.value)
         try:

@@ -8,8 +8,6 @@ to a private name in this folder and holds it to `HOOKS`; another holds that eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import aiokafka
@@ -22,10 +20,6 @@ from aiokafka.protocol import api
 from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 from msgspec import Struct
-
-from monitor.errors import Stop
-
-PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
 
 class Hook(Struct, frozen=True):
@@ -157,14 +151,3 @@ HOOKS: tuple[Hook, ...] = (
     Hook(conn.AIOKafkaConnection, "_on_read_task_error", "what then closes the connection", _RECEIVE_BUFFER),
     Hook(api.RequestStruct, "parse_response_header", "matches a response to its request", _RECEIVE_BUFFER),
 )
-
-
-def check_versions(installed: Callable[[str], str] = version) -> None:
-    """Refuse to run on another version of the three than the one whose source was read. Raises `Stop`."""
-    wrong = {name: installed(name) for name, pinned in PINNED.items() if installed(name) != pinned}
-    if wrong:
-        raise Stop(
-            "the worker uses private parts of "
-            + ", ".join(f"{name} {PINNED[name]} (found {found})" for name, found in wrong.items())
-            + "; fix: install the locked versions"
-        )

@@ -16,8 +16,11 @@ from kafka.protocol.admin import AlterClientQuotasRequest, DescribeClientQuotasR
 from msgspec import Struct
 
 from monitor.access.address import kafka_servers
+from monitor.access.kafka_decoders import serialise_decoders
 from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
+
+serialise_decoders()
 
 EXACT = 0  # how a filter of the request matches
 LEARNT_WITHIN_S = 60.0  # from the change of a quota to the broker's knowing it

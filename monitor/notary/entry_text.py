@@ -12,7 +12,8 @@ from monitor.model.records import Decision, Level, Reason
 from monitor.notary.commitment import FIELDS, committed, get, put
 from monitor.notary.encoding import Entry
 from monitor.notary.typed import CHARTER, EVIDENCE
-from monitor.projections.wording import REASONS, budget_words, sentence
+from monitor.projections.number_words import budget_words
+from monitor.projections.wording import REASONS, sentence
 
 Json = dict[str, Any]
 

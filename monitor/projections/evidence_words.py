@@ -14,7 +14,7 @@ from monitor.halt_ground import Ground
 from monitor.model.records import Decision, Finding, Reason
 from monitor.projections.formats import day, figure, moment, percent, power_of_ten, span
 from monitor.projections.measures import HANDLING_TIME, Measure, duration_scale, measure_of, spec_of, unit_words
-from monitor.projections.wording import SINGLE, TIMED, has_comparison, is_share, numbers, trials_of
+from monitor.projections.number_words import SINGLE, TIMED, USUAL, has_comparison, is_share, numbers, trials_of
 from monitor.words import mark, tr
 
 EVENTS: dict[str, str] = {
@@ -35,8 +35,6 @@ TRIALS: dict[str, str] = {
 """What a share is a share of, by kind of indicator."""
 LIMITS = ("limit_e_process", "maxsprt", "gauge_limit")
 """Detectors whose expected value is the limit of the charter."""
-USUAL = (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED, Reason.TREND_RISING, Reason.TREND_STEADY)
-"""Reasons whose expected value is what was usual before, not what is allowed."""
 OVER_ALL = 1e-6
 """Probabilities below this are not written: there the assumptions of the model matter more than the number."""
 _DAY, _HOUR = 86_400_000, 3_600_000

@@ -86,5 +86,5 @@ def _not_covered(charter: Charter) -> tuple[str, ...]:
     if rules:
         said.append(tr("Hard rules that halt at a single event: {rules}.", rules=rules))
     said.append(tr("Acts of people: a level set by an officer, a suspension, a recall."))
-    said.append(tr("Legal deadlines whose miss halts the pilot, and a stored state that cannot be read."))
+    said.append(tr("Missed legal deadlines that halt the pilot, and a stored state that cannot be read."))
     return tuple(said)

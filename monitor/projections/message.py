@@ -4,14 +4,21 @@ board."""
 from __future__ import annotations
 
 from monitor.model.records import Decision, Level
-from monitor.model.subjects import VENDOR, is_pilot, subject_words
+from monitor.model.subjects import is_pilot, subject_words
 from monitor.projections import wording
+from monitor.words import mark, tr
 
 _MOVED = {
-    Level.HALT: "was halted",
-    Level.ESCALATE: "was escalated",
-    Level.WATCH: "was put on watch",
-    Level.NORMAL: "returned to normal",
+    Level.HALT: mark("Pilot {pilot} of {firm} was halted."),
+    Level.ESCALATE: mark("Pilot {pilot} of {firm} was escalated."),
+    Level.WATCH: mark("Pilot {pilot} of {firm} was put on watch."),
+    Level.NORMAL: mark("Pilot {pilot} of {firm} returned to normal."),
+}
+_STAYS = {
+    Level.HALT: mark("Pilot {pilot} of {firm} stays at halt."),
+    Level.ESCALATE: mark("Pilot {pilot} of {firm} stays at escalate."),
+    Level.WATCH: mark("Pilot {pilot} of {firm} stays at watch."),
+    Level.NORMAL: mark("Pilot {pilot} of {firm} stays at normal."),
 }
 
 
@@ -25,10 +32,11 @@ def notification_line(decision: Decision) -> str:
     >>> notification_line(d)
     'Pilot p7 of acme was halted. Charter limit exceeded.'
     """
-    by = f" Done by {decision.author}." if decision.author else ""
-    if decision.pilot.startswith(VENDOR):
-        return f"Vendor {decision.pilot.removeprefix(VENDOR)}: {wording.sentence(decision)}.{by}"
+    said = wording.sentence(decision)
     if not is_pilot(decision.pilot):
-        return f"{subject_words(decision.pilot)}: {wording.sentence(decision)}.{by}"
-    verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"
-    return f"Pilot {decision.pilot} of {decision.participant} {verb}. {wording.sentence(decision)}.{by}"
+        what = tr("{subject}: {sentence}.", subject=subject_words(decision.pilot), sentence=said)
+    else:
+        moved = _MOVED if decision.level is not decision.was else _STAYS
+        text = tr(moved[decision.level], pilot=decision.pilot, firm=decision.participant)
+        what = tr("{moved} {sentence}.", moved=text, sentence=said)
+    return tr("{what} Done by {author}.", what=what, author=decision.author) if decision.author else what

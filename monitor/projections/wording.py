@@ -3,14 +3,13 @@ them."""
 
 from __future__ import annotations
 
-import re
-
 from msgspec import UnsetType
 
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.clock_words import clock_words
-from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
+from monitor.projections.formats import figure, span, stamp
+from monitor.projections.number_words import numbers
 from monitor.words import mark, tr
 
 LEVEL_WORDS: dict[str, str] = {
@@ -158,7 +157,7 @@ REASONS: dict[Reason, str] = {
 }
 
 
-# Reasons whose finding names what happened in `rule`, and those whose number is a time in seconds since the command.
+# Reasons whose finding names what happened in `rule`.
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
@@ -168,36 +167,31 @@ RULED = (
     Reason.FOUNDED, Reason.CONFIGURATION_CHANGED,
     Reason.MODEL_ENTRY_ADDED, Reason.MODEL_ENTRY_WITHDRAWN, Reason.REDRESS_RECORDED,
 )  # fmt: skip
-TIMED = (
-    Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
-)  # fmt: skip
-SINGLE = {
-    Reason.SEQUENCE_GAP: "{} events missing",
-    Reason.OUTSIDE_CYCLE: "exposure {}",
-    Reason.HALT_CONTRADICTED: "{} after the stop",
-    Reason.SOURCE_CONFLICT: "number {}",
-    Reason.TELEMETRY_LOST: "{} records of its partition",
-    Reason.RECTIFICATION_OVERDUE: "open for {} s",
-    Reason.USED_IN_PAUSE: "used {}",
-    Reason.COMPLAINT_FILED: "{} new",
-    Reason.COMPLAINT_WITHDRAWN: "{} withdrawn",
-    Reason.COMPLAINT_ANSWERED: "{} answered",
-    Reason.REDRESS_RECORDED: "of {} complaints",
-    Reason.USER_LEFT: "{} users",
-}
-"""Reasons with a single number, and its format."""
 LISTED = 8  # items of a typed field that a sentence names
 ENDED = {
-    "acknowledge": "Halt acknowledged; it is no longer overdue",
-    "heartbeats": "Stop confirmed by heartbeats; the halt is no longer overdue or contradicted",
-    "dry_run": "Drill passed; the earlier drill is no longer overdue",
-    "full_stop": "Drill passed; the earlier drill is no longer overdue",
-    "unknown": "State of the pilot known again",
+    "acknowledge": mark("Halt acknowledged; it is no longer overdue"),
+    "heartbeats": mark("Stop confirmed by heartbeats; the halt is no longer overdue or contradicted"),
+    "dry_run": mark("Drill passed; the earlier drill is no longer overdue"),
+    "full_stop": mark("Drill passed; the earlier drill is no longer overdue"),
+    "unknown": mark("State of the pilot known again"),
 }
 """What ended a finding without an indicator, by its rule; such a finding does not end by quiet periods."""
-_PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+) where ")
-"""How the explanation of a proportion begins: `63 of 1,323 (4.76 %) ...`; in older records `4.76 % of 1,323 where
-...`."""
+SEVERITIES: dict[str, str] = {
+    "near_miss": mark("near miss"), "hazard": mark("hazard"), "incident": mark("incident"),
+    "serious_incident": mark("serious incident"),
+}  # fmt: skip
+HARMS: dict[str, str] = {
+    "none": mark("none"), "minor_injury": mark("minor injury"), "serious_injury": mark("serious injury"),
+    "death": mark("death"), "critical_infrastructure": mark("critical infrastructure"),
+    "fundamental_rights": mark("fundamental rights"), "property": mark("property"), "environment": mark("environment"),
+}  # fmt: skip
+"""Severity and harm of an incident as people read them."""
+RULES = (
+    mark("acknowledge"), mark("heartbeats"), mark("heartbeat"), mark("serving"), mark("exposure"), mark("traffic"),
+    mark("silence"), mark("telemetry"), mark("dry run"), mark("full stop"), mark("release"), mark("admission"),
+    mark("amendment"), mark("verify"),
+)  # fmt: skip
+"""Words that a finding has as its rule and that are shown; names from charters are shown as they are."""
 CLOCK = "clock/"  # how the keys of findings about legal deadlines begin
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
 
@@ -222,26 +216,35 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     `kind` is the indicator's kind of observation (`proportion` prints per cent), `below` whether its limit is a
     minimum.
     """
-    finding, reason = decision.finding, decision.reason
-    words = REASONS[reason]
-    if reason is Reason.CLEARED and not finding.indicator:
-        words = ENDED.get(finding.rule, words)
-        if decision.finding_key.startswith(CLOCK):
-            words = "Missed legal deadline is settled"
-    if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
-        words += ": passed" if finding.observed >= 1 else ": not passed"
-    if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
-        words += f", {span(finding.period_start, finding.period_end)}"
+    finding = decision.finding
     clock = "" if isinstance(finding.clock, UnsetType) else clock_words(finding.clock)
     parts = [
         _rule(decision), numbers(decision, kind, below), clock, _content(finding), _assessed(finding),
         _detail(decision),
     ]  # fmt: skip
-    text = "; ".join(part for part in parts if part)
-    said = ": ".join(part for part in (words, _subject(decision), text) if part)
+    said = _reason(decision)
+    for part in (_subject(decision), "; ".join(part for part in parts if part)):
+        if part:
+            said = tr("{what}: {rest}", what=said, rest=part)
     if finding.provisional:
-        said += " (provisional: the period is still open)"
+        said = tr("{sentence} (provisional: the period is still open)", sentence=said)
     return said
+
+
+def _reason(decision: Decision) -> str:
+    finding, reason = decision.finding, decision.reason
+    words = REASONS[reason]
+    if reason is Reason.CLEARED and not finding.indicator:
+        words = ENDED.get(finding.rule, words)
+        if decision.finding_key.startswith(CLOCK):
+            words = mark("Missed legal deadline is settled")
+    if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
+        words = mark("Re-evaluation recorded: passed")
+        if finding.observed < 1:
+            words = mark("Re-evaluation recorded: not passed")
+    if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
+        return tr("{reason}, {period}", reason=tr(words), period=span(finding.period_start, finding.period_end))
+    return tr(words)
 
 
 def _assessed(finding: Finding) -> str:
@@ -253,10 +256,14 @@ def _assessed(finding: Finding) -> str:
     kept = sum(row.keeps is True for row in limited)
     powers = [row for row in limited if row.power is not None and row.asked is not None]
     reached = sum((row.power or 0.0) >= (row.asked or 0.0) for row in powers)
-    lacks = ", ".join(plain(lack) for lack in numbers.lacks) or "nothing"
-    return (
-        f"{kept} of {len(limited)} limits shown to be kept, power reached for {reached} of {len(powers)} indicators, "
-        f"lacking for scale: {lacks}"
+    return tr(
+        "{kept} of {limits} limits shown to be kept, power reached for {reached} of {indicators} indicators, "
+        "lacking for scale: {lacks}",
+        kept=kept,
+        limits=len(limited),
+        reached=reached,
+        indicators=len(powers),
+        lacks=", ".join(plain(lack) for lack in numbers.lacks) or tr("nothing"),
     )
 
 
@@ -274,7 +281,7 @@ def _value(value: str | float | tuple[str, ...]) -> str:
     if isinstance(value, float | int):
         return figure(value)
     more = len(value) - LISTED
-    return " and ".join(value if more <= 0 else (*value[:LISTED], f"{more} more"))
+    return tr(" and ").join(value if more <= 0 else (*value[:LISTED], tr("{n} more", n=more)))
 
 
 def _subject(decision: Decision) -> str:
@@ -292,26 +299,31 @@ def _rule(decision: Decision) -> str:
     if not rule:
         return ""
     if reason is Reason.HARD_RULE:
-        return f"rule {plain(rule)}"
+        return tr("rule {rule}", rule=plain(rule))
     if reason in (Reason.SHELVED, Reason.UNSHELVED):  # the key that `shelve` takes
         end = decision.finding.period_end
-        return rule + (f", until {stamp(end)}" if reason is Reason.SHELVED and end is not None else "")
+        if reason is Reason.SHELVED and end is not None:
+            return tr("{rule}, until {time}", rule=rule, time=stamp(end))
+        return rule
     if reason in RULED:
-        return plain(rule)
-    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator and rule not in ENDED else ""
+        return tr(plain(rule))
+    return tr(plain(rule)) if reason is Reason.CLEARED and not decision.finding.indicator and rule not in ENDED else ""
 
 
 def _detail(decision: Decision) -> str:
     detail, reason = decision.finding.detail, decision.reason
     if reason is Reason.HARD_RULE:
         said = incident(decision)
-        return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
+        if said is None:
+            return detail
+        names = {"incident": said[0], "severity": tr(SEVERITIES[said[1]]), "harm": tr(HARMS[said[2]])}
+        return tr("incident {incident}, severity {severity}, harm {harm}", **names)
     if reason in FLAGGED and detail in set(Reason):  # else free text of a person
-        text = REASONS[Reason(detail)]
+        text = tr(REASONS[Reason(detail)])
         return text[0].lower() + text[1:]
     if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
-        return f"decision {detail}"
-    return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
+        return tr("decision {decision}", decision=detail)
+    return tr("at {time}", time=detail) if reason is Reason.OUTSIDE_CYCLE and detail else detail
 
 
 def incident(decision: Decision) -> tuple[str, str, str] | None:
@@ -319,113 +331,3 @@ def incident(decision: Decision) -> tuple[str, str, str] | None:
     parts = decision.finding.detail.split(", ", 2)
     known = decision.reason is Reason.HARD_RULE and len(parts) == 3
     return (parts[2], parts[0], parts[1]) if known and parts[0] in set(Severity) and parts[1] in set(Harm) else None
-
-
-def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
-    """The observed and the allowed value, and the evidence with its threshold; empty for a decision without numbers.
-
-    A cleared finding has no numbers, and silence only an expected count. Evidence of e-processes and e-detectors is
-    printed as an e-value, never as its logarithm.
-    """
-    finding, reason = decision.finding, decision.reason
-    if reason is Reason.CLEARED:
-        return ""
-    if reason is Reason.SILENCE:
-        return "" if finding.expected is None else f"about {figure(finding.expected)} events expected by now"
-    if reason in TIMED:
-        if finding.observed is None:
-            return ""
-        allowed = "" if finding.expected is None else f", {figure(finding.expected)} s allowed"
-        return f"after {figure(finding.observed)} s{allowed}"
-    if reason in SINGLE:
-        return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
-    if reason is Reason.STATE_LIMIT and finding.observed is not None and finding.expected is not None:
-        what = "findings of removed rules" if finding.rule == "rules" else "periods open"
-        return f"{figure(finding.observed)} {what}, at most {figure(finding.expected)} kept"
-    parts = []
-    if finding.observed is not None and finding.expected is not None and has_comparison(decision.reason):
-        parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
-        if finding.ratio is not None and finding.ratio_low is not None and finding.ratio_high is not None:
-            low, high = figure(finding.ratio_low), figure(finding.ratio_high)
-            parts[-1] += f", {figure(finding.ratio)} times as many (95 % interval {low} to {high})"
-    if finding.statistic is not None and finding.bar is not None:
-        if is_evidence(finding.rule):
-            parts.append(f"e-value {e_value(finding.statistic)}, threshold {e_value(finding.bar)}")
-        else:
-            parts.append(f"statistic {figure(finding.statistic)}, threshold {figure(finding.bar)}")
-    return "; ".join(parts)
-
-
-def budget_words(finding: Finding) -> list[str]:
-    """The alpha that the threshold of a finding may spend, and that of all thresholds of the pilot so far."""
-    said = []
-    if finding.alpha is not None:
-        said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
-    if finding.alpha_spent is not None:
-        said.append(f"all thresholds so far may spend {figure(finding.alpha_spent)}")
-    return said
-
-
-def _compared(decision: Decision, observed: float, expected: float, kind: str, below: bool) -> str:
-    """The observed value and the allowed or usual one: `63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed`."""
-    finding, reason = decision.finding, decision.reason
-    share = (kind == "proportion" or not kind) and is_share(finding, kind == "proportion")
-    usual = reason in (
-        Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED, Reason.TREND_RISING, Reason.TREND_STEADY,
-    )  # fmt: skip
-    trials = trials_of(finding) if share else None
-    if trials is not None:
-        seen = f"{figure(_whole(observed * trials))} of {figure(trials)} ({_percent(observed)})"
-        allowed = f"{figure(expected * trials)} ({_percent(expected)})"
-    else:
-        seen, allowed = (_percent(x) if share else figure(x) for x in (observed, expected))
-        if not share and finding.exposure is not None:
-            seen += f" in {figure(finding.exposure)} {plain(finding.unit)}".rstrip()
-    if usual:
-        return f"{seen} where {allowed} is usual"
-    least = f"at {'least' if below else 'most'} {allowed}"
-    if reason is Reason.EXPOSURE_CAP:
-        return f"{seen} {plain(finding.unit)} used".replace("  ", " ") + f" where {least} are allowed"
-    if trials is not None:
-        return f"{seen} where {least} are allowed"
-    if share or kind == "gauge" or reason is Reason.GAUGE_OUT_OF_RANGE:
-        return f"{seen} where {least} is allowed"
-    counted = "" if finding.exposure is not None else " counted"
-    return f"{seen}{counted} where {least} {'was' if expected == 1 else 'were'} allowed"
-
-
-def is_share(finding: Finding, known: bool = False) -> bool:
-    """Whether the numbers of a finding are shares: `known` from the charter, or read off its explanation or counts."""
-    observed, expected = finding.observed or 0.0, finding.expected or 0.0
-    return max(observed, expected) <= 1 and (known or _PROPORTION.match(finding.explanation) is not None)
-
-
-def trials_of(finding: Finding) -> float | None:
-    """The number of trials of a proportion: from the finding, or from its explanation in records of older versions."""
-    if finding.exposure is not None:
-        return finding.exposure
-    match = _PROPORTION.match(finding.explanation)
-    return None if match is None else float((match[1] or match[2]).replace(",", ""))
-
-
-def _whole(count: float) -> float:
-    """A count without the rounding error of its proportion."""
-    return round(count) if abs(count - round(count)) < 1e-6 * max(1.0, count) else count
-
-
-def has_comparison(reason: Reason) -> bool:
-    """Whether `observed` and `expected` of a finding with this reason are an observation and its limit."""
-    return reason not in (
-        Reason.HARD_RULE,
-        Reason.EVALUATION_RECORDED,
-        Reason.SEQUENCE_GAP,
-        Reason.SOURCE_CONFLICT,
-        Reason.TELEMETRY_LOST,
-        Reason.STATE_LOST,
-        Reason.DISPERSION_EXCEEDED,
-        Reason.BASELINE_UNUSABLE,
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.3g} %"

@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 from msgspec import Struct
 
+from monitor.access.kafka_decoders import serialise_decoders
 from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
@@ -26,6 +27,8 @@ LOOK_S = 5.0  # between two looks for a topic that did not exist when a feed was
 TopicUse: TypeAlias = Literal["own", "shared"]
 HEADERS = [("content-type", BATCH.encode())]
 Client = TypeVar("Client")
+
+serialise_decoders()
 
 
 def partition_of(key: str, partitions: int) -> int:

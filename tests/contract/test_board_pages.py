@@ -15,7 +15,8 @@ from monitor.console.pages import PAGES, Asked
 from monitor.model.records import Decision, Finding, Outputs
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.formats import span
-from monitor.projections.wording import budget_words, sentence
+from monitor.projections.number_words import budget_words
+from monitor.projections.wording import sentence
 from monitor.testing.records import decision, evidence
 from monitor.words import speaking
 from tests.board_world import (
@@ -33,12 +34,13 @@ from tests.board_world import (
     World,
     world,
 )
+from tests.country.nation import sandbox
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 BLOCK = {"p", "div", "table", "ul", "ol", "dl", "section", "figure", "details", "form", "h1", "h2", "h3", "h4", "nav"}
 SEEN = ("title", "aria-label", "placeholder", "data-head")  # attributes that are read
 CANARIES = ('<script>alert("x")</script>', "a\"'b", "\u202eright-to-left\u202c", "x" * 200, "line\nbreak", "{0}{x}%s")
-NAMES = {"firm": "firm-1", "authority": AUTHORITY, "model": MODEL}
+NAMES = {"subject": HALTED, "entry": "2", "ledger": HALTED, "firm": "firm-1", "authority": AUTHORITY, "model": MODEL}
 PILOTS = (HALTED, EXITED, ROLLOUT, SHADOWED, UNKNOWN, PAUSED, APPLICANT, CHINESE, LONG_PILOT)
 
 
@@ -60,7 +62,7 @@ def canary(name: str, standing: int) -> Decision:
 
 def addresses(path: str, pilots: tuple[str, ...] = PILOTS) -> Iterator[dict[str, str]]:
     """The names in the path of a page, for each thing that it is asked about."""
-    variables = re.findall(r"\{(\w+)", path)
+    variables = re.findall(r"\{([a-z]+):", path)
     if not variables:
         yield {}
     elif "pilot" in variables:
@@ -78,7 +80,8 @@ CASES = [
 
 
 def shown(made: World, path: str, names: dict[str, str], **query: str) -> str:
-    text = PAGES[path](Asked(made.board, query, names, made.now))
+    asked = {"q": "firm", **query} if path == "/search" else query
+    text = PAGES[path](Asked(made.board, asked, names, made.now))
     assert text is not None, "the page is there"
     return text
 
@@ -157,20 +160,22 @@ def test_a_page_is_a_function_of_the_board_and_the_time(made: World, path: str, 
     assert shown(made, path, names) == shown(made, path, names)
 
 
-@pytest.mark.parametrize(("path", "names"), CASES)
+@pytest.mark.parametrize(("path", "names"), [case for case in CASES if "/ledger/" not in str(case.values[0])])
 def test_no_english_is_left_in_chinese(made: World, path: str, names: dict[str, str]) -> None:
     """Every word in Latin letters is of a name, a code or a text that somebody wrote, or a symbol. Sentences of
-    `projections` about decisions are left to their own tests."""
+    `projections` about decisions are left to their own tests; entries of a ledger are shown as the verifier names
+    them."""
     with speaking("zh"):
         page = shown(made, path, names)
         said = {word for text in _sentences(made) for word in re.findall(r"[A-Za-z]{3,}", text)}
-    page = re.sub(r"(?s)<pre class=\"charter\".*?</pre>", "", page)
+    page = re.sub(r"(?s)<(pre|code)\b.*?</\1>", "", page)  # charters, hashes, commands to type
+    page = re.sub(r"`[^`]*`|--[a-z-]+ [A-Z]+", "", page)
     found = {word for text in Checked(page).words for word in re.findall(r"[A-Za-z]{3,}", text)}
     assert sorted(found - given(made) - said - SYMBOLS) == []
 
 
 SYMBOLS = {
-    "UTC", "JSON", "English", "CUSUM", "Ville", "min", "keys", "sandbox", "monitor", "charter", "show",
+    "UTC", "JSON", "RFC", "English", "CUSUM", "Ville", "Clopper", "Pearson", "Garwood", "min", "keys",
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 }  # fmt: skip
 """Abbreviations, names, a function, a setting (`firm_keys`), the other language, a command, and months on axes."""
@@ -196,6 +201,7 @@ def _texts(made: World) -> Iterator[str]:
         yield from one.addressed or ()
         yield from _strings(structs.asdict(one.finding))
     yield from CANARIES
+    yield from _strings(structs.asdict(sandbox()))
 
 
 def _sentences(made: World) -> Iterator[str]:
@@ -213,7 +219,8 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for part in value.values():
+        for key, part in value.items():
+            yield str(key)
             yield from _strings(part)
     elif isinstance(value, tuple | list | set | frozenset):
         for part in value:

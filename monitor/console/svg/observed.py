@@ -21,7 +21,7 @@ from monitor.projections.measures import (
     measure_of,
     unit_words,
 )
-from monitor.words import mark, tr, trn
+from monitor.words import mark, tr
 
 OBSERVED_HEIGHT = 84.0
 COLUMNS = 380  # more periods are added up, so that a year of hours stays readable
@@ -29,12 +29,12 @@ _DAY = 86_400_000
 
 _ALLOWS = mark("{observed}, limit allows {limit}")
 HEADINGS: dict[MeasureKind, str] = {
-    "count": mark("Count per {period}"),
-    "share": mark("Share per {period}"),
-    "duration": mark("Mean time per {period}, in {unit}"),
-    "money": mark("Amount per {period}, in {unit}"),
-    "gain": mark("Gain per {period}"),
-    "value": mark("Value per {period}"),
+    "count": mark("Count {per}"),
+    "share": mark("Share {per}"),
+    "duration": mark("Mean time {per}, in {unit}"),
+    "money": mark("Amount {per}, in {unit}"),
+    "gain": mark("Gain {per}"),
+    "value": mark("Value {per}"),
 }
 
 
@@ -45,7 +45,7 @@ def observed_plot(canvas: Canvas, points: Sequence[Point], gaps: Sequence[Stretc
     tall = [(p, measure.value(p.k, p.m), measure.allowed(p.m)) for p in columns]
     values = [v for _, seen, allowed in tall for v in (seen, allowed) if v is not None] or [0.0]
     scale = measure.scale(values)
-    words = tr(HEADINGS[measure.kind], period=length_words(points, columns), unit=scale.unit)
+    words = tr(HEADINGS[measure.kind], per=length_words(points, columns), unit=scale.unit)
     if measure.limit is not None:
         words = (
             tr("{what}; line: the least that the limit requires", what=words)
@@ -158,14 +158,14 @@ def length_words(points: Sequence[Point], columns: Sequence[Point]) -> str:
     length = points[0].end - points[0].start
     n = -(-len(points) // max(len(columns), 1))
     if 28 * _DAY <= length <= 31 * _DAY:
-        return trn("month", "{n} months", n)
+        return tr("per month") if n == 1 else tr("per {n} months", n=n)
     if length == 7 * _DAY:
-        return trn("week", "{n} weeks", n)
+        return tr("per week") if n == 1 else tr("per {n} weeks", n=n)
     if length == _DAY:
-        return trn("day", "{n} days", n)
+        return tr("per day") if n == 1 else tr("per {n} days", n=n)
     if length == _DAY // 24:
-        return trn("hour", "{n} hours", n)
-    return duration_scale(n * length / 1000).write(n * length / 1000)
+        return tr("per hour") if n == 1 else tr("per {n} hours", n=n)
+    return tr("per {time}", time=duration_scale(n * length / 1000).write(n * length / 1000))
 
 
 def merged(points: Sequence[Point], most: int = COLUMNS) -> list[Point]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import signal
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-import monitor.access.kafka_handshake  # noqa: F401  which every module with a client of kafka-python imports
 from monitor.access import kafka_decoders
+from monitor.sdk import kafka_link
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -22,6 +24,7 @@ with warnings.catch_warnings():
     from kafka.protocol.metadata import ApiVersionsRequest, ApiVersionsResponse, MetadataResponse
     from kafka.protocol.schemas.fields.struct import StructField
 
+assert kafka_link  # importing it makes them safe
 VERSION = 9
 MEET_S = 1.0  # that the first thread waits, halfway, for the second
 LONG_S = 60.0
@@ -119,3 +122,22 @@ def test_a_process_forked_while_a_decoder_is_prepared_can_prepare_one() -> None:
     done.set()
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_every_module_with_a_client_of_kafka_python_prepares_decoders_one_at_a_time() -> None:
+    """A module that imports `KafkaConsumer`, `KafkaProducer` or `KafkaAdminClient` calls `serialise_decoders`, or
+    imports one of the product that does."""
+    folder = Path(kafka_decoders.__file__).parents[1]
+    texts = {
+        path: path.read_text() for name in ("sdk", "client", "kafka") for path in sorted((folder / name).glob("*.py"))
+    }
+    makes = {
+        path
+        for path, text in texts.items()
+        if re.search(r"^from kafka import|^    KafkaAdmin|^from kafka\.admin", text, re.M)
+    }
+    calls = {path for path, text in texts.items() if re.search(r"^serialise_decoders\(\)$", text, re.M)}
+    names = {f"{path.parent.name}.{path.stem}" for path in calls}
+    left = [p for p in makes - calls if not any(f"from monitor.{name} import" in texts[p] for name in names)]
+    assert len(makes) >= 4
+    assert left == []

@@ -13,7 +13,8 @@ import pytest
 
 import monitor.kafka
 from monitor.errors import Stop
-from monitor.kafka.private_hooks import HOOKS, PINNED, Hook, check_versions
+from monitor.kafka.pinned_versions import PINNED, check_versions
+from monitor.kafka.private_hooks import HOOKS, Hook
 
 FILES = sorted(Path(monitor.kafka.__path__[0]).glob("*.py"))
 STANDARD_LIBRARY = {"_exit"}  # os._exit is documented

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from monitor.words.update import ROOT, untranslated, updated
+from monitor.words.update import ROOT, _messages, untranslated, updated
 
 AREAS = sorted(path.stem for path in (ROOT / "words" / "zh").glob("*.po"))
 FUNCTIONS = {"tr", "trm", "trn", "mark"}
@@ -45,6 +45,16 @@ def test_a_translation_has_the_placeholders_of_its_message(area: str, files: dic
         english = entry.id if isinstance(entry.id, str) else entry.id[-1]
         chinese = entry.string if isinstance(entry.string, str) else entry.string[0]
         assert placeholders(chinese) == placeholders(english), english
+
+
+def test_a_message_within_another_call_is_found() -> None:
+    """Also after an f-string, and in the arguments of another message."""
+    source = """
+a = f"{number:,}" if x else f"{x!r}"
+b = trm("Also as {link}", link=h.a(href=f"/fleet?{x}")[tr("filter"), trn("{n} one", "{n} many", n)])
+c = tr(variable)
+"""
+    assert sorted(map(str, _messages(source))) == ["('{n} one', '{n} many')", "Also as {link}", "filter"]
 
 
 def test_messages_are_written_in_the_source() -> None:
