@@ -85,7 +85,7 @@ def firm_options(command: F) -> F:
         default="",
         envvar=AUTHOR,
         show_envvar=True,
-        help="the firm by its participant.id, for a gateway and for topics of its own",
+        help="the firm by its participant.id, for a gateway and for the topics of a firm",
     )
     return author(key_option("key file of the firm, for a gateway")(command))
 
