@@ -128,6 +128,9 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         assert "not_admitted" not in {r.reason for r in out.rejected}
     finally:
         worker.kill()
+    log = (tmp_path / "worker.log").read_text()  # of a healthy start
+    assert "\x1b" not in log, "cursor codes of a terminal"
+    assert " ERROR " not in log, log
 
 
 def test_only_the_holder_of_an_admission_key_admits(tmp_path: Path) -> None:

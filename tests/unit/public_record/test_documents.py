@@ -244,6 +244,9 @@ def test_the_public_version_shows_nothing_confidential_and_no_words_of_people(ho
         for text in ("words of a person", "canary-models/svc", *PEOPLE):
             assert text not in page, text
     assert source.texts is None
+    parties = halt_html(home, "en", 8, parties=True)
+    assert parties.count("words of a person") == 2  # the suspension and its release
+    assert not any(name in parties for name in PEOPLE)
 
 
 def test_a_halt_on_which_a_clause_rests_names_it_with_its_title(tmp_path: Path) -> None:

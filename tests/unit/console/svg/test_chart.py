@@ -219,3 +219,13 @@ def test_a_table_of_many_periods_keeps_those_near_a_threshold() -> None:
     one = made("ten thousand")
     assert len(one.table.rows) == 400
     assert one.table.caption == "The 400 nearest to a threshold of all 10,000 closed periods"
+
+
+def test_a_longest_mean_time_is_a_least_number_of_resolutions() -> None:
+    """Said of the numbers that the detector saw: at least so many had to be resolved, not at most."""
+    from monitor.console.report import reason_sentence
+
+    story = AWKWARD["handling time"]()
+    found = Finding(indicator="x", rule="limit_e_process", observed=8.0, expected=10.4)
+    d = decided(1, Level.ESCALATE, Level.NORMAL, Reason.LIMIT_HALF_WAY, finding=found)
+    assert "8 counted where at least 10.4 were allowed" in reason_sentence(d, story.charter)
