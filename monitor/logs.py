@@ -115,7 +115,7 @@ RETRIED = (
     "Failed fetch offsets", "Heartbeat send request failed", "Error sending HeartbeatRequest",
 )  # fmt: skip
 """How messages of the Kafka client begin that it logs as errors, although it tries again by itself."""
-BUSY = "Thread keepalive is not responding"  # of `mode`, after 3 s; a thread that does not move is ended by our watchdog
+BUSY = "Thread keepalive is not responding"  # of `mode`, after 3 s; a thread that blocks ends by our watchdog
 STARTING = "GroupCoordinatorNotAvailableError"  # a new broker creates its topic of groups when the first one joins
 
 

@@ -58,7 +58,7 @@ def _say_taken(taken: Decision, repeated: bool) -> None:
     moved = f", {moved}" if is_pilot(taken.pilot) else ""
     signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
     echo(
-        f"{'already ' if repeated else ''}taken: {taken.reason.value}{moved}; entry {taken.standing} of {taken.pilot}, "
+        f"{'already ' if repeated else ''}taken: {taken.reason.value}{moved}; decision {taken.standing} of {taken.pilot}, "
         f"{signed}"
     )
     for line in step_lines(taken):

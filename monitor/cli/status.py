@@ -41,8 +41,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="one JSON obj
 @trust_option
 def status(pilot: str, to: str, prefix: str, author: str, as_json: bool, trusted: tuple[str, ...]) -> None:
     """Print where PILOT stands: its level and why, with the numbers; its states and the next step; who owes what by
-    when; rollout, shadow charter, open command; the evidence of each indicator; the last decisions with the numbers of
-    their entries; telemetry that was rejected or counts nowhere.
+    when; rollout, shadow charter, open command; the evidence of each indicator; the last decisions with their
+    numbers; telemetry that was rejected or counts nowhere.
 
     Read from the recorded decisions, also before the admission. Whom to reach is printed where the charter in force
     names contacts. A firm that may read its own topics only gives --author with its participant.id: it gets the command

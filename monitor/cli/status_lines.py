@@ -51,8 +51,8 @@ def own_lines(pilot: str, command: Command | None, notice: Notice | None, heard:
     else:
         state = tr("halted") if command.halts else tr("not halted; call resume() if the service has not resumed yet")
         lines = [f"{pilot}: {state}"]
-        given = tr("{action} at {time}: {reason}; entry {entry}", action=command.action, time=stamp(command.at),
-                   reason=_reason(command.reason.value), entry=command.standing)  # fmt: skip
+        given = tr("{action} at {time}: {reason}; decision {number}", action=command.action, time=stamp(command.at),
+                   reason=_reason(command.reason.value), number=command.standing)  # fmt: skip
         lines.append(_line(tr("command"), given))
         if command.halts and ground_text(command):
             lines.append(_line(tr("why"), ground_text(command)))
@@ -78,7 +78,7 @@ def _standing(found: PilotStatus) -> list[str]:
     outcome = tr(" (outcome {outcome})", outcome=tr(OUTCOMES[Outcome(found.outcome)])) if found.outcome else ""
     unknown = tr(", unknown: {reason}", reason=_reason(found.unknown)) if found.unknown else ""
     head = tr("{pilot} of {firm}: {state}", pilot=found.pilot, firm=found.participant, state=state)
-    at = tr("entry {entry}, {time}", entry=found.standing, time=stamp(found.at))
+    at = tr("decision {number}, {time}", number=found.standing, time=stamp(found.at))
     lines = [head + outcome, _line(tr("level"), f"{tr(LEVEL_WORDS[found.level])}{unknown}; {at}")]
     if found.why is not None:
         lines.append(_line(tr("why"), _record(found.why)))
@@ -131,12 +131,12 @@ def _rollout(found: PilotStatus) -> list[str]:
 
 def _evidence(one: StatusRecord) -> str:
     name = f"{plain(one.indicator)}, {one.segment}" if one.segment else plain(one.indicator)
-    return tr("{indicator}: {numbers}; entry {entry}", indicator=name, numbers=one.numbers, entry=one.standing)
+    return tr("{indicator}: {numbers}; decision {number}", indicator=name, numbers=one.numbers, number=one.standing)
 
 
 def _record(one: StatusRecord) -> str:
     by = tr(" by {author}", author=one.author) if one.author else ""
-    return tr("{time}  entry {entry}  {sentence}{by}", time=stamp(one.at), entry=one.standing, sentence=_sentence(one),
+    return tr("{time}  decision {number}  {sentence}{by}", time=stamp(one.at), number=one.standing, sentence=_sentence(one),
               by=by)  # fmt: skip
 
 

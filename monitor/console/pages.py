@@ -21,7 +21,7 @@ from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
 from monitor.console.halts_page import halts_page
-from monitor.console.halts_view import halts_data, halts_view
+from monitor.console.halts_view import HaltsQuery, halts_data, halts_view
 from monitor.console.ledger_page import entry_page, ledger_page, ledgers_page
 from monitor.console.ledger_view import entry_answer, ledger_answer, ledgers_answer
 from monitor.console.listing import number_of
@@ -83,8 +83,13 @@ def _clocks(asked: Asked) -> ClocksQuery:
     return ClocksQuery(**_given(asked, *ClocksQuery.__struct_fields__))
 
 
+def _halts(asked: Asked) -> HaltsQuery:
+    force = number_of(asked.query.get("force", ""))
+    return HaltsQuery(**_given(asked, "authority", "firm"), force=force, page=_number(asked))
+
+
 def _halts_data(asked: Asked) -> object:
-    return halts_data(halts_view(asked.board, asked.now, _number(asked), **_given(asked, "authority", "firm")))
+    return halts_data(halts_view(asked.board, asked.now, _halts(asked)))
 
 
 def _model_data(asked: Asked) -> object:
@@ -110,9 +115,7 @@ PAGES: dict[str, Page] = {
     "/fleet": _fleet,
     named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
     r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
-    "/halts": lambda asked: halts_page(
-        asked.board, asked.now, _number(asked), asked.query.get("authority", ""), asked.query.get("firm", "")
-    ),
+    "/halts": lambda asked: halts_page(asked.board, asked.now, _halts(asked)),
     "/clocks": lambda asked: clocks_page(asked.board, asked.now, _clocks(asked), _number(asked)),
     "/models": lambda asked: models_page(asked.board, asked.now, asked.query.get("firm", ""), _number(asked)),
     named("model"): lambda asked: model_page(asked.board, asked.name, asked.now, asked.query.get("firm", "")),

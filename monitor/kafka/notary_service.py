@@ -16,9 +16,11 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from monitor.charter.control import ControlBase
+from monitor.clock import wall_ms
+from monitor.console.access.gate import BoardAccess
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
-from monitor.console.routes import routes
+from monitor.console.routes import gate_of, routes
 from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_acts
@@ -63,6 +65,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host_names: tuple[str, ...] = ()
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
     publishing: tuple[PublicationSettings, float] | None = None  # and seconds between rounds; None: not published
+    access: BoardAccess | None = None  # who may read the board; None: everybody who reaches it
     newest_topic: bool = False  # keep the newest signed checkpoint in a Kafka topic
 
 
@@ -134,7 +137,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
 
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
     server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
-    server.app.add_routes(routes(board))
+    server.app.add_routes(routes(board, gate=gate_of(settings.access, wall_ms, server.app)))
     if settings.publishing is not None:
         published = settings.publishing[0]
         server.app.add_routes([publication_route(published.directory, pilot_logs=published.serve_pilot_logs)])

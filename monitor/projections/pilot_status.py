@@ -38,7 +38,7 @@ class OpenFinding(Struct, frozen=True):
 
 
 class StatusRecord(Struct, frozen=True, kw_only=True):
-    """A recorded decision: the number of its entry (`standing`), when (ms), reason, author of an act, sentence, and the
+    """A recorded decision: its number (`standing`), when (ms), reason, author of an act, sentence, and the
     numbers that it rests on in words ("" where it has none)."""
 
     standing: int

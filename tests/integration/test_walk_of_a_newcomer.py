@@ -95,12 +95,12 @@ def test_a_newcomer_finds_why_on_what_evidence_and_what_was_done_since(demo: Dem
         fleet, status, ledger = (typed(line, demo) for line in commands())
         assert time.monotonic() - began < 120 * slowness.factor
     assert re.search(r"^halt .*pilot-0006", fleet, re.MULTILINE)
-    why = re.search(r"^why .* entry (\d+)  Charter limit exceeded: false-positives, south", status, re.MULTILINE)
+    why = re.search(r"^why .* decision (\d+)  Charter limit exceeded: false-positives, south", status, re.MULTILINE)
     assert why is not None
     assert re.search(r"^evidence .*south: .* of .* where at most 20 % are allowed", status, re.MULTILINE)
     assert re.search(r"^decided .*Service stopped; confirmed by its heartbeats", status, re.MULTILINE)
     assert re.search(r"^next .*the firm owes `rectify`", status, re.MULTILINE)
-    assert re.search(rf"standing {why[1]} .*limit_exceeded", ledger)
+    assert re.search(rf"(standing|decision) {why[1]} .*limit_exceeded", ledger)
 
 
 def test_the_same_facts_are_there_for_scripts_and_in_chinese(demo: Demo) -> None:

@@ -63,6 +63,7 @@ PURE_ENGINE = {
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
     "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.settings_file",
     "monitor.compile.dump", "monitor.compile.firm_rules_file",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
