@@ -57,10 +57,8 @@ def _say_taken(taken: Decision, repeated: bool) -> None:
     moved = f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
     moved = f", {moved}" if is_pilot(taken.pilot) else ""
     signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-    echo(
-        f"{'already ' if repeated else ''}taken: {taken.reason.value}{moved}; decision {taken.standing} of {taken.pilot}, "
-        f"{signed}"
-    )
+    already = "already " if repeated else ""
+    echo(f"{already}taken: {taken.reason.value}{moved}; decision {taken.standing} of {taken.pilot}, {signed}")
     for line in step_lines(taken):
         echo(line)
 

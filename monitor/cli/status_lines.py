@@ -136,8 +136,8 @@ def _evidence(one: StatusRecord) -> str:
 
 def _record(one: StatusRecord) -> str:
     by = tr(" by {author}", author=one.author) if one.author else ""
-    return tr("{time}  decision {number}  {sentence}{by}", time=stamp(one.at), number=one.standing, sentence=_sentence(one),
-              by=by)  # fmt: skip
+    said, at = _sentence(one), stamp(one.at)
+    return tr("{time}  decision {number}  {sentence}{by}", time=at, number=one.standing, sentence=said, by=by)
 
 
 def _sentence(one: StatusRecord) -> str:
