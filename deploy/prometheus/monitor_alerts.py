@@ -6,6 +6,8 @@ from alert import JOB, Alert, M
 
 FORGED = "not_signed|unknown_key|bad_signature|replayed|epoch_not_claimed"
 
+_TELEMETRY = f'{M}rejected_total{{reason!~"control_refused|conflict"}}'
+
 MONITOR_ALERTS = (
     Alert(
         "SandboxLeaseShort",
@@ -233,12 +235,17 @@ MONITOR_ALERTS = (
     Alert(
         "SandboxManyRejected",
         "sandbox-monitor-health",
-        f"sum(increase({M}rejected_total[10m]))"
-        f" / clamp_min(sum(increase({M}rejected_total[10m])) + sum(increase({M}events_total[10m])), 1) > 0.05",
+        # Refused acts are no telemetry: a repeated admission in a quiet sandbox would be most of its records.
+        f"sum(increase({_TELEMETRY}[10m]))"
+        f" / clamp_min(sum(increase({_TELEMETRY}[10m])) + sum(increase({M}events_total[10m])), 1) > 0.05",
         "warning",
         "More than 5 % of telemetry events are rejected.",
         {M + 'rejected_total{reason="bad_json"}': "0+10x30", f"{M}events_total": "0+100x30"},
-        {M + 'rejected_total{reason="bad_json"}': "0+2x30", f"{M}events_total": "0+100x30"},
+        {
+            M + 'rejected_total{reason="bad_json"}': "0+2x30",
+            M + 'rejected_total{reason="control_refused"}': "0+50x30",
+            f"{M}events_total": "0+100x30",
+        },
     ),
     Alert(
         "SandboxActorFailing",
