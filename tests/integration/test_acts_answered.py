@@ -51,7 +51,7 @@ def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) ->
 
     why = ("--reason", "by hand")
     steps = [
-        (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
+        (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; decision"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "rectification_missing"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was decided before"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: "

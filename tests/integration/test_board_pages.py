@@ -44,9 +44,8 @@ def addresses() -> Iterator[str]:
     for path in PAGES:
         variables = re.findall(r"\{(\w+)", path)
         for name in NAMES[variables[0]] if variables else ("",):
-            where = re.sub(
-                r"\{(\w+)[^{}]*\}", lambda m, name=name: "1" if m[1] == "entry" else quote(name, safe=""), path
-            )
+            where = re.sub(r"/\{entry:.*", "/1", path)
+            where = re.sub(r"\{\w+[^{}]*\}", lambda _, name=name: quote(name, safe=""), where)
             yield where + ("?" + urlencode(QUERIES[path]) if path in QUERIES else "")
 
 
@@ -129,6 +128,7 @@ def test_a_page_fits_every_screen_and_is_accessible(served: Served, browser: web
         kind = f"{device}-{scheme}-{language}"
         at(served, browser, where, WIDTHS[device], scheme, language)
         assert LANGUAGES[language] in browser.find_element("css selector", "header").text
+        assert browser.find_element("tag name", "body").get_attribute("class") != "missing", "there is such a page"
         found = [*too_wide(browser), *cut_off(browser)]
         if (device, scheme) in (("phone", "dark"), ("desk", "light")):
             found += violations(browser)
