@@ -188,13 +188,14 @@ class FleetView:
         if decision.charter != view.charter:
             view.charter = decision.charter
             view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
-        state = view.life.pilot
+        state, left = view.life.pilot, view.exited
         view.level = decision.level
         view.exited = left_after(view.exited, decision)
         view.states = decision.states if isinstance(decision.states, str) else ""
         begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
-        # A step of its life is why a pilot is where it is, unless a finding holds it at its level.
-        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited)
+        # A step of its life is why a pilot is where it is, unless a finding holds it at its level; once it has left,
+        # that it left.
+        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited) and not left
         moved = moved and decision.reason is not Reason.CYCLE_STARTED
         if view.why is None or begins or moved or decision.level != decision.was:
             view.since, view.why = decision.at, decision

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from monitor.console.authorities_page import authorities_page, authority_page
 from monitor.console.authorities_view import authorities_data, authorities_view, authority_data, authority_view
-from monitor.console.board_json import as_data
+from monitor.console.board_json import as_data, pilot_data
 from monitor.console.charter_page import charter_page
 from monitor.console.clocks_page import clocks_page
 from monitor.console.clocks_view import ClocksQuery, clocks_data, clocks_view
@@ -32,6 +32,7 @@ from monitor.console.problems_part import LISTED, problem_data, problems_of
 from monitor.console.search import search_page
 from monitor.console.today_page import query_of as today_query
 from monitor.console.today_page import today_page
+from monitor.console.today_view import today_data, today_view
 
 
 def named(kind: str) -> str:
@@ -134,6 +135,8 @@ PAGES: dict[str, Page] = {
 }
 DATA: dict[str, Data] = {
     "/api/board.json": lambda asked: as_data(asked.board, asked.now, asked.query.get("authority", "")),
+    "/api/today.json": lambda asked: today_data(today_view(asked.board, asked.now, today_query(asked.query))),
+    data_of("pilot"): lambda asked: pilot_data(asked.board, asked.name, asked.now),
     "/api/halts.json": _halts_data,
     "/api/clocks.json": lambda asked: clocks_data(clocks_view(asked.board, asked.now, _clocks(asked), _number(asked))),
     "/api/models.json": lambda asked: models_data(

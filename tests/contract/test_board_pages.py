@@ -175,7 +175,7 @@ def test_no_english_is_left_in_chinese(made: World, path: str, names: dict[str, 
 
 
 SYMBOLS = {
-    "UTC", "JSON", "RFC", "English", "CUSUM", "Ville", "Clopper", "Pearson", "Garwood", "min", "keys",
+    "UTC", "JSON", "RFC", "ASCII", "English", "CUSUM", "Ville", "Clopper", "Pearson", "Garwood", "min", "keys",
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 }  # fmt: skip
 """Abbreviations, names, a function, a setting (`firm_keys`), the other language, a command, and months on axes."""
@@ -201,6 +201,7 @@ def _texts(made: World) -> Iterator[str]:
         yield from one.addressed or ()
         yield from _strings(structs.asdict(one.finding))
     yield from CANARIES
+    yield from (text for one in made.outputs.rejected for text in (one.field, one.detail))
     yield from _strings(structs.asdict(sandbox()))
 
 

@@ -79,3 +79,5 @@ def test_a_finding_stays_the_reason_while_it_holds_the_level() -> None:
     why = board.pilots["p-1"].why
     assert why is not None
     assert why.reason is Reason.EXITED
+    board.apply(Outputs(decisions=[act(5, Reason.REPORT_ISSUED, states="reported", **held)]))
+    assert board.pilots["p-1"].why == why, "what follows an exit does not hide it"
