@@ -72,6 +72,7 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 	$(PY) tests/halt/run.py $(ARGS) || status=1; \
 	$(PY) -m pytest -q -s tests/property/test_sdk_forgery.py tests/property/test_forgery.py | grep -E '^GOAL|failed|error' ; [ $${PIPESTATUS[0]} = 0 ] || status=1; \
 	$(PY) tests/bench/guard.py | grep ^GOAL || status=1; \
+	for bench in pair flood latency rule_mutants; do $(PY) -m tests.bench.notify.$$bench | grep ^GOAL || status=1; done; \
 	exit $$status
 
 .PHONY: country
