@@ -55,6 +55,7 @@ To add a detector: copy `gauge_limit.py`, change the docstring, the fields, `des
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -108,9 +109,13 @@ def parameters_of(name: str) -> list[str]:
     >>> parameters_of("glr")
     ['arl0', 'window', 'baseline_periods', 'baseline_events', 'confidence']
     """
-    kind = DETECTORS[name]
+    return list(_parameters(DETECTORS[name]))
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters(kind: Any) -> tuple[str, ...]:
     described = inspect.signature(getattr(kind, "settings", kind.design))
-    return [p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return tuple(p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY)
 
 
 def build(name: str, design: Design, params: Mapping[str, Any] | None = None) -> Detector:
