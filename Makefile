@@ -40,10 +40,12 @@ test-fast: install ## unit, contract, property and replay tests, without servers
 IN_PROCESS = tests/unit tests/contract tests/acts tests/country tests/ledger tests/property tests/replay detectors monitor
 # Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
 # puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
+AXE = tests/browser/node_modules/axe-core/axe.min.js
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
 servers: install
 	deploy/local/install-test-servers.sh
+	@[ -e $(AXE) ] || npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
 	$(PY) -m monitor.testing.broker_runtime
 
 lint: install ## ruff and mypy

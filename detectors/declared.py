@@ -7,6 +7,7 @@ pilot instead, and some detectors declare nothing.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -29,11 +30,17 @@ def declared_per_year(name: str, params: Mapping[str, Any], periods_per_year: fl
     >>> declared_per_year("limit_e_process", {}, 365.25) is None
     True
     """
-    kind = DETECTORS[name]
-    known = inspect.signature(getattr(kind, "settings", kind.design)).parameters
-    if "false_per_year" in known:
-        return float(params.get("false_per_year", known["false_per_year"].default))
-    if "arl0" not in known:
+    defaults = _defaults(name)
+    if "false_per_year" in defaults:
+        return float(params.get("false_per_year", defaults["false_per_year"]))
+    if "arl0" not in defaults:
         return None
-    periods = params.get("arl0", known["arl0"].default)
+    periods = params.get("arl0", defaults["arl0"])
     return 1.0 / _YEARS_BETWEEN[name] if periods is None else periods_per_year / float(periods)
+
+
+@functools.cache
+def _defaults(name: str) -> dict[str, Any]:
+    kind = DETECTORS[name]
+    described = inspect.signature(getattr(kind, "settings", kind.design)).parameters
+    return {key: one.default for key, one in described.items()}

@@ -12,6 +12,7 @@ SandboxMonitorError
 ├── BasisError             a catalogue of clauses is wrong: report file, field and fix
 ├── ClockTableError        a table of legal deadlines is wrong: report field and fix
 ├── SandboxConfigError     a configuration of a sandbox is wrong: report field and fix
+├── BoardAccessError       the file of who may read the board is wrong: report line, field and fix
 ├── ToolkitError           the folder of a toolkit is wrong: report file, line, field and fix
 ├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
 │   ├── Unavailable        an actor's or the SDK's address does not answer, or answers with a transient error
@@ -101,6 +102,10 @@ class NotDeterministic(SandboxMonitorError):
 
 class SandboxConfigError(SandboxMonitorError):
     """A configuration of a sandbox cannot be used; the message lists every mistake with field and fix."""
+
+
+class BoardAccessError(SandboxMonitorError):
+    """The file of who may read the board is wrong. Names line, field and fix of each mistake."""
 
 
 class ToolkitError(SandboxMonitorError):

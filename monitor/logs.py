@@ -110,6 +110,27 @@ def _json(value: Any) -> Any:
     return str(value)[:FIELD_CHARACTERS]
 
 
+RETRIED = (
+    "Group Coordinator Request failed", "Unable connect to", "Unable to update metadata", "Failed fetch messages",
+    "Failed fetch offsets", "Heartbeat send request failed", "Error sending HeartbeatRequest",
+)  # fmt: skip
+"""How messages of the Kafka client begin that it logs as errors, although it tries again by itself."""
+BUSY = "Thread keepalive is not responding"  # of `mode`, after 3 s; a thread that blocks ends by our watchdog
+STARTING = "GroupCoordinatorNotAvailableError"  # a new broker creates its topic of groups when the first one joins
+
+
+def lower_retried(record: logging.LogRecord) -> bool:
+    """Lower the level of what the Kafka client tries again: WARNING, and INFO for what every first start shows. What
+    does not recover ends the worker, or raises an alert of ours. A filter: keeps every record."""
+    if record.levelno == logging.ERROR:
+        text = record.getMessage()
+        retried = record.name.split(".")[0] in ("aiokafka", "kafka") and text.startswith(RETRIED)
+        if retried or BUSY in text:
+            record.levelno = logging.INFO if STARTING in text else logging.WARNING
+            record.levelname = logging.getLevelName(record.levelno)
+    return True
+
+
 def set_up(environment: Mapping[str, str] = os.environ) -> None:
     """Send the logs of this process to stderr, as `SANDBOX_LOG` asks (`text` or `json`): ours from INFO on, those of
     other libraries from WARNING on.
@@ -121,5 +142,6 @@ def set_up(environment: Mapping[str, str] = os.environ) -> None:
         raise ValueError(f"{ENVIRONMENT} is {form!r}; fix: text or json")
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(TEXT))
+    handler.addFilter(lower_retried)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("monitor").setLevel(logging.INFO)

@@ -135,8 +135,8 @@ def _look(panel: Panel, built: Any) -> None:
         case "table":
             organize = {"excludeByName": shape.hidden(panel), "renameByName": shape.columns(panel)}
             built.with_transformation(DataTransformerConfig(id_val="organize", options=organize))
-            if links := shape.column_links(panel):
-                built.override_by_name("Pilot", [DynamicConfigValue(id_val="links", value=_plain(links))])
+            for heading, links in shape.column_links(panel).items():
+                built.override_by_name(heading, [DynamicConfigValue(id_val="links", value=_plain(links))])
         case "lines" | "states":
             built.legend(shape.legend())
         case "stat":

@@ -115,12 +115,13 @@ WHICH = Row(
         ),
         Panel(
             "Which pilots are closest to a threshold?",
-            "The ten selected pilots whose statistic is the largest share of its threshold. At 100 % the detector "
-            "reports a finding.",
+            "The ten selected pilots whose statistic is the largest share of its threshold (of logarithms, for "
+            "e-processes and e-detectors). At 100 % the detector reports a finding; 0 %: no evidence.",
             "gauges",
             (
                 Query(
-                    f"topk(10, (max by (pilot, indicator, segment, detector) ({M}statistic / {M}bar)){SELECTED})",
+                    "topk(10, clamp_min(max by (pilot, indicator, segment, detector)"
+                    f" ({M}statistic / {M}bar), 0){SELECTED})",
                     "{{pilot}}: {{indicator}} {{segment}} ({{detector}})",
                 ),
             ),
@@ -153,8 +154,8 @@ WHERE = Row(
             "gauges",
             (
                 Query(
-                    f'count by (authority) ({M}pilot_scope{{authority=~"$authority", sector=~"$sector",'
-                    f' region=~"$region", tier=~"$tier"}} and on (pilot) ({M}pilot_level >= 2))',
+                    f'count by (authority) (max by (pilot, authority) ({M}pilot_scope{{authority=~"$authority",'
+                    f' sector=~"$sector", region=~"$region", tier=~"$tier"}}) and on (pilot) ({M}pilot_level >= 2))',
                     "{{authority}}",
                 ),
             ),

@@ -119,9 +119,10 @@ EVIDENCE = Row(
     (
         Panel(
             "How close is each statistic to its threshold?",
-            "Statistic divided by its threshold. At 100 % the detector reports a finding.",
+            "Statistic divided by its threshold (of logarithms, for e-processes and e-detectors). At 100 % the "
+            "detector reports a finding; 0 %: no evidence.",
             "lines",
-            (Query(f"{SCORE} ({M}statistic{ONE} / {M}bar{ONE})", STREAM + " ({{detector}})"),),
+            (Query(f"clamp_min({SCORE} ({M}statistic{ONE} / {M}bar{ONE}), 0)", STREAM + " ({{detector}})"),),
             unit="percentunit",
             width=24,
             height=9,

@@ -141,8 +141,8 @@ def _visualization(panel: Panel) -> Any:
     match panel.kind:
         case "table":
             built.show_header(True)
-            if links := shape.column_links(panel):
-                built.override_by_name("Pilot", [model.DynamicConfigValue(id_val="links", value=_plain(links))])
+            for heading, links in shape.column_links(panel).items():
+                built.override_by_name(heading, [model.DynamicConfigValue(id_val="links", value=_plain(links))])
         case "lines" | "states":
             built.legend(shape.legend())
         case "stat":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from grafana_foundation_sdk.builders import common
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 
-from monitor.projections.links import BOARD, RUNBOOK
+from monitor.projections.links import BOARD, PILOT_DASHBOARD, RUNBOOK
 
 from .table import COLUMNS, TAG, Board, Marks, Page, Panel, Row
 
@@ -71,17 +72,27 @@ def panel_links(panel: Panel) -> list[Link]:
     return found
 
 
-def pilot_links(pilot: str) -> list[Link]:
-    """The links of a value that belongs to one pilot; `pilot` is the variable that holds its id."""
-    return [
-        Link("This pilot on the board", f"${{board:raw}}/pilot/${{{pilot}:percentencode}}"),
-        Link("This pilot in Grafana", f"/d/sandbox-pilot?var-pilot=${{{pilot}:percentencode}}&${{__url_time_range}}"),
-    ]
+SUBJECTS = {"pilot": "pilot", "participant": "firm", "firm": "firm", "authority": "authority"}
+"""Label -> the kind of page on the board that is about its value."""
+
+
+def subject_links(label: str, variable: str) -> list[Link]:
+    """The links of a value that belongs to one pilot, firm or authority; `variable` of Grafana holds its id."""
+    kind = SUBJECTS[label]
+    found = [Link(f"This {kind} on the board", f"${{board:raw}}/{kind}/${{{variable}:percentencode}}")]
+    if kind == "pilot":
+        url = f"/d/{PILOT_DASHBOARD}?var-pilot=${{{variable}:percentencode}}&${{__url_time_range}}"
+        found.append(Link("This pilot in Grafana", url))
+    return found
 
 
 def series_links(panel: Panel) -> list[Link]:
-    """The links of each series of a panel."""
-    return pilot_links("__field.labels.pilot") if panel.by_pilot else []
+    """The links of each series of a panel: to the page of what all its legends name first."""
+    legends = [query.legend for query in panel.queries]
+    for label in SUBJECTS if panel.kind != "table" else ():
+        if all(f"{{{{{label}}}}}" in legend for legend in legends):
+            return subject_links(label, f"__field.labels.{label}")
+    return []
 
 
 def columns(panel: Panel) -> dict[str, str]:
@@ -96,10 +107,15 @@ def hidden(panel: Panel) -> dict[str, bool]:
     return dict.fromkeys((*always, *panel.hidden), True)
 
 
-def column_links(panel: Panel) -> list[Link]:
-    """The links of the column with pilots of a table; empty where it has none."""
-    shows = panel.kind == "table" and any("(pilot" in query.expr for query in panel.queries)
-    return pilot_links("__data.fields.Pilot") if shows and "pilot" not in panel.hidden else []
+def column_links(panel: Panel) -> dict[str, list[Link]]:
+    """Heading of a column of a table -> the links of its cells; of columns with pilots, firms and authorities."""
+    found = {}
+    for label in SUBJECTS if panel.kind == "table" else ():
+        grouped = re.compile(rf"by \([^)]*\b{label}\b")
+        if label not in panel.hidden and any(grouped.search(query.expr) for query in panel.queries):
+            heading = COLUMNS[label]
+            found[heading] = subject_links(label, f"__data.fields.{heading}")
+    return found
 
 
 ADDRESSES = {"board": BOARD, "runbook": RUNBOOK}

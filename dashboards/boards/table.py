@@ -52,8 +52,8 @@ class Panel:
 
     `text` says what is shown and how to read it. `steps` are thresholds above `first`; `mapping` shows values as words.
     `value` heads the column of values of a table, `hidden` names labels that get no column. `page` is the page of the
-    board that a click opens; where series have a label `pilot`, each also links to the page of its pilot. `alerts` are
-    headings of the runbook. `by_name` shows the name of the series in place of its value.
+    board that a click opens; where rows or series are of a pilot, firm or authority, each also links to its page.
+    `alerts` are headings of the runbook. `by_name` shows the name of the series in place of its value.
     """
 
     question: str
@@ -72,11 +72,6 @@ class Panel:
     alerts: tuple[str, ...] = ()
     by_name: bool = False
     decimals: int | None = None
-
-    @property
-    def by_pilot(self) -> bool:
-        """Whether its series have a label `pilot`."""
-        return self.kind != "table" and any("{{pilot}}" in query.legend for query in self.queries)
 
 
 @dataclass(frozen=True)

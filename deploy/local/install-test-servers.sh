@@ -21,6 +21,7 @@ need kcat kcat
 need jq jq
 need openssl openssl
 need node nodejs # runs one of the examples
+need npm npm # fetches the accessibility checker for tests of pages
 need strace strace # makes single system calls of a notary fail
 need cc 'gcc libc6-dev' # builds the clock of a broker that is an hour off
 [ -d /usr/share/fonts/truetype/wqy ] || missing="$missing fonts-wqy-zenhei" # Chinese pages and documents

@@ -23,6 +23,10 @@ VARIABLES: dict[str, tuple[str, str]] = {
     LANGUAGE: ("`--lang`", "language of what is printed for people: en or zh"),
     BOARD: ("`--board-url`, `--board`, `Halted.page`", "address of the board as people reach it"),
     RUNBOOK: ("`--runbook-url`, `Halted.runbook`", "address of deploy/runbook.md as people reach it"),
+    "SANDBOX_MONITOR_BOARD_SECRET": (
+        "`--board-access`",
+        "secret with which the login proxy of the board proves itself, at least 32 characters",
+    ),
     "SANDBOX_MONITOR_GRAFANA_URL": ("`--grafana-url`", "address of Grafana as people reach it"),
     "SANDBOX_MONITOR_GRAFANA_TOKEN": ("`--token`", "token of a service account of Grafana"),
     "SANDBOX_LOG": ("every process", "form of logs on stderr: text (default) or json"),

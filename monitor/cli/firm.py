@@ -138,7 +138,7 @@ def own(pilot: str, to: str, author: str, key: Path, as_json: bool) -> None:
     decision = msgspec.json.decode(raw, type=Decision)
     content = decision.finding.content or {}
     record = record_of(content)
-    echo(f"class {content['class']} since {stamp(decision.at)}, entry {decision.standing} of {decision.pilot}")
+    echo(f"class {content['class']} since {stamp(decision.at)}, decision {decision.standing} of {decision.pilot}")
     grounds = content.get("grounds", ())
     for line in grounds if isinstance(grounds, tuple) else ():
         echo(f"  * {line}")

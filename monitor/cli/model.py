@@ -97,7 +97,7 @@ def _file_lines(record: ModelRecord) -> Iterator[str]:
 def _said(one: FiledEntry) -> str:
     fields = [f"{name} {_text(value)}" for name, value in one.fields.items()]
     words = one.words or ("(words not disclosed)" if one.commitment else "")
-    gone = f"withdrawn by entry {one.withdrawn}" if one.withdrawn else ""
+    gone = f"withdrawn by decision {one.withdrawn}" if one.withdrawn else ""
     return "; ".join(part for part in (", ".join(fields), words, gone) if part)
 
 
@@ -108,6 +108,6 @@ def _text(value: object) -> str:
 def _use_lines(use: ModelUse) -> Iterator[str]:
     versions = ", ".join(use.versions) or "version not stated"
     ended = f", {use.outcome}" if use.outcome else ""
-    yield f"{use.pilot} of {use.participant}: {versions}, since entry {use.since}{ended}"
+    yield f"{use.pilot} of {use.participant}: {versions}, since decision {use.since}{ended}"
     for words, refs in use.events.items():
-        yield f"    {words}: {len(refs)} (entries {', '.join(str(ref.number) for ref in refs)})"
+        yield f"    {words}: {len(refs)} (decisions {', '.join(str(ref.number) for ref in refs)})"

@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.board_access import access_options
 from monitor.cli.publishing import publishing_options
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
+from monitor.console.access.gate import BoardAccess
 from monitor.console.owner_liveness import SILENT_MS
 from monitor.kafka.notary_service import NotarySettings, run_notary
 from monitor.kafka.topics import TopicNames
@@ -39,7 +41,7 @@ from monitor.publication.publisher import PublicationSettings
     "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="port of the board; 0 = no board"
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="address on which the board listens; it has no login"
+    "--host", default="127.0.0.1", show_default=True, help="address on which the board listens; see --board-access"
 )
 @click.option(
     "--silent-after",
@@ -50,6 +52,7 @@ from monitor.publication.publisher import PublicationSettings
 )
 @trust_option
 @publishing_options
+@access_options
 @click.option(
     "--newest-topic",
     is_flag=True,
@@ -69,6 +72,7 @@ def notary(
     metrics_host: str,
     host_names: tuple[str, ...],
     publishing: tuple[PublicationSettings, float] | None,
+    access: BoardAccess | None,
     newest_topic: bool,
 ) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
@@ -94,6 +98,7 @@ def notary(
         trusted=Trusted(trusted) if trusted else None,
         silent_ms=round(silent_after * 1000),
         publishing=publishing,
+        access=access,
         newest_topic=newest_topic,
     )
     metrics = Metrics()

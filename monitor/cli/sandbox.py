@@ -230,7 +230,7 @@ def _line(one: SandboxVersion) -> str:
     signed = f"signed by key {decision.signed}" if decision.signed else "not signed"
     return (
         f"version {one.sandbox.version} {decision.reason.value} {stamp(decision.at)} by {decision.author} ({signed}; "
-        f"entry {decision.standing}): digest {decision.charter}"
+        f"decision {decision.standing}): digest {decision.charter}"
     )
 
 

@@ -15,6 +15,7 @@ from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter.spec import Charter
 from monitor.cli.addresses import HTTP_URLS, host_names
+from monitor.cli.board_access import access_options
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.publishing import publishing_options
@@ -22,6 +23,7 @@ from monitor.cli.pushing import alert_links, board_url, grafana_url, pushing, ru
 from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.compile.sandbox_file import read_sandbox
+from monitor.console.access.gate import BoardAccess
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
 from monitor.embedded.users_door import UsersDoorSettings
@@ -90,6 +92,7 @@ from monitor.publication.publisher import PublicationSettings
 @click.option("--users-author", default="public", show_default=True, help="name of the channel in that configuration")
 @click.option("--users-host", default=HOST, show_default=True, help="address on which the door of the users listens")
 @publishing_options
+@access_options
 @host_names
 def serve(
     directory: Path,
@@ -110,6 +113,7 @@ def serve(
     users_host: str,
     host_names: tuple[str, ...],
     publishing: tuple[PublicationSettings, float] | None,
+    access: BoardAccess | None,
 ) -> None:
     """Run the monitor in this process: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
@@ -145,6 +149,7 @@ def serve(
         checkpoint_every_ms=round(checkpoint * 1000),
         host_names=host_names,
         publishing=publishing,
+        access=access,
         users=door,
     )
 

@@ -62,5 +62,5 @@ def _line(row: dict[str, Any]) -> str:
     return (
         f"{word}  {row['from']} to {row['to']}  {row['indicator']}: {row['events']:g} in {row['exposure']:g} where "
         f"{row['expected']:.3g} are expected{ratio}, p {row['p_value']:g} (significant up to {row['significance']:g})"
-        f"{gaps}; entry {row['standing']}"
+        f"{gaps}; decision {row['standing']}"
     )

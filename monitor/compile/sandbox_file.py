@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.compile.dump import plain_yaml
-from monitor.compile.load import LARGEST_FILE, LocatedProblem, Tree
+from monitor.compile.settings_file import read_settings
 from monitor.errors import SandboxConfigError
 from monitor.lifecycle.sandbox import Sandbox
 from monitor.lifecycle.sandbox_check import flaws
@@ -20,31 +20,11 @@ def sandbox_yaml(sandbox: Sandbox) -> str:
 
 def read_sandbox(path: Path) -> Sandbox:
     """The configuration in a file. Raises SandboxConfigError with every mistake, OSError as `open` does."""
-    raw = path.read_bytes()
-    if len(raw) > LARGEST_FILE:
-        raise SandboxConfigError(f"{path}: the file is larger than {LARGEST_FILE} bytes; remove people or calendars")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SandboxConfigError(f"{path}: not UTF-8; save it as UTF-8") from None
-    tree = Tree(str(path))
-    data = tree.load(text)
-    if tree.found:
-        raise SandboxConfigError(_said(tree.sorted()))
-    try:
-        sandbox = msgspec.convert(data, Sandbox)
-    except msgspec.ValidationError as error:
-        tree.check(Sandbox, data, "")
-        if not tree.found:
-            problem, _, where = str(error).partition(" - at `$")
-            tree.add(where.rstrip("`").lstrip("."), problem, "see monitor/lifecycle/README.md")
-        raise SandboxConfigError(_said(tree.sorted())) from None
-    for flaw in flaws(sandbox):
-        tree.add(flaw.field, flaw.problem, flaw.fix)
-    if tree.found:
-        raise SandboxConfigError(_said(tree.sorted()))
-    return sandbox
-
-
-def _said(found: tuple[LocatedProblem, ...]) -> str:
-    return "\n".join(map(str, found))
+    return read_settings(
+        path,
+        Sandbox,
+        flaws,
+        SandboxConfigError,
+        smaller="remove people or calendars",
+        see="monitor/lifecycle/README.md",
+    )

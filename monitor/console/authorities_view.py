@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from monitor.console.clocks_view import Deadline, deadline_data, deadlines_of
+from monitor.console.clocks_view import Deadline, deadline_data, deadlines_of, owed_and_missed
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.next_steps import NextStep, next_steps
@@ -92,7 +92,7 @@ def authority_view(board: FleetView, name: str, now: int, page: int = 1) -> Auth
         page=page,
         pages=pages,
         waiting=tuple(waiting[:LISTED]),
-        deadlines=tuple(deadlines_of(board, views, now, Owes.AUTHORITY)[:LISTED]),
+        deadlines=tuple(deadlines_of(board, views, now, Owes.AUTHORITY, LISTED)),
     )
 
 
@@ -146,7 +146,7 @@ def _order(one: SandboxAuthority | None, name: str, levels: dict[str, int]) -> t
 def _row(board: FleetView, name: str, views: list[PilotView], now: int) -> AuthorityRow:
     one, sandbox = _known(board).get(name), board.sandbox.in_force
     people = [] if sandbox is None else [person for person in sandbox.people if person.authority == name]
-    deadlines = deadlines_of(board, views, now, Owes.AUTHORITY)
+    owed, missed = owed_and_missed(board, views, now, Owes.AUTHORITY)
     charter_name = next((a.name for v in views if v.plan for a in v.plan.authorities if a.id == name and a.name), "")
     inside = [view for view in views if not view.exited]
     return AuthorityRow(
@@ -160,8 +160,8 @@ def _row(board: FleetView, name: str, views: list[PilotView], now: int) -> Autho
         pilots=len(inside),
         levels=dict(Counter(view.level for view in inside if not view.applicant)),
         waiting=sum(1 for _ in waits(board, views)),
-        owed=sum(not deadline.missed for deadline in deadlines),
-        missed=sum(deadline.missed for deadline in deadlines),
+        owed=owed,
+        missed=missed,
     )
 
 

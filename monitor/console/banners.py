@@ -28,6 +28,7 @@ def banners(board: FleetView, now: int) -> h.Fragment:
         _unsigned_firms(board),
         _configuration(board),
         _shared_topics() if notices.shared_topics else None,
+        _reads_not_logged() if notices.reads_not_logged else None,
     ]
 
 
@@ -39,6 +40,13 @@ def alarm(title: str, text: Node) -> h.Element:
 def note(title: str, text: Node) -> h.Element:
     """A banner for what a reader must know."""
     return h.p(".note", role="note")[h.b[title], " ", text]
+
+
+def _reads_not_logged() -> h.Element:
+    return alarm(
+        tr("The read log cannot be written."),
+        tr("Pages are shown, but who reads them is not recorded. The log of the process names the cause."),
+    )
 
 
 def _crash_loop(loop: CrashLoop) -> h.Element:

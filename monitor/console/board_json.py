@@ -39,6 +39,12 @@ def as_data(board: FleetView, now: int = 0, authority: str = "") -> dict[str, ob
     }
 
 
+def pilot_data(board: FleetView, pilot: str, now: int) -> dict[str, object] | None:
+    """One pilot as plain data; `None` for one that the board does not know."""
+    view = board.pilots.get(pilot)
+    return None if view is None else _pilot(board, view, now)
+
+
 def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
     head = board.ledger(view.pilot)
     return {

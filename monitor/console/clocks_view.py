@@ -7,14 +7,17 @@ only those of one page become rows.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView, PilotView
+from monitor.lifecycle.life import life_from_words
 from monitor.lifecycle.names import State
 from monitor.model.bounds import short
 from monitor.model.clock_record import ClockRecord, ClockState, Owes
@@ -23,7 +26,7 @@ from monitor.projections.formats import day
 from monitor.projections.user_complaints import answer_due
 
 PAGE = 50  # deadlines on one page
-MISSED = 200  # missed ones that are listed
+MISSED = 50  # missed ones that are listed, the oldest; filters show the others
 USER_COMPLAINT = "user_complaint"  # the kind of the fact that starts these clocks
 
 
@@ -88,20 +91,20 @@ EVERY = ClocksQuery()
 def clocks_view(board: FleetView, now: int, query: ClocksQuery = EVERY, page: int = 1) -> ClocksView:
     """The deadlines at `now` (ms)."""
     views = [view for view in board.pilots.values() if _wanted(view, query)]
-    states: Counter[State] = Counter(view.life.pilot for view in views)
+    states: Counter[State] = Counter(map(_state, views))
     settled = sum(r.state is ClockState.MET for view in views for r in view.clocks.records.values())
-    found = [one for view in views for one in _asking(board, view, now) if query.owed_by in ("", one[1].owed_by)]
-    missed = sorted((one for one in found if one[1].missed), key=itemgetter(0))
-    coming = sorted((one for one in found if not one[1].missed), key=itemgetter(0))
+    found = [one for view in views for one in _asking(board, view, now) if query.owed_by in ("", one.owed_by)]
+    missed = sorted((one for one in found if one.missed), key=_place_of)
+    coming = sorted((one for one in found if not one.missed), key=_place_of)
     pages = max(1, -(-len(coming) // PAGE))
     page = min(max(1, page), pages)
-    shown = [one for _, one in coming[(page - 1) * PAGE : page * PAGE]]
+    shown = [_made(one, now) for one in coming[(page - 1) * PAGE : page * PAGE]]
     return ClocksView(
         states={state: states[state] for state in State if states[state]},
-        running=dict(Counter(one.owed_by for _, one in coming)),
-        missed_counts=dict(Counter(one.owed_by for _, one in missed)),
+        running=dict(Counter(one.owed_by for one in coming)),
+        missed_counts=dict(Counter(one.owed_by for one in missed)),
         met=settled,
-        missed=tuple(one for _, one in missed[:MISSED]),
+        missed=tuple(_made(one, now) for one in missed[:MISSED]),
         days=tuple(Day(name, tuple(those)) for name, those in groupby(shown, _day_of)),
         waiting=sum(len(one.ids) for view in views for one in board.complaints.of(view.pilot)),
         page=page,
@@ -109,46 +112,76 @@ def clocks_view(board: FleetView, now: int, query: ClocksQuery = EVERY, page: in
     )
 
 
-def deadlines_of(board: FleetView, views: Iterable[PilotView], now: int, owed_by: Owes | None = None) -> list[Deadline]:
-    """What is owed about these pilots at `now` (ms), by everybody or by one side: what was missed, then by due date."""
-    found = [one for view in views for one in _asking(board, view, now) if owed_by in (None, one[1].owed_by)]
-    return [one for _, one in sorted(found, key=itemgetter(0))]
+def deadlines_of(
+    board: FleetView, views: Iterable[PilotView], now: int, owed_by: Owes | None = None, most: int = 1_000
+) -> list[Deadline]:
+    """What is owed about these pilots at `now` (ms), by everybody or by one side: what was missed, then by due date; at
+    most so many."""
+    found = [one for view in views for one in _asking(board, view, now) if owed_by in (None, one.owed_by)]
+    return [_made(one, now) for one in sorted(found, key=_place_of)[:most]]
 
 
-_Place = tuple[int, int, str, str, str]
+def owed_and_missed(board: FleetView, views: Iterable[PilotView], now: int, owed_by: Owes) -> tuple[int, int]:
+    """How many deadlines one side owes about these pilots and has not missed, and how many it missed and still owes."""
+    missed = [one.missed for view in views for one in _asking(board, view, now) if one.owed_by is owed_by]
+    return len(missed) - sum(missed), sum(missed)
 
 
-def _asking(board: FleetView, view: PilotView, now: int) -> Iterator[tuple[_Place, Deadline]]:
-    """The deadlines of one pilot that ask for something, each with its place in the order."""
+class _Asking(NamedTuple):
+    """A deadline that asks for something, in short: what it is made from, and its place in the order."""
+
+    place: tuple[int, int, str, str, str]
+    missed: bool
+    owed_by: Owes
+    view: PilotView
+    record: ClockRecord | None
+    answer: tuple[int, int, int]  # of complaints of users: how many, due (ms), the number of the decision
+
+
+_place_of = itemgetter(0)
+_NO_ANSWER = (0, 0, 0)
+
+
+def _asking(board: FleetView, view: PilotView, now: int) -> Iterator[_Asking]:
+    """The deadlines of one pilot that ask for something."""
     for record in view.clocks.records.values():
         if asks(record):
-            one = _of_record(view, record, now)
-            yield _place(one), one
+            missed = record.state is ClockState.MISSED
+            kind = 0 if missed else 2 if record.due is None else 1
+            place = (kind, record.due or 0, view.pilot, record.title, record.key)
+            yield _Asking(place, missed, record.owed_by, view, record, _NO_ANSWER)
     reports = board.complaints.of(view.pilot)
     known = {key for starts, key, _ in view.clocks.records if starts == USER_COMPLAINT} if reports else set()
     for waiting in reports:
         due = answer_due(view.plan, waiting.filed)
         ids = [one for one in waiting.ids if short(one) not in known]
-        if not ids or due is None:
-            continue
-        answer = Deadline(
-            pilot=view.pilot,
-            participant=view.participant,
-            authorities=view.responsible,
-            title="",
-            about=USER_COMPLAINT,
-            key="",
-            owed_by=Owes.FIRM,
-            basis="",
-            missed=due <= now,
-            due=due,
-            left=due - now,
-            last_day=day(due - 1),
-            zone="UTC",
-            complaints=len(ids),
-            standing=waiting.standing,
-        )
-        yield _place(answer), answer
+        if ids and due is not None:
+            place = (0 if due <= now else 1, due, view.pilot, "", str(waiting.standing))
+            yield _Asking(place, due <= now, Owes.FIRM, view, None, (len(ids), due, waiting.standing))
+
+
+def _made(one: _Asking, now: int) -> Deadline:
+    view, record = one.view, one.record
+    if record is not None:
+        return _of_record(view, record, now)
+    count, due, standing = one.answer
+    return Deadline(
+        pilot=view.pilot,
+        participant=view.participant,
+        authorities=view.responsible,
+        title="",
+        about=USER_COMPLAINT,
+        key="",
+        owed_by=Owes.FIRM,
+        basis="",
+        missed=one.missed,
+        due=due,
+        left=due - now,
+        last_day=day(due - 1),
+        zone="UTC",
+        complaints=count,
+        standing=standing,
+    )
 
 
 def _of_record(view: PilotView, record: ClockRecord, now: int) -> Deadline:
@@ -171,9 +204,13 @@ def _of_record(view: PilotView, record: ClockRecord, now: int) -> Deadline:
     )
 
 
-def _place(one: Deadline) -> _Place:
-    kind = 0 if one.missed else 2 if one.due is None else 1
-    return kind, one.due or 0, one.pilot, one.title, one.key
+def _state(view: PilotView) -> State:
+    return _state_in(view.states) if view.states else view.life.pilot
+
+
+@functools.lru_cache(maxsize=1_024)
+def _state_in(words: str) -> State:
+    return life_from_words(words).pilot
 
 
 def _day_of(one: Deadline) -> str:

@@ -11,15 +11,17 @@ from monitor.console.banners import banners
 from monitor.console.class_words import class_badge, class_name, grounds_table, rules_section
 from monitor.console.deadlines_part import deadline_table
 from monitor.console.firms_page import AGAINST, FOR, counted
-from monitor.console.firms_view import FirmView, firm_view
+from monitor.console.firms_view import FirmView, firm_view, views_of
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.frame import page
 from monitor.console.listing import entry_link, pager
 from monitor.console.parts import Column, Row, address, badge, facts, link_to, none, small, table, time_tag, why
+from monitor.console.problems_part import problems_section
+from monitor.firms.classes import firm_class
 from monitor.firms.record import YEAR_MS
 from monitor.model.records import Reason
 from monitor.model.subjects import firm_subject
-from monitor.projections.firm_acts import FirmAct
+from monitor.projections.firm_acts import FirmAct, SetClass
 from monitor.projections.wording import REASONS
 from monitor.words import tr, trm, trn
 
@@ -35,6 +37,7 @@ def firm_page(board: FleetView, firm: str, now: int, number: int = 1) -> Markup 
         h.h1[title],
         _facts(view),
         _deadlines(view),
+        problems_section(board, views_of(board, firm)),
         _pilots(view),
         _class(view),
         _acts(view),
@@ -103,7 +106,7 @@ def _class(view: FirmView) -> Node:
             author=set_.act.author, gives=class_name(set_.act.gives), time=time_tag(set_.act.at),
             rules=set_.rules_name or "?",
         )  # fmt: skip
-        shown += [h.p[said], h.ul[(h.li[ground] for ground in set_.grounds)]]
+        shown += [h.p[said], _rested(set_)]
     if now is not None:
         shown.append(grounds_table(now.grounds, tr("What each measure of the record gives now, by the same rules")))
         if set_ is not None and now.gives != set_.act.gives:
@@ -111,6 +114,14 @@ def _class(view: FirmView) -> Node:
     if not shown:
         shown.append(h.p[tr("No class was set, and the rules of the sandbox are not known here.")])
     return h.section("#class")[h.h2[tr("Class, and how it follows")], shown, rules_section(rules, None)]
+
+
+def _rested(set_: SetClass) -> Node:
+    """What decided the class when it was set, computed from the numbers of the act; else in the words of the act."""
+    if set_.record is None or set_.rules is None:
+        return h.ul[(h.li[ground] for ground in set_.grounds)]
+    found = firm_class(set_.record, set_.rules)
+    return grounds_table(found.deciding, tr("What decided it then, from the record and the rules in the act"))
 
 
 def _acts(view: FirmView) -> Node:

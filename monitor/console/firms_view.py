@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Struct
 
-from monitor.console.clocks_view import Deadline, deadline_data, deadlines_of
+from monitor.console.clocks_view import Deadline, deadline_data, deadlines_of, owed_and_missed
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.firms.classes import Classified, Ground, firm_class
 from monitor.firms.record import YEAR_MS, FirmRecord
@@ -70,12 +70,12 @@ def firms_view(board: FleetView, now: int, page: int = 1) -> FirmsView:
 
 def firm_view(board: FleetView, firm: str, now: int, page: int = 1) -> FirmView | None:
     """One firm at `now` (ms); `None` for one of which nothing is known."""
-    views = [view for view in board.fleet() if view.participant == firm]
+    views = views_of(board, firm)
     if not views and firm not in board.firms.firms:
         return None
     pages = max(1, -(-len(views) // PAGE))
     page = min(max(1, page), pages)
-    deadlines = deadlines_of(board, views, now, Owes.FIRM)
+    deadlines = deadlines_of(board, views, now, Owes.FIRM, PAGE)
     newest = (board.halts.newest.get(view.pilot) for view in views)
     return FirmView(
         firm=firm,
@@ -84,12 +84,17 @@ def firm_view(board: FleetView, firm: str, now: int, page: int = 1) -> FirmView 
         pilots_total=len(views),
         page=page,
         pages=pages,
-        deadlines=tuple(deadlines[:PAGE]),
-        deadlines_more=max(0, len(deadlines) - PAGE),
+        deadlines=tuple(deadlines),
+        deadlines_more=sum(owed_and_missed(board, views, now, Owes.FIRM)) - len(deadlines),
         halts=tuple(one for one in newest if one is not None and one.stands),
         acts=tuple(reversed(board.firm_acts.of(firm).acts)),
         rules=rules_in_force(board, firm),
     )
+
+
+def views_of(board: FleetView, firm: str) -> list[PilotView]:
+    """The pilots of a firm, worst first."""
+    return [view for view in board.fleet() if view.participant == firm]
 
 
 def rules_in_force(board: FleetView, firm: str = "") -> FirmRules | None:
@@ -124,7 +129,7 @@ def _row(board: FleetView, firm: str, views: Iterable[PilotView], now: int) -> F
         record=record,
         in_force=board.firm_acts.of(firm).in_force,
         now=None if rules is None else firm_class(record, rules),
-        missed=sum(one.missed for one in deadlines_of(board, views, now, Owes.FIRM)),
+        missed=owed_and_missed(board, views, now, Owes.FIRM)[1],
     )
 
 

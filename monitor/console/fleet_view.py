@@ -23,6 +23,7 @@ from monitor.projections.firm_acts import FirmActsFold
 from monitor.projections.halt_story import HaltsFold
 from monitor.projections.model_files import ModelFilesFold
 from monitor.projections.open_commands import after_attempt, after_decision, left_after
+from monitor.projections.problem_fold import ProblemFold
 from monitor.projections.user_complaints import UserComplaintsFold
 
 CHARTERS = 8
@@ -63,6 +64,7 @@ class FleetView:
         self.sandbox = SandboxFold()
         self.halts = HaltsFold()
         self.complaints = UserComplaintsFold()
+        self.problems = ProblemFold()  # telemetry and acts without effect
         self.desk: Desk | None = None  # reads ledgers and their publication; set by the process that keeps them
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
@@ -100,6 +102,8 @@ class FleetView:
         """Apply the outputs of one or more steps."""
         self.version += 1
         self.firms.add(outputs)
+        for rejected in outputs.rejected:
+            self.problems.take(rejected)
         for decision in outputs.decisions:
             if not is_pilot(decision.pilot):
                 self.models.decide(decision)
@@ -178,18 +182,20 @@ class FleetView:
         view.standing, view.restart = decision.standing, decision.restart
         self.halts.decide(decision)
         self.complaints.decide(decision)
+        self.problems.take(decision)
         view.runs.add_decision(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:
             view.charter = decision.charter
             view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
-        state = view.life.pilot
+        state, left = view.life.pilot, view.exited
         view.level = decision.level
         view.exited = left_after(view.exited, decision)
         view.states = decision.states if isinstance(decision.states, str) else ""
         begins = decision.reason is Reason.ADMITTED and decision.level is Level.NORMAL  # not at its application
-        # A step of its life is why a pilot is where it is, unless a finding holds it at its level.
-        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited)
+        # A step of its life is why a pilot is where it is, unless a finding holds it at its level; once it has left,
+        # that it left.
+        moved = view.life.pilot is not state and (decision.level is Level.NORMAL or view.exited) and not left
         moved = moved and decision.reason is not Reason.CYCLE_STARTED
         if view.why is None or begins or moved or decision.level != decision.was:
             view.since, view.why = decision.at, decision

@@ -8,6 +8,8 @@ import htpy as h
 from htpy import Node
 from markupsafe import Markup
 
+from monitor.console.access.roles import SIGHTS, Role
+from monitor.console.access.session import reader_now
 from monitor.console.parts import level_badge, unknown_badge
 from monitor.model.records import Level
 from monitor.projections.wording import LEVELS
@@ -28,6 +30,12 @@ PARENTS = {
     "pilot": "fleet", "charter": "fleet", "firm": "firms", "authority": "authorities", "model": "models",
     "entry": "ledger",
 }  # fmt: skip
+ROLES = {
+    Role.REGULATOR: mark("regulator"),
+    Role.OPERATOR: mark("operator"),
+    Role.AUTHORITY: mark("authority"),
+    Role.FIRM: mark("firm"),
+}
 REFRESH_S = 30  # without scripts; they are told of changes
 
 
@@ -80,6 +88,7 @@ def _header(kind: str, query: dict[str, str]) -> h.Element:
             h.button[tr("Search")],
         ],
         _languages(query),
+        _reader(),
         _navigation(PARENTS.get(kind, kind)),
     ]
 
@@ -89,6 +98,17 @@ def _languages(query: dict[str, str]) -> Node:
         h.a(".lang", href="?" + urlencode(query | {"lang": one}), lang=TAGS[one], hreflang=TAGS[one])[NAMES[one]]
         for one in LANGUAGES
         if one != current()
+    ]
+
+
+def _reader() -> Node:
+    """Who is logged in, and that the page may hide something; nothing where readers do not log in."""
+    reader = reader_now()
+    if reader is None:
+        return None
+    role = tr(ROLES[reader.role])
+    return h.span(".reader", title=tr("This reader sees: {what}", what=tr(SIGHTS[reader.role].meaning)))[
+        tr("{name}, {role}", name=reader.name, role=role)
     ]
 
 

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from monitor.console.banners import banners
 from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
-from monitor.console.halts_view import CommandRow, HaltRow, HaltsView, TimedStep, halts_view
-from monitor.console.listing import entry_link, filters, lasting, pager
-from monitor.console.parts import COMMANDS, Column, Row, command_state, link_to, small, table, time_tag
+from monitor.console.halts_view import EVERY, CommandRow, HaltRow, HaltsQuery, HaltsView, TimedStep, halts_view
+from monitor.console.listing import address_of, entry_link, filters, lasting, pager
+from monitor.console.parts import COMMANDS, Column, Row, command_state, link_to, pages, small, table, time_tag
 from monitor.lifecycle.next_steps import NextStep
 from monitor.projections.halt_story import HaltStep, StepKind
 from monitor.projections.life_words import role_name
@@ -52,38 +52,33 @@ STATES: dict[tuple[str, bool], str] = {
 OUTCOMES = {"released": mark("released"), "left": mark("left the sandbox")}
 
 
-def halts_page(board: FleetView, now: int, number: int = 1, authority: str = "", firm: str = "") -> Markup:
-    """All halts at `now` (ms), of all pilots or of those of an authority or firm (ids); `number` is the page of those
-    that ended."""
-    view = halts_view(board, now, number, authority, firm)
-    query = {"authority": authority, "firm": firm}
-    front = [row for row in view.standing if row.front]
-    others = [row for row in view.standing if not row.front]
-    fields = [("authority", tr("Authority"), authority), ("firm", tr("Firm"), firm)]
+def halts_page(board: FleetView, now: int, query: HaltsQuery = EVERY) -> Markup:
+    """The halts at `now` (ms) that `query` asks for."""
+    view = halts_view(board, now, query)
+    asked = {"authority": query.authority, "firm": query.firm}
+    fields = [("authority", tr("Authority"), query.authority), ("firm", tr("Firm"), query.firm)]
+    ended = {**asked, "force": str(view.force_page) if view.force_page > 1 else ""}
     body: list[Node] = [
         banners(board, now),
         h.h1[tr("Halts")],
-        _lead(view, len(front)),
+        _lead(view),
         filters("/halts", fields),
-        _section("front", tr("The service did not stop, or did not show it"), front),
-        _section("standing", tr("In force"), others),
-        h.p[trn("{n} more halt in force is not listed", "{n} more halts in force are not listed", view.more)]
-        if view.more
-        else None,
+        _section("front", tr("The service did not stop, or did not show it"), [r for r in view.standing if r.front]),
+        _section("standing", tr("In force"), [row for row in view.standing if not row.front]),
+        pages(view.force_page, view.force_pages, lambda number: address_of("/halts", {**asked, "force": str(number)})),
         _commands(view.commands),
-        _ended(view, query),
+        _ended(view, ended),
     ]
-    return page(tr("Halts"), body, "halts", {name: value for name, value in query.items() if value})
+    return page(tr("Halts"), body, "halts", {name: value for name, value in asked.items() if value})
 
 
-def _lead(view: HaltsView, front: int) -> h.Element:
-    count = len(view.standing) + view.more
+def _lead(view: HaltsView) -> h.Element:
     said = [
-        trn("{n} halt is in force.", "{n} halts are in force.", count),
-        trn("{n} of them is contradicted or overdue.", "{n} of them are contradicted or overdue.", front),
+        trn("{n} halt is in force.", "{n} halts are in force.", view.in_force),
+        trn("{n} of them is contradicted or overdue.", "{n} of them are contradicted or overdue.", view.front),
         trn("{n} has ended.", "{n} have ended.", view.ended_total),
     ]
-    return h.p(".lead")[" ".join(said if count else [tr("No halt is in force."), said[2]])]
+    return h.p(".lead")[" ".join(said if view.in_force else [tr("No halt is in force."), said[2]])]
 
 
 def _section(key: str, heading: str, rows: list[HaltRow]) -> Node:
@@ -144,7 +139,7 @@ def _step(row: HaltRow, timed: TimedStep, said: bool) -> Row:
     cells: tuple[Node, ...] = (
         [_words(step, said), _attempts(row, step)],
         time_tag(step.at),
-        "" if timed.took is None else lasting(timed.took),
+        lasting(timed.took) if timed.took else "",
         _who(step),
         _entry(row, step),
     )

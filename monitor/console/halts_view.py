@@ -13,7 +13,8 @@ from monitor.projections.halt_story import HaltStep, HaltStory
 from monitor.projections.open_commands import OpenCommand
 
 PAGE = 20  # halts that ended, on one page
-SHOWN = 200  # halts in force on one page; the rest is counted
+SHOWN = 40  # halts in force on one page, the worst first
+COMMANDS = 100  # other open commands
 FRONT = ("contradicted", "overdue")
 _ORDER = ("contradicted", "overdue", "commanded", "acknowledged", "verified")
 
@@ -52,10 +53,15 @@ class CommandRow(Struct, frozen=True):
 
 
 class HaltsView(Struct, frozen=True):
-    """The whole page. `more`: halts in force that are not listed; `ended` is page number `page` of `pages`."""
+    """The whole page. `standing` are the halts in force of page number `force_page` of `force_pages`, the worst first;
+    `in_force` and `front` count all of them, and those that the service did not obey. `ended` is page number `page` of
+    `pages`."""
 
     standing: tuple[HaltRow, ...]
-    more: int
+    in_force: int
+    front: int
+    force_page: int
+    force_pages: int
     commands: tuple[CommandRow, ...]
     ended: tuple[HaltRow, ...]
     ended_total: int
@@ -63,27 +69,50 @@ class HaltsView(Struct, frozen=True):
     pages: int
 
 
-def halts_view(board: FleetView, now: int, page: int = 1, authority: str = "", firm: str = "") -> HaltsView:
-    """The halts at `now` (ms) of all pilots, or of those that concern an authority or are of a firm (ids)."""
+class HaltsQuery(Struct, frozen=True):
+    """What is asked for: pilots that concern an authority or are of a firm (ids, "" for all); the page of the halts in
+    force, and of those that ended."""
+
+    authority: str = ""
+    firm: str = ""
+    force: int = 1
+    page: int = 1
+
+
+EVERY = HaltsQuery()
+
+
+def halts_view(board: FleetView, now: int, query: HaltsQuery = EVERY) -> HaltsView:
+    """The halts at `now` (ms) that `query` asks for."""
+    authority, firm = query.authority, query.firm
     kept = {name for name, view in board.pilots.items() if _wanted(view, authority, firm)}
     standing = sorted((one for one in board.halts.standing() if one.decision.pilot in kept), key=_urgency)
     ended = [one for one in reversed(board.halts.finished) if one.decision.pilot in kept]
-    pages = max(1, -(-len(ended) // PAGE))
-    page = min(max(1, page), pages)
+    page, pages = _page(query.page, len(ended), PAGE)
+    force, forces = _page(query.force, len(standing), SHOWN)
     commands = [
         CommandRow(view.pilot, view.participant, view.command)
         for view in board.open_commands()
         if view.pilot in kept and view.command is not None and view.command.action != "halt"
     ]
     return HaltsView(
-        standing=tuple(halt_row(board, one, now) for one in standing[:SHOWN]),
-        more=max(0, len(standing) - SHOWN),
-        commands=tuple(commands[:SHOWN]),
+        standing=tuple(halt_row(board, one, now) for one in standing[(force - 1) * SHOWN : force * SHOWN]),
+        in_force=len(standing),
+        front=sum(one.state in FRONT for one in standing),
+        force_page=force,
+        force_pages=forces,
+        commands=tuple(commands[:COMMANDS]),
         ended=tuple(halt_row(board, one, now) for one in ended[(page - 1) * PAGE : page * PAGE]),
         ended_total=len(ended),
         page=page,
         pages=pages,
     )
+
+
+def _page(asked: int, items: int, size: int) -> tuple[int, int]:
+    """The number of the page that is shown, and of all pages."""
+    last = max(1, -(-items // size))
+    return min(max(1, asked), last), last
 
 
 def halt_row(board: FleetView, story: HaltStory, now: int) -> HaltRow:
@@ -121,7 +150,10 @@ def halts_data(view: HaltsView) -> dict[str, object]:
     """The same facts as plain data; times in ms since 1970."""
     return {
         "standing": [_halt_data(row) for row in view.standing],
-        "standing_more": view.more,
+        "in_force": view.in_force,
+        "contradicted_or_overdue": view.front,
+        "force_page": view.force_page,
+        "force_pages": view.force_pages,
         "open_commands": [
             {
                 "pilot": row.pilot, "participant": row.participant, "action": row.command.action,

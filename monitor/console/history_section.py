@@ -10,9 +10,9 @@ from htpy import Node
 from monitor.console.parts import Column, Row, entry_address, folded, level_badge, small, table, time_tag
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision, Reason
+from monitor.projections.detector_words import detector_words
 from monitor.projections.formats import span
 from monitor.projections.number_words import TIMED, budget_words, numbers
-from monitor.projections.wording import plain
 from monitor.words import tr, trn
 
 SHOWN = 10  # decisions in front; earlier ones are folded
@@ -91,7 +91,11 @@ def _details(decision: Decision) -> list[str]:
     if finding.rule and numbers(decision) and decision.reason not in TIMED:  # times are measured, not detected
         # With an indicator it is the key by which the finding is shelved.
         key = f"{finding.indicator}/{finding.segment}/{finding.rule}"
-        found = tr("finding {key}", key=key) if finding.indicator else tr("detector {name}", name=plain(finding.rule))
+        found = (
+            tr("finding {key}", key=key)
+            if finding.indicator
+            else tr("detector {name}", name=detector_words(finding.rule))
+        )
         details.append(found)
     in_sentence = decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP)  # its sentence has the period
     if not in_sentence and finding.period_start is not None and finding.period_end is not None:

@@ -16,8 +16,13 @@ _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 def pager(path: str, query: dict[str, str], page: int, last: int) -> Node:
     """Links to the other pages of a list, with its query; nothing where there is one page."""
+    return pages(page, last, lambda number: address_of(path, {**query, "page": str(number)}))
+
+
+def address_of(path: str, query: dict[str, str]) -> str:
+    """A path with the parameters that have a value."""
     given = {name: value for name, value in query.items() if value}
-    return pages(page, last, lambda number: f"{path}?{urlencode({**given, 'page': str(number)})}")
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def filters(path: str, fields: Sequence[tuple[str, str, str]]) -> h.Element:

@@ -141,7 +141,9 @@ def _entry(model: str, one: ModelFileEntry) -> Row:
 
 
 def _facts(one: ModelFileEntry) -> h.Element:
-    return h.dl(".entry")[(h.div[h.dt[_field(name)], h.dd[_value(name, value)]] for name, value in one.fields.items())]
+    return h.dl(".file-entry")[
+        (h.div[h.dt[_field(name)], h.dd[_value(name, value)]] for name, value in one.fields.items())
+    ]
 
 
 def _field(name: str) -> str:

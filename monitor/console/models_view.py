@@ -103,6 +103,11 @@ def _digests(view: PilotView) -> set[str]:
     return listed
 
 
+def uses(view: PilotView, file: ModelFileView) -> bool:
+    """Whether a pilot may use a version of the model."""
+    return not file.digests.isdisjoint(_digests(view))
+
+
 def _of_file(users: dict[str, list[PilotView]], file: ModelFileView) -> list[PilotView]:
     found = {view.pilot: view for digest in sorted(file.digests) for view in users.get(digest, ())}
     return sorted(found.values(), key=lambda view: (view.exited, -view.level, view.pilot))

@@ -30,13 +30,15 @@ class CrashLoop(Struct, frozen=True):
 
 class Notices:
     """All notices of one board. `not_entered` counts decisions by pilot that its ledger does not hold. `shared_topics`:
-    all participants share the topics of telemetry, commands and permits."""
+    all participants share the topics of telemetry, commands and permits. `reads_not_logged`: the read log of the board
+    cannot be written."""
 
     def __init__(self) -> None:
         self.skipped: dict[tuple[str, str], SkippedRecords] = {}
         self.crash_loops: dict[int, CrashLoop] = {}
         self.not_entered: dict[str, int] = {}
         self.shared_topics = False
+        self.reads_not_logged = False
 
     def skip(self, topic: str, partition: int, offset: int, reason: str) -> None:
         """A record was skipped."""

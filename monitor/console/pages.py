@@ -10,27 +10,29 @@ from msgspec import Struct
 
 from monitor.console.authorities_page import authorities_page, authority_page
 from monitor.console.authorities_view import authorities_data, authorities_view, authority_data, authority_view
-from monitor.console.board_json import as_data
+from monitor.console.board_json import as_data, pilot_data
 from monitor.console.charter_page import charter_page
 from monitor.console.clocks_page import clocks_page
 from monitor.console.clocks_view import ClocksQuery, clocks_data, clocks_view
 from monitor.console.firm_page import firm_page
 from monitor.console.firms_page import firms_page
-from monitor.console.firms_view import firm_data, firm_view, firms_data, firms_view
+from monitor.console.firms_view import firm_data, firm_view, firms_data, firms_view, views_of
 from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_query import query_of
 from monitor.console.fleet_view import FleetView
 from monitor.console.halts_page import halts_page
-from monitor.console.halts_view import halts_data, halts_view
+from monitor.console.halts_view import HaltsQuery, halts_data, halts_view
 from monitor.console.ledger_page import entry_page, ledger_page, ledgers_page
 from monitor.console.ledger_view import entry_answer, ledger_answer, ledgers_answer
 from monitor.console.listing import number_of
 from monitor.console.models_page import model_page, models_page
 from monitor.console.models_view import model_data, model_view, models_data, models_view
 from monitor.console.pilot_page import missing_page, pilot_page
+from monitor.console.problems_part import LISTED, problem_data, problems_of
 from monitor.console.search import search_page
 from monitor.console.today_page import query_of as today_query
 from monitor.console.today_page import today_page
+from monitor.console.today_view import today_data, today_view
 
 
 def named(kind: str) -> str:
@@ -82,8 +84,13 @@ def _clocks(asked: Asked) -> ClocksQuery:
     return ClocksQuery(**_given(asked, *ClocksQuery.__struct_fields__))
 
 
+def _halts(asked: Asked) -> HaltsQuery:
+    force = number_of(asked.query.get("force", ""))
+    return HaltsQuery(**_given(asked, "authority", "firm"), force=force, page=_number(asked))
+
+
 def _halts_data(asked: Asked) -> object:
-    return halts_data(halts_view(asked.board, asked.now, _number(asked), **_given(asked, "authority", "firm")))
+    return halts_data(halts_view(asked.board, asked.now, _halts(asked)))
 
 
 def _model_data(asked: Asked) -> object:
@@ -93,7 +100,10 @@ def _model_data(asked: Asked) -> object:
 
 def _firm_data(asked: Asked) -> object:
     found = firm_view(asked.board, asked.name, asked.now, _number(asked))
-    return None if found is None else firm_data(found)
+    if found is None:
+        return None
+    problems = problems_of(asked.board, views_of(asked.board, asked.name))[:LISTED]
+    return {**firm_data(found), "without_effect": [problem_data(one) for one in problems]}
 
 
 def _authority_data(asked: Asked) -> object:
@@ -106,9 +116,7 @@ PAGES: dict[str, Page] = {
     "/fleet": _fleet,
     named("pilot"): lambda asked: pilot_page(asked.board, asked.name, asked.now),
     r"/charter/{pilot:[\s\S]+}": lambda asked: charter_page(asked.board, asked.name, asked.now),
-    "/halts": lambda asked: halts_page(
-        asked.board, asked.now, _number(asked), asked.query.get("authority", ""), asked.query.get("firm", "")
-    ),
+    "/halts": lambda asked: halts_page(asked.board, asked.now, _halts(asked)),
     "/clocks": lambda asked: clocks_page(asked.board, asked.now, _clocks(asked), _number(asked)),
     "/models": lambda asked: models_page(asked.board, asked.now, asked.query.get("firm", ""), _number(asked)),
     named("model"): lambda asked: model_page(asked.board, asked.name, asked.now, asked.query.get("firm", "")),
@@ -127,6 +135,8 @@ PAGES: dict[str, Page] = {
 }
 DATA: dict[str, Data] = {
     "/api/board.json": lambda asked: as_data(asked.board, asked.now, asked.query.get("authority", "")),
+    "/api/today.json": lambda asked: today_data(today_view(asked.board, asked.now, today_query(asked.query))),
+    data_of("pilot"): lambda asked: pilot_data(asked.board, asked.name, asked.now),
     "/api/halts.json": _halts_data,
     "/api/clocks.json": lambda asked: clocks_data(clocks_view(asked.board, asked.now, _clocks(asked), _number(asked))),
     "/api/models.json": lambda asked: models_data(

@@ -22,7 +22,7 @@ SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.H
 COMMAND_STATES = {
     "commanded": mark("commanded: not acknowledged; resent until it is"),
     "acknowledged": mark("acknowledged: the stop is not yet confirmed by heartbeats"),
-    "contradicted": mark("contradicted: the service acknowledged, but is still active"),
+    "contradicted": mark("contradicted: the service was active after it had to be stopped"),
     "overdue": mark("overdue: not acknowledged, or no data since, for longer than the charter allows"),
 }
 COMMANDS = {"halt": mark("halt"), "release": mark("release"), "drill": mark("drill")}

@@ -37,6 +37,7 @@ from monitor.projections.clock_board import time_left
 from monitor.projections.clock_words import OWED_BY
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.life_words import life_words, step_words
+from monitor.projections.wording import REASONS
 from monitor.words import tr, trm, trn
 
 
@@ -49,15 +50,14 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
         banners(board, now),
         _back(),
         h.h1[view.pilot],
-        h.p(".lead")[badge(view), " ", why(view)],
-        _numbers(view),
+        _lead(view),
         _unknown_note(view),
         _facts(board, view, now),
         clocks_section(view, now),
         shadow_section(view),
         history_section(view),
         alpha_section(view),
-        _picture(view),
+        _picture(view, now),
     ]
     return page(view.pilot, body, "pilot")
 
@@ -73,10 +73,16 @@ def _back() -> h.Element:
     return h.p(".back")[h.a(href="/fleet")[tr("← Fleet")]]
 
 
-def _numbers(view: PilotView) -> Node:
-    """The numbers that the level rests on, in one sentence."""
-    said = evidence_sentence(view.why, view.plan) if view.why is not None and view.level else None
-    return h.p(".numbers")[tr("{sentence}.", sentence=said[:1].upper() + said[1:])] if said else None
+def _lead(view: PilotView) -> Node:
+    """The level and why; below a finding, the numbers that it rests on in one sentence."""
+    rests = view.why if view.why is not None and view.why.level > view.why.was else None
+    said = evidence_sentence(rests, view.plan) if rests is not None else None
+    if rests is None or said is None:
+        return h.p(".lead")[badge(view), " ", why(view)]
+    return [
+        h.p(".lead")[badge(view), " ", tr("{sentence}.", sentence=tr(REASONS[rests.reason]))],
+        h.p(".numbers")[tr("{sentence}.", sentence=said[:1].upper() + said[1:])],
+    ]
 
 
 def _unknown_note(view: PilotView) -> Node:
@@ -193,6 +199,6 @@ def _ledger(board: FleetView, view: PilotView) -> Node:
     return trm("{entries}, root {root}", entries=entries, root=h.code[head[1]])
 
 
-def _picture(view: PilotView) -> Node:
-    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan)
+def _picture(view: PilotView, now: int) -> Node:
+    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan, now=now)
     return [h.h2("#evidence")[tr("Evidence")], chart_figure(drawn, "evidence")]

@@ -13,6 +13,7 @@ from monitor.model.records import Decision, Evidence, Level
 from monitor.model.shadow_records import ShadowSummary
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
+from monitor.projections.measures import counts_at_least
 from monitor.projections.open_commands import OpenCommand
 from monitor.projections.pilot_status import PilotStatus
 from monitor.projections.wording import sentence
@@ -88,4 +89,4 @@ class PilotView(Struct):
         stream = self.streams.get((name, decision.finding.segment)) or {}
         kind = next((record.kind for record in stream.values()), "")
         specs = [spec for spec in self.plan.indicators if spec.name == name] if self.plan else []
-        return sentence(decision, kind, bool(specs) and specs[0].direction == "below")
+        return sentence(decision, kind, counts_at_least(specs[0] if specs else None))

@@ -24,6 +24,7 @@ from monitor.indicators import INDICATORS
 from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import figure, stamp
+from monitor.projections.measures import counts_at_least
 from monitor.projections.wording import level_word, sentence
 from monitor.words import TAGS, current, tr, trm, trn
 
@@ -108,7 +109,7 @@ def reason_sentence(d: Decision, charter: Charter | None) -> str:
     specs = () if charter is None else charter.indicators
     spec = next((s for s in specs if s.name == d.finding.indicator), None)
     share = spec is not None and INDICATORS[spec.kind](spec).observes is Proportion
-    return sentence(d, "proportion" if share else "", spec is not None and spec.direction == "below")
+    return sentence(d, "proportion" if share else "", counts_at_least(spec))
 
 
 def report(title: str, stories: Sequence[Story], rejected: Sequence[Rejected] = (), lead: str = "") -> str:

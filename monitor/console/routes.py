@@ -11,10 +11,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from monitor.clock import wall_ms
+from monitor.console.access.gate import BoardAccess, Gate, status_of
+from monitor.console.access.proxy_login import LoginRefusal, LoginRefused
+from monitor.console.access.refused_page import refused_page
+from monitor.console.access.roles import Reader
+from monitor.console.access.seen import seen_by
+from monitor.console.access.session import reading
 from monitor.console.event_stream import EventStream
 from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked, Data, Page, not_found
-from monitor.words import LANGUAGES, TAGS, Language, language_of, speaking
+from monitor.words import LANGUAGES, TAGS, Language, current, language_of, speaking
 
 # Nothing is loaded from another host, framed or submitted; no script and no style stands in a page.
 HEADERS = {
@@ -28,50 +34,107 @@ COOKIE = "lang"
 _YEAR_S = 365 * 86_400
 
 
-def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.RouteDef]:
-    """Read-only routes over `board`; `clock` returns ms."""
-
-    def asked(request: web.Request) -> Asked:
-        return Asked(board, request.query, request.match_info, clock())
-
+def routes(board: FleetView, clock: Callable[[], int] = wall_ms, gate: Gate | None = None) -> list[web.RouteDef]:
+    """Read-only routes over `board`; `clock` returns ms. With a gate, readers log in and each sees what its role
+    sees."""
+    visits = _Visits(board, clock, gate)
+    stream = EventStream(board, clock, HEADERS)
     return [
-        *(web.get(path, _page(one, asked)) for path, one in PAGES.items()),
-        *(web.get(path, _data(one, asked)) for path, one in DATA.items()),
-        web.get("/events", EventStream(board, clock, HEADERS).send),
+        *(web.get(path, visits.page(one)) for path, one in PAGES.items()),
+        *(web.get(path, visits.data(one)) for path, one in DATA.items()),
+        web.get("/events", visits.admitted(stream.send)),
         _file("board.css", "text/css"),
         _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
     ]
 
 
-def _page(shown: Page, asked: Callable[[web.Request], Asked]) -> Handler:
-    async def send(request: web.Request) -> web.Response:
-        _moved(request)
-        wanted = asked(request)
-        with speaking(language(request)):
-            text = shown(wanted)
-            status = 200 if text is not None else 404
-            answer = web.Response(
-                text=not_found(wanted) if text is None else text,
-                content_type="text/html",
-                status=status,
-                headers=HEADERS | {"Content-Language": TAGS[language(request)]},
-            )
-        if request.query.get("lang") in LANGUAGES:
-            answer.set_cookie(COOKIE, request.query["lang"], max_age=_YEAR_S, httponly=True, samesite="Lax")
-        return answer
+def gate_of(access: BoardAccess | None, clock: Callable[[], int], app: web.Application) -> Gate | None:
+    """The gate of a board that `app` serves, closed with it; `None` where readers do not log in. Raises OSError where
+    the read log cannot be opened."""
+    if access is None:
+        return None
+    gate = Gate(access, clock)
 
-    return send
+    async def close(app: web.Application) -> None:
+        gate.close()
+
+    app.on_cleanup.append(close)
+    return gate
 
 
-def _data(shown: Data, asked: Callable[[web.Request], Asked]) -> Handler:
-    async def send(request: web.Request) -> web.Response:
-        found = shown(asked(request))
-        status = 404 if found is None else 200
-        body = msgspec.json.encode(found)
-        return web.Response(body=body, status=status, content_type="application/json", headers=HEADERS)
+class _Visits:
+    """Answers requests: who reads, what this reader sees, in which language; logs the read."""
 
-    return send
+    def __init__(self, board: FleetView, clock: Callable[[], int], gate: Gate | None) -> None:
+        self._board, self._clock, self._gate = board, clock, gate
+
+    def page(self, shown: Page) -> Handler:
+        async def send(request: web.Request) -> web.Response:
+            spoken = language(request)
+            with speaking(spoken):
+                try:
+                    reader = self._reader(request)
+                except LoginRefused as refused:
+                    return _html(refused_page(LoginRefusal(refused.reason)), status_of(refused))
+                _moved(request)
+                asked = self._asked(request, reader)
+                with reading(reader):
+                    text = shown(asked)
+                    answer = _html(not_found(asked), 404) if text is None else _html(text, 200)
+            self._logged(request, reader, answer.status)
+            if request.query.get("lang") in LANGUAGES:
+                answer.set_cookie(COOKIE, spoken, max_age=_YEAR_S, httponly=True, samesite="Lax")
+            return answer
+
+        return send
+
+    def data(self, shown: Data) -> Handler:
+        async def send(request: web.Request) -> web.Response:
+            try:
+                reader = self._reader(request)
+            except LoginRefused as refused:
+                return _json({"error": str(refused)}, status_of(refused))
+            found = shown(self._asked(request, reader))
+            answer = _json(found, 404 if found is None else 200)
+            self._logged(request, reader, answer.status)
+            return answer
+
+        return send
+
+    def admitted(self, handler: Handler) -> Handler:
+        """A handler whose answer has nothing about pilots: a reader needs a login, and the read is not logged."""
+
+        async def send(request: web.Request) -> web.StreamResponse:
+            try:
+                self._reader(request)
+            except LoginRefused as refused:
+                return _json({"error": str(refused)}, status_of(refused))
+            return await handler(request)
+
+        return send
+
+    def _reader(self, request: web.Request) -> Reader | None:
+        return None if self._gate is None else self._gate.admit(request.path_qs, request.headers.items())
+
+    def _asked(self, request: web.Request, reader: Reader | None) -> Asked:
+        seen = self._board if reader is None else seen_by(self._board, reader)
+        return Asked(seen, request.query, request.match_info, self._clock())
+
+    def _logged(self, request: web.Request, reader: Reader | None, status: int) -> None:
+        if self._gate is not None and reader is not None:
+            self._gate.logged(request.path_qs, status, reader)
+            self._board.notices.reads_not_logged = self._gate.log_failed
+
+
+def _html(text: str, status: int) -> web.Response:
+    headers = HEADERS | {"Content-Language": TAGS[current()]}
+    return web.Response(text=text, content_type="text/html", status=status, headers=headers)
+
+
+def _json(found: object, status: int) -> web.Response:
+    body = msgspec.json.encode(found)
+    return web.Response(body=body, status=status, content_type="application/json", headers=HEADERS)
 
 
 def language(request: web.Request) -> Language:

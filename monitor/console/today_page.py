@@ -40,7 +40,7 @@ from monitor.words import mark, tr, trn
 _COMMAND = {
     ("halt", "commanded"): mark("Halt not acknowledged; resent until it is"),
     ("halt", "acknowledged"): mark("Halt acknowledged; the stop is not yet confirmed by heartbeats"),
-    ("halt", "contradicted"): mark("Halt contradicted: the service acknowledged, but is still active"),
+    ("halt", "contradicted"): mark("Halt contradicted: the service was active after it had to be stopped"),
     ("halt", "overdue"): mark("Halt overdue: not acknowledged or not confirmed in the time that the charter allows"),
     ("release", "commanded"): mark("Release not acknowledged; resent until it is"),
     ("drill", "commanded"): mark("Halt drill not acknowledged; resent until it is"),

@@ -109,6 +109,35 @@ def today_view(board: FleetView, now: int, query: TodayQuery | None = None) -> T
     )
 
 
+def today_data(view: TodayView) -> dict[str, object]:
+    """The page as plain data; times in ms."""
+
+    def row(one: Waiting) -> dict[str, object]:
+        return {
+            "kind": one.kind.value,
+            "who": one.who or None,
+            "pilot": one.view.pilot,
+            "participant": one.view.participant,
+            "authorities": list(one.view.responsible),
+            "since": one.since,
+            "due": one.due,
+            "state": one.state or None,
+            "act": one.step.act if one.step is not None else None,
+            "rule": one.clock.rule if one.clock is not None else None,
+            "number": one.place or None,
+        }
+
+    return {
+        "not_obeyed": [row(one) for one in view.front],
+        "waiting": [row(one) for one in view.rest],
+        "total": view.total,
+        "page": view.page,
+        "pages": view.pages,
+        "roles": view.roles,
+        "deadlines_missed": view.missed,
+    }
+
+
 def waiting(views: Iterable[PilotView], now: int) -> Iterator[Waiting]:
     """Everything that waits about these pilots, in no order."""
     for view in views:

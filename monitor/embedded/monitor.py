@@ -27,8 +27,9 @@ from monitor.act.deliver import Deliver
 from monitor.charter.control import Admission, Amendment
 from monitor.charter.spec import Charter, charter_hash
 from monitor.clock import wall_ms
+from monitor.console.access.gate import BoardAccess
 from monitor.console.fleet_view import FleetView
-from monitor.console.routes import routes
+from monitor.console.routes import gate_of, routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.firm_records import firm_routes
 from monitor.embedded.ingress import Ingress
@@ -121,6 +122,7 @@ class Monitor:
     decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs in
     order from the first one, like metrics and board. `limits` and `host_names`: see `HttpServer`. `publishing`: where
     the ledgers are published, and the seconds between rounds. `users`: how the door of the users runs; none without it.
+    `access`: who may read the board; everybody who reaches it without.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class Monitor:
         host_names: Sequence[str] = (),
         publishing: tuple[PublicationSettings, float] | None = None,
         users: UsersDoorSettings | None = None,
+        access: BoardAccess | None = None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
         self._limits, self._host_names = limits, host_names
@@ -151,7 +154,7 @@ class Monitor:
         self.board = FleetView(ledger=self._ledger)
         self.board.open_mode = self.open_mode
         self._open = self.open_mode
-        self._charters, self._sandbox = charters, sandbox
+        self._charters, self._sandbox, self._access = charters, sandbox, access
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
@@ -305,12 +308,13 @@ class Monitor:
     async def _listen(self) -> None:
         self._web = HttpServer("embedded", limits=self._limits, names=self._host_names, count=self.metrics.http_refused)
         self.ingress.join(self._web)
+        gate = gate_of(self._access, self.clock, self._web.app)
         self._web.app.add_routes(
             [
                 charter_route(self.store),
                 sandbox_route(self.store),
                 *firm_routes(self.board.firms),
-                *routes(self.board, self.clock),
+                *routes(self.board, self.clock, gate),
             ]
         )
         if self._publishing is not None:

@@ -39,7 +39,7 @@ from monitor.charter.users_acts import (
     UsersAct,
 )
 from monitor.console.users_page import ask_receipt_page, form_page, sent_page, start_page, state_page
-from monitor.console.users_words import LANGUAGES, WORDS
+from monitor.console.users_words import said
 from monitor.embedded.store import Incoming, Store
 from monitor.embedded.users_store import ASK, LEAVE, SENT, TEXT_CHARACTERS, WITHDRAW, Complaint, UsersStore
 from monitor.http_server.connection_counts import client_of
@@ -56,6 +56,7 @@ from monitor.state.acts_once import validity
 from monitor.state.users import ANSWERED, ASKED, GIVEN, REFUSED, WITHDRAWN
 from monitor.validate.rejections import RejectionReason
 from monitor.validate.users_report import REPORT_BYTES, Channels, report_of
+from monitor.words import LANGUAGES, language_of
 
 FORWARD_S = 5.0
 RETRY_S = 60.0  # after a report that was refused
@@ -163,7 +164,7 @@ class UsersDoor:
         asked = given or request.query.get("lang", "")
         if asked in LANGUAGES:
             return asked
-        return "zh" if request.headers.get("Accept-Language", "").lower().startswith("zh") else "en"
+        return language_of(request.headers.get("Accept-Language", ""))
 
     async def _start(self, request: web.Request) -> web.Response:
         return _html(start_page(self._language(request), sorted(self._charters())[:LISTED]))
@@ -181,18 +182,18 @@ class UsersDoor:
     async def _take(self, request: web.Request) -> web.Response:
         charter, form = self._charter(request), await self._fields(request)
         language, text = self._language(request, form.get("lang", "")), form.get("text", "").strip()
-        client, now, words = _client(request), asyncio.get_running_loop().time(), WORDS[language]
+        client, now = _client(request), asyncio.get_running_loop().time()
 
         def again(wrong: str, status: int) -> web.Response:
             shown = text[:TEXT_CHARACTERS]
             return _html(form_page(language, charter, self._token(request, charter.pilot), wrong, shown), status)
 
         if not self._is_token(request, charter.pilot, form.get("token", "")):
-            return again(words["old"], 403)
+            return again(said(language, "old"), 403)
         if not text or len(text) > TEXT_CHARACTERS:
-            return again(words["empty"], 400)
+            return again(said(language, "empty"), 400)
         if wait := self._complaints.wait(client, now):
-            answer = again(words["too_many"].format(int(wait // 60) + 1), 429)
+            answer = again(said(language, "too_many", minutes=int(wait // 60) + 1), 429)
             answer.headers["Retry-After"] = str(int(wait) + 1)
             return answer
         self._complaints.charge(client, 1.0, now)
@@ -202,7 +203,7 @@ class UsersDoor:
         segment = segment if segment in listed else ""
         receipt = await self._in_thread(partial(self._kept.add, charter.pilot, self._clock(), segment, text, wants))
         if receipt is None:
-            return again(words["full"], 503)
+            return again(said(language, "full"), 503)
         return _html(sent_page(language, receipt))
 
     async def _receipt(self, request: web.Request) -> web.Response:
@@ -225,14 +226,14 @@ class UsersDoor:
     async def _state(self, request: web.Request) -> web.Response:
         language, receipt, found = await self._known(request)
         if found is None:
-            return _html(ask_receipt_page(language, WORDS[language]["unknown"]), 404)
+            return _html(ask_receipt_page(language, said(language, "unknown")), 404)
         return _html(_shown(language, receipt, found))
 
     def _wanted(self, bit: int) -> Callable[[web.Request], Any]:
         async def note(request: web.Request) -> web.Response:
             language, receipt, found = await self._known(request)
             if found is None:
-                return _html(ask_receipt_page(language, WORDS[language]["unknown"]), 404)
+                return _html(ask_receipt_page(language, said(language, "unknown")), 404)
             name = found.id
             await self._in_thread(lambda: self._kept.want(name, bit))
             return _html(_shown(language, receipt, found._replace(wants=found.wants | bit)))

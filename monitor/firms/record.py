@@ -25,7 +25,7 @@ class Adverse(StrEnum):
 
     HALT = "halts"
     STOP_OVERDUE = "stops_overdue"  # a halt that the service did not show to obey in time
-    CONTRADICTION = "contradictions"  # it said that it stopped, and did not
+    CONTRADICTION = "contradictions"  # active after it had to be stopped
     CONFLICT = "conflicts"  # two events of a source under one number
     CLOCK_MISSED = "clocks_missed"  # a legal deadline that the firm owed
     RECTIFIED_LATE = "rectifications_late"

@@ -68,7 +68,8 @@ def grants(
         yield from _firm(names, firm)
     yield from _worker(names, group, users.worker)
     yield from _pool(names, users.pool)
-    yield from _reads(users.notary, names.decisions, names.evidence, names.control, names.journal, names.shadow)
+    shown = (names.decisions, names.evidence, names.control, names.journal, names.shadow, names.rejected)
+    yield from _reads(users.notary, *shown)
     yield from _reads_each(users.notary, names.commands)
     # The second place of the newest signed checkpoint (`--newest-topic`): the notary creates the topic and checks it.
     yield Grant(users.notary, ("Create", "Read", "Write", "DescribeConfigs"), "topic", names.checkpoints)

@@ -112,6 +112,7 @@ def run_worker(app: WorkerApp, *, loglevel: str = "INFO") -> NoReturn:
     worker: Any = faust.Worker(
         app, loglevel=loglevel, loop=loop, redirect_stdouts=False, quiet=True, override_logging=False
     )
+    worker.spinner = None  # it writes cursor codes of terminals also into files
     try:
         worker.execute_from_commandline()
     except BaseException:

@@ -16,9 +16,11 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from monitor.charter.control import ControlBase
+from monitor.clock import wall_ms
+from monitor.console.access.gate import BoardAccess
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
-from monitor.console.routes import routes
+from monitor.console.routes import gate_of, routes
 from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_acts
@@ -31,7 +33,7 @@ from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
-from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Rejected
 from monitor.model.shadow_records import ShadowDecision, ShadowSummary
 from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
@@ -63,6 +65,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host_names: tuple[str, ...] = ()
     trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
     publishing: tuple[PublicationSettings, float] | None = None  # and seconds between rounds; None: not published
+    access: BoardAccess | None = None  # who may read the board; None: everybody who reaches it
     newest_topic: bool = False  # keep the newest signed checkpoint in a Kafka topic
 
 
@@ -93,6 +96,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
     )
+    problems = ReaderReports(metrics, progress=False)
     watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
@@ -101,6 +105,8 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             LedgerWriter(ledger, metrics, board.notices, shown, charters.find).run(unrecorded, observed)
         ),
         asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
+        # By itself: where the notary has no grant for this topic yet, everything else is shown all the same.
+        asyncio.create_task(_follow(bootstrap, [names.rejected], {}, _project_on(board), (problems, trust))),
         asyncio.create_task(
             follow_acts(bootstrap, names.control, _learn(board, charters), "sandbox-notary", charters.ended)
         ),
@@ -131,7 +137,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
 
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
     server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
-    server.app.add_routes(routes(board))
+    server.app.add_routes(routes(board, gate=gate_of(settings.access, wall_ms, server.app)))
     if settings.publishing is not None:
         published = settings.publishing[0]
         server.app.add_routes([publication_route(published.directory, pilot_logs=published.serve_pilot_logs)])
@@ -221,6 +227,8 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
             outputs.commands.append(seen.value)
         elif isinstance(seen.value, Evidence | Closed):
             outputs.evidence.append(seen.value)
+        elif isinstance(seen.value, Rejected):
+            outputs.rejected.append(seen.value)
         elif isinstance(seen.value, ShadowDecision | ShadowSummary):
             outputs.shadows.append(seen.value)
         try:

@@ -56,7 +56,7 @@ def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
     """A line with number, time, number of the decision, kind and id, then what the entry says."""
     of = parts_of(number, entry, texts)
     by = f" by {of.by}" if of.by else ""
-    head = f"{number:>6}  {stamped(of.at)}  standing {of.standing:<5} {of.kind:<8} {of.what}  {of.id}{by}"
+    head = f"{number:>6}  {stamped(of.at)}  decision {of.standing:<5} {of.kind:<8} {of.what}  {of.id}{by}"
     return [head, *(f"        {line}" for line in of.said)]
 
 

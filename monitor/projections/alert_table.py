@@ -42,7 +42,7 @@ PUSHED: dict[Reason, Row] = {
         "SandboxHaltOverdue", "the time for an acknowledgement or a verified stop is over", "both are there"
     ),
     Reason.HALT_CONTRADICTED: Row(
-        "SandboxHaltContradicted", "activity after the reported stop", "heartbeats confirm the stop"
+        "SandboxHaltContradicted", "activity after the service had to be stopped", "heartbeats confirm the stop"
     ),
     Reason.DRILL_OVERDUE: Row("SandboxDrillOverdue", "no response to a drill in time", "a later drill passes"),
     Reason.RECTIFICATION_OVERDUE: Row("SandboxRectificationOverdue", "the due date passes", "the release"),

@@ -73,8 +73,9 @@ class HaltStep(Struct, frozen=True):
 
 
 class HaltStory(Struct):
-    """One halt. `decision` raised the level; `state` is that of its command, as in `open_commands`. `acknowledged`: a
-    service said that it stopped. `ended` (ms) with the `outcome` (`released`, `left`)."""
+    """One halt. `decision` raised the level; `state` is that of its command (`commanded`, `acknowledged`,
+    `contradicted`, `overdue`, `verified`); a contradiction stays until the stop is verified, also when it becomes
+    overdue. `acknowledged`: a service said that it stopped. `ended` (ms) with the `outcome` (`released`, `left`)."""
 
     decision: Decision
     steps: list[HaltStep]
@@ -201,7 +202,8 @@ def _advance(story: HaltStory, kind: StepKind, decision: Decision) -> None:
             if story.state in ("commanded", "overdue"):
                 story.state = "acknowledged"
         case StepKind.VERIFIED | StepKind.OVERDUE | StepKind.CONTRADICTED:
-            story.state = kind.value
+            if not (kind is StepKind.OVERDUE and story.state == "contradicted"):
+                story.state = kind.value
         case StepKind.RECTIFIED:
             story.rectified, story.evaluated, story.approvals = True, False, ()
         case StepKind.EVALUATED | StepKind.EVALUATION_FAILED:

@@ -131,6 +131,14 @@ def unit_words(unit: str) -> str:
     return name + ("" if not name or name.endswith("s") or not name.isascii() else "s")
 
 
+def counts_at_least(spec: IndicatorSpec | None) -> bool:
+    """Whether the limit is a least number of what detectors count. Of a mean time they count what ended, so a longest
+    mean is a least number."""
+    if spec is None:
+        return False
+    return (spec.direction == "below") is not (spec.kind == HANDLING_TIME)
+
+
 def compares_segments(spec: IndicatorSpec) -> bool:
     """Whether the limit is a multiple of the rate of the other segments, and none on a value."""
     return bool(spec.detectors) and all(one.name == "disparity" for one in spec.detectors)

@@ -68,5 +68,5 @@ def _problems(record: Rejected | Decision) -> Iterable[tuple[str, TelemetryProbl
         uncounted = record.reason is Reason.COUNTED_NOWHERE
         yield record.pilot, TelemetryProblem(
             kind=kind_of(record.reason.value), reason=record.reason.value, at=record.at, detail=record.finding.detail,
-            field=record.finding.rule if uncounted else "time", place=f"entry {record.standing}",
+            field=record.finding.rule if uncounted else "time", place=f"decision {record.standing}",
         )  # fmt: skip

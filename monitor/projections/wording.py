@@ -61,7 +61,7 @@ REASONS: dict[Reason, str] = {
     Reason.COMMAND_ACKNOWLEDGED: mark("Service acknowledged the command"),
     Reason.HALT_VERIFIED: mark("Service stopped; confirmed by its heartbeats"),
     Reason.HALT_OVERDUE: mark("Halt overdue; not acknowledged or not verified in the time that the charter allows"),
-    Reason.HALT_CONTRADICTED: mark("Halt contradicted; the service was active after its reported stop"),
+    Reason.HALT_CONTRADICTED: mark("Halt contradicted; the service was active after it had to be stopped"),
     Reason.LIMIT_TOLERATED: mark("Charter limit exceeded for the first time; must be rectified, the next excess halts"),
     Reason.RECTIFICATION_OVERDUE: mark("Tolerated excess of a limit not rectified in time"),
     Reason.SHELVED: mark("Finding shelved by an officer"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from urllib.parse import quote
+
+import htpy as h
+from htpy import Node
 
 from monitor.model.records import Reason
 from monitor.projections.formats import day, moment, stamp
@@ -16,7 +18,8 @@ from monitor.public_record.annual_page import incomplete
 from monitor.public_record.ledgers import Remark
 from monitor.public_record.register import Change, Entry, HaltLine, Listed, as_json, register_of
 from monitor.public_record.register_words import LANGUAGES, NAMES, REASONS_ZH, STATES, Language, word
-from monitor.report.page import head
+from monitor.report.frame import Running, document
+from monitor.words import speaking
 
 FEED_ITEMS = 200
 CSS = """
@@ -86,33 +89,34 @@ def feed(entries: Sequence[Entry]) -> str:
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-def _frame(title: str, language: Language, name: str, body: str) -> str:
-    others = " ".join(
-        f"<a href='{quote(_page(name, one))}.html' lang={one} hreflang={one}>{NAMES[one]}</a>"
-        for one in LANGUAGES
-        if one != language
-    )
-    home = f"<a href='{_page('index', language)}.html'>{escape(word('register', language))}</a>"
-    feeds = "<link rel=alternate type='application/feed+json' href='feed.json'>"
-    top = f"<p class=soft>{home} · {others} · <a href='feed.json'>feed</a> · <a href='register.json'>JSON</a></p>"
-    return f"{head(title, language, CSS)}{feeds}\n{top}<main><h1>{escape(title)}</h1>{body}</main>\n"
+def _frame(title: str, language: Language, name: str, *body: Node) -> str:
+    home = h.a(href=f"{_page('index', language)}.html")[word("register", language)]
+    others = [
+        h.a(href=f"{quote(_page(name, one))}.html", lang=one, hreflang=one)[NAMES[one]]
+        for one in LANGUAGES if one != language
+    ]  # fmt: skip
+    feed_link, data = h.a(href="feed.json")["feed"], h.a(href="register.json")["JSON"]
+    top = h.p(".soft.screen")[home, " · ", [[one, " "] for one in others], "· ", feed_link, " · ", data]
+    feeds = h.link(rel="alternate", type="application/feed+json", href="feed.json")
+    with speaking(language):
+        return document(title, [top, h.h1[title], body], Running(subject=word("register", language)), CSS, feeds)
 
 
 def _index(name: str, entries: Sequence[Entry], remarks: tuple[Remark, ...], language: Language) -> str:
-    links = "".join(
-        f"<li><a href='{_page(one, language)}.html'>{escape(_by(one, language))}</a>"
-        for one in ("index", *LISTS, "changed")
-        if one != name
-    )
+    links = [
+        h.li[h.a(href=f"{_page(one, language)}.html")[_by(one, language)]]
+        for one in ("index", *LISTS, "changed") if one != name
+    ]  # fmt: skip
     title = word("register", language)
     if name != "index":
         title += f", {_by(name, language)}"
-    body = f"<p class=lead>{escape(word('lead', language))}</p>{incomplete(remarks)}"
-    body += f"<nav aria-label='{escape(word('list', language))}'><ul>{links}</ul></nav>"
+    with speaking(language):
+        lacking = incomplete(remarks)
+    lead = [h.p(".lead")[word("lead", language)], lacking, h.nav(aria_label=word("list", language))[h.ul[links]]]
     if name in LISTS:
-        return _frame(title, language, name, body + _grouped(name, entries, language))
+        return _frame(title, language, name, lead, _grouped(name, entries, language))
     key = (lambda one: (-_last(one), one.pilot)) if name == "changed" else (lambda one: (0, one.pilot))
-    return _frame(title, language, name, body + _table(sorted(entries, key=key), language))
+    return _frame(title, language, name, lead, _table(sorted(entries, key=key), language))
 
 
 def _by(name: str, language: Language) -> str:
@@ -128,21 +132,21 @@ def _last(entry: Entry) -> int:
     return max((change.at for change in entry.changes), default=0)
 
 
-def _grouped(name: str, entries: Sequence[Entry], language: Language) -> str:
+def _grouped(name: str, entries: Sequence[Entry], language: Language) -> Node:
     groups: dict[str, list[Entry]] = {}
     for one in entries:
         for group in dict.fromkeys(LISTS[name](one)):
             groups.setdefault(group, []).append(one)
     order = sorted(groups, key=lambda group: (group in ("", "withheld"), group))
-    links = "".join(
-        f"<li><a href='#g{place}'>{escape(_group(name, group, language))} ({len(groups[group])})</a>"
+    links = [
+        h.li[h.a(href=f"#g{place}")[f"{_group(name, group, language)} ({len(groups[group])})"]]
         for place, group in enumerate(order)
-    )
-    tables = "".join(
-        f"<h2 id=g{place}>{escape(_group(name, group, language))}</h2>{_table(groups[group], language)}"
+    ]
+    tables = [
+        [h.h2(id=f"g{place}")[_group(name, group, language)], _table(groups[group], language)]
         for place, group in enumerate(order)
-    )
-    return f"<nav aria-label='{escape(_title(name, language))}'><ul>{links}</ul></nav>{tables}"
+    ]
+    return [h.nav(aria_label=_title(name, language))[h.ul[links]], tables]
 
 
 def _group(name: str, group: str, language: Language) -> str:
@@ -153,30 +157,31 @@ def _group(name: str, group: str, language: Language) -> str:
     return word("withheld", language) if group == "withheld" else group
 
 
-def _table(entries: Sequence[Entry], language: Language) -> str:
+def _table(entries: Sequence[Entry], language: Language) -> Node:
     names = ("pilot", "firm", "state", "tier", "sector", "region", "authority", "halts", "changed")
-    heads = "".join(f"<th scope=col{' class=n' if name == 'halts' else ''}>{word(name, language)}" for name in names)
-    rows = "".join(_line(one, language) for one in entries)
-    counted = f"<p class=soft>{len(entries)} {word('pilots', language)}</p>"
-    return f"{counted}<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    heads = [h.th(_numeric(name), scope="col")[word(name, language)] for name in names]
+    rows = [_line(one, language) for one in entries]
+    counted = h.p(".soft")[f"{len(entries)} {word('pilots', language)}"]
+    return [counted, h.div(".wide")[h.table[h.thead[h.tr[heads]], h.tbody[rows]]]]
 
 
-def _line(one: Entry, language: Language) -> str:
-    halted = " class=halted" if {"halted", "suspended"} & set(one.others) else ""
+def _numeric(name: str) -> dict[str, str]:
+    return {"class": "n"} if name in ("halts", "entry") else {}
+
+
+def _line(one: Entry, language: Language) -> Node:
+    halted = ".halted" if {"halted", "suspended"} & set(one.others) else ""
     states = ", ".join(_state(state, language) for state in (one.state, *one.others))
-    cells = [("firm", escape(one.name)), ("state", f"<span{halted}>{escape(states)}</span>")]
-    for name in ("tier", "sector", "region"):
-        said = one.said(name)
-        shown = word("withheld", language) if said == "withheld" else said or word("unstated", language)
-        cells.append((name, escape(shown)))
-    cells += [("authority", escape(", ".join(one.responsible))), ("halts", str(len(one.halts)))]
+    cells: list[tuple[str, Node]] = [("firm", one.name), ("state", h.span(halted)[states])]
+    cells += [(name, _shown(one.said(name), language)) for name in ("tier", "sector", "region")]
+    cells += [("authority", ", ".join(one.responsible)), ("halts", str(len(one.halts)))]
     cells.append(("changed", day(_last(one))))
-    link = f"<td><a href='{quote(_page(one.page, language))}.html'>{escape(one.pilot)}</a>"
-    tds = "".join(
-        f"<td data-name='{escape(word(name, language))}'{' class=n' if name == 'halts' else ''}>{text}"
-        for name, text in cells
-    )
-    return f"<tr>{link}{tds}</tr>"
+    link = h.td[h.a(href=f"{quote(_page(one.page, language))}.html")[one.pilot]]
+    return h.tr[link, [_cell(name, said, language) for name, said in cells]]
+
+
+def _cell(name: str, said: Node, language: Language) -> Node:
+    return h.td(_numeric(name), data_name=word(name, language))[said]
 
 
 def _state(state: str, language: Language) -> str:
@@ -184,71 +189,77 @@ def _state(state: str, language: Language) -> str:
 
 
 def _pilot(one: Entry, language: Language) -> str:
-    halts = "".join(_halt(halt, language) for halt in one.halts)
-    changes = "".join(
-        f"<tr><td>{stamp(change.at)[:19]}<td data-name='{word('reason', language)}'>{escape(_reason(change, language))}"
-        f"<td class=n data-name='{word('entry', language)}'>{change.entry}</tr>"
+    changes = [
+        h.tr[
+            h.td[stamp(change.at)[:19]],
+            _cell("reason", _reason(change, language), language),
+            _cell("entry", str(change.entry), language),
+        ]
         for change in one.changes
-    )
-    heads = "".join(f"<th scope=col>{word(name, language)}" for name in ("time", "reason"))
-    heads += f"<th scope=col class=n>{word('entry', language)}"
+    ]
+    heads = [h.th(_numeric(name), scope="col")[word(name, language)] for name in ("time", "reason", "entry")]
     charter = "" if one.charter is None else json.dumps(one.charter, indent=1, ensure_ascii=False, sort_keys=True)
-    body = (
-        f"<dl>{''.join(f'<dt>{escape(name)}<dd>{text}' for name, text in _facts(one, language))}</dl>"
-        f"<h2>{word('halts', language)}</h2>"
-        + (f"<ul class=plain>{halts}</ul>" if halts else f"<p>{word('nothing_withheld', language)}</p>")
-        + f"<h2>{word('changes', language)}</h2><div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{changes}"
-        f"</tbody></table></div><h2>{word('charter', language)}</h2>"
-        f"<p class=soft>SHA-256 <code>{escape(one.charter_hash)}</code>. {word('withheld_fields', language)}: "
-        f"{escape(', '.join(one.withheld) or word('nothing_withheld', language))}.</p>"
-        + (f"<pre tabindex=0>{escape(charter)}</pre>" if charter else f"<p>{word('not_yet', language)}</p>")
-    )
-    return _frame(one.pilot, language, one.page, body)
+    halts = [_halt(halt, language) for halt in one.halts]
+    return _frame(
+        one.pilot,
+        language,
+        one.page,
+        h.dl[[[h.dt[name], h.dd[said]] for name, said in _facts(one, language)]],
+        h.h2[word("halts", language)],
+        h.ul(".plain")[halts] if halts else h.p[word("nothing_withheld", language)],
+        h.h2[word("changes", language)],
+        h.div(".wide")[h.table[h.thead[h.tr[heads]], h.tbody[changes]]],
+        h.h2[word("charter", language)],
+        h.p(".soft")[
+            "SHA-256 ", h.code[one.charter_hash], f". {word('withheld_fields', language)}: ",
+            ", ".join(one.withheld) or word("nothing_withheld", language), ".",
+        ],
+        h.pre(tabindex="0")[charter] if charter else h.p[word("not_yet", language)],
+    )  # fmt: skip
 
 
-def _facts(one: Entry, language: Language) -> Iterator[tuple[str, str]]:
+def _facts(one: Entry, language: Language) -> Iterator[tuple[str, Node]]:
     charter = one.charter or {}
-    yield word("firm", language), escape(f"{one.name} ({one.participant})" if one.name != one.participant else one.name)
-    yield word("state", language), escape(", ".join(_state(state, language) for state in (one.state, *one.others)))
+    yield word("firm", language), f"{one.name} ({one.participant})" if one.name != one.participant else one.name
+    yield word("state", language), ", ".join(_state(state, language) for state in (one.state, *one.others))
     for name in ("tier", "sector", "region", "scenario"):
-        said = one.said(name)
-        yield word(name, language), _shown(said, language)
+        yield word(name, language), _shown(one.said(name), language)
     cycle = charter.get("cycle") or {}
-    yield word("cycle", language), escape(f"{cycle.get('start', '–')} – {cycle.get('end', '–')}")
+    yield word("cycle", language), f"{cycle.get('start', '–')} – {cycle.get('end', '–')}"
     if "models" in one.withheld:
         models = word("withheld", language)
     else:
         models = ", ".join(str(m.get("version") or m["digest"]) for m in charter.get("models") or ())
     yield word("model", language), _shown(models, language)
     named = {str(a["id"]): str(a.get("name") or a["id"]) for a in charter.get("authorities") or ()}
-    yield word("authority", language), escape(", ".join(named.get(a, a) for a in one.responsible))
+    yield word("authority", language), ", ".join(named.get(a, a) for a in one.responsible)
     yield word("report", language), _report(one, language)
-    ledger = f"<code>{escape(one.ledger)}</code>, {one.entries} {word('entries', language)}, <code>{one.root}</code>"
-    yield word("ledger", language), ledger
+    yield word("ledger", language), [
+        h.code[one.ledger], f", {one.entries} {word('entries', language)}, ", h.code[one.root]
+    ]  # fmt: skip
 
 
 def _shown(said: str, language: Language) -> str:
-    return escape(word("withheld", language) if said == "withheld" else said or word("unstated", language))
+    return word("withheld", language) if said == "withheld" else said or word("unstated", language)
 
 
-def _report(one: Entry, language: Language) -> str:
+def _report(one: Entry, language: Language) -> Node:
     report = one.exit_report
     said = word("report_withheld" if report.status == "withheld" else report.status, language)
     if report.outcome:
         said += f"; {word('outcome', language)}: {plain(report.outcome)}"
-    digests = "".join(f"<br><code>{escape(one)}</code>" for one in (report.report, report.proof) if one)
-    return escape(said) + digests
+    return [said, [[h.br, h.code[digest]] for digest in (report.report, report.proof) if digest]]
 
 
-def _halt(halt: HaltLine, language: Language) -> str:
+def _halt(halt: HaltLine, language: Language) -> Node:
     times = [("begun", halt.begun), ("acknowledged", halt.acknowledged), ("verified", halt.verified)]
     times.append(("released", halt.released))
     none = f"({word('not_yet', language)})"
     said = "; ".join(f"{word(name, language)} {none if at is None else stamp(at)[:19]}" for name, at in times)
-    link = f"<a href='{quote(halt.statement)}.html'>{word('statement', language)}</a>"
+    link = h.a(href=f"{quote(halt.statement)}.html")[word("statement", language)]
     if halt.annulled:
         said += f"; {word('annulled', language)}"
-    return f"<li>{escape(_reason_word(halt.reason, language))}: {escape(said)}; {link}"
+    return h.li[f"{_reason_word(halt.reason, language)}: {said}; ", link]
 
 
 def _reason(change: Change, language: Language) -> str:

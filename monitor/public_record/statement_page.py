@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from html import escape
 
+import htpy as h
 import msgspec
+from htpy import Node
 
 from monitor.projections.formats import stamp
 from monitor.public_record.statement import Row, Statement
 from monitor.public_record.statement_words import PARTS, ROWS
-from monitor.report.page import head
+from monitor.report.frame import Running, document, marked
 
 CSS = """
 body{max-width:820px;font-size:15px}h1{margin-top:.5rem}h2{margin:1.1rem 0 .2rem;font-size:1.02rem}
@@ -36,36 +37,34 @@ def as_json(made: Statement) -> str:
 def as_html(made: Statement, back: str = "") -> str:
     """A page without scripts or external resources; `back` is the address of the page of the pilot."""
     title = f"Statement of reasons: halt {made.number} of {made.pilot}"
-    link = f"<p class=back><a href='{escape(back)}'>{escape(made.pilot)}</a></p>" if back else ""
     state = "The halt is in force." if made.in_force else "The halt is no longer in force."
-    parts = [
-        head(title, more=CSS),
-        f"{link}<h1>{escape(title)}</h1><p class=lead>Participant {escape(made.participant)}, halted "
-        f"{stamp(made.at)}; {TITLES[made.version]}. {state} A halt is a technical effect; a suspension is the legal "
-        "act of an authority. Made from the ledger alone; each line ends with the number of the decision that "
-        "says it.</p>",
+    body = [
+        h.p(".back")[h.a(href=back)[made.pilot]] if back else None,
+        h.h1[title],
+        h.p(".lead")[
+            f"Participant {made.participant}, halted {stamp(made.at)}; {TITLES[made.version]}. {state} A halt is a "
+            "technical effect; a suspension is the legal act of an authority. Made from the ledger alone; each line "
+            "ends with the number of the decision that says it."
+        ],
+        h.div(".parts")[[[h.h2[PARTS[part.id]], h.table[h.tbody[list(map(_row, part.rows))]]] for part in made.parts]],
+        _references(made),
     ]
-    tables = (f"<h2>{PARTS[p.id]}</h2><table><tbody>{''.join(map(_row, p.rows))}</tbody></table>" for p in made.parts)
-    parts.append(f"<div class=parts>{''.join(tables)}</div>")
-    parts.append(_references(made))
-    return "\n".join(parts) + "\n"
+    running = Running(subject=f"Pilot {made.pilot}", checkpoint=f"{made.entries} entries, root {made.root[:16]}…")
+    return document(title, body, running, CSS)
 
 
-def _row(row: Row) -> str:
-    name, entry = escape(ROWS.get(row.name, row.name)), str(row.entry) if row.entry else ""
-    said = " class=said" if row.name in IN_THE_FINDING else ""
-    return f"<tr{said}><th scope=row>{name}<td>{_code(row.text)}<td class='e soft'>{entry}</tr>"
+def _row(row: Row) -> Node:
+    said = {"class": "said"} if row.name in IN_THE_FINDING else {}
+    return h.tr(said)[
+        h.th(scope="row")[ROWS.get(row.name, row.name)],
+        h.td[marked(row.text)],
+        h.td(".e.soft")[str(row.entry) if row.entry else ""],
+    ]
 
 
-def _code(text: str) -> str:
-    """Text with `commands` marked."""
-    parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
-
-
-def _references(made: Statement) -> str:
+def _references(made: Statement) -> Node:
     withheld = ", ".join(made.withheld) or "nothing"
-    return (
-        f"<p class=soft>Ledger <code>{escape(made.ledger)}</code>, {made.entries} entries, root "
-        f"<code>{escape(made.root)}</code>. Not shown in this version, of the charter: {escape(withheld)}.</p>"
-    )
+    return h.p(".soft")[
+        "Ledger ", h.code[made.ledger], f", {made.entries} entries, root ", h.code[made.root],
+        f". Not shown in this version, of the charter: {withheld}.",
+    ]  # fmt: skip

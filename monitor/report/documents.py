@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import Any
 
+import htpy as h
 import msgspec
+from htpy import Node
 
 from monitor.projections.formats import stamp
 from monitor.report.fields import DOCUMENTS, INSTANT
-from monitor.report.page import head
+from monitor.report.frame import Running, section, table
+from monitor.report.frame import document as document_page
 from monitor.report.stay import Number, Stay
 
 SCHEMA = "sandbox-exit-report/1"
@@ -47,31 +49,38 @@ def as_json(made: dict[str, Any]) -> str:
 
 def as_html(made: dict[str, Any]) -> str:
     """A page without scripts or external resources: a table for each field, each number with its ledger entry."""
-    parts = [
-        head(f"{made['title']}: {made['pilot']}"),
-        f"<h1>{escape(made['title'])}</h1><p class=lead>Pilot {escape(made['pilot'])} of "
-        f"{escape(made['participant'])}, charter <code>{escape(made['charter'])}</code>. Made from the ledger alone: "
-        f"{made['ledger']['entries']} entries, root <code>{escape(made['ledger']['root'])}</code>.</p>",
-    ]
-    for field in made["fields"]:
-        parts.append(f"<h2>{escape(field['number'])}. {escape(field['title'])}</h2>")
-        parts.append(f"<p class=soft>{escape(field['basis'])}</p>")
-        if not field["rows"]:
-            parts.append("<p>The ledger has nothing about this.</p>")
-            continue
-        parts.append("<table><thead><tr><th>What<th class=n>Value<th>Ledger</tr></thead><tbody>")
-        parts += [_row(row) for row in field["rows"]]
-        parts.append("</tbody></table>")
-    return "\n".join(parts) + "\n"
+    ledger = made["ledger"]
+    body: list[Node] = [
+        h.h1[made["title"]],
+        h.p(".lead")[
+            f"Pilot {made['pilot']} of {made['participant']}, charter ", h.code[made["charter"]],
+            f". Made from the ledger alone: {ledger['entries']} entries, root ", h.code[ledger["root"]], ".",
+        ],
+        [_field(field) for field in made["fields"]],
+    ]  # fmt: skip
+    running = Running(
+        subject=f"Pilot {made['pilot']}",
+        checkpoint=f"Checkpoint: {ledger['entries']} entries, root {ledger['root'][:16]}…",
+    )
+    return document_page(f"{made['title']}: {made['pilot']}", body, running)
 
 
-def _row(row: dict[str, Any]) -> str:
+def _field(field: dict[str, Any]) -> Node:
+    rows = [_row(row) for row in field["rows"]]
+    return section(
+        f"{field['number']}. {field['title']}",
+        h.p(".soft")[field["basis"]],
+        table("", ("What", "Value", "Ledger"), rows, (1,)) if rows else h.p["The ledger has nothing about this."],
+    )
+
+
+def _row(row: dict[str, Any]) -> tuple[Node, ...]:
     made = msgspec.convert({name: value for name, value in row.items() if name != "name"}, Number)
     if made.entry:
-        where = f"entry {made.standing}, <code>{escape(made.entry)}</code> <code>{escape(made.at)}</code>"
+        where = [f"entry {made.standing}, ", h.code[made.entry], " ", h.code[made.at]]
     else:
-        where = f"number of entries: {escape(', '.join(made.reasons))}"
-    return f"<tr><td>{escape(row['name'])}<td class=n>{escape(_value(made))}<td class=soft>{where}</tr>"
+        where = [f"number of entries: {', '.join(made.reasons)}"]
+    return row["name"], _value(made), h.span(".soft")[where]
 
 
 def _value(made: Number) -> str:

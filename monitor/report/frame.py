@@ -31,7 +31,8 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bott
 overflow-wrap:break-word}
 td.id{overflow-wrap:anywhere}.t{white-space:nowrap}th[scope=row]{font-weight:600}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}
-table.facts th{width:30%}td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
+table.facts th{width:30%}table.facts td{overflow-wrap:anywhere}
+td.refs,th.refs{width:5.5rem;text-align:right}td.refs{font-size:.92em}
 td,th{min-width:2.6em}table ul{margin:0;padding-left:1.1em}
 .wide{overflow-x:auto}figure{margin:1rem 0;overflow-x:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;
 border:1px solid var(--rule);padding:.6rem;font-size:.82rem}
@@ -58,8 +59,11 @@ class Running(Struct, frozen=True, kw_only=True):
     checkpoint: str = ""
 
 
-def document(title: str, body: Node, running: Running = Running(), css: str = "") -> str:  # noqa: B008 - frozen
-    """A whole page as HTML, in the language that is spoken."""
+def document(
+    title: str, body: Node, running: Running = Running(), css: str = "", head: Node = None  # noqa: B008 - frozen
+) -> str:  # fmt: skip
+    """A whole page as HTML, in the language that is spoken. `css` follows the style of every document, `head` is more
+    for the head of the page."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     page = h.html(lang=TAGS[current()])[
         h.head[
@@ -68,6 +72,7 @@ def document(title: str, body: Node, running: Running = Running(), css: str = ""
             h.meta(http_equiv="Content-Security-Policy", content=policy),
             h.title[title],
             h.style[Markup(STYLE + css + _margins(title, running))],
+            head,
         ],
         h.body[h.main[body]],
     ]
@@ -124,6 +129,12 @@ def section(title: str, *parts: Node, id_: str = "") -> Node:
     """A heading with what stands below it."""
     more: dict[str, Any] = {"id": id_} if id_ else {}
     return h.section[h.h2(more)[title], parts]
+
+
+def svg(name: str, **attributes: Any) -> h.Element:
+    """An element of SVG, whose attributes keep their case; `_` stands for a hyphen."""
+    known = {key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()}
+    return h.Element(name)(known)
 
 
 def commands(*lines: str) -> Node:

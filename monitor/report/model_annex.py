@@ -263,7 +263,7 @@ def annex_lines(record: AnnexRecord) -> list[str]:
             lines.append(f"Annex {field.annex}{section.rstrip(', ')}")
         lines.append(f"  {field.point:>2}. {field.title}" + (f": absent, {field.absent}" if field.absent else ""))
         lines += [
-            f"        {one.name}: {one.value} (entry {one.number} of {one.ledger}; stated by {one.by})"
+            f"        {one.name}: {one.value} (decision {one.number} of {one.ledger}; stated by {one.by})"
             for one in field.values
         ]
         if field.lacks:

@@ -15,7 +15,8 @@ from monitor.console.pages import PAGES, Asked
 from monitor.model.records import Decision, Finding, Outputs
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.formats import span
-from monitor.projections.wording import budget_words, sentence
+from monitor.projections.number_words import budget_words
+from monitor.projections.wording import sentence
 from monitor.testing.records import decision, evidence
 from monitor.words import speaking
 from tests.board_world import (
@@ -174,7 +175,7 @@ def test_no_english_is_left_in_chinese(made: World, path: str, names: dict[str, 
 
 
 SYMBOLS = {
-    "UTC", "JSON", "RFC", "English", "CUSUM", "Ville", "Clopper", "Pearson", "Garwood", "min", "keys",
+    "UTC", "JSON", "RFC", "ASCII", "English", "CUSUM", "Ville", "Clopper", "Pearson", "Garwood", "min", "keys",
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 }  # fmt: skip
 """Abbreviations, names, a function, a setting (`firm_keys`), the other language, a command, and months on axes."""
@@ -200,6 +201,7 @@ def _texts(made: World) -> Iterator[str]:
         yield from one.addressed or ()
         yield from _strings(structs.asdict(one.finding))
     yield from CANARIES
+    yield from (text for one in made.outputs.rejected for text in (one.field, one.detail))
     yield from _strings(structs.asdict(sandbox()))
 
 

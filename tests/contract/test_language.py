@@ -41,6 +41,7 @@ FOLDERS = ("monitor", "detectors", "deploy", "dashboards", "tests")
 
 def _files() -> list[Path]:
     found = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.suffix in KINDS]
+    found = [p for p in found if "node_modules" not in p.parts]
     found += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "pyproject.toml", ROOT / "Makefile"]
     return sorted(p for p in found if not str(p.relative_to(ROOT)).startswith(SKIPPED))
 

@@ -51,7 +51,7 @@ def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) ->
 
     why = ("--reason", "by hand")
     steps = [
-        (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
+        (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; decision"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "rectification_missing"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was decided before"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: "
@@ -69,7 +69,7 @@ def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) ->
         (act("approve", "regulator-1"), 1, "evaluation_missing"),
         (act("evaluate", "regulator-1", "--passed", "--report", "r"), 0, "taken: evaluation_recorded, stays at halt"),
         (act("approve", "regulator-1", "--id", "first"), 0, "approval_recorded"),
-        (act("approve", "regulator-1", "--id", "first"), 0, "already taken: approval_recorded, stays at halt; entry 5"),
+        (act("approve", "regulator-1", "--id", "first"), 0, "approval_recorded, stays at halt; decision 5"),
         (act("approve", "regulator-1"), 1, "same_approver"),
         (act("release", "regulator-1"), 1, "1 more approver(s) needed"),
         (act("approve", firm), 1, "forged"),
@@ -128,6 +128,9 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         assert "not_admitted" not in {r.reason for r in out.rejected}
     finally:
         worker.kill()
+    log = (tmp_path / "worker.log").read_text()  # of a healthy start
+    assert "\x1b" not in log, "cursor codes of a terminal"
+    assert " ERROR " not in log, log
 
 
 def test_only_the_holder_of_an_admission_key_admits(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_only_the_holder_of_an_admission_key_admits(tmp_path: Path) -> None:
             assert "forged, signature" in refused.output
         taken = ran("admit", *given, "--key", str(own))
         assert (
-            f"taken: admitted, stays at normal; entry 1 of pilot-0002, signed by key {read_key(own).key_id}"
+            f"taken: admitted, stays at normal; decision 1 of pilot-0002, signed by key {read_key(own).key_id}"
             in taken.output
         )
     finally:

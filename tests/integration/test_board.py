@@ -6,8 +6,11 @@ import asyncio
 import math
 import os
 import random
+import re
 import threading
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,12 +24,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from monitor.charter.spec import charter_hash
+from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.model.records import Decision, Evidence, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import decision, evidence
+from tests import board_world
 
 pytestmark = pytest.mark.servers
 
@@ -114,8 +119,8 @@ def fleet(notary: Notary) -> FleetView:
 class Served:
     """The board's routes on a free loopback port, in a separate thread."""
 
-    def __init__(self, board: FleetView) -> None:
-        self.board = board
+    def __init__(self, board: FleetView, clock: Callable[[], int] = wall_ms) -> None:
+        self.board, self._clock = board, clock
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self.url = ""
@@ -125,7 +130,7 @@ class Served:
 
     def _run(self) -> None:
         app = web.Application()
-        app.add_routes(routes(self.board))
+        app.add_routes(routes(self.board, self._clock))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -345,3 +350,82 @@ def contrast_below(browser: webdriver.Chrome, least: float) -> list[str]:
     """Elements whose text stands out from its ground by less than `least` (WCAG 2.2, 1.4.3: 4.5 for small text)."""
     found: list[str] = browser.execute_script(CONTRAST, least)
     return found
+
+
+PILOT = board_world.HALTED
+INSTITUTION = (
+    "/halts", "/clocks", "/models", f"/model/{board_world.MODEL}", "/firms", "/firm/firm-2",
+    f"/firm/{board_world.LONG_FIRM}", "/authorities", "/authority/north", "/ledger", f"/ledger/{PILOT}",
+    f"/ledger/{PILOT}/3",
+)  # fmt: skip
+"""The pages about what is more than one pilot."""
+
+
+@pytest.fixture(scope="module")
+def institution(tmp_path_factory: pytest.TempPathFactory, browser: webdriver.Chrome) -> Iterator[Served]:
+    """A board with every situation, its ledger published."""
+    made = board_world.world(tmp_path_factory.mktemp("world"), publish=True)
+    server = Served(made.board, lambda: made.now)
+    yield server
+    browser.get("about:blank")
+    problems(browser)
+    server.stop()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("path", INSTITUTION)
+def test_a_page_about_the_institution_fits_every_screen_and_is_readable(
+    institution: Served, browser: webdriver.Chrome, path: str, language: str
+) -> None:
+    """On wide and narrow screens, light and dark, in both languages: nothing overflows, also with ids of 200 letters;
+    text stands out from its ground; the browser has nothing to complain about."""
+    for width in (1280, 390):
+        for scheme in ("light", "dark"):
+            opened(institution, browser, width, scheme)
+            browser.get(f"{institution.url}{path}?lang={language}")
+            picture_to(browser, f"{path.strip('/').replace('/', '-')[:40]}-{width}-{scheme}-{language}")
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+            assert problems(browser) == []
+            assert contrast_below(browser, 4.5) == []
+
+
+def answered(url: str) -> tuple[int, str]:
+    """Status and text of an answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+
+
+def test_every_link_of_these_pages_leads_to_a_page_and_each_page_has_its_data(institution: Served) -> None:
+    """No link to a page of the board is broken, whatever the id; `/api` has the data of each page."""
+    seen: dict[str, int] = {}
+    for path in INSTITUTION:
+        status, shown = answered(institution.url + path)
+        assert status == 200, path
+        for link in re.findall(r'href="(/[^"#]*)', shown):
+            if link not in seen:
+                seen[link] = answered(institution.url + link.replace("&amp;", "&"))[0]
+        status, data = answered(f"{institution.url}/api{path}.json")
+        assert (status, data[:1]) == (200, "{"), path
+    assert len(seen) > 100
+    assert {link: status for link, status in seen.items() if status != 200} == {}
+
+
+def test_what_is_not_known_is_a_page_that_says_so(institution: Served) -> None:
+    """Unknown names, numbers beyond the end and pages that do not exist: 404 for what is not there, never an error."""
+    missing = (
+        "/model/x",
+        "/firm/x",
+        "/authority/x",
+        "/ledger/x",
+        f"/ledger/{PILOT}/99999",
+        f"/ledger/{PILOT}/{'f' * 32}",
+    )
+    for path in missing:
+        assert answered(institution.url + path)[0] == 404, path
+        assert answered(f"{institution.url}/api{path}.json")[0] == 404, path
+    for query in ("?page=0", "?page=-1", "?page=99999999999999", "?page=x", "?firm=%00", "?log=evidence&year=99999"):
+        for path in INSTITUTION:
+            assert answered(institution.url + path + query)[0] in (200, 404), path + query

@@ -130,6 +130,31 @@ def test_the_list_of_empty_panels_is_right(history: History, pilots: dict[Window
         ]
 
 
+PLAUSIBLE = {
+    "s": lambda value: abs(value) < 3 * 366 * DAY_S,
+    "dateTimeAsIso": lambda value: COUNTRY.start * 1000 <= value <= (FLEET.end + 366 * DAY_S) * 1000,
+    "percentunit": lambda value: 0 <= value < 1e4,
+    "none": lambda value: abs(value) < 1e6,
+}
+"""What a value in this unit can be in these simulated days: a time in s is no time since 1970, and so on."""
+
+
+@pytest.mark.parametrize(
+    ("panel", "target"), [one for one in QUERIES if one.values[0]["fieldConfig"]["defaults"]["unit"] in PLAUSIBLE]
+)
+def test_values_are_in_the_unit_of_their_panel(
+    panel: dict[str, Any], target: dict[str, Any], history: History, pilots: dict[Window, str]
+) -> None:
+    """An expression whose operators bind otherwise than meant returns numbers of another size."""
+    window = FLEET if panel["title"] in EMPTY_IN_THE_COUNTRY else COUNTRY
+    found = numbers(history.server, filled(target["expr"], window, pilot=pilots[window]), window, now=True)
+    if panel["title"] == "Up to which offset are outputs read?":
+        return  # an offset is any number
+    plausible = PLAUSIBLE[panel["fieldConfig"]["defaults"]["unit"]]
+    values = [float(one["value"][1]) for one in found]
+    assert all(plausible(value) for value in values if value == value), values
+
+
 # ---- variables
 
 
@@ -179,6 +204,35 @@ def test_each_value_selects_a_part_and_all_parts_are_all(name: str, history: His
     assert admitted | rest == every
     first, second, *_ = parts
     assert selected(f"({first}|{second})") == parts[first] | parts[second]
+
+
+SELECTING = [
+    pytest.param(target["expr"], id=f"{name}: {panel['title']} {target['refId']}")
+    for name in NAMES
+    for panel in panels(BOARDS[name])
+    for target in panel["targets"]
+    if "$authority" in target["expr"] and panel["type"] in ONE_VALUE
+]
+
+
+@pytest.mark.parametrize("expr", SELECTING)
+def test_a_selection_shows_only_its_pilots(expr: str, history: History) -> None:
+    """With one authority chosen, a result by pilot has only pilots of that authority, and numbers are no larger."""
+    authority = "north"
+    at = next(at for at in range(COUNTRY.end, COUNTRY.start, -COUNTRY.step) if _halts(history.server, at))
+    scope = get(history.server, "query", query=f'sandbox_monitor_pilot_scope{{authority="{authority}"}}', time=at)
+    own = {one["metric"]["pilot"] for one in scope["result"]}
+    assert own
+    chosen, every = (
+        get(history.server, "query", query=filled(expr, COUNTRY, authority=value), time=at)["result"]
+        for value in (authority, ".*")
+    )
+    assert {one["metric"]["pilot"] for one in chosen if "pilot" in one["metric"]} <= own
+    assert len(chosen) <= len(every)
+
+
+def _halts(server: Server, at: int) -> bool:
+    return bool(get(server, "query", query="sandbox_monitor_halt_timestamp_seconds", time=at)["result"])
 
 
 def test_every_query_accepts_one_value_of_each_variable(history: History) -> None:

@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models import dashboardv2beta1 as v2_model
 from grafana_foundation_sdk.models import units
 
 from monitor.cli.dashboards import dashboards
+from monitor.console.pages import PAGES, named
 from monitor.projections.links import FLEET_DASHBOARD, PILOT_DASHBOARD, Links
 from monitor.projections.metric_catalogue import CATALOGUE, series_names
 from monitor.testing.grafana import FakeGrafana
@@ -218,35 +219,50 @@ def test_every_column_of_a_table_has_a_heading(panel: dict[str, Any]) -> None:
     assert organize["renameByName"]["Value"] != "Value"
 
 
+def urls(value: Any) -> Iterator[str]:
+    """Every value of a key `url` below."""
+    if isinstance(value, dict):
+        yield from (one for key, one in value.items() if key == "url")
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from urls(one)
+
+
 @pytest.mark.parametrize("panel", PANELS)
 def test_links_lead_to_pages_and_headings_that_exist(panel: dict[str, Any]) -> None:
-    """A link of a panel goes to a page of the board or to a heading of the runbook."""
-    headings = {
-        line[3:].lower() for line in (ROOT / "deploy" / "runbook.md").read_text().splitlines() if line[:3] == "## "
-    }
-    for link in panel.get("links", []):
-        if link["url"].startswith("${runbook:raw}#"):
-            assert link["url"].partition("#")[2] in headings
+    """A link goes to a page of the board, to a heading of the runbook, or to the dashboard of a pilot."""
+    runbook = (ROOT / "deploy" / "runbook.md").read_text()
+    headings = {line[3:].lower() for line in runbook.splitlines() if line.startswith("## ")}
+    for url in urls(panel):
+        place, _, rest = url.partition("#") if "#" in url else url.partition("/")
+        if place == "${runbook:raw}":
+            assert rest in headings
+        elif place == "${board:raw}":
+            kind, _, name = rest.partition("/")
+            assert (named(kind) if name else f"/{kind}") in PAGES
+            assert not name or re.fullmatch(r"\$\{[\w.]+:percentencode\}", name)
         else:
-            assert re.fullmatch(
-                r"\$\{board:raw\}/(fleet|halts|clocks|firms|ledger|pilot/\$\{pilot:percentencode\})", link["url"]
-            )
+            assert url.startswith(f"/d/{PILOT_DASHBOARD}?var-pilot=$")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "health"])
-def test_what_is_shown_of_a_pilot_links_to_its_page(name: str) -> None:
-    """A table with pilots links each of them, a series with a pilot in its legend too, and every panel of the board of
-    one pilot leads to the board."""
+def test_what_is_shown_of_a_pilot_firm_or_authority_links_to_its_page(name: str) -> None:
+    """Each cell of such a column and each series that is named after one; every panel leads to the board."""
+    kinds = {"pilot": "pilot", "participant": "firm", "firm": "firm", "authority": "authority"}
     for panel in panels(BOARDS[name]):
-        expr = " ".join(target["expr"] for target in panel["targets"])
-        if name == "pilot":
-            assert any(link["url"].startswith("${board:raw}/") for link in panel["links"])
-        elif panel["type"] == "table" and "(pilot," in expr and "count by (participant)" not in expr:
-            [column] = [one for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] == "Pilot"]
-            urls = [link["url"] for link in column["properties"][0]["value"]]
-            assert urls[0] == "${board:raw}/pilot/${__data.fields.Pilot:percentencode}"
-        elif any("{{pilot}}" in target["legendFormat"] for target in panel["targets"] if "legendFormat" in target):
-            assert "__field.labels.pilot" in panel["fieldConfig"]["defaults"]["links"][0]["url"]
+        assert any(link["url"].startswith("${board:raw}/") for link in panel["links"])
+        found = set(urls(panel["fieldConfig"]))
+        [organize] = [one["options"] for one in panel.get("transformations", []) if one["id"] == "organize"] or [{}]
+        for label, kind in kinds.items():
+            if panel["type"] == "table":
+                groups = re.findall(r"by \(([^)]*)\)", panel["targets"][0]["expr"])
+                shown = any(label in one.split(", ") for one in groups) and label not in organize["excludeByName"]
+                variable = f"__data.fields.{organize['renameByName'][label]}"
+            else:
+                shown = all(target["legendFormat"].startswith(f"{{{{{label}}}}}") for target in panel["targets"])
+                variable = f"__field.labels.{label}"
+            assert not shown or f"${{board:raw}}/{kind}/${{{variable}:percentencode}}" in found, (panel["title"], label)
 
 
 # ---- the two formats say the same

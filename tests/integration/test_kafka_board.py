@@ -77,7 +77,7 @@ def test_the_board_shows_that_the_worker_is_dead_and_when_it_last_wrote(tmp_path
 
             until(lambda: told().get("last_heard") and told()["silent_partitions"] == [], 120)
             assert 'role="alert"' not in got(port, "/")
-            until(lambda: "; worker last seen <time" in got(port, "/"), 120)
+            until(lambda: "; worker last seen <time" in got(port, "/fleet"), 120)
             workers[-1].kill()
             killed = time.time() * 1000
             until(lambda: told()["silent_partitions"] == [0, 1], SILENT_S + 60)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 
@@ -19,6 +21,7 @@ from monitor.kafka.pool_service import pool_names, pool_topics, run_pool
 from monitor.kafka.topics import create_topics
 from monitor.model.records import Decision
 from monitor.testing.kafka import Fresh, Sent, until
+from monitor.testing.ports import free_port
 from tests.unit.common_cause.test_common_cause import PARTS, story
 
 pytestmark = pytest.mark.kafka
@@ -42,12 +45,19 @@ async def said(fresh: Fresh) -> list[Decision]:
     ]
 
 
+def causes(port: int) -> float:
+    """The findings about the vendor `v` that the process counts."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        found = re.search(r'common_causes_total\{indicator="incidents",vendor="v"\} (\S+)', answer.read().decode())
+    return float(found[1]) if found else 0.0
+
+
 def test_a_killed_pool_decides_the_same_once() -> None:
     """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that was not
-    killed."""
-    broken, whole = Fresh(partitions=2), Fresh(partitions=2)
+    killed, and that one counts them in its metrics."""
+    broken, whole, port = Fresh(partitions=2), Fresh(partitions=2), free_port()
 
-    def start(fresh: Fresh) -> subprocess.Popen[bytes]:
+    def start(fresh: Fresh, *more: str) -> subprocess.Popen[bytes]:
         command = [
             sys.executable,
             "-m",
@@ -57,6 +67,7 @@ def test_a_killed_pool_decides_the_same_once() -> None:
             fresh.bootstrap,
             "--prefix",
             fresh.names.prefix,
+            *more,
         ]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -65,7 +76,7 @@ def test_a_killed_pool_decides_the_same_once() -> None:
             await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
             await fresh.send(fresh.claims())
         first = start(broken)
-        second = start(whole)
+        second = start(whole, "--metrics-port", str(port))
         try:
             await broken.send(lines(broken, slice(0, 8)))
             await whole.send(lines(whole, slice(0, None)))
@@ -83,6 +94,11 @@ def test_a_killed_pool_decides_the_same_once() -> None:
                 return len(await said(broken)) == len(await said(whole)) > 1
 
             await until(done, 60)
+
+            async def counted() -> bool:
+                return causes(port) == len(await said(whole))
+
+            await until(counted, 60)
             for process in (first, second):
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(60) == 0

@@ -56,14 +56,14 @@ def test_a_model_gets_its_file_from_officer_supplier_and_evaluator(tmp_path: Pat
         assert refused.exit_code == 1
         assert "not_its_own" in refused.output
         named = act(["model", "add", "supplier", "triage", "--supplier", "maker", "--role", "deployer"], "officer")
-        assert "taken: model_entry_added; entry 1 of model:triage, signed by key" in named.stdout, named.output
-        assert "entry 2 of model:triage" in act([*version[:-1], "v-2"], "maker").stdout
+        assert "taken: model_entry_added; decision 1 of model:triage, signed by key" in named.stdout, named.output
+        assert "decision 2 of model:triage" in act([*version[:-1], "v-2"], "maker").stdout
         assert "repeated" in act([*version[:-1], "v-2"], "maker").stdout
         assert act(["model", "add", "scenario", "triage", "--scenario", "ward"], "maker").exit_code == 0
         evaluation = ["model", "add", "evaluation", "triage", "--version", "1.0", "--scenario", "ward", "--passed"]
         evaluation += ["--result", "error=0.02", "--words", "by hand"]
         found = act(evaluation, "evaluator")
-        assert "entry 4 of model:triage" in found.stdout, found.output
+        assert "decision 4 of model:triage" in found.stdout, found.output
         assert act(["model", "withdraw", "triage", "--entry", "v-2", "--reason", "wrong"], "evaluator").exit_code == 1
         assert act(["model", "withdraw", "triage", "--entry", "v-2", "--reason", "wrong"], "maker").exit_code == 0
         assert act(["override", "model:triage", "watch", "--reason", "x"], "officer").exit_code == 1

@@ -63,6 +63,7 @@ PURE_ENGINE = {
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load",
     "monitor.compile.load_application", "monitor.compile.load_basis", "monitor.compile.sandbox_file",
+    "monitor.compile.settings_file",
     "monitor.compile.dump", "monitor.compile.firm_rules_file",
     "monitor.projections.metrics",
     "monitor.deadlines.shipped",
@@ -77,7 +78,8 @@ HOMES = {
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
     "kafka": (
-        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
+        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/client/own_topics.py",
+        "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
         "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py", "monitor/access/kafka_decoders.py",
         "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
     ),

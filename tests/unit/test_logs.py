@@ -96,3 +96,18 @@ def test_json_lines_hold_no_value_that_json_has_not() -> None:
     shown = JsonFormatter().format(record)
     assert shown.isprintable()
     assert json.loads(shown, parse_constant=pytest.fail)["name"] == "\x9b31m\u2028"
+
+
+def test_what_the_kafka_client_tries_again_is_no_error() -> None:
+    """A healthy start of a group on a new broker logs no error; what is retried is a warning, all else stays."""
+    code = (
+        "import logging\nfrom monitor.logs import set_up\nset_up()\n"
+        "log = logging.getLogger('aiokafka.consumer.group_coordinator')\n"
+        "log.error('Group Coordinator Request failed: %s', '[Error 15] GroupCoordinatorNotAvailableError')\n"
+        "log.error('Unable connect to node with id %s: %s', 1, 'refused')\n"
+        "log.error('Topic %s is not authorized for this client', 't')\n"
+        "logging.getLogger('monitor.x').error('Unable connect to nothing')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, text=True, check=True)
+    levels = [text.split()[2] for text in done.stderr.splitlines()]
+    assert levels == ["INFO", "WARNING", "ERROR", "ERROR"]

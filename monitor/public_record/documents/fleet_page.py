@@ -16,6 +16,7 @@ from monitor.public_record.documents.parts import halts_table, incomplete
 from monitor.public_record.documents.words import (
     OWED_BY,
     clock_time,
+    duty_words,
     level_words,
     reason_words,
     state_words,
@@ -162,7 +163,7 @@ def _kept(one: Kept) -> Iterator[Node]:
 def _missed(one: Missed, cite: Cited) -> Iterator[Node]:
     yield clock_time(one.at)
     yield h.span(".t")[one.pilot]
-    yield h.span(lang="en")[one.title]
+    yield duty_words(one.title)
     yield tr(OWED_BY.get(one.owed_by, one.owed_by))
     yield cite.by_number(one.places[0])
 

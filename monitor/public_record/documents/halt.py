@@ -81,6 +81,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     hard_rule: Json | None = None
     incident: str = ""
     clauses: tuple[str, ...] = ()
+    text: str = ""
     charter: str = ""
     charter_version: int | None = None
     charter_place: Place | None = None
@@ -88,7 +89,8 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 class Step(Struct, frozen=True, kw_only=True):
     """One thing that happened: its reason, and the numbers that go with it. `seconds` since the command; `passed` of
-    an evaluation; `clock` of a legal deadline; `by_person` where an act caused it."""
+    an evaluation; `clock` of a legal deadline; `by_person` where an act caused it; `text`: what the person wrote, in
+    the version of the parties, where it is stored next to the ledger."""
 
     at: int
     reason: str
@@ -100,6 +102,7 @@ class Step(Struct, frozen=True, kw_only=True):
     passed: bool | None = None
     rule: str = ""
     clock: Json | None = None
+    text: str = ""
 
 
 class HaltReport(Struct, frozen=True, kw_only=True):
@@ -290,6 +293,7 @@ def _rule(source: Source, begun: Json, charter: InForce | None) -> Rule:
         hard_rule=next((dict(one) for one in rules if one["name"] == name), None),
         incident=parts[2] if reason == "hard_rule" and len(parts) == 3 else "",
         clauses=clauses,
+        text=text_of(source, begun),
         charter=str(begun["charter"]),
         charter_version=None if charter is None else charter.document.get("version"),
         charter_place=None if charter is None else source.charter_place(charter),
@@ -306,6 +310,11 @@ def _commands(source: Source, halt: Halt) -> Iterator[tuple[str, bool, int, Plac
 
 def _step(source: Source, record: Json | None) -> Step | None:
     return None if record is None else step_of(source, record)
+
+
+def text_of(source: Source, record: Json) -> str:
+    """What a person wrote in an act; empty in the public version, and where it is not stored here."""
+    return (source.texts or {}).get(str(record["id"]), {}).get("finding.detail", "")
 
 
 TIMED = ("command_acknowledged", "halt_verified", "halt_overdue")
@@ -326,6 +335,7 @@ def step_of(source: Source, record: Json) -> Step:
         seconds=observed if reason in TIMED else None,
         passed=observed >= 1 if reason == "evaluation_recorded" and observed is not None else None,
         rule=str(finding["rule"]) if reason in ("halt_overdue", "halt_contradicted", "hard_rule") else "",
+        text=text_of(source, record),
         clock=None if not clock else {name: clock.get(name) for name in _CLOCK},
     )
 

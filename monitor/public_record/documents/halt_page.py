@@ -179,6 +179,8 @@ def _rule(made: HaltReport, source: Source, cite: Cited) -> Iterator[Row]:
         "the monitor, by the rules that firm and authority signed; no person took part"
     )  # fmt: skip
     yield tr("Decided by"), who, refs
+    if rule.text:
+        yield tr("Reason given"), h.q[rule.text], refs
     yield tr("Decided at"), stamp(made.at), refs
     version = "–" if rule.charter_version is None else str(rule.charter_version)
     said = tr("version {version}, SHA-256 {digest}", version=version, digest=rule.charter)

@@ -61,7 +61,7 @@ def steps_table(caption: str, steps: Iterable[Step], cite: Cited) -> Node:
     rows = [
         (
             clock_time(one.at),
-            step_words(one),
+            _what(one),
             moved(one),
             tr("person") if one.by_person else tr("monitor"),
             cite(one.place),
@@ -69,6 +69,11 @@ def steps_table(caption: str, steps: Iterable[Step], cite: Cited) -> Node:
         for one in steps
     ]
     return table(caption, (tr("Time"), tr("What"), tr("Level"), tr("By"), tr("Entry")), rows)
+
+
+def _what(step: Step) -> Node:
+    said = step_words(step)
+    return [said, h.br, h.q[step.text]] if step.text else said
 
 
 def halts_table(caption: str, halts: Iterable[HaltLine], cite: Cited | None, of_pilot: bool) -> Node:

@@ -30,6 +30,7 @@ from monitor.public_record.documents.words import (
     CHANGES,
     OWED_BY,
     clock_time,
+    duty_words,
     level_words,
     reason_words,
     said_or,
@@ -148,7 +149,7 @@ def _deadlines(made: PilotReport, cite: Cited) -> Node:
     if not made.deadlines:
         return h.p[tr("No legal deadline ran.")]
     rows = [
-        (h.span(lang="en")[one.title], h.code[one.key], tr(OWED_BY.get(one.owed_by, one.owed_by)),
+        (duty_words(one.title), h.code[one.key], tr(OWED_BY.get(one.owed_by, one.owed_by)),
          "–" if one.due is None else clock_time(one.due), tr(CHANGES.get(one.change, one.change)), cite(one.place))
         for one in made.deadlines
     ]  # fmt: skip

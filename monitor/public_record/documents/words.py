@@ -29,8 +29,32 @@ STATES = {
     "published": mark("exit report public"), "withheld": mark("exit report withheld"),
     "tracked": mark("under routine supervision"), "closed": mark("routine supervision ended"),
     "recalled": mark("recalled"), "halted": mark("halted"), "suspended": mark("suspended"),
+    "change_proposed": mark("change proposed"), "pause_requested": mark("pause requested"),
+    "cycle_requested": mark("another cycle requested"), "assessment_due": mark("assessment due"),
+    "assessment_missed": mark("assessment overdue"), "evidence_held": mark("evidence held"),
+    "incident_hold": mark("held because of an incident"),
 }  # fmt: skip
 OWED_BY = {"firm": mark("the firm"), "authority": mark("the authority"), "supplier": mark("the supplier")}
+DUTIES = frozenset({
+    mark("Report of a serious incident (an incomplete initial report suffices)"),
+    mark("Complete report of a serious incident"),
+    mark("No change of the model version before the authority was told"),
+    mark("Decision on the application"),
+    mark("Written proof and exit report"),
+    mark("Tell the AI Office of the suspension"),
+    mark("Assessment at the interval of the charter"),
+    mark("Inspection"),
+    mark("Drill of the halt"),
+    mark("Rectify the finding"),
+    mark("File the algorithm"),
+    mark("File the change"),
+    mark("File the ending of the service"),
+    mark("Keep the logs for at least six months"),
+    mark("Answer the complaint within the promise of the charter"),
+    mark("Answer the complaint that a user made outside the firm"),
+    mark("Decide about the redress that a user asked for"),
+})  # fmt: skip
+"""Titles of the duties in the table of deadlines that ships; those of other tables are shown as they are."""
 CHANGES = {
     "started": mark("started"), "moved": mark("moved"), "met": mark("met"), "missed": mark("missed"),
     "stopped": mark("ended without effect"), "restarted": mark("started again"), "done_late": mark("done late"),
@@ -114,12 +138,19 @@ def step_words(step: Step) -> str:
     return said
 
 
+def duty_words(title: str) -> str:
+    """The title of a duty; as it is recorded where the table of deadlines is not the one that ships."""
+    return tr(title) if title in DUTIES else title
+
+
 def clock_words(clock: Json) -> str:
     """A legal deadline: its title as recorded, who owes, the date."""
     who, due = OWED_BY.get(str(clock["owed_by"]), str(clock["owed_by"])), clock.get("due")
     if due is None:
-        return tr("“{title}”, owed by {who}", title=clock["title"], who=tr(who))
-    return tr("“{title}”, owed by {who}, due before {due}", title=clock["title"], who=tr(who), due=stamp(due))
+        return tr("“{title}”, owed by {who}", title=duty_words(str(clock["title"])), who=tr(who))
+    return tr(
+        "“{title}”, owed by {who}, due before {due}", title=duty_words(str(clock["title"])), who=tr(who), due=stamp(due)
+    )
 
 
 def moved(step: Step) -> str:

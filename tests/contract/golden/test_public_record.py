@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from monitor.public_record.annual import annual_report
 from monitor.public_record.annual import as_json as annual_json
+from monitor.public_record.documents.fleet import fleet_report
+from monitor.public_record.documents.halt import halt_report
+from monitor.public_record.documents.pilot import pilot_report
+from monitor.public_record.documents.source import read_source
 from monitor.public_record.reading import read_pilot, texts_of
 from monitor.public_record.register import as_json, read_register
 from monitor.public_record.register_pages import site
@@ -46,3 +53,25 @@ def test_the_documents_of_a_ledger_are_the_same(tmp_path: Path) -> None:
         "firm": [json.loads(as_json(one)) for one in statements(record, files[0], "firm", texts_of([home], PILOT))],
     }
     pinned("public_record", RULE, fixed(found))
+
+
+def test_the_facts_of_the_reports_are_the_same(tmp_path: Path) -> None:
+    """Of each halt, of the pilot and of the fleet; what `--json` prints, without hashes of entries."""
+    home = tmp_path / "ledger"
+    write(home, ("users", "vendor"), consent=True)
+    source = read_source([home], PILOT)
+    found = {
+        "halts": [msgspec.to_builtins(halt_report(source, entry)) for entry in (2, 6, 8)],
+        "pilot": msgspec.to_builtins(pilot_report(source)),
+        "fleet": msgspec.to_builtins(fleet_report([home], 30)),
+    }
+    pinned("reports", RULE, without_hashes(fixed(found)))
+
+
+def without_hashes(value: Any) -> Any:
+    """Values without hashes of entries and roots, which depend on the key of the commitments."""
+    if isinstance(value, dict):
+        return {name: without_hashes(one) for name, one in value.items() if name != "hash"}
+    if isinstance(value, list | tuple):
+        return [without_hashes(one) for one in value]
+    return "…" if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value

@@ -9,7 +9,7 @@ from monitor.console.fleet_view import FleetView
 from monitor.firms.classes import firm_class
 from monitor.firms.record import YEAR_MS
 from monitor.firms.rules import SHIPPED_RULES, FirmClass
-from monitor.model.records import Outputs
+from monitor.model.records import Outputs, Rejected
 from monitor.projections.formats import figure
 from tests import board_world as w
 from tests.unit.console.world import seen
@@ -53,7 +53,7 @@ def test_how_the_class_in_force_follows_is_explained_with_its_intervals() -> Non
     assert view.row.in_force is not None
     assert view.row.in_force.act.gives == FirmClass.C
     assert "national-officer set C" in text
-    assert "halts: 16 in 2 pilot-years" in text, "the grounds of the act"
+    assert "16 in 2 pilot-years" in text, "the grounds of the act"
     years = figure(view.row.record.operated_ms / YEAR_MS)
     assert f"2 in {years} pilot-years" in text, "what the record has now"
     assert "The record gives another class now" in text
@@ -92,3 +92,25 @@ def test_without_rules_of_the_sandbox_no_class_is_computed() -> None:
     text = firm_page(board, "firm", 0)
     assert text is not None
     assert "the rules of the sandbox are not known here" in text
+
+
+def test_telemetry_without_effect_is_listed_with_its_fix_and_nothing_that_others_sent() -> None:
+    """Rejected, counted nowhere and refused: each with how often, which field, and what to do about it."""
+    text = firm_page(seen().board, "firm-6", seen().now)
+    assert text is not None
+    shown = text.split('id="problems"', 1)[1].split("</section>", 1)[0]
+    assert "rejected; field data.unit" in shown
+    assert ">41</td>" in shown
+    assert "accepted, counts nowhere" in shown
+    assert "Send a label that the charter knows" in shown
+    assert w.CONTRADICTED not in shown
+    other = firm_page(seen().board, "firm-2", seen().now)
+    assert other is not None
+    assert w.COMPLAINTS not in other
+    story = w.Story("p", "firm-9", None).admitted()
+    board = FleetView()
+    forged = Rejected(topic="telemetry.evil", partition=0, offset=1, field="", reason="not_yours", pilot="p")
+    board.apply(Outputs(decisions=story.decisions, rejected=[forged]))
+    text = firm_page(board, "firm-9", w.NOW)
+    assert text is not None
+    assert 'id="problems"' not in text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
+from monitor.console.fleet_view import FleetView
 from monitor.console.halts_page import halts_page
-from monitor.console.halts_view import halts_data, halts_view
+from monitor.console.halts_view import SHOWN, HaltsQuery, halts_data, halts_view
 from monitor.lifecycle.acts import Role
-from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.projections.halt_story import STEPS, HaltsFold, StepKind
 from monitor.testing.records import command, decision
 from tests import board_world as w
@@ -52,6 +53,9 @@ RECTIFIED = at(2, Reason.RECTIFICATION_RECORDED, author="firm-1")
         ("after an acknowledgement it owes the proof", (at(2, Reason.COMMAND_ACKNOWLEDGED),),
          ["firm: show by three heartbeats that the service stopped", "firm: record a corrective action"]),
         ("after a contradiction it owes a stop", (at(2, Reason.HALT_CONTRADICTED),),
+         ["firm: stop the service: it was active after the halt", "firm: record a corrective action"]),
+        ("a contradiction that becomes overdue is still one", (at(2, Reason.HALT_CONTRADICTED),
+         at(3, Reason.HALT_OVERDUE)),
          ["firm: stop the service: it was active after the halt", "firm: record a corrective action"]),
         ("a failed re-evaluation is no re-evaluation", (RECTIFIED, at(3, Reason.HALT_VERIFIED), passed(4, ok=False)),
          ["evaluator: record a passed re-evaluation"]),
@@ -154,15 +158,31 @@ def test_who_did_each_step_and_how_long_it_took() -> None:
 def test_an_authority_or_firm_sees_its_own_halts_alone() -> None:
     """The filters of the page and of its data."""
     board, now = seen().board, seen().now
-    assert {row.pilot for row in halts_view(board, now, authority="south").standing} == {w.SUSPENDED}
-    assert {row.pilot for row in halts_view(board, now, firm="firm-2").standing} == {w.CONTRADICTED}
-    data = halts_data(halts_view(board, now, firm="firm-2"))
+    assert {row.pilot for row in halts_view(board, now, HaltsQuery(authority="south")).standing} == {w.SUSPENDED}
+    assert {row.pilot for row in halts_view(board, now, HaltsQuery(firm="firm-2")).standing} == {w.CONTRADICTED}
+    data = halts_data(halts_view(board, now, HaltsQuery(firm="firm-2")))
     assert "firm-1" not in str(data)
-    assert "firm-1" not in halts_page(board, now, firm="firm-2").split("<h2>", 1)[1]
+    assert "firm-1" not in halts_page(board, now, HaltsQuery(firm="firm-2")).split("<h2>", 1)[1]
 
 
 def test_ended_halts_are_paged() -> None:
     """Each page has `PAGE` of them, and a page that does not exist shows the last one."""
     board, now = seen().board, seen().now
-    assert halts_view(board, now, page=99).page == 1
-    assert halts_view(board, now, page=0).page == 1
+    assert halts_view(board, now, HaltsQuery(page=99)).page == 1
+    assert halts_view(board, now, HaltsQuery(page=0)).page == 1
+
+
+def test_halts_in_force_are_paged_and_all_of_them_are_counted() -> None:
+    """With many halts the worst are on the first page, and each is on one of the pages."""
+    board = FleetView()
+    for number in range(SHOWN + 5):
+        story = w.Story(f"p-{number:03}", "f", None).admitted()
+        story.add(Reason.LIMIT_EXCEEDED, 2, level=Level.HALT)
+        if number == SHOWN + 4:
+            story.add(Reason.HALT_OVERDUE, 3)
+        board.apply(Outputs(decisions=story.decisions))
+    first, second = (halts_view(board, w.NOW, HaltsQuery(force=page)) for page in (1, 2))
+    assert (first.in_force, first.front, len(first.standing), len(second.standing)) == (SHOWN + 5, 1, SHOWN, 5)
+    assert first.standing[0].pilot == f"p-{SHOWN + 4:03}"
+    assert len({row.pilot for row in (*first.standing, *second.standing)}) == SHOWN + 5
+    assert "force=2" in halts_page(board, w.NOW)

@@ -11,7 +11,7 @@ from msgspec import structs
 from monitor.charter.spec import RolloutStep, charter_hash
 from monitor.console.fleet_view import FleetView
 from monitor.console.today_page import query_of, today_page
-from monitor.console.today_view import PAGE, Kind, TodayQuery, Waiting, today_view
+from monitor.console.today_view import PAGE, Kind, TodayQuery, Waiting, today_data, today_view
 from monitor.lifecycle.acts import Role
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.simulation.fleet_charter import charter
@@ -159,3 +159,15 @@ def test_the_list_has_pages() -> None:
 def test_an_empty_board_says_that_nothing_waits(tmp_path: Path) -> None:
     assert "Nothing waits for anybody." in today_page(FleetView(), 0)
     assert query_of({"page": "x", "who": "firm", "other": "y"}) == TodayQuery(who="firm")
+
+
+def test_the_data_have_the_same_rows(board: FleetView) -> None:
+    """`/api/today.json` lists what the page lists, in its order."""
+    view = today_view(board, w.NOW)
+    data = today_data(view)
+    rows = data["waiting"]
+    assert isinstance(rows, list)
+    assert [(row["pilot"], row["since"], row["due"]) for row in rows] == [
+        (one.view.pilot, one.since, one.due) for one in view.rest
+    ]
+    assert data["deadlines_missed"] == 2

@@ -55,8 +55,8 @@ def test_decisions_tell_what_was_accepted_and_counts_nowhere() -> None:
         ],
     )
     assert [(one.kind, one.field, one.place) for one in found] == [
-        ("too_late", "time", "entry 2"),
-        ("counts_nowhere", "data.unit", "entry 1"),
+        ("too_late", "time", "decision 2"),
+        ("counts_nowhere", "data.unit", "decision 1"),
     ]
     assert "charter knows 'km'" in found[1].detail
 

@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from monitor.cli.ledger import ledger as ledger_command
 from monitor.cli.report import report
 from monitor.compile.load_basis import shipped_catalogue
+from monitor.deadlines.shipped import example_table
+from monitor.lifecycle.names import State
 from monitor.model.records import Finding, Level, Reason, digest
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -28,6 +30,7 @@ from monitor.public_record.documents.halt_page import halt_page
 from monitor.public_record.documents.pilot import pilot_report
 from monitor.public_record.documents.pilot_page import pilot_page
 from monitor.public_record.documents.source import read_source
+from monitor.public_record.documents.words import DUTIES, STATES
 from monitor.public_record.measures import MEASURES
 from monitor.testing.records import decision, halted
 from monitor.words import speaking
@@ -244,6 +247,9 @@ def test_the_public_version_shows_nothing_confidential_and_no_words_of_people(ho
         for text in ("words of a person", "canary-models/svc", *PEOPLE):
             assert text not in page, text
     assert source.texts is None
+    parties = halt_html(home, "en", 8, parties=True)
+    assert parties.count("words of a person") == 2  # the suspension and its release
+    assert not any(name in parties for name in PEOPLE)
 
 
 def test_a_halt_on_which_a_clause_rests_names_it_with_its_title(tmp_path: Path) -> None:
@@ -309,6 +315,13 @@ def test_alarms_are_compared_with_the_rate_that_detectors_declare() -> None:
     rates = declared_rates(made)
     assert "limit_e_process" not in rates
     assert all(rate is None or rate > 0 for rate in rates.values())
+
+
+def test_every_duty_of_the_shipped_table_of_deadlines_has_its_words() -> None:
+    """And every state of a pilot that a document can name."""
+    assert {rule.title for rule in example_table().rules} == DUTIES
+    silent = {"not_halted", "no_change", "no_request", "not_due", "no_hold"}
+    assert {state.value for state in State} - silent == set(STATES)
 
 
 def test_the_commands_refuse_what_is_not_there(home: Path, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_every_link_leads_to_a_file_and_no_page_runs_or_loads_anything(tmp_path:
             file, _, anchor = to.partition("#")
             target = page if not file else out / file
             assert target.exists(), (page.name, to)
-            assert not anchor or f"id={anchor}" in target.read_text("utf-8")
+            assert not anchor or f'id="{anchor}"' in target.read_text("utf-8")
     admitted = [name for name in names if f'"pilot": "{name}"' in (out / "register.json").read_text("utf-8")]
     assert admitted
     for name in ("index", *(f"by-{one}" for one in LISTS), "by-changed"):

@@ -216,7 +216,7 @@ def test_the_page_has_every_number_of_the_comparison(tmp_path: Path, ledgers: Pa
     found = json.loads(text)
     html = page.read_text()
     for row in found["streams"]:
-        assert f"<td>{row['pilot']}<td class=n>{row['events']:,.6g}" in html
+        assert f'<td>{row["pilot"]}</td><td class="n">{row["events"]:,.6g}' in html
     assert html.count("<circle") == sum(row.get("rate") is not None for row in found["streams"])
     assert "<script" not in html
     assert "pooled over 4" in run("cohort", "origin", "--ledger", str(ledgers))[1]

@@ -85,7 +85,7 @@ def test_the_readable_form_names_what_is_absent(ledgers: Path) -> None:
     code, said = annex(ledgers)
     assert code == 0
     assert "1. name, address and contact details of the provider" in said
-    assert "base model developer: Example Models (entry 1 of model:m-1; stated by officer)" in said
+    assert "base model developer: Example Models (decision 1 of model:m-1; stated by officer)" in said
     assert f"11. EU declaration of conformity (Art. 47): absent, {ABSENT}" in said
     assert "absent: address, contact details" in said
 

@@ -58,7 +58,7 @@ def test_a_model_is_found_by_its_version_as_well(ledgers: Path) -> None:
     """As people name it; one that no pilot uses is said to be unknown."""
     code, said = shown(ledgers, "7.1")
     assert code == 0
-    assert "q of firm: 7.1, since entry 1, stop" in said
+    assert "q of firm: 7.1, since decision 1, stop" in said
     code, said = shown(ledgers, "m9")
     assert code == 1
     assert "no pilot" in said

@@ -1,0 +1,90 @@
+"""Pages over HTTP where readers log in at a proxy: who gets in, what is logged, and that every address asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from monitor.console.access.gate import BoardAccess
+from monitor.console.access.read_log import Read, read_lines
+from monitor.console.access.roles import Role
+from monitor.console.access.settings import AccessFile, Grant
+from monitor.console.pages import DATA, PAGES
+from monitor.console.routes import gate_of, routes
+from tests.board_world import HALTED, NOW, World, world
+
+SECRET = "s" * 40
+ACCESS = AccessFile(people=(Grant("ann", Role.REGULATOR), Grant("eve", Role.FIRM, ("no-such-firm",))))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return world(tmp_path_factory.mktemp("world"))
+
+
+def sent(user: str, secret: str = SECRET) -> dict[str, str]:
+    return {"X-Board-Secret": secret, "X-Forwarded-User": user}
+
+
+def fetched(
+    whole: World, requests: list[tuple[str, Mapping[str, str]]], log: Path | None = None
+) -> list[tuple[int, str]]:
+    """Status and text of the answers of one server."""
+
+    async def run() -> list[tuple[int, str]]:
+        app = web.Application()
+        gate = gate_of(BoardAccess(ACCESS, SECRET, log), lambda: NOW, app)
+        app.add_routes(routes(whole.board, lambda: NOW, gate))
+        async with TestClient(TestServer(app)) as client:
+            found = []
+            for path, headers in requests:
+                async with client.get(path, headers=headers, allow_redirects=False) as answer:
+                    found.append((answer.status, await answer.text()))
+            return found
+
+    return asyncio.run(run())
+
+
+def test_every_address_asks_who_reads(whole: World) -> None:
+    """No page, no data and no stream of events without a reader; style and script have nothing to hide."""
+    paths = [path.replace(r":[\s\S]+", "").replace("{", "").replace("}", "") for path in (*PAGES, *DATA)]
+    asked = [(path, headers) for path in (*paths, "/events") for headers in ({}, sent("bob"), sent("ann", "x" * 40))]
+    assert [status for status, _ in fetched(whole, asked)] == [401, 403, 401] * (len(paths) + 1)
+    for file in ("/board.css", "/chart.css", "/board.js"):
+        assert fetched(whole, [(file, {})])[0][0] == 200
+
+
+def test_a_reader_sees_who_is_logged_in_and_others_see_why_not(whole: World) -> None:
+    (status, page), (refused, why) = fetched(whole, [(f"/pilot/{HALTED}", sent("ann")), ("/", sent("bob"))])
+    assert (status, refused) == (200, 403)
+    assert "ann, regulator" in page
+    assert "have no role on this board" in why
+
+
+def test_a_hidden_pilot_is_answered_like_one_that_does_not_exist(whole: World) -> None:
+    (hidden, one), (missing, other) = fetched(
+        whole, [(f"/pilot/{HALTED}", sent("eve")), ("/pilot/no-such-pilot", sent("eve"))]
+    )
+    assert hidden == missing == 404
+    assert one.replace(HALTED, "P") == other.replace("no-such-pilot", "P")
+
+
+def test_reads_and_refusals_are_logged(whole: World, tmp_path: Path) -> None:
+    fetched(whole, [(f"/pilot/{HALTED}?lang=zh", sent("ann")), ("/api/board.json", {})], tmp_path / "reads")
+    assert read_lines(tmp_path / "reads") == [
+        Read(NOW, f"/pilot/{HALTED}?lang=zh", 200, "ann", Role.REGULATOR),
+        Read(NOW, "/api/board.json", 401, refusal="not_by_proxy"),
+    ]
+
+
+def test_pages_are_shown_and_say_so_when_the_log_cannot_be_written(whole: World) -> None:
+    """People on call need the board most when a disk is full."""
+    answers = fetched(whole, [("/", sent("ann")), ("/", sent("ann"))], Path("/dev/full"))
+    assert [status for status, _ in answers] == [200, 200]
+    assert "The read log cannot be written." in answers[1][1]
+    whole.board.notices.reads_not_logged = False
