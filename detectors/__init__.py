@@ -57,7 +57,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from detectors.aberration import Aberration
@@ -109,12 +109,13 @@ def parameters_of(name: str) -> list[str]:
     >>> parameters_of("glr")
     ['arl0', 'window', 'baseline_periods', 'baseline_events', 'confidence']
     """
-    return list(_parameters(DETECTORS[name]))
+    kind = DETECTORS[name]
+    return list(_keywords(getattr(kind, "settings", kind.design)))
 
 
 @functools.lru_cache(maxsize=256)
-def _parameters(kind: Any) -> tuple[str, ...]:
-    described = inspect.signature(getattr(kind, "settings", kind.design))
+def _keywords(function: Callable[..., Any]) -> tuple[str, ...]:
+    described = inspect.signature(function)
     return tuple(p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY)
 
 
