@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Literal
 
 from monitor import __version__, logs
+from monitor.access.environment import LANGUAGE
 from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 
 NEEDS_EXTRA = "this installation holds the SDK only; install the monitor: pip install 'sandbox-monitor[monitor]'"
 try:
     import click
+    from click.shell_completion import CompletionItem
 
+    from monitor.cli.pilot_names import complete_pilots
     from monitor.cli.terminal import echo
+    from monitor.words import speaking
 except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
@@ -22,6 +27,10 @@ COMMANDS = {
     "alerts": ("monitor.cli.alerts", "routes of alerts to the authorities of a sandbox"),
     "basis": ("monitor.cli.basis", "the legal basis of rules: clauses, scores, which rule cites which"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
+    "completion": (
+        "monitor.cli.completion",
+        "completion of commands, flags and pilots for bash, zsh or fish",
+    ),
     "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "doctor": ("monitor.cli.doctor", "check an installation: clocks, Kafka, keys, Prometheus, Alertmanager, Grafana"),
@@ -32,6 +41,7 @@ COMMANDS = {
     "refuse": ("monitor.cli.application", "refuse an application, naming items of the negative list"),
     "agree": ("monitor.cli.application", "sign the hash of a charter, as the firm or an officer"),
     "withdraw-application": ("monitor.cli.application", "withdraw an application, as the firm"),
+    "rejections": ("monitor.cli.status", "telemetry of a pilot that was rejected or counts nowhere, with the fix"),
     "status": ("monitor.cli.status", "state of a pilot, what is open, which step is next and who owes it"),
     "override": ("monitor.cli.control", "set the level of a pilot, with a reason"),
     "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),
@@ -103,7 +113,32 @@ COMMANDS = {
     "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }
+GROUPS: dict[str, str] = {
+    "Look, for everybody": (
+        "status rejections fleet ledger firm model trend standing cohort supplier reasons register annual report"
+    ),
+    "Firms": (
+        "apply agree withdraw-application rectify evaluate propose-change pause resume propose-cycle ask-guidance "
+        "follow-guidance report-incident consent-to-publish export keys"
+    ),
+    "Regulators: charters and admission": (
+        "charter toolkit basis screen refuse admit approve-tier shadow evaluate-step make-template replicate"
+    ),
+    "Regulators: pilots that run": (
+        "override shelve accept drill refuse-change grant decline guide inspect extend suspend hold lift-hold notice "
+        "reclassify complaints"
+    ),
+    "Regulators: release and exit": (
+        "approve release assess approve-exit exit terminate issue-report withhold graduate recall dismiss"
+    ),
+    "Operators": ("serve worker notary act pool gateway topics sandbox doctor alerts dashboards completion"),
+    "Trials and replays": "demo simulate replay real bench",
+}
+"""The commands by who types them, for `--help`. A test holds that each is in one group."""
 FUNCTIONS = {"exit": "exit_"}  # names that Python has for something else
+
+
+NAME = "sandbox-monitor"
 
 
 class Lazy(click.Group):
@@ -117,31 +152,57 @@ class Lazy(click.Group):
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, FUNCTIONS.get(cmd_name, cmd_name.replace("-", "_")))
+        complete_pilots(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names.split() if name in COMMANDS])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and flags that begin so; no module is imported for it."""
+        found = [CompletionItem(name, help=text) for name, (_, text) in sorted(COMMANDS.items())]
+        return [one for one in found if one.value.startswith(incomplete)] + (
+            click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else []
+        )
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sandbox-monitor")
-def cli() -> None:
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    envvar=LANGUAGE,
+    show_envvar=True,
+    help="language of what is printed for people; data (--json) and logs stay English",
+)
+@click.pass_context
+def cli(context: click.Context, lang: Literal["en", "zh"]) -> None:
     """Streaming real-time risk monitor for AI regulatory sandboxes.
 
+    \b
+    Examples:
+      sandbox-monitor demo                                          a simulated fleet, with the board
+      sandbox-monitor status pilot-0001 --to http://127.0.0.1:8321  why is it halted, who owes what
+      sandbox-monitor rejections pilot-0001                         what of our telemetry has no effect
+      sandbox-monitor ledger show var/monitor/ledger/pilot-0001-*.ledger
+
     Exit codes: 0 done, 1 wrong input or failed check, 2 usage error, 3 server unavailable, 4 `replay --twice` gave
-    two results. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
+    two results. Data go to stdout, talk to stderr. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
     """
     try:
         logs.set_up()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    context.with_resource(speaking(lang))
 
 
 def main() -> None:
     """Run the command line; our own errors end it with one line on stderr."""
     try:
-        cli()
+        cli(prog_name=NAME)
     except NotDeterministic as error:
         echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(4)

@@ -30,6 +30,8 @@ def _of_finding(name: str, text: str) -> Alert:
         {level: "2x30", series: "1x10 stale"},
         (PILOT | {"alert": name, "severity": "critical"},),
         labels={"via": "rule"},
+        edge={level: "2x30", series: "0x30"},
+        others=({level: "2x30", series.replace(name, "SandboxOther"): "1x30"},),
     )
 
 
@@ -56,6 +58,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_unacknowledged{WHO}": "0x18 1x1 0x20"},
         (PILOT,),
         hold="2m",
+        since=11,
     ),
     Alert(
         "SandboxCommandOpen",
@@ -143,6 +146,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_unknown{WHO}": "0x10 1x20"},
         (PILOT,),
         hold="15m",
+        since=0,
     ),
     Alert(
         "SandboxFleetUnknown",
@@ -153,6 +157,7 @@ PILOT_ALERTS = (
         {f"{M}pilots_unknown": "3x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         {f"{M}pilots_unknown": "2x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         hold="5m",
+        since=0,
     ),
     Alert(
         "SandboxPilotVanished",
@@ -164,5 +169,6 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "0x12 stale", f"{M}pilot_left{WHO}": "_x12 1x18"},
         (PILOT,),
         hold="2m",
+        since=13,
     ),
 )

@@ -113,6 +113,7 @@ READER_ALERTS = (
         {f'{M}reader_lag_records{{job="sandbox-notary",topic="sandbox.decisions",partition="0"}}': "5000-100x30"},
         ({"job": "sandbox-notary", "topic": "sandbox.decisions"},),
         hold="2m",
+        since=1,
     ),
     Alert(
         "SandboxReaderFailing",
@@ -124,6 +125,7 @@ READER_ALERTS = (
         {f'{M}reader_failures_total{{job="sandbox-act",instance="a:1"}}': "3x30"},
         ({"job": "sandbox-act", "instance": "a:1"},),
         hold="1m",
+        since=1,
     ),
     Alert(
         "SandboxNotaryAbsent",
@@ -144,5 +146,6 @@ READER_ALERTS = (
             f'{M}heartbeat_timestamp_seconds{{job="sandbox-notary"}}': "0+60x30",
         },
         hold="1m",
+        since=0,
     ),
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from monitor.access.address import http_address, http_addresses, kafka_servers
+from monitor.access.environment import AUTHOR, KEY, TO
 from monitor.errors import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
+KEY_META = "sandbox_monitor.key"
 
 
 class _HttpUrl(click.ParamType):
@@ -51,7 +54,7 @@ class _KafkaServers(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-TO_VARIABLE = "SANDBOX_MONITOR_TO"
+TO_VARIABLE = TO
 """Address of the monitor, for every command with `--to`, so that a person writes it once."""
 
 
@@ -73,3 +76,28 @@ host_names = click.option(
     help="name under which this server may be reached, besides loopback names and its own address; repeatable",
 )
 """The option `--host-name` of every command with an HTTP server."""
+
+
+def firm_options(command: F) -> F:
+    """The options `--author` and `--key` of commands that read: who signs the requests to a gateway."""
+    author = click.option(
+        "--author",
+        default="",
+        envvar=AUTHOR,
+        show_envvar=True,
+        help="the firm by its participant.id, for a gateway and for the topics of a firm",
+    )
+    return author(key_option("key file of the firm, for a gateway")(command))
+
+
+def key_option(text: str) -> Callable[[F], F]:
+    """The option `--key`, which goes to the context as `KEY_META`."""
+    return click.option(
+        "--key",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar=KEY,
+        show_envvar=True,
+        callback=lambda context, _option, path: context.meta.__setitem__(KEY_META, path),
+        expose_value=False,
+        help=text,
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+import monitor
 from monitor.cli.terminal import echo
 from monitor.compile.dump import plain_of, plain_yaml
 from monitor.compile.sandbox_file import read_sandbox
@@ -17,6 +18,12 @@ from monitor.network.routes import routed
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def shipped_base() -> Path:
+    """The configuration in the installed package, or in the repository."""
+    inside = Path(monitor.__file__).parent / "alertmanager" / "alertmanager.yaml"
+    return inside if inside.is_file() else Path(monitor.__file__).parents[1] / "deploy/alertmanager/alertmanager.yaml"
+
+
 @click.group()
 def alerts() -> None:
     """Routes of alerts."""
@@ -24,7 +31,12 @@ def alerts() -> None:
 
 @alerts.command()
 @click.argument("file", type=FILE)
-@click.option("--base", required=True, type=FILE, help="configuration to add to: deploy/alertmanager/alertmanager.yaml")
+@click.option(
+    "--base",
+    type=FILE,
+    default=shipped_base,
+    help="configuration of Alertmanager to add to [default: the one that ships with the product]",
+)
 @click.option("--also-default", is_flag=True, help="the default receiver of the base also gets what authorities get")
 def routes(file: Path, base: Path, also_default: bool) -> None:
     """Print a configuration of Alertmanager with one receiver for each authority of the sandbox in FILE.
@@ -37,7 +49,7 @@ def routes(file: Path, base: Path, also_default: bool) -> None:
     \b
     Example:
       sandbox-monitor sandbox show --to http://127.0.0.1:8321 > sandbox.yaml
-      sandbox-monitor alerts routes sandbox.yaml --base deploy/alertmanager/alertmanager.yaml > alertmanager.yaml
+      sandbox-monitor alerts routes sandbox.yaml > alertmanager.yaml
       amtool check-config alertmanager.yaml
 
     \b

@@ -24,7 +24,7 @@ from monitor.charter.users_acts import (
     UserComplaint,
     UserDeparture,
 )
-from monitor.cli.control import KEY, act_options, fresh, identity_of, send
+from monitor.cli.control import JSON, KEY, act_options, fresh, identity_of, send
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trusted_here
 from monitor.client.control import Outcome, send_act
@@ -121,7 +121,6 @@ def _values(_context: click.Context, _option: click.Parameter, given: Sequence[s
 @click.option("--where", multiple=True, callback=_values, metavar="COLUMN=VALUE", help="only such rows; repeatable")
 @click.option("--zone", default="UTC", show_default=True, help="of times without an offset, such as America/New_York")
 @click.option("--dry-run", is_flag=True, help="send nothing; say what would be sent, refused and repeated")
-@click.option("--json", "as_json", is_flag=True, help="the report as one JSON document")
 @act_options
 def import_(
     file: Path,
@@ -131,7 +130,6 @@ def import_(
     where: tuple[tuple[str, str], ...],
     zone: str,
     dry_run: bool,
-    as_json: bool,
     to: str,
     prefix: str,
     author: str,
@@ -144,6 +142,7 @@ def import_(
     on record as late or over budget. Exit codes: 0 done, 1 an act was refused or the record cannot be read, 2 usage
     error, 3 server unavailable.
     """
+    as_json: bool = click.get_current_context().meta.get(JSON, False)
     if zone not in available_timezones():
         raise click.BadParameter(f"{zone} is no time zone; write a name such as Europe/Berlin", param_hint="--zone")
     try:

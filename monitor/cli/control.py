@@ -18,6 +18,7 @@ import click
 import msgspec
 from msgspec import UNSET, structs
 
+from monitor.access.environment import AUTHOR
 from monitor.charter.control import (
     Acceptance,
     Admission,
@@ -34,8 +35,9 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.model_acts import ModelEntry
-from monitor.cli.addresses import to_option
+from monitor.cli.addresses import KEY_META, firm_options, key_option, to_option
 from monitor.cli.charter import placeholders
+from monitor.cli.outcomes import say, say_json
 from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.control import read_state, send_act
@@ -47,14 +49,11 @@ from monitor.files.key_file import read_key
 from monitor.lifecycle.firm_acts import Annulment, Classification
 from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
-from monitor.model.records import Rejected
-from monitor.model.refusals import Refusal
-from monitor.model.subjects import is_pilot
 from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
-from monitor.validate.rejections import RejectionReason
 
-KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
+KEY, WAIT = KEY_META, "sandbox_monitor.wait"
+JSON = "sandbox_monitor.json"
 VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,15 +89,11 @@ def act_options(command: F) -> F:
         click.option(
             "--author",
             required=True,
+            envvar=AUTHOR,
+            show_envvar=True,
             help="who acts: a person as named in the sandbox, else in the charter, or the firm by its participant.id",
         ),
-        click.option(
-            "--key",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
-            expose_value=False,
-            help="key file of the author (`sandbox-monitor keys new`); required when the sandbox or charter has one",
-        ),
+        key_option("key file of the author (`sandbox-monitor keys new`); required when the sandbox or charter has one"),
         click.option(
             "--wait",
             type=click.FloatRange(0, 60),
@@ -125,6 +120,13 @@ def act_options(command: F) -> F:
         ),
         click.option(
             "--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for the outcome"
+        ),
+        click.option(
+            "--json",
+            is_flag=True,
+            callback=lambda context, _option, given: context.meta.__setitem__(JSON, given),
+            expose_value=False,
+            help="the outcome as one JSON object",
         ),
         click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
@@ -161,39 +163,10 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
-    echo(f"{kind} {act.pilot} {act.id}")
-    if answer is not None and answer.repeated and not _in_force(answer.rejected):
-        echo("repeated: an act with this id was decided before; this copy has no effect")
-    if answer is not None and answer.decision is not None:
-        taken = answer.decision
-        moved = (
-            f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
-        )
-        moved = f", {moved}" if is_pilot(taken.pilot) else ""
-        signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-        echo(
-            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}{moved}; decision {taken.standing} of "
-            f"{taken.pilot}, {signed}"
-        )
-    elif answer is not None and answer.rejected is not None:
-        refused = answer.rejected
-        if _in_force(refused):
-            echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
-            return
-        if refused.reason == RejectionReason.REPEATED.value:
-            raise click.ClickException(
-                "no effect: the first act with this id is too old to show its outcome; use a new --id"
-            )
-        fix = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
-        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
+    if meta.get(JSON):
+        say_json(kind, act, answer)
     else:
-        waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
-        echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
-
-
-def _in_force(refused: Rejected | None) -> bool:
-    """Whether an admission was refused because the same charter by the same author is in force."""
-    return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
+        say(kind, act, answer, wait)
 
 
 def identity_of(author: str) -> FirmIdentity | None:
@@ -424,14 +397,8 @@ def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 @click.argument("pilot")
 @to_option("as for the acts")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
-@click.option("--author", default="", help="the firm by its participant.id, for a gateway")
-@click.option(
-    "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
-    expose_value=False,
-    help="key file of the firm, for a gateway",
-)
+@firm_options
+@click.option("--json", is_flag=True, expose_value=False, help="one JSON object, which is printed in any case")
 def standing(pilot: str, to: str, prefix: str, author: str) -> None:
     """Print the standing (number of the last entry), the level and, under a halt, the state of the stop of a pilot, as
     JSON. Exit codes: 0 printed, 1 the pilot is not known or not yours, 2 usage error, 3 the server is unavailable.

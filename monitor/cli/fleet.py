@@ -12,6 +12,8 @@ from monitor.act.http import get
 from monitor.cli.addresses import HTTP_URL, TO_VARIABLE
 from monitor.cli.terminal import echo
 from monitor.projections.formats import stamp
+from monitor.projections.wording import LEVEL_WORDS
+from monitor.words import current, tr
 
 MOST = 1 << 28  # bytes of an answer
 
@@ -46,19 +48,20 @@ def fleet(address: str, authority: str, as_json: bool) -> None:
       2  usage error
       3  the board is unavailable
     """
-    query = "?" + urlencode({"authority": authority}) if authority else ""
+    query = "?" + urlencode({"lang": current()} | ({"authority": authority} if authority else {}))
     _, body = get(f"{address.rstrip('/')}/api/board.json", query, MOST)
     pilots = msgspec.json.decode(body)["pilots"]
     if not pilots:
-        echo(f"no pilot concerns {authority}; `sandbox show` has the ids" if authority else "no pilot yet", err=True)
+        said = tr("no pilot concerns {authority}; `sandbox show` has the ids", authority=authority)
+        echo(said if authority else tr("no pilot yet"), err=True)
     for pilot in pilots:
         echo(msgspec.json.encode(pilot).decode() if as_json else _line(pilot))
 
 
 def _line(pilot: dict[str, Any]) -> str:
-    level = "left" if pilot["exited"] else pilot["level"]
+    level = tr("left") if pilot["exited"] else tr(LEVEL_WORDS[pilot["level"]])
     since = stamp(pilot["since"]) if pilot["since"] is not None else "-"
     who = ",".join(pilot.get("authorities") or ()) or "-"
-    unknown = "; unknown" if pilot["unknown"] else ""
+    unknown = tr("; unknown") if pilot["unknown"] else ""
     words = (pilot["pilot"], pilot["participant"], who, f"{pilot['why'] or '-'}{unknown}")
     return f"{level:<9} {since}  " + "  ".join(words)

@@ -44,7 +44,7 @@ JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
 @click.argument("target")
 @click.option("--to", type=click.Choice(["kafka", "http", "file"]), required=True, help="what TARGET is")
 @click.option("--seed", type=int, default=1, show_default=True, help="the same seed gives the same fleet")
-@click.option("--pilots", type=click.IntRange(1, 100_000), default=10, show_default=True)
+@click.option("--pilots", type=click.IntRange(1, 100_000), default=10, show_default=True, help="number of pilots")
 @click.option("--hours", type=click.IntRange(1, 1_000_000), default=WEEK, show_default=True, help="number of periods")
 @click.option("--period", default="", help="length of a period [default: 1h to a file, 2s when live]")
 @click.option(

@@ -93,7 +93,13 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     help="skip a telemetry record at which the worker ends each time: recorded, with a finding for its pilot; for one "
     "start; repeatable. Also a record of the journal that no version can read. Never acts (control)",
 )
-@click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
+@click.option(
+    "--loglevel",
+    default="WARN",
+    show_default=True,
+    type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]),
+    help="of Faust's logs",
+)
 def worker(
     bootstrap: str,
     group: str,

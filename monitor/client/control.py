@@ -22,6 +22,7 @@ from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.link import Link
 from monitor.sdk.transports import open_link
 from monitor.validate.rejections import RejectionReason
+from monitor.words import current
 
 
 class Outcome(Struct, frozen=True):
@@ -92,7 +93,7 @@ def read_status(
             lines = b"".join(link.stream(f"/v1/decisions/{quote(pilot, safe='')}")).splitlines()
             return pilot_status(_DECISION.decode(line) for line in lines)
         if isinstance(link, HttpLink):
-            raw = link.get(f"/v1/status/{quote(pilot, safe='')}")
+            raw = link.get(f"/v1/status/{quote(pilot, safe='')}?lang={current()}")
             return _STATUS.decode(raw) if raw else None
         assert isinstance(link, KafkaLink)
         past: list[Decision] = []

@@ -57,7 +57,7 @@ def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
         shadow_section(view),
         history_section(view),
         alpha_section(view),
-        _picture(view),
+        _picture(view, now),
     ]
     return page(view.pilot, body, "pilot")
 
@@ -199,6 +199,6 @@ def _ledger(board: FleetView, view: PilotView) -> Node:
     return trm("{entries}, root {root}", entries=entries, root=h.code[head[1]])
 
 
-def _picture(view: PilotView) -> Node:
-    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan)
+def _picture(view: PilotView, now: int) -> Node:
+    drawn = chart(view.pilot, view.evidence, list(view.decisions), view.plan, now=now)
     return [h.h2("#evidence")[tr("Evidence")], chart_figure(drawn, "evidence")]

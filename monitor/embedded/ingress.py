@@ -36,6 +36,7 @@ from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKi
 from monitor.projections.known_state import known_of
 from monitor.projections.pilot_status import pilot_status
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
+from monitor.words import speaking
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 STRUCTURED = "application/cloudevents+json"
@@ -180,6 +181,7 @@ class Ingress:
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._listed("decisions")),
                 web.get("/v1/rejected", self._listed("rejected")),
+                web.get("/v1/rejected/{pilot}", self._rejections),
                 web.get("/v1/shadows", self._listed("shadows")),
                 web.get("/metrics", self._metrics),
                 web.get("/live", self._live),
@@ -316,7 +318,9 @@ class Ingress:
     async def _status(self, request: web.Request) -> web.Response:
         """States, level, open findings, next steps and legal deadlines of a pilot."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], STATUS_DECISIONS)
-        found = pilot_status((_DECISION.decode(raw) for _, raw in reversed(rows)), whole=len(rows) < STATUS_DECISIONS)
+        past = (_DECISION.decode(raw) for _, raw in reversed(rows))
+        with speaking("zh" if request.query.get("lang") == "zh" else "en"):
+            found = pilot_status(past, whole=len(rows) < STATUS_DECISIONS)
         return web.Response(status=204) if found is None else json_response(found)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
@@ -354,6 +358,11 @@ class Ingress:
             return web.Response(body=b"".join(lines), content_type=LINES)
 
         return page
+
+    async def _rejections(self, request: web.Request) -> web.Response:
+        """The newest rejections of telemetry and acts of a pilot, oldest first, as the gateway for firms has them."""
+        rows = await self._store.recent("rejected", request.match_info["pilot"], PAGE)
+        return web.Response(body=b"".join(raw + b"\n" for _, raw in reversed(rows)), content_type=LINES)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         """At a start the counters are rebuilt from past outputs. A scrape in between would count these as new, so it

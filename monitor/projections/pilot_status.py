@@ -13,12 +13,19 @@ from monitor.lifecycle.names import Act, Region, State
 from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockRecord, ClockState
 from monitor.model.records import Decision, Level, Reason
+from monitor.model.telemetry_problems import TelemetryProblem
+from monitor.projections.evidence_words import evidence_sentence
+from monitor.projections.open_commands import OpenCommand, after_decision
+from monitor.projections.problem_fold import ProblemFold
 from monitor.projections.wording import sentence
 from monitor.words import mark
 
 APPROVERS = 2  # of a release
 APPROVALS = {2: mark("approve the release (2 more)"), 1: mark("approve the release (1 more)")}
-_KEPT_RECORDS = 3  # the newest ones that are listed
+_KEPT_RECORDS = 3  # sentences of the newest ones
+_RECORDS = 8  # the newest ones that are listed with their entries
+_EVIDENCE = 64  # indicators and segments
+_STEPS = (Reason.STEP_PASSED, Reason.STEP_FAILED, Reason.STEP_INCONCLUSIVE)
 
 
 class OpenFinding(Struct, frozen=True):
@@ -30,9 +37,27 @@ class OpenFinding(Struct, frozen=True):
     since: int
 
 
+class StatusRecord(Struct, frozen=True, kw_only=True):
+    """A recorded decision: its number (`standing`), when (ms), reason, author of an act, sentence, and the
+    numbers that it rests on in words ("" where it has none)."""
+
+    standing: int
+    at: int
+    level: str
+    reason: str
+    author: str
+    sentence: str
+    numbers: str = ""
+    indicator: str = ""
+    segment: str = ""
+
+
 class PilotStatus(Struct, frozen=True, kw_only=True):
     """The status of a pilot. `states` are those of `Lifecycle` by region. `whole`: all its decisions were read, so no
-    open finding or deadline is missing. Times in ms."""
+    open finding or deadline is missing. `why` is the decision that brought it to its level, `records` the last ones,
+    newest first; `evidence` the newest of the gravest findings of each indicator and segment; `command` the one in
+    force; `step` the last evaluation of a step of the rollout, `cap` the most users since then; `shadow` the record of
+    a shadow charter that runs; `problems` telemetry that was accepted and has no effect. Times in ms."""
 
     pilot: str
     participant: str
@@ -50,6 +75,14 @@ class PilotStatus(Struct, frozen=True, kw_only=True):
     newest: tuple[str, ...]  # sentences, the newest first
     authorities: tuple[str, ...] = ()  # ids of those responsible, where the sandbox computes them
     whole: bool = True
+    why: StatusRecord | None = None
+    records: tuple[StatusRecord, ...] = ()
+    evidence: tuple[StatusRecord, ...] = ()
+    command: OpenCommand | None = None
+    step: StatusRecord | None = None
+    cap: str = ""
+    shadow: StatusRecord | None = None
+    problems: tuple[TelemetryProblem, ...] = ()
 
     @property
     def life(self) -> Lifecycle:
@@ -71,12 +104,21 @@ class _Fold:
         self.act: Decision | None = None
         self.recent: list[Decision] = []
         self.authorities: tuple[str, ...] = ()
+        self.why: Decision | None = None
+        self.evidence: dict[tuple[str, str], Decision] = {}
+        self.command: OpenCommand | None = None
+        self.step: Decision | None = None
+        self.shadow: Decision | None = None
+        self.problems = ProblemFold()
 
     def take(self, d: Decision) -> None:
         if self.last is not None and d.standing <= self.last.standing:
             return
         self.last = d
-        self.recent = [d, *self.recent][:_KEPT_RECORDS]
+        self.recent = [d, *self.recent][:_RECORDS]
+        self.command = after_decision(self.command, d)
+        self.problems.take(d)
+        self._named(d)
         if d.author and d.cause.startswith("control:"):
             self.act = d
         if d.responsible is not UNSET:
@@ -85,6 +127,25 @@ class _Fold:
             self.clocks[d.finding.clock.rule, d.finding.clock.key] = d.finding.clock
         self._finding(d)
         self._steps(d)
+
+    def _named(self, d: Decision) -> None:
+        """What is kept of single decisions: those behind the level, an indicator, the rollout, the shadow charter."""
+        if d.level is not d.was or self.why is None:
+            self.why = d
+        stream = (d.finding.indicator, d.finding.segment)
+        before = self.evidence.get(stream)
+        graver = before is None or (d.finding_level or d.level) >= (before.finding_level or before.level)
+        if d.finding.indicator and d.reason is not Reason.CLEARED and graver:
+            self.evidence.pop(stream, None)
+            self.evidence[stream] = d
+            if len(self.evidence) > _EVIDENCE:
+                del self.evidence[next(iter(self.evidence))]
+        if d.reason in _STEPS:
+            self.step = d
+        if d.reason is Reason.SHADOW_STARTED:
+            self.shadow = d
+        elif d.reason in (Reason.SHADOW_STOPPED, Reason.SHADOW_ENDED):
+            self.shadow = None
 
     def _finding(self, d: Decision) -> None:
         if d.reason in (Reason.RELEASED, Reason.EXITED):
@@ -160,10 +221,40 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotS
         findings=tuple(sorted(fold.findings.values(), key=lambda one: (-Level[one.level.upper()], one.since))),
         clocks=tuple(sorted(filter(_open, fold.clocks.values()), key=lambda one: (one.due is None, one.due or 0))),
         open_mode=fold.act is not None and not fold.act.signed,
-        newest=tuple(sentence(one) for one in fold.recent),
+        newest=tuple(sentence(one) for one in fold.recent[:_KEPT_RECORDS]),
+        why=status_record(fold.why),
+        records=tuple(record for one in fold.recent if (record := status_record(one)) is not None),
+        evidence=tuple(record for one in fold.evidence.values() if (record := status_record(one)) is not None),
+        command=fold.command,
+        step=status_record(fold.step),
+        cap=_cap(fold.step),
+        shadow=status_record(fold.shadow),
+        problems=fold.problems.rows(last.pilot),
         authorities=fold.authorities,
         whole=whole,
     )
+
+
+def status_record(d: Decision | None) -> StatusRecord | None:
+    """A decision as the status lists it."""
+    if d is None:
+        return None
+    return StatusRecord(
+        standing=d.standing,
+        at=d.at,
+        level=d.level.word,
+        reason=d.reason.value,
+        author=d.author,
+        sentence=sentence(d),
+        numbers=evidence_sentence(d) or "",
+        indicator=d.finding.indicator,
+        segment=d.finding.segment,
+    )
+
+
+def _cap(step: Decision | None) -> str:
+    content = step.finding.content if step is not None else None
+    return str(content.get("cap", "")) if isinstance(content, dict) else ""
 
 
 def known_words(status: PilotStatus) -> str:

@@ -78,7 +78,8 @@ HOMES = {
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
     "kafka": (
-        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
+        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/client/own_topics.py",
+        "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
         "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py", "monitor/access/kafka_decoders.py",
         "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
     ),
