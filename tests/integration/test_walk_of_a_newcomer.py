@@ -99,7 +99,7 @@ def test_a_newcomer_finds_why_on_what_evidence_and_what_was_done_since(demo: Dem
     assert why is not None
     assert re.search(r"^evidence .*south: .* of .* where at most 20 % are allowed", status, re.MULTILINE)
     assert re.search(r"^decided .*Service stopped; confirmed by its heartbeats", status, re.MULTILINE)
-    assert re.search(r"^next .*the firm owes `rectify`", status, re.MULTILINE)
+    assert re.search(r"^next .*firm owes `rectify`", status, re.MULTILINE)
     assert re.search(rf"(standing|decision) {why[1]} .*limit_exceeded", ledger)
 
 
