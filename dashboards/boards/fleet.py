@@ -154,8 +154,8 @@ WHERE = Row(
             "gauges",
             (
                 Query(
-                    f'count by (authority) ({M}pilot_scope{{authority=~"$authority", sector=~"$sector",'
-                    f' region=~"$region", tier=~"$tier"}} and on (pilot) ({M}pilot_level >= 2))',
+                    f'count by (authority) (max by (pilot, authority) ({M}pilot_scope{{authority=~"$authority",'
+                    f' sector=~"$sector", region=~"$region", tier=~"$tier"}}) and on (pilot) ({M}pilot_level >= 2))',
                     "{{authority}}",
                 ),
             ),

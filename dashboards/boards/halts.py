@@ -31,7 +31,7 @@ STANDING = Row(
             "(three heartbeats without service), overdue (no acknowledgement in time), contradicted (traffic after "
             "the stop).",
             "stat",
-            (Query(f"count by (state) ({M}halt_timestamp_seconds{SELECTED})", "{{state}}"),),
+            (Query(f"count by (state) (max by (pilot, state) ({M}halt_timestamp_seconds){SELECTED})", "{{state}}"),),
             unit="none", width=10, height=5, first="blue", page="halts",
             alerts=("SandboxHaltOverdue", "SandboxHaltContradicted"),
         ),
@@ -41,7 +41,8 @@ STANDING = Row(
             "stat",
             (
                 Query(
-                    f"count({M}halt_timestamp_seconds{{state=~\"contradicted|overdue\"}}{SELECTED}) or vector(0)",
+                    f'count(max by (pilot) ({M}halt_timestamp_seconds{{state=~"contradicted|overdue"}}){SELECTED})'
+                    " or vector(0)",
                     "contradicted or overdue",
                 ),
             ),

@@ -15,7 +15,11 @@ Series = dict[str, str]
 class Alert:
     """One alert. `firing` and `silent` map series to values (one per minute); `expect` are the labels of the alerts
     that must fire at minute `at`, `absent` of those that must fire without any series. `always` is the reason for
-    having no silent case."""
+    having no silent case.
+
+    `above` is as `firing`, and `edge` as `silent`, with values next to the threshold; `others` are further silent
+    cases. `since` is the minute at which the condition of `firing` begins: with `hold` the alert fires that much later.
+    """
 
     name: str
     group: str
@@ -30,3 +34,7 @@ class Alert:
     absent: tuple[dict[str, str], ...] = ()
     at: str = "20m"
     always: str = ""
+    above: Series = field(default_factory=dict)
+    edge: Series = field(default_factory=dict)
+    others: tuple[Series, ...] = ()
+    since: int | None = None

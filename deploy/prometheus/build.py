@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from monitor.projections.links import PILOT_DASHBOARD, RUNBOOK, Links, checked
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import latch  # noqa: E402 (files next to this one, which are no package)
-from alert import Alert  # noqa: E402
+from alert import Alert, M, Series  # noqa: E402
 from ledger_alerts import LEDGER_ALERTS  # noqa: E402
 from monitor_alerts import MONITOR_ALERTS  # noqa: E402
 from pilot_alerts import PILOT_ALERTS  # noqa: E402
 from reader_alerts import READER_ALERTS  # noqa: E402
 
 HEAD = "# Built by deploy/prometheus/build.py; change the tables next to it, not this file.\n"
+KNOWN = 'pilot="p1",participant="acme",tier="high",sector="driving",region="north",authority="north"'
+FACTS = {"tier": "high", "sector": "driving", "region": "north", "authority": "north"}  # of a charter that is known
 ALERTS = (*PILOT_ALERTS, *MONITOR_ALERTS, *READER_ALERTS, *LEDGER_ALERTS)
 
 
@@ -48,28 +51,55 @@ def rules(links: Links = Links()) -> dict[str, Any]:  # noqa: B008 (a frozen val
 
 
 def tests() -> dict[str, Any]:
-    """The content of rules_test.yaml: three cases per alert."""
-    cases = []
-    for alert in ALERTS:
-        wanted = [("firing", alert.firing, alert.expect), ("silent", alert.silent, ()), ("absent", {}, alert.absent)]
-        for case, series, expect in wanted:
-            if case == "silent" and alert.always:
-                continue
-            cases.append(
-                {
-                    "name": f"{alert.name} {case}",
-                    "interval": "1m",
-                    "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                    "alert_rule_test": [
-                        {
-                            "alertname": alert.name,
-                            "eval_time": alert.at,
-                            "exp_alerts": [_fired(alert, e) for e in expect],
-                        }
-                    ],
-                }
-            )
-    return {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
+    """The content of rules_test.yaml: the cases of each alert."""
+    cases = [case for alert in ALERTS for case in _cases(alert)]
+    # Else the order is random, and an alert may see what is recorded a minute late.
+    order = [group["name"] for group in rules()["groups"]]
+    head = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "group_eval_order": order}
+    return {**head, "tests": cases}
+
+
+def _cases(alert: Alert) -> Iterator[dict[str, Any]]:
+    """Firing, silent and absent series; where they are given values next to the threshold, and the times around `hold`;
+    for alerts with the labels of the charter the same with a charter that is known."""
+    firing = _case(alert, "firing", alert.firing, alert.expect)
+    if alert.since is not None:
+        after = alert.since + _minutes(alert.hold)
+        pending, held = _check(alert, (), f"{after - 1}m"), _check(alert, alert.expect, f"{after}m")
+        firing["alert_rule_test"] = [*firing["alert_rule_test"], pending, held]
+    yield firing
+    if not alert.always:
+        yield _case(alert, "silent", alert.silent)
+    yield _case(alert, "absent", {}, alert.absent)
+    if alert.above:
+        yield _case(alert, "above", alert.above, alert.expect)
+    if alert.edge:
+        yield _case(alert, "edge", alert.edge)
+    for series in alert.others:
+        yield _case(alert, "other", series)
+    if latch.INFO in alert.expr:
+        known = {f"{M}pilot_info{{{KNOWN}}}": "1x90"}
+        yield _case(alert, "labelled", known | alert.firing, tuple(e | FACTS for e in alert.expect))
+        yield _case(alert, "labelled-silent", known | (alert.edge or alert.silent))
+        if alert.above:
+            yield _case(alert, "labelled-above", known | alert.above, tuple(e | FACTS for e in alert.expect))
+
+
+def _case(alert: Alert, name: str, series: Series, expect: tuple[Series, ...] = ()) -> dict[str, Any]:
+    return {
+        "name": f"{alert.name} {name}",
+        "interval": "1m",
+        "input_series": [{"series": metric, "values": values} for metric, values in series.items()],
+        "alert_rule_test": [_check(alert, expect, alert.at)],
+    }
+
+
+def _check(alert: Alert, expect: tuple[Series, ...], at: str) -> dict[str, Any]:
+    return {"alertname": alert.name, "eval_time": at, "exp_alerts": [_fired(alert, e) for e in expect]}
+
+
+def _minutes(span: str) -> int:
+    return int(span[:-1]) * {"m": 1, "h": 60}[span[-1]]
 
 
 def _fired(alert: Alert, labels: dict[str, str]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from alert import JOB, Alert, M
 
 FORGED = "not_signed|unknown_key|bad_signature|replayed|epoch_not_claimed"
 
+_TELEMETRY = f'{M}rejected_total{{reason!~"control_refused|conflict"}}'
+
 MONITOR_ALERTS = (
     Alert(
         "SandboxLeaseShort",
@@ -17,6 +19,8 @@ MONITOR_ALERTS = (
         {M + 'leases_short{partition="0"}': "2x30"},
         {M + 'leases_short{partition="0"}': "0x30"},
         hold="5m",
+        since=0,
+        above={M + 'leases_short{partition="0"}': "1x30"},
     ),
     Alert(
         "SandboxPilotSetAside",
@@ -49,6 +53,7 @@ MONITOR_ALERTS = (
         {M + 'configuration_digest{partition="0"}': "7x30", M + 'configuration_digest{partition="1"}': "5x30"},
         {M + 'configuration_digest{partition="0"}': "7x30", M + 'configuration_digest{partition="1"}': "7x30"},
         hold="5m",
+        since=0,
     ),
     Alert(
         "SandboxKafkaDenied",
@@ -98,6 +103,7 @@ MONITOR_ALERTS = (
         {M + "participants_without_topics": "1x30"},
         {M + "participants_without_topics": "0x30"},
         hold="1m",
+        since=0,
     ),
     Alert(
         "SandboxHttpRefusing",
@@ -110,6 +116,9 @@ MONITOR_ALERTS = (
         {M + 'http_refused_total{reason="rate"}': "0+30x40"},
         ({"reason": "rate"},),
         hold="5m",
+        since=3,
+        above={M + 'http_refused_total{reason="rate"}': "0+61x40"},
+        edge={M + 'http_refused_total{reason="rate"}': "0+60x40"},
     ),
     Alert(
         "SandboxTelemetryLost",
@@ -123,6 +132,8 @@ MONITOR_ALERTS = (
         {M + 'decisions_total{level="watch",reason="sequence_gap"}': "0x10 2x20"},
         ({},),
         at="15m",
+        above={M + 'decisions_total{level="watch",reason="telemetry_lost"}': "1x20"},
+        edge={M + 'decisions_total{level="watch",reason="telemetry_lost"}': "0x20"},
     ),
     Alert(
         "SandboxMonitorHeartbeatOld",
@@ -134,6 +145,9 @@ MONITOR_ALERTS = (
         {M + 'heartbeat_timestamp_seconds{instance="a:1"}': "0+60x30"},
         ({"instance": "a:1"},),
         hold="1m",
+        since=2,
+        above={M + 'heartbeat_timestamp_seconds{instance="a:1"}': "-61+60x30"},
+        edge={M + 'heartbeat_timestamp_seconds{instance="a:1"}': "-60+60x30"},
     ),
     Alert(
         "SandboxMonitorLag",
@@ -145,6 +159,9 @@ MONITOR_ALERTS = (
         {M + 'lag_records{topic="t",partition="0"}': "9000x30"},
         ({"topic": "t", "partition": "0"},),
         hold="5m",
+        since=0,
+        above={M + 'lag_records{topic="t",partition="0"}': "10001x30"},
+        edge={M + 'lag_records{topic="t",partition="0"}': "10000x30"},
     ),
     Alert(
         "SandboxMonitorStuck",
@@ -165,6 +182,24 @@ MONITOR_ALERTS = (
         },
         ({"instance": "a:1"},),
         hold="2m",
+        since=1,
+        others=(
+            {
+                M + 'lag_records{instance="a:1",topic="t",partition="0"}': "0x30",
+                M + 'events_total{instance="a:1"}': "7x30",
+                M + 'rejected_total{instance="a:1",reason="bad_json"}': "0x30",
+            },
+            {
+                M + 'lag_records{instance="a:1",topic="t",partition="0"}': "5x30",
+                M + 'events_total{instance="a:1"}': "7x30",
+                M + 'rejected_total{instance="a:1",reason="bad_json"}': "0+60x30",
+            },
+        ),
+        above={
+            M + 'lag_records{instance="a:1",topic="t",partition="0"}': "1x30",
+            M + 'events_total{instance="a:1"}': "7x30",
+            M + 'rejected_total{instance="a:1",reason="bad_json"}': "0x30",
+        },
     ),
     Alert(
         "SandboxMonitorCheckpointOld",
@@ -183,6 +218,21 @@ MONITOR_ALERTS = (
         },
         ({"partition": "0"},),
         hold="1m",
+        since=3,
+        above={
+            M + 'checkpoint_timestamp_seconds{partition="0"}': "-121+60x30",
+            M + 'lag_records{topic="t",partition="0"}': "1x30",
+        },
+        edge={
+            M + 'checkpoint_timestamp_seconds{partition="0"}': "-120+60x30",
+            M + 'lag_records{topic="t",partition="0"}': "5x30",
+        },
+        others=(
+            {
+                M + 'checkpoint_timestamp_seconds{partition="0"}': "0x30",
+                M + 'lag_records{topic="t",partition="0"}': "0x30",
+            },
+        ),
     ),
     Alert(
         "SandboxTwoOwners",
@@ -201,6 +251,7 @@ MONITOR_ALERTS = (
         },
         ({"partition": "0"},),
         hold="2m",
+        since=0,
     ),
     Alert(
         "SandboxTimersLate",
@@ -219,16 +270,24 @@ MONITOR_ALERTS = (
             M + 'notify_delay_seconds_bucket{le="+Inf"}': "0+10x30",
         },
         hold="5m",
+        since=1,
     ),
     Alert(
         "SandboxManyRejected",
         "sandbox-monitor-health",
-        f"sum(increase({M}rejected_total[10m]))"
-        f" / clamp_min(sum(increase({M}rejected_total[10m])) + sum(increase({M}events_total[10m])), 1) > 0.05",
+        # Refused acts are no telemetry: a repeated admission in a quiet sandbox would be most of its records.
+        f"sum(increase({_TELEMETRY}[10m]))"
+        f" / clamp_min(sum(increase({_TELEMETRY}[10m])) + sum(increase({M}events_total[10m])), 1) > 0.05",
         "warning",
         "More than 5 % of telemetry events are rejected.",
         {M + 'rejected_total{reason="bad_json"}': "0+10x30", f"{M}events_total": "0+100x30"},
-        {M + 'rejected_total{reason="bad_json"}': "0+2x30", f"{M}events_total": "0+100x30"},
+        {
+            M + 'rejected_total{reason="bad_json"}': "0+2x30",
+            M + 'rejected_total{reason="control_refused"}': "0+50x30",
+            f"{M}events_total": "0+100x30",
+        },
+        above={M + 'rejected_total{reason="bad_json"}': "0+6x30", f"{M}events_total": "0+94x30"},
+        edge={M + 'rejected_total{reason="bad_json"}': "0+4x30", f"{M}events_total": "0+96x30"},
     ),
     Alert(
         "SandboxActorFailing",
@@ -243,6 +302,7 @@ MONITOR_ALERTS = (
         },
         ({"actor": "alertmanager"},),
         hold="5m",
+        since=1,
     ),
     Alert(
         "SandboxClockSkew",
@@ -254,6 +314,9 @@ MONITOR_ALERTS = (
         {M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-20x30"},
         ({"actor": "alertmanager", "instance": "a:1"},),
         hold="2m",
+        since=0,
+        above={M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-31x30"},
+        edge={M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-30x30"},
     ),
     Alert(
         "SandboxNumberNotFinite",
@@ -273,6 +336,8 @@ MONITOR_ALERTS = (
         {f"{M}pilots_beyond_cap": "4x30"},
         {f"{M}pilots_beyond_cap": "0x30"},
         hold="5m",
+        since=0,
+        above={f"{M}pilots_beyond_cap": "1x30"},
     ),
     Alert(
         "SandboxMonitorDown",
@@ -284,6 +349,7 @@ MONITOR_ALERTS = (
         {f'up{{job="{JOB}",instance="a:1"}}': "1x30"},
         ({"job": JOB, "instance": "a:1"},),
         hold="1m",
+        since=11,
     ),
     Alert(
         "SandboxMonitorAbsent",
@@ -298,6 +364,7 @@ MONITOR_ALERTS = (
         {f'{M}heartbeat_timestamp_seconds{{job="{JOB}"}}': "0+60x30"},
         ({"job": JOB},),
         hold="1m",
+        since=6,
         absent=({"job": JOB},),
     ),
     Alert(

@@ -30,6 +30,8 @@ def _of_finding(name: str, text: str) -> Alert:
         {level: "2x30", series: "1x10 stale"},
         (PILOT | {"alert": name, "severity": "critical"},),
         labels={"via": "rule"},
+        edge={level: "2x30", series: "0x30"},
+        others=({level: "2x30", series.replace(name, "SandboxOther"): "1x30"},),
     )
 
 
@@ -56,6 +58,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_unacknowledged{WHO}": "0x18 1x1 0x20"},
         (PILOT,),
         hold="2m",
+        since=11,
     ),
     Alert(
         "SandboxCommandOpen",
@@ -67,6 +70,8 @@ PILOT_ALERTS = (
         {OPEN_COMMAND: "60x30"},
         {OPEN_COMMAND: "900x30"},
         (PILOT | {"action": "halt", "state": "acknowledged"},),
+        above={OPEN_COMMAND: "599x30"},
+        edge={OPEN_COMMAND: "600x30"},
     ),
     Alert(
         "SandboxForged",
@@ -80,6 +85,7 @@ PILOT_ALERTS = (
         {M + 'rejected_total{reason="forged"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
         (PILOT,),
         at="15m",
+        edge={M + 'rejected_total{reason="forged"}': "3x30", f"{M}pilot_forged_total{WHO}": "3x30"},
     ),
     Alert(
         "SandboxNotBelieved",
@@ -120,6 +126,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{RUNNING}": "1x30", f"{M}clocks{MISSED}": "1x10 stale"},
         (PILOT | {"owed_by": "firm", "state": "missed"},),
         labels={"via": "rule"},
+        edge={f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{MISSED}": "0x30"},
     ),
     Alert(
         "SandboxClockDueSoon",
@@ -131,6 +138,8 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "86000x30"},
         {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "90000x30"},
         (PILOT | {"owed_by": "firm"},),
+        above={f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "87599x30"},
+        edge={f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "87600x30"},
     ),
     Alert(
         "SandboxPilotUnknown",
@@ -143,6 +152,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_unknown{WHO}": "0x10 1x20"},
         (PILOT,),
         hold="15m",
+        since=0,
     ),
     Alert(
         "SandboxFleetUnknown",
@@ -153,6 +163,7 @@ PILOT_ALERTS = (
         {f"{M}pilots_unknown": "3x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         {f"{M}pilots_unknown": "2x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         hold="5m",
+        since=0,
     ),
     Alert(
         "SandboxPilotVanished",
@@ -164,5 +175,6 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "0x12 stale", f"{M}pilot_left{WHO}": "_x12 1x18"},
         (PILOT,),
         hold="2m",
+        since=13,
     ),
 )

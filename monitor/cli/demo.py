@@ -29,6 +29,8 @@ from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
 from monitor.model.subjects import is_pilot
 from monitor.projections.message import notification_line
+from monitor.publication.log_key import new_log_key
+from monitor.publication.publisher import PublicationSettings
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 
@@ -39,6 +41,8 @@ STORIES = (
     "calm", "drift", "silent_model", "silence", "spike", "late",
 )  # fmt: skip
 TURN_S = 0.1  # how often due events are sent
+ORIGIN = "demo.example/ledger"  # of the published logs
+PUBLISH_EVERY_S = 5.0
 _LONG = 1_000_000  # periods: practically endless
 
 
@@ -134,7 +138,15 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
     charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
     people = directory / "people"
     sandbox = write_files(people, "demo", charters[0].authorities[0].id)
-    monitor = Monitor(directory, port=port, charters=charters, sandbox=sandbox, watchers=[show.take])
+    published = PublicationSettings(directory=directory / "published", key=new_log_key(people / "log.key", ORIGIN))
+    monitor = Monitor(
+        directory,
+        port=port,
+        charters=charters,
+        sandbox=sandbox,
+        watchers=[show.take],
+        publishing=(published, PUBLISH_EVERY_S),
+    )
 
     def started() -> None:
         echo(f"board {monitor.address}")

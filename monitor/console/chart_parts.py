@@ -23,7 +23,8 @@ def chart_figure(chart: Chart, key: str = "") -> Node:
 
 def data_table(shown: DataTable) -> h.Element:
     """A data table; on a narrow screen it scrolls on its own."""
-    heads = [(head, "number" if at in shown.numeric else None) for at, head in enumerate(shown.headers)]
+    kinds = ("number" if at in shown.numeric else "words" if at in shown.wrapped else None for at in range(99))
+    heads = list(zip(shown.headers, kinds, strict=False))
     return h.div(".data", role="region", aria_label=shown.caption, tabindex="0")[
         h.table[
             h.caption[shown.caption],

@@ -80,12 +80,9 @@ class FleetView:
         the hash of this charter."""
         self.version += 1
         digest = charter_hash(charter)
-        if charter.pilot not in self._charters and len(self._charters) >= self._most:
-            # Of a pilot without a place the oldest; it is needed again only if a decision gives the pilot a place.
-            gone = next((name for name in self._charters if name not in self.pilots), None)
-            if gone is None:
-                return
-            del self._charters[gone]
+        if charter.pilot not in self._charters and len(self._charters) >= 2 * self._most:
+            # Of a pilot without a place the oldest: at least half of them have none.
+            del self._charters[next(name for name in self._charters if name not in self.pilots)]
         known = self._charters.setdefault(charter.pilot, {})
         known[digest] = charter
         if len(known) > CHARTERS:

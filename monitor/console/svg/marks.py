@@ -18,7 +18,7 @@ _ROW = 17.0  # of decision labels
 _ROWS = 5  # of labels; halts may have up to _HALT_ROWS
 _HALT_ROWS = 12
 _LISTED = 6  # decisions that a narrow panel lists, and halts up to twice as many
-_ROOM = 420.0  # of a label
+_ROOM = 520.0  # of a label
 
 SHORT: dict[Reason, str] = {
     Reason.LIMIT_HALF_WAY: mark("half-way to the threshold"),
@@ -42,7 +42,8 @@ def short_reason(reason: Reason) -> str:
 def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: float) -> float:
     """Draw each decision as a shape with a label and a stem of `depth` below it. Returns the lower edge.
 
-    Circle = watch, triangle = escalate, octagon = halt, hollow diamond = the unknown flag, square = anything else.
+    Circle = watch, triangle = escalate, octagon = halt, hollow diamond = the unknown flag, square = anything else, such
+    as an act under a halt.
     Where there is not room for all labels, halts have theirs first, then escalations; the others are counted.
     """
     if not decisions:
@@ -140,7 +141,9 @@ def _mark_words(d: Decision, length: float) -> str:
         names["reason"] = tr("hard rule {rule}", rule=plain(d.finding.rule))
     if d.kind == "finding":
         return tr("{level} {when}: {reason} (further finding)", **names)
-    return tr("{level} {when}: {reason} (act)", **names) if d.kind == "act" else tr("{level} {when}: {reason}", **names)
+    if d.kind == "act" and d.level is d.was:  # on record, and the level stayed as it was
+        return tr("{when}: {reason}", when=names["when"], reason=names["reason"])
+    return tr("{level} {when}: {reason}", **names)
 
 
 def _mark_hint(d: Decision) -> str:
@@ -153,7 +156,10 @@ def _mark_hint(d: Decision) -> str:
 
 
 def _shape(d: Decision, x: float, y: float) -> Element:
-    return diamond(d.level, x, y) if d.kind == "flag" else shape(d.level, x, y)
+    if d.kind == "flag":
+        return diamond(d.level, x, y)
+    stays = d.kind == "act" and d.level is d.was
+    return node("rect", x=x - 4, y=y - 4, width=8, height=8, class_=d.level.word) if stays else shape(d.level, x, y)
 
 
 def diamond(level: Level, x: float, y: float) -> Element:

@@ -57,6 +57,7 @@ class _Story(Struct, frozen=True):
     decisions: list[Decision]
     charter: Charter | None
     name: str  # of the ids in the picture
+    now: int = 0
 
     @property
     def times(self) -> tuple[int, int] | None:
@@ -67,7 +68,8 @@ class _Story(Struct, frozen=True):
         if not found:
             return None
         hour = 0 if some else 3_600_000
-        return min(found) - hour, max(found) + hour
+        dark = bool(self.decisions) and bool(self.decisions[-1].unknown)
+        return min(found) - hour, max(max(found) + hour, self.now if dark else 0)
 
     @property
     def length(self) -> int:
@@ -81,15 +83,17 @@ def chart(
     decisions: Sequence[Decision],
     charter: Charter | None = None,
     closed: int = 0,
+    now: int = 0,
 ) -> Chart:
     """The picture of one pilot with its caption and data table: `evidence` are its closed periods, `decisions` its
     record, both in any order.
 
     With the pilot's `charter` the observations are drawn in their unit with their limits, and thresholds name the level
-    they lead to. `closed` is the number of closed periods where `evidence` holds only some of them. Without records the
-    picture says that there are none. Never raises on finite records.
+    they lead to. `closed` is the number of closed periods where `evidence` holds only some of them. A state that is
+    unknown lasts to `now` (ms), where given. Without records the picture says that there are none. Never raises on
+    finite records.
     """
-    story = _story(title, evidence, decisions, charter)
+    story = _story(title, evidence, decisions, charter, now)
     both = Markup("").join(drawn(_root(story, layout, paired=True)) for layout in (WIDE, NARROW))
     table = data_table(story.panels, story.decisions, charter, closed)
     return Chart(both, _verdict(story) or _nothing(), _described(story), table)
@@ -109,11 +113,17 @@ def describe(
     return _described(_story(title, evidence, decisions, charter))
 
 
-def _story(title: str, evidence: Sequence[Evidence], decisions: Sequence[Decision], charter: Charter | None) -> _Story:
+def _story(
+    title: str,
+    evidence: Sequence[Evidence],
+    decisions: Sequence[Decision],
+    charter: Charter | None,
+    now: int = 0,
+) -> _Story:
     ordered = sorted(decisions, key=lambda d: (d.at, d.standing))
     title = clean(title)
     name = "smp-" + digest(title, *sorted(map(_key, evidence)), repr(ordered))[:10]
-    return _Story(title, panels_of(evidence), ordered, charter, name)
+    return _Story(title, panels_of(evidence), ordered, charter, name, now)
 
 
 def _key(e: Evidence) -> str:

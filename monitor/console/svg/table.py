@@ -23,16 +23,18 @@ HEADERS = (
     mark("Period (UTC)"), mark("Indicator"), mark("Observed"), mark("Limit"), mark("Events"),
     mark("Exposure or cases"), mark("Statistic and threshold"), mark("Remarks"),
 )  # fmt: skip
-NUMERIC = frozenset({2, 3, 4, 5})
+NUMERIC, WRAPPED = frozenset({2, 3, 4, 5}), frozenset({6})
 
 
 class DataTable(Struct, frozen=True):
-    """A table as text: `headers` and `rows` have equal lengths; `numeric` are the columns that hold numbers."""
+    """A table as text: `headers` and `rows` have equal lengths; `numeric` are the columns that hold numbers,
+    `wrapped` those of long texts."""
 
     caption: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int] = frozenset()
+    wrapped: frozenset[int] = frozenset()
 
 
 def data_table(
@@ -62,7 +64,9 @@ def data_table(
     if len(kept) < total:
         words = tr("The {shown} nearest to a threshold of all {n} closed periods", shown=len(kept), n=figure(total))
     ordered = sorted(rows, key=lambda row: (row[0], row[1]))
-    return DataTable(words, tuple(tr(header) for header in HEADERS), tuple(cells for _, _, cells in ordered), NUMERIC)
+    return DataTable(
+        words, tuple(tr(header) for header in HEADERS), tuple(cells for _, _, cells in ordered), NUMERIC, WRAPPED
+    )
 
 
 def nearness(scores: Mapping[str, tuple[float, float]]) -> float:

@@ -229,3 +229,15 @@ def test_a_longest_mean_time_is_a_least_number_of_resolutions() -> None:
     found = Finding(indicator="x", rule="limit_e_process", observed=8.0, expected=10.4)
     d = decided(1, Level.ESCALATE, Level.NORMAL, Reason.LIMIT_HALF_WAY, finding=found)
     assert "8 counted where at least 10.4 were allowed" in reason_sentence(d, story.charter)
+
+
+def test_a_state_that_is_unknown_lasts_to_now() -> None:
+    """A pilot that went dark after its last record is not drawn as normal to the end."""
+    dark = [
+        decided(0, Level.NORMAL, Level.NORMAL, Reason.ADMITTED, "act"),
+        decided(4, Level.NORMAL, Level.NORMAL, Reason.SILENCE, "flag", unknown="silence"),
+    ]
+    svg = chart("p", steady(4), dark, now=START + 20 * DAY).svg
+    assert strip(svg)[-1] == "unknown from 2025-01-05 to 2025-01-21"
+    known = chart("p", steady(4), dark[:1], now=START + 20 * DAY).svg
+    assert strip(known) == ["normal from 2025-01-01 to 2025-01-05"]
