@@ -2,8 +2,8 @@
 
     python tests/bench/board_pages.py [--pilots N] [--rounds N]
 
-The board holds `--pilots` pilots of 50 firms, each with a charter and 20 decisions; one in ten is halted, one in ten
-escalated, one in ten has an open deadline. Prints one line for each page, of the slowest of `--rounds`, the first one included:
+The board holds `--pilots` pilots of 50 firms, each with a charter and 20 decisions; of ten one is halted, one escalated
+and one on watch. Prints one line for each page, of the slowest of `--rounds`, the first one included:
 
     GOAL board_/fleet ms=... most=300 bytes=... ok
 """
