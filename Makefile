@@ -74,6 +74,10 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 	$(PY) tests/bench/guard.py | grep ^GOAL || status=1; \
 	exit $$status
 
+.PHONY: bench-notify
+bench-notify: servers ## alerts under faults, in a flood, their delay, and the mutation score of the rules; GOAL lines; half an hour
+	@status=0; for bench in pair flood latency rule_mutants; do $(PY) -m tests.bench.notify.$$bench || status=1; done; exit $$status
+
 .PHONY: country
 country: servers ## a year of a simulated country on Kafka: 200 pilots, 30 firms, then with a silent authority; QUICK=1: 12 pilots; one GOAL line per promise
 	$(PY) -m tests.country $(ARGS)

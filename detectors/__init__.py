@@ -55,8 +55,9 @@ To add a detector: copy `gauge_limit.py`, change the docstring, the fields, `des
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from detectors.aberration import Aberration
@@ -109,8 +110,13 @@ def parameters_of(name: str) -> list[str]:
     ['arl0', 'window', 'baseline_periods', 'baseline_events', 'confidence']
     """
     kind = DETECTORS[name]
-    described = inspect.signature(getattr(kind, "settings", kind.design))
-    return [p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return list(_keywords(getattr(kind, "settings", kind.design)))
+
+
+@functools.lru_cache(maxsize=256)
+def _keywords(function: Callable[..., Any]) -> tuple[str, ...]:
+    described = inspect.signature(function)
+    return tuple(p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY)
 
 
 def build(name: str, design: Design, params: Mapping[str, Any] | None = None) -> Detector:

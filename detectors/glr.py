@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from math import exp, log, pi, sqrt
 from typing import ClassVar, Self, TypeAlias
 
@@ -176,6 +177,7 @@ def _deepest(corners: list[Onset], x: float, y: float) -> float:
     return best
 
 
+@functools.lru_cache(maxsize=256)
 def threshold_for_run_length(arl0: float) -> float:
     """Returns the threshold c whose `run_length` is `arl0` periods."""
     low, high = 0.1, 60.0
@@ -189,7 +191,12 @@ def run_length(threshold: float) -> float:
     """Returns ARL0 of the one-sided chart for normal numbers: 2 sqrt(2 pi) e^(b b / 2) / (b x integral of x nu(x)^2),
     b = sqrt(2 threshold)."""
     b = sqrt(2 * threshold)
+    return 2 * sqrt(2 * pi) * exp(b * b / 2) / (b * _overshoot_integral())
+
+
+@functools.cache
+def _overshoot_integral() -> float:
+    """The integral of x nu(x)^2 over the positive numbers."""
     n, top = 400, 12.0  # nu falls like exp(-.583 x)
     step = top / n
-    total = sum((i + 0.5) * step * siegmund_nu((i + 0.5) * step) ** 2 for i in range(n)) * step
-    return 2 * sqrt(2 * pi) * exp(b * b / 2) / (b * total)
+    return sum((i + 0.5) * step * siegmund_nu((i + 0.5) * step) ** 2 for i in range(n)) * step

@@ -56,6 +56,8 @@ LEDGER_ALERTS = (
         {f"{M}quorum_lacking_since_timestamp_seconds{{{ACME}}}": "60x40"},
         {f"{M}quorum_lacking_since_timestamp_seconds{{{ACME}}}": "0+60x40"},
         ({"log": "sandbox.example/acme"},),
+        above={f"{M}quorum_lacking_since_timestamp_seconds{{{ACME}}}": "599x40"},
+        edge={f"{M}quorum_lacking_since_timestamp_seconds{{{ACME}}}": "600x40"},
     ),
     Alert(
         "SandboxStampOld",
@@ -67,5 +69,7 @@ LEDGER_ALERTS = (
         {f"{M}unstamped_since_timestamp_seconds": "60x90"},
         {f"{M}unstamped_since_timestamp_seconds": "0x90"},
         at="70m",
+        above={f"{M}unstamped_since_timestamp_seconds": "599x90"},
+        edge={f"{M}unstamped_since_timestamp_seconds": "600x90"},
     ),
 )

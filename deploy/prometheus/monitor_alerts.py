@@ -20,6 +20,7 @@ MONITOR_ALERTS = (
         {M + 'leases_short{partition="0"}': "0x30"},
         hold="5m",
         since=0,
+        above={M + 'leases_short{partition="0"}': "1x30"},
     ),
     Alert(
         "SandboxPilotSetAside",
@@ -116,6 +117,8 @@ MONITOR_ALERTS = (
         ({"reason": "rate"},),
         hold="5m",
         since=3,
+        above={M + 'http_refused_total{reason="rate"}': "0+61x40"},
+        edge={M + 'http_refused_total{reason="rate"}': "0+60x40"},
     ),
     Alert(
         "SandboxTelemetryLost",
@@ -129,6 +132,8 @@ MONITOR_ALERTS = (
         {M + 'decisions_total{level="watch",reason="sequence_gap"}': "0x10 2x20"},
         ({},),
         at="15m",
+        above={M + 'decisions_total{level="watch",reason="telemetry_lost"}': "1x20"},
+        edge={M + 'decisions_total{level="watch",reason="telemetry_lost"}': "0x20"},
     ),
     Alert(
         "SandboxMonitorHeartbeatOld",
@@ -141,6 +146,8 @@ MONITOR_ALERTS = (
         ({"instance": "a:1"},),
         hold="1m",
         since=2,
+        above={M + 'heartbeat_timestamp_seconds{instance="a:1"}': "-61+60x30"},
+        edge={M + 'heartbeat_timestamp_seconds{instance="a:1"}': "-60+60x30"},
     ),
     Alert(
         "SandboxMonitorLag",
@@ -153,6 +160,8 @@ MONITOR_ALERTS = (
         ({"topic": "t", "partition": "0"},),
         hold="5m",
         since=0,
+        above={M + 'lag_records{topic="t",partition="0"}': "10001x30"},
+        edge={M + 'lag_records{topic="t",partition="0"}': "10000x30"},
     ),
     Alert(
         "SandboxMonitorStuck",
@@ -174,6 +183,23 @@ MONITOR_ALERTS = (
         ({"instance": "a:1"},),
         hold="2m",
         since=1,
+        others=(
+            {
+                M + 'lag_records{instance="a:1",topic="t",partition="0"}': "0x30",
+                M + 'events_total{instance="a:1"}': "7x30",
+                M + 'rejected_total{instance="a:1",reason="bad_json"}': "0x30",
+            },
+            {
+                M + 'lag_records{instance="a:1",topic="t",partition="0"}': "5x30",
+                M + 'events_total{instance="a:1"}': "7x30",
+                M + 'rejected_total{instance="a:1",reason="bad_json"}': "0+60x30",
+            },
+        ),
+        above={
+            M + 'lag_records{instance="a:1",topic="t",partition="0"}': "1x30",
+            M + 'events_total{instance="a:1"}': "7x30",
+            M + 'rejected_total{instance="a:1",reason="bad_json"}': "0x30",
+        },
     ),
     Alert(
         "SandboxMonitorCheckpointOld",
@@ -193,6 +219,20 @@ MONITOR_ALERTS = (
         ({"partition": "0"},),
         hold="1m",
         since=3,
+        above={
+            M + 'checkpoint_timestamp_seconds{partition="0"}': "-121+60x30",
+            M + 'lag_records{topic="t",partition="0"}': "1x30",
+        },
+        edge={
+            M + 'checkpoint_timestamp_seconds{partition="0"}': "-120+60x30",
+            M + 'lag_records{topic="t",partition="0"}': "5x30",
+        },
+        others=(
+            {
+                M + 'checkpoint_timestamp_seconds{partition="0"}': "0x30",
+                M + 'lag_records{topic="t",partition="0"}': "0x30",
+            },
+        ),
     ),
     Alert(
         "SandboxTwoOwners",
@@ -246,6 +286,8 @@ MONITOR_ALERTS = (
             M + 'rejected_total{reason="control_refused"}': "0+50x30",
             f"{M}events_total": "0+100x30",
         },
+        above={M + 'rejected_total{reason="bad_json"}': "0+6x30", f"{M}events_total": "0+94x30"},
+        edge={M + 'rejected_total{reason="bad_json"}': "0+4x30", f"{M}events_total": "0+96x30"},
     ),
     Alert(
         "SandboxActorFailing",
@@ -273,6 +315,8 @@ MONITOR_ALERTS = (
         ({"actor": "alertmanager", "instance": "a:1"},),
         hold="2m",
         since=0,
+        above={M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-31x30"},
+        edge={M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-30x30"},
     ),
     Alert(
         "SandboxNumberNotFinite",
@@ -293,6 +337,7 @@ MONITOR_ALERTS = (
         {f"{M}pilots_beyond_cap": "0x30"},
         hold="5m",
         since=0,
+        above={f"{M}pilots_beyond_cap": "1x30"},
     ),
     Alert(
         "SandboxMonitorDown",

@@ -70,6 +70,8 @@ PILOT_ALERTS = (
         {OPEN_COMMAND: "60x30"},
         {OPEN_COMMAND: "900x30"},
         (PILOT | {"action": "halt", "state": "acknowledged"},),
+        above={OPEN_COMMAND: "599x30"},
+        edge={OPEN_COMMAND: "600x30"},
     ),
     Alert(
         "SandboxForged",
@@ -83,6 +85,7 @@ PILOT_ALERTS = (
         {M + 'rejected_total{reason="forged"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
         (PILOT,),
         at="15m",
+        edge={M + 'rejected_total{reason="forged"}': "3x30", f"{M}pilot_forged_total{WHO}": "3x30"},
     ),
     Alert(
         "SandboxNotBelieved",
@@ -123,6 +126,7 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{RUNNING}": "1x30", f"{M}clocks{MISSED}": "1x10 stale"},
         (PILOT | {"owed_by": "firm", "state": "missed"},),
         labels={"via": "rule"},
+        edge={f"{M}pilot_level{WHO}": "2x30", f"{M}clocks{MISSED}": "0x30"},
     ),
     Alert(
         "SandboxClockDueSoon",
@@ -134,6 +138,8 @@ PILOT_ALERTS = (
         {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "86000x30"},
         {f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "90000x30"},
         (PILOT | {"owed_by": "firm"},),
+        above={f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "87599x30"},
+        edge={f"{M}pilot_level{WHO}": "0x30", f"{M}clock_due_timestamp_seconds{OWED}": "87600x30"},
     ),
     Alert(
         "SandboxPilotUnknown",

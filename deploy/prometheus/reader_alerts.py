@@ -21,6 +21,7 @@ READER_ALERTS = (
         {f"{M}worker_crash_loop{{{LOOP}}}": "3x30"},
         {f"{M}worker_crash_loop{{{LOOP}}}": "1x30"},
         ({"partition": "0", "topic": "sandbox.telemetry", "offset": "32"},),
+        edge={f"{M}worker_crash_loop{{{LOOP}}}": "2x30"},
     ),
     Alert(
         "SandboxTelemetryDeleted",
@@ -33,6 +34,7 @@ READER_ALERTS = (
         {f"{M}telemetry_deleted{{{DELETED}}}": "1x30"},
         {f"{M}worker_crash_loop{{{LOOP}}}": "3x30"},
         ({"topic": "sandbox.telemetry", "partition": "0", "first": "32", "last": "52"},),
+        edge={f"{M}telemetry_deleted{{{DELETED}}}": "0x30"},
     ),
     Alert(
         "SandboxTelemetryRetention",
@@ -56,6 +58,8 @@ READER_ALERTS = (
         {f'process_start_time_seconds{{job="{JOB}",instance="a:1"}}': "1x30"},
         ({"job": JOB, "instance": "a:1"},),
         at="6m",
+        edge={f'process_start_time_seconds{{job="{JOB}",instance="a:1"}}': "1x1 5x1 9x30"},
+        above={f'process_start_time_seconds{{job="{JOB}",instance="a:1"}}': "1x1 5x1 9x1 12x30"},
     ),
     Alert(
         "SandboxForeignRecords",
@@ -78,6 +82,7 @@ READER_ALERTS = (
         "the monitor did not write it.",
         {f"{M}ledger_incomplete": "2x30"},
         {f"{M}ledger_incomplete": "0x30"},
+        above={f"{M}ledger_incomplete": "1x30"},
     ),
     Alert(
         "SandboxPublicationStopped",
@@ -89,6 +94,9 @@ READER_ALERTS = (
         {f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "1x30"},
         {f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "1+60x30"},
         ({"job": "sandbox-notary"},),
+        above={f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "-121+60x30"},
+        edge={f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "-120+60x30"},
+        others=({f'{M}published_until_timestamp_seconds{{job="sandbox-notary"}}': "0x30"},),
     ),
     Alert(
         "SandboxPublicationRefused",
@@ -114,6 +122,8 @@ READER_ALERTS = (
         ({"job": "sandbox-notary", "topic": "sandbox.decisions"},),
         hold="2m",
         since=1,
+        above={f'{M}reader_lag_records{{job="sandbox-notary",topic="sandbox.decisions",partition="0"}}': "101x30"},
+        edge={f'{M}reader_lag_records{{job="sandbox-notary",topic="sandbox.decisions",partition="0"}}': "100x30"},
     ),
     Alert(
         "SandboxReaderFailing",

@@ -26,7 +26,7 @@ ledgers_argument = click.argument(
 )  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Report on a year of the sandbox, from its ledgers.")
 @ledgers_argument
 @click.option("--year", required=True, type=click.IntRange(1970, 9998), help="the year, in UTC")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="directory to write all files to")

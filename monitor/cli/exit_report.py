@@ -19,7 +19,7 @@ from monitor.report.stay import Stay
 from monitor.tlog.merkle import leaf_hash
 
 
-@click.command("exit")
+@click.command("exit", short_help="Documents at the end of a stay.")
 @click.argument("pilot")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="directory to write to")
 @click.option(

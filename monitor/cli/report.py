@@ -133,7 +133,7 @@ def pilot(
 @click.option(
     "--until",
     type=click.DateTime(("%Y-%m-%d",)),
-    help="the first day after the period, in UTC [default: the period ends with the last decision]",
+    help="the first day after the period, in UTC [default: the day after the last decision]",
 )
 @output_options
 def fleet(

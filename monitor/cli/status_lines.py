@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.names import INITIAL, Outcome, Region, State
 from monitor.lifecycle.next_steps import command_for
-from monitor.model.clock_record import ClockRecord
+from monitor.model.clock_record import ClockRecord, Owes
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Reason
 from monitor.model.telemetry_problems import TelemetryProblem, problems_of
@@ -71,11 +71,11 @@ def _line(label: str, text: str) -> str:
 
 def _standing(found: PilotStatus) -> list[str]:
     others = [
-        state_name(State(name)) for region, name in found.states.items()
+        _state(name) for region, name in found.states.items()
         if region != Region.PILOT and State(name) is not INITIAL[Region(region)]
     ]  # fmt: skip
-    state = ", ".join([state_name(State(found.states[Region.PILOT])), *others])
-    outcome = tr(" (outcome {outcome})", outcome=tr(OUTCOMES[Outcome(found.outcome)])) if found.outcome else ""
+    state = ", ".join([_state(found.states[Region.PILOT]), *others])
+    outcome = tr(" (outcome {outcome})", outcome=_outcome(found.outcome)) if found.outcome else ""
     unknown = tr(", unknown: {reason}", reason=_reason(found.unknown)) if found.unknown else ""
     head = tr("{pilot} of {firm}: {state}", pilot=found.pilot, firm=found.participant, state=state)
     at = tr("decision {number}, {time}", number=found.standing, time=stamp(found.at))
@@ -111,8 +111,8 @@ def _contact(contacts: Mapping[str, str], who: str) -> str:
 def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
     about = f", {plain(one.starts)} {one.key}" if one.key else ""
     left = time_left(None if one.due is None else one.due - now)
-    by = tr(" by {time}", time=stamp(one.due)) if one.due is not None else ""
-    said = tr("{who} owes {title} ({basis}){about}{by}: {left}", who=tr(OWED_BY[one.owed_by]), title=tr(one.title),
+    by = tr(", by {time}", time=stamp(one.due)) if one.due is not None else ""
+    said = tr("{who} owes {title} ({basis}){about}: {left}{by}", who=_owner(one.owed_by), title=tr(one.title),
               basis=one.basis, about=about, by=by, left=left)  # fmt: skip
     if one.forbids:
         said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
@@ -148,13 +148,27 @@ def _sentence(one: StatusRecord) -> str:
     return ": ".join(part for part in (_reason(one.reason), name, one.numbers) if part)
 
 
+# In English the words of the record, which acts, pages and `--json` also have; in other languages those of the board.
+
+
+def _state(word: str) -> str:
+    return plain(word) if current() == "en" else state_name(State(word))
+
+
+def _outcome(word: str) -> str:
+    return plain(word) if current() == "en" else tr(OUTCOMES[Outcome(word)])
+
+
 def _reason(word: str) -> str:
-    """The sentence of a reason; a word of a newer monitor as it is."""
-    return tr(REASONS[Reason(word)]) if word in _REASONS else plain(word)
+    return plain(word) if current() == "en" or word not in _REASONS else tr(REASONS[Reason(word)])
 
 
 def _role(word: str) -> str:
-    return tr(ROLES[Role(word)]) if word in _ROLES else plain(word)
+    return plain(word) if current() == "en" or word not in _ROLES else tr(ROLES[Role(word)])
+
+
+def _owner(owner: Owes) -> str:
+    return plain(owner.value) if current() == "en" else tr(OWED_BY[owner])
 
 
 def _problems(found: PilotStatus, problems: Sequence[TelemetryProblem] | None) -> list[str]:

@@ -94,6 +94,7 @@ def _halt(row: HaltRow) -> h.Element:
         h.h3[link_to("pilot", row.pilot), small([link_to("firm", row.participant)])],
         h.p(".state")[h.b[state], " ", _since(row)],
         h.p(".why")[tr("{sentence}.", sentence=row.why)],
+        _annulled(row),
         _missing(row.missing),
         _steps(row),
     ]
@@ -105,6 +106,15 @@ def _since(row: HaltRow) -> Node:
     outcome = tr(OUTCOMES[row.story.outcome])
     return trm("{outcome} after {time}, at {at} UTC", outcome=outcome, time=lasting(row.lasts),
                at=time_tag(row.story.ended))  # fmt: skip
+
+
+def _annulled(row: HaltRow) -> Node:
+    act = row.annulled
+    if act is None:
+        return None
+    said = trm("Annulled by {author} at {time} UTC, as after an appeal: it counts no longer against the firm.",
+               author=act.author, time=time_tag(act.at))  # fmt: skip
+    return h.p(".note")[said]
 
 
 def _missing(steps: tuple[NextStep, ...]) -> Node:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.lifecycle.next_steps import NextStep
+from monitor.projections.firm_acts import FirmAct
 from monitor.projections.halt_story import HaltStep, HaltStory
 from monitor.projections.open_commands import OpenCommand
 
@@ -27,7 +28,8 @@ class TimedStep(Struct, frozen=True):
 
 
 class HaltRow(Struct, frozen=True):
-    """One halt: `lasts` (ms) until now, or until it ended. `why` is the decision as a sentence."""
+    """One halt: `lasts` (ms) until now, or until it ended. `why` is the decision as a sentence; `annulled` the act of
+    an approver after which it counts no longer against the firm."""
 
     story: HaltStory
     pilot: str
@@ -37,6 +39,7 @@ class HaltRow(Struct, frozen=True):
     steps: tuple[TimedStep, ...]
     missing: tuple[NextStep, ...]
     lasts: int
+    annulled: FirmAct | None = None
 
     @property
     def front(self) -> bool:
@@ -128,7 +131,13 @@ def halt_row(board: FleetView, story: HaltStory, now: int) -> HaltRow:
         steps=tuple(_timed(story.steps)),
         missing=story.missing,
         lasts=max(0, end - story.decision.at),
+        annulled=_annulled(board, story),
     )
+
+
+def _annulled(board: FleetView, story: HaltStory) -> FirmAct | None:
+    acts = board.firm_acts.of(story.decision.participant).acts
+    return next((one for one in acts if one.decision == story.decision.id), None)
 
 
 def _timed(steps: Iterable[HaltStep]) -> Iterable[TimedStep]:
@@ -185,6 +194,7 @@ def _halt_data(row: HaltRow) -> dict[str, object]:
         "ended": story.ended,
         "outcome": story.outcome or None,
         "lasts_ms": row.lasts,
+        "annulled": None if row.annulled is None else {"at": row.annulled.at, "by": row.annulled.author},
         "steps": [
             {
                 "what": one.step.kind.value, "at": one.step.at, "took_ms": one.took, "by": one.step.who or None,

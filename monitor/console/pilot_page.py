@@ -24,6 +24,7 @@ from monitor.console.parts import (
     facts,
     flag_text,
     link_to,
+    small,
     time_tag,
     why,
 )
@@ -35,7 +36,7 @@ from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.clock_record import ClockState
 from monitor.projections.clock_board import time_left
 from monitor.projections.clock_words import OWED_BY
-from monitor.projections.evidence_words import evidence_sentence
+from monitor.projections.evidence_words import evidence_sentence, strength_words
 from monitor.projections.life_words import life_words, step_words
 from monitor.projections.wording import REASONS
 from monitor.words import tr, trm, trn
@@ -74,14 +75,16 @@ def _back() -> h.Element:
 
 
 def _lead(view: PilotView) -> Node:
-    """The level and why; below a finding, the numbers that it rests on in one sentence."""
+    """The level and why; below a finding, the numbers that it rests on in one sentence, and how strong they are."""
     rests = view.why if view.why is not None and view.why.level > view.why.was else None
     said = evidence_sentence(rests, view.plan) if rests is not None else None
+    strength = strength_words(rests.finding) if rests is not None else None
     if rests is None or said is None:
         return h.p(".lead")[badge(view), " ", why(view)]
     return [
         h.p(".lead")[badge(view), " ", tr("{sentence}.", sentence=tr(REASONS[rests.reason]))],
         h.p(".numbers")[tr("{sentence}.", sentence=said[:1].upper() + said[1:])],
+        h.p[small(tr("{sentence}.", sentence=strength[:1].upper() + strength[1:]))] if strength else None,
     ]
 
 

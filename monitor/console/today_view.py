@@ -163,7 +163,7 @@ def _owes_steps(view: PilotView) -> bool:
 def status_of(view: PilotView) -> PilotStatus | None:
     """Where a pilot stands by the decisions on the board; kept until the next one. `None` without decisions."""
     if view.status is None or view.status.standing != view.standing:
-        view.status = pilot_status(view.decisions, whole=False)
+        view.status = pilot_status(view.decisions, whole=False, newest=False)
     return view.status
 
 

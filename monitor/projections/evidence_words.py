@@ -101,6 +101,7 @@ def strength_words(finding: Finding) -> str | None:
     if finding.rule in SPENDS_ALPHA and finding.alpha is not None:
         # The threshold is 1 / (alpha x what a baseline's uncertainty leaves of it); the ratio of both cancels the rest.
         probability = finding.alpha * exp(min(finding.bar - finding.statistic, 700.0))
+        probability = max(probability, exp(min(-finding.statistic, 700.0)))  # never stronger than 1 / e-value
         if probability >= 0.5:
             return None
         if probability < OVER_ALL:

@@ -196,15 +196,16 @@ class _Fold:
         return [NextStep(Role.OFFICER, Act.RELEASE, mark("release the halt"))]
 
 
-def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotStatus | None:
-    """The status after the decisions of one pilot, oldest first; `None` without decisions."""
+def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: bool = True) -> PilotStatus | None:
+    """The status after the decisions of one pilot, oldest first; `None` without decisions. `newest`: with the newest
+    decisions."""
     fold = _Fold()
     for decision in decisions:
         fold.take(decision)
     last = fold.last
     if last is None:
         return None
-    life = fold.life(last)
+    life, recent = fold.life(last), fold.recent if newest else []
     steps = fold.release_steps() if life.halted and not fold.exited else []
     steps += [one for one in next_steps(life) if life.pilot is not State.SCREENED or one.who not in fold.signed]
     return PilotStatus(
@@ -221,9 +222,9 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True) -> PilotS
         findings=tuple(sorted(fold.findings.values(), key=lambda one: (-Level[one.level.upper()], one.since))),
         clocks=tuple(sorted(filter(_open, fold.clocks.values()), key=lambda one: (one.due is None, one.due or 0))),
         open_mode=fold.act is not None and not fold.act.signed,
-        newest=tuple(sentence(one) for one in fold.recent[:_KEPT_RECORDS]),
+        newest=tuple(sentence(one) for one in recent[:_KEPT_RECORDS]),
         why=status_record(fold.why),
-        records=tuple(record for one in fold.recent if (record := status_record(one)) is not None),
+        records=tuple(record for one in recent if (record := status_record(one)) is not None),
         evidence=tuple(record for one in fold.evidence.values() if (record := status_record(one)) is not None),
         command=fold.command,
         step=status_record(fold.step),

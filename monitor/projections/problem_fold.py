@@ -6,7 +6,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import structs
 
@@ -37,6 +37,12 @@ class ProblemFold:
             self._pilots[pilot] = rows
             if len(self._pilots) > PILOTS:
                 del self._pilots[next(iter(self._pilots))]
+
+    def only(self, pilots: Collection[str]) -> ProblemFold:
+        """The problems of these pilots alone."""
+        made = ProblemFold()
+        made._pilots = {pilot: rows for pilot, rows in self._pilots.items() if pilot in pilots}
+        return made
 
     def rows(self, pilot: str) -> tuple[TelemetryProblem, ...]:
         """The problems of a pilot, the newest first."""

@@ -2,8 +2,8 @@
 
     python tests/bench/board_pages.py [--pilots N] [--rounds N]
 
-The board holds `--pilots` pilots of 50 firms, each with a charter and 20 decisions; one in ten is halted, one in ten
-escalated, one in ten has an open deadline. Prints one line for each page, of the slowest of `--rounds` after the first:
+The board holds `--pilots` pilots of 50 firms, each with a charter and 20 decisions; of ten one is halted, one escalated
+and one on watch. Prints one line for each page, of the slowest of `--rounds`, the first one included:
 
     GOAL board_/fleet ms=... most=300 bytes=... ok
 """
@@ -72,17 +72,16 @@ def main() -> int:
             continue
         asked = Asked(board, QUERIES.get(path, {}), names, NOW)
         times, size = [], 0
-        for _ in range(chosen.rounds + 1):
+        for _ in range(chosen.rounds):
             began = time.process_time()
             size = len((page(asked) or "").encode())
             times.append(1000 * (time.process_time() - began))
-        slowest = max(times[1:])
+        slowest = max(times)
         met = slowest < MOST_MS and size < MOST_BYTES
         failed = failed or not met
         verdict = "ok" if met else "MISSED"
         print(
-            f"GOAL board_{path.split('{')[0]} ms={slowest:.0f} most={MOST_MS:.0f} first={times[0]:.0f} "
-            f"bytes={size} {verdict}",
+            f"GOAL board_{path.split('{')[0]} ms={slowest:.0f} most={MOST_MS:.0f} bytes={size} {verdict}",
             flush=True,
         )
     return int(failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import random
 from typing import Any, get_args
@@ -49,7 +50,8 @@ def with_segments(kind: str) -> Indicator | None:
         return None if refused.field == "segments" else pytest.fail(str(refused))
 
 
-def events(segment: str | None = None) -> list[Envelope]:
+@functools.cache
+def events(segment: str | None = None) -> tuple[Envelope, ...]:
     """One event of each type; `segment` replaces the segment of those that carry one."""
     made: list[Envelope] = []
     for kind in EVENT_TYPES:
@@ -57,7 +59,7 @@ def events(segment: str | None = None) -> list[Envelope]:
         if segment is not None and hasattr(event.data, "segment"):
             event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, segment=segment))
         made.append(event)
-    return made
+    return tuple(made)
 
 
 @EVERY
@@ -162,7 +164,8 @@ class Periods(dict[str, OpenPeriod]):
         return self.setdefault(segment, OpenPeriod())
 
 
-def many(seed: int) -> list[Envelope]:
+@functools.cache
+def many(seed: int) -> tuple[Envelope, ...]:
     """Events of every type within one minute of the examples' hour, with awkward numbers and segments in and out of the
     list."""
     rng = random.Random(seed)
@@ -185,7 +188,7 @@ def many(seed: int) -> list[Envelope]:
         }
         changes = {name: value for name, value in changes.items() if hasattr(data, name)}
         made.append(msgspec.structs.replace(event, data=msgspec.structs.replace(data, **changes)))
-    return made
+    return tuple(made)
 
 
 class Places(dict[tuple[str, int], OpenPeriod | None]):

@@ -49,6 +49,7 @@ def seen_by(board: FleetView, reader: Reader) -> FleetView:
     seen.halts.finished.extend(one for one in board.halts.finished if one.decision.pilot in seen.pilots)
     seen.complaints = UserComplaintsFold()
     seen.complaints.waiting = {name: one for name, one in board.complaints.waiting.items() if name in seen.pilots}
+    seen.problems = board.problems.only(seen.pilots)
     seen.models = ModelFilesFold()
     used = used_by(seen.pilots.values())
     seen.models.models = {name: file for name, file in board.models.models.items() if not file.digests.isdisjoint(used)}

@@ -18,7 +18,7 @@ _ROW = 17.0  # of decision labels
 _ROWS = 5  # of labels; halts may have up to _HALT_ROWS
 _HALT_ROWS = 12
 _LISTED = 6  # decisions that a narrow panel lists, and halts up to twice as many
-_ROOM = 420.0  # of a label
+_ROOM = 520.0  # of a label
 
 SHORT: dict[Reason, str] = {
     Reason.LIMIT_HALF_WAY: mark("half-way to the threshold"),

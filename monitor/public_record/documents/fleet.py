@@ -210,12 +210,12 @@ def fleet_report(
     directories: Iterable[Path], days: int = 30, until: int | None = None,
     progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> FleetReport:  # fmt: skip
-    """The report of the `days` before `until` (ms), by default before the last decision in the ledgers: no clock is
-    read. `progress` is called with the pilots read and their number. Raises Damage when there is no ledger."""
+    """The report of the `days` before `until` (ms), by default up to the end of the day (UTC) of the last decision: no
+    clock is read. `progress` is called with the pilots read and their number. Raises Damage when there is no ledger."""
     ledgers = Ledgers(directories)
     subjects = ledgers.subjects
     pilots = [one for one in subjects if is_pilot(one)]
-    end = until if until is not None else _last(ledgers.directories) + 1
+    end = until if until is not None else (_last(ledgers.directories) // DAY_MS + 1) * DAY_MS
     fleet = Fleet(end - days * DAY_MS, end)
     for done, subject in enumerate(pilots):
         progress(done, len(pilots))

@@ -9,7 +9,7 @@ import htpy as h
 from htpy import Node
 
 from monitor.projections.detector_words import detector_words
-from monitor.projections.formats import figure, percent, stamp
+from monitor.projections.formats import day, figure, percent
 from monitor.public_record.documents.cited import Cited, how_to_verify
 from monitor.public_record.documents.fleet import Alarms, FleetReport, Group, Kept, Missed
 from monitor.public_record.documents.parts import halts_table, incomplete
@@ -36,7 +36,7 @@ VERDICTS = {
 def fleet_page(made: FleetReport) -> str:
     """The document in the language that is spoken."""
     cite = Cited("")
-    start, end = stamp(made.since)[:16], stamp(made.until)[:16]
+    start, end = day(made.since), day(made.until)
     title = tr("Fleet report, {since} to {until} UTC", since=start, until=end)
     body = [
         h.h1[title],
@@ -55,10 +55,10 @@ def fleet_page(made: FleetReport) -> str:
         section(tr("Legal deadlines"), *_deadlines(made, cite), id_="deadlines"),
         section(tr("Alarms of detectors"), *_alarms(made), id_="alarms"),
         section(tr("Entries and checkpoints"), cite.entries(made.ledgers), id_="entries"),
-        how_to_verify(f"sandbox-monitor report fleet --ledger LEDGER --days {_days(made)} --until "
-                      f"{stamp(made.until)[:10]} --lang {current()} --out fleet.html" if made.until % 86_400_000 == 0
-                      else f"sandbox-monitor report fleet --ledger LEDGER --days {_days(made)} --lang {current()} "
-                      "--out fleet.html"),
+        how_to_verify(
+            f"sandbox-monitor report fleet --ledger LEDGER --days {_days(made)} --until {end} --lang {current()} "
+            "--out fleet.html"
+        ),
     ]  # fmt: skip
     return document(title, body, _running(made))
 

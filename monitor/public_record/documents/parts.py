@@ -94,7 +94,7 @@ def _halt(one: HaltLine, cite: Cited | None, of_pilot: bool) -> Iterator[Node]:
     yield [why, " ", h.b[tr("(annulled)")]] if one.annulled else why
     for seconds in (one.acknowledged, one.verified):
         yield tr("not on record") if seconds is None else seconds_words(seconds)
-    yield tr("in force") if one.released is None else clock_time(one.released)
+    yield tr("still in force") if one.released is None else clock_time(one.released)
     if cite is not None:
         yield cite.by_number(one.places[0]) if of_pilot else cite(*one.places)
     else:

@@ -186,3 +186,13 @@ def test_halts_in_force_are_paged_and_all_of_them_are_counted() -> None:
     assert first.standing[0].pilot == f"p-{SHOWN + 4:03}"
     assert len({row.pilot for row in (*first.standing, *second.standing)}) == SHOWN + 5
     assert "force=2" in halts_page(board, w.NOW)
+
+
+def test_a_halt_that_was_annulled_on_appeal_says_who_annulled_it() -> None:
+    """It stays in the record, with the act after which it counts no longer against the firm."""
+    rows = {row.pilot: row for row in halts_view(seen().board, seen().now).ended}
+    act = rows[w.APPEALED].annulled
+    assert act is not None
+    assert act.author == "national-approver-1"
+    assert rows[w.RELEASED].annulled is None
+    assert halts_page(seen().board, seen().now).count("Annulled by national-approver-1") == 1

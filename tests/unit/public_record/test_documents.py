@@ -152,6 +152,18 @@ def test_the_commands_of_a_document_verify_it_and_make_it_again(home: Path, tmp_
     assert (tmp_path / "again.html").read_text("utf-8") == page
 
 
+@pytest.mark.parametrize("name", ["pilot", "fleet"])
+def test_the_command_of_a_document_makes_it_again(name: str, home: Path, tmp_path: Path) -> None:
+    """Of a fleet with the period that it covers; in each language."""
+    for language in ("en", "zh"):
+        source, target = read_source([home], PILOT), tmp_path / f"{language}.html"
+        with speaking(language):
+            page = pilot_page(pilot_report(source), source) if name == "pilot" else fleet_page(fleet_report([home], 30))
+        (again,) = re.findall(r"sandbox-monitor (report .*) --out", html.unescape(page))
+        assert run(*again.replace("LEDGER", str(home)).split()[1:], "--out", str(target)).exit_code == 0
+        assert target.read_text("utf-8") == page
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_both_languages_have_the_same_numbers_and_references(name: str, home: Path, many: Path) -> None:
     """Every number, hash and reference as often in Chinese as in English."""
