@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from monitor.console.access.roles import Reader, Role
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.console.models_view import uses
+from monitor.console.models_view import used_by
 from monitor.console.notices import Notices
 from monitor.firms.fold import FirmsFold
 from monitor.model.subjects import FIRM, model_subject
@@ -25,9 +25,10 @@ from monitor.projections.user_complaints import UserComplaintsFold
 
 SHARED = frozenset({
     "liveness", "ledger", "through", "open_mode", "sandbox", "_charters", "_periods", "_streams", "_decisions", "_most",
-    "version",
+    "version", "problems",
 })  # fmt: skip
-"""Parts of the board that are the same for every reader: no page shows a pilot, firm or model from them alone."""
+"""Parts of the board that are the same for every reader: no page shows a pilot, firm or model from them alone. Pages
+ask `problems` about pilots that they show."""
 
 
 def seen_by(board: FleetView, reader: Reader) -> FleetView:
@@ -50,11 +51,8 @@ def seen_by(board: FleetView, reader: Reader) -> FleetView:
     seen.complaints.waiting = {name: one for name, one in board.complaints.waiting.items() if name in seen.pilots}
     seen.problems = board.problems.only(seen.pilots)
     seen.models = ModelFilesFold()
-    seen.models.models = {
-        name: file
-        for name, file in board.models.models.items()
-        if any(uses(view, file) for view in seen.pilots.values())
-    }
+    used = used_by(seen.pilots.values())
+    seen.models.models = {name: file for name, file in board.models.models.items() if not file.digests.isdisjoint(used)}
     seen.configuration = deque(maxlen=board.configuration.maxlen)
     seen.notices = Notices()
     seen.notices.shared_topics = board.notices.shared_topics
