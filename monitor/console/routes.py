@@ -44,7 +44,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms, gate: Gate | No
     return [
         *(web.get(path, visits.page(one)) for path, one in PAGES.items()),
         *(web.get(path, visits.data(one)) for path, one in DATA.items()),
-        web.get("/events", visits.admitted(stream.send), allow_head=False),  # a stream is a body
+        web.get("/events", visits.stream(stream), allow_head=False),  # a stream is a body
         _file("board.css", "text/css"),
         _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
@@ -108,15 +108,15 @@ class _Visits:
 
         return send
 
-    def admitted(self, handler: Handler) -> Handler:
-        """A handler whose answer has nothing about pilots: a reader needs a login, and the read is not logged."""
+    def stream(self, events: EventStream) -> Handler:
+        """The stream of events: a reader needs a login, and the read is not logged, as it has nothing about pilots."""
 
         async def send(request: web.Request) -> web.StreamResponse:
             try:
-                self._reader(request)
+                reader = self._reader(request)
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
-            return await handler(request)
+            return await events.send(request, reader)
 
         return send
 
