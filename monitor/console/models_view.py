@@ -103,9 +103,9 @@ def _digests(view: PilotView) -> set[str]:
     return listed
 
 
-def uses(view: PilotView, file: ModelFileView) -> bool:
-    """Whether a pilot may use a version of the model."""
-    return not file.digests.isdisjoint(_digests(view))
+def used_by(views: Iterable[PilotView]) -> set[str]:
+    """The digests of the versions that these pilots may use."""
+    return set().union(*map(_digests, views))
 
 
 def _of_file(users: dict[str, list[PilotView]], file: ModelFileView) -> list[PilotView]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from monitor.console.access.session import reading
 from monitor.console.event_stream import EventStream
 from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked, Data, Page, not_found
+from monitor.console.turns import NoTurn, Turns
 from monitor.words import LANGUAGES, TAGS, Language, current, language_of, speaking
 
 # Nothing is loaded from another host, framed or submitted; no script and no style stands in a page.
@@ -42,7 +44,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms, gate: Gate | No
     return [
         *(web.get(path, visits.page(one)) for path, one in PAGES.items()),
         *(web.get(path, visits.data(one)) for path, one in DATA.items()),
-        web.get("/events", visits.admitted(stream.send)),
+        web.get("/events", visits.stream(stream), allow_head=False),  # a stream is a body
         _file("board.css", "text/css"),
         _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
@@ -68,6 +70,7 @@ class _Visits:
 
     def __init__(self, board: FleetView, clock: Callable[[], int], gate: Gate | None) -> None:
         self._board, self._clock, self._gate = board, clock, gate
+        self._turns = Turns()
 
     def page(self, shown: Page) -> Handler:
         async def send(request: web.Request) -> web.Response:
@@ -78,10 +81,11 @@ class _Visits:
                 except LoginRefused as refused:
                     return _html(refused_page(LoginRefusal(refused.reason)), status_of(refused))
                 _moved(request)
-                asked = self._asked(request, reader)
-                with reading(reader):
-                    text = shown(asked)
-                    answer = _html(not_found(asked), 404) if text is None else _html(text, 200)
+                async with self._turn(reader):
+                    asked = self._asked(request, reader)
+                    with reading(reader):
+                        text = shown(asked)
+                        answer = _html(not_found(asked), 404) if text is None else _html(text, 200)
             self._logged(request, reader, answer.status)
             if request.query.get("lang") in LANGUAGES:
                 answer.set_cookie(COOKIE, spoken, max_age=_YEAR_S, httponly=True, samesite="Lax")
@@ -95,24 +99,35 @@ class _Visits:
                 reader = self._reader(request)
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
-            found = shown(self._asked(request, reader))
-            answer = _json(found, 404 if found is None else 200)
+            async with self._turn(reader):
+                with speaking(spoken_data(request)):
+                    found = shown(self._asked(request, reader))
+                answer = _json(found, 404 if found is None else 200)
             self._logged(request, reader, answer.status)
             return answer
 
         return send
 
-    def admitted(self, handler: Handler) -> Handler:
-        """A handler whose answer has nothing about pilots: a reader needs a login, and the read is not logged."""
+    def stream(self, events: EventStream) -> Handler:
+        """The stream of events: a reader needs a login, and the read is not logged, as it has nothing about pilots."""
 
         async def send(request: web.Request) -> web.StreamResponse:
             try:
-                self._reader(request)
+                reader = self._reader(request)
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
-            return await handler(request)
+            return await events.send(request, reader)
 
         return send
+
+    @asynccontextmanager
+    async def _turn(self, reader: Reader | None) -> AsyncIterator[None]:
+        try:
+            async with self._turns.turn("" if reader is None else reader.name):
+                yield
+        except NoTurn:
+            text = "too many pages are asked for at once; try later"
+            raise web.HTTPServiceUnavailable(text=text, headers={**HEADERS, "Retry-After": "5"}) from None
 
     def _reader(self, request: web.Request) -> Reader | None:
         return None if self._gate is None else self._gate.admit(request.path_qs, request.headers.items())
@@ -145,6 +160,13 @@ def language(request: web.Request) -> Language:
             if wanted == one:
                 return one
     return language_of(request.headers.get("Accept-Language", ""))
+
+
+def spoken_data(request: web.Request) -> Language:
+    """The language of sentences in data: English, unless the address itself asks for another one, so that a browser or
+    a cookie changes nothing in it. Names of fields and codes are the same in every language."""
+    wanted = request.query.get("lang")
+    return next((one for one in LANGUAGES if one == wanted), LANGUAGES[0])
 
 
 def _moved(request: web.Request) -> None:

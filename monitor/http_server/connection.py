@@ -15,6 +15,11 @@ from monitor.http_server.refusals import HttpRefusal
 
 QUEUED_BYTES = 1024 * 1024  # that a client may send while a request of it is handled and none is read
 HEADER_FIELDS, FIELD_BYTES, LINE_BYTES = 64, 4_096, 8_190
+ERROR_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 READ_BYTES = 16 * 1024  # of a body that aiohttp buffers before it is asked for
 
 
@@ -131,7 +136,9 @@ class Connection(web.RequestHandler):
         """aiohttp cannot encode what it repeats from a request that is not UTF-8, such as an unknown `Expect`."""
         if isinstance(exc, UnicodeEncodeError):
             status, exc, message = 400, BadHttpMessage("not UTF-8"), "the request is not UTF-8"
-        return super().handle_error(request, status, exc, message)
+        answer = super().handle_error(request, status, exc, message)
+        answer.headers.update(ERROR_HEADERS)  # it repeats parts of the request
+        return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """aiohttp logs here what is not HTTP (it answers 400) and what escaped a handler, each with a traceback."""

@@ -11,7 +11,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from monitor.charter.values import escaped
-from monitor.http_server.connection import Connection
+from monitor.http_server.connection import ERROR_HEADERS, Connection
 from monitor.http_server.host_names import HostNames
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.refusal_log import RefusalLog
@@ -165,4 +165,5 @@ class Guards:
 
 def error_response(text: str, status: int) -> web.Response:
     """`{"error": text}`."""
-    return web.Response(body=msgspec.json.encode({"error": text}), status=status, content_type="application/json")
+    body = msgspec.json.encode({"error": text})
+    return web.Response(body=body, status=status, content_type="application/json", headers=ERROR_HEADERS)

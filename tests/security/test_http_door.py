@@ -104,6 +104,27 @@ def test_unexpected_hosts_are_refused_on_every_server(tmp_path: Path, goal: Goal
     assert set(taken) == {200}
 
 
+def test_an_error_is_no_document() -> None:
+    """Errors repeat parts of a request. No browser runs, frames, guesses or keeps them."""
+    bad = [b"GET /none HTTP/1.1\r\n" + HOST, b"POST /fleet HTTP/1.1\r\n" + HOST, b"GET / HTTP/1.1\r\nHost: evil",
+           b"GET /\xff HTTP/1.1\r\n" + HOST]  # fmt: skip
+
+    async def story() -> int:
+        found = 0
+        async with board() as shown:
+            for request in bad:
+                client = await Client.open(shown.port)
+                client.writer.write(request + b"\r\n\r\n")
+                head = (await client.reader.readuntil(b"\r\n\r\n")).lower()
+                assert head.split()[1].startswith(b"4")
+                named = (b"content-security-policy: default-src 'none'", b"nosniff", b"cache-control: no-store")
+                found += all(one in head for one in named)
+                client.writer.close()
+        return found
+
+    assert asyncio.run(story()) == len(bad)
+
+
 def test_a_server_may_be_scraped_by_its_address() -> None:
     """The address on which a connection arrives is one of its names, also when the server listens on all addresses."""
 

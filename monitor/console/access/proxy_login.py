@@ -63,4 +63,5 @@ class ProxyLogin:
         grant = self._people.get(user) or next((one for one in self._groups if one.name in groups), None)
         if grant is None:
             raise LoginRefused(login.user_header, LoginRefusal.NOT_LISTED, f"{user} has no role on this board")
-        return Reader(user, grant.role, frozenset(grant.of))
+        shown = user.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # a member of a group
+        return Reader(shown, grant.role, frozenset(grant.of))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -43,14 +44,18 @@ class ReadLog:
         line = msgspec.json.encode(msgspec.structs.replace(read, path=read.path[:LONGEST_PATH])) + b"\n"
         if self._size + len(line) > self._largest and self._size:
             self._rotate()
-        self._size += os.write(self._file, line)
+        written = os.write(self._file, line)
+        if written < len(line):  # the disk is full; half a line would hide the next one
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        self._size += written
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
     def _open(self) -> None:
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = self._opened()
         self._size = os.fstat(self._file).st_size
         tail = os.pread(self._file, LONGEST_LINE, self._size - min(LONGEST_LINE, self._size)) if self._size else b""
         torn = len(tail) - (tail.rfind(b"\n") + 1)
@@ -58,8 +63,11 @@ class ReadLog:
             self._size -= torn
             os.ftruncate(self._file, self._size)
 
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
     def _rotate(self) -> None:
-        os.close(self._file)
+        """The full file stays open until the next one is: its number would be given to another file."""
         last = self._numbered(self._files - 1)
         if last.exists():
             log.warning("read_log.deleted", path=last, detail="copy the files away before they are deleted")
@@ -67,7 +75,9 @@ class ReadLog:
             older = self._path if number == 1 else self._numbered(number - 1)
             if older.exists():
                 os.replace(older, self._numbered(number))
-        self._open()
+        full, self._file = self._file, self._opened()
+        self._size = os.fstat(self._file).st_size
+        os.close(full)
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")

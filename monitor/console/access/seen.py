@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from monitor.console.access.roles import Reader, Role
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.console.models_view import uses
+from monitor.console.models_view import used_by
 from monitor.console.notices import Notices
 from monitor.firms.fold import FirmsFold
 from monitor.model.subjects import FIRM, model_subject
@@ -50,11 +50,8 @@ def seen_by(board: FleetView, reader: Reader) -> FleetView:
     seen.complaints.waiting = {name: one for name, one in board.complaints.waiting.items() if name in seen.pilots}
     seen.problems = board.problems.only(seen.pilots)
     seen.models = ModelFilesFold()
-    seen.models.models = {
-        name: file
-        for name, file in board.models.models.items()
-        if any(uses(view, file) for view in seen.pilots.values())
-    }
+    used = used_by(seen.pilots.values())
+    seen.models.models = {name: file for name, file in board.models.models.items() if not file.digests.isdisjoint(used)}
     seen.configuration = deque(maxlen=board.configuration.maxlen)
     seen.notices = Notices()
     seen.notices.shared_topics = board.notices.shared_topics

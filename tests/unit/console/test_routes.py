@@ -104,6 +104,16 @@ def test_every_answer_forbids_scripts_and_styles_from_elsewhere() -> None:
     asyncio.run(run())
 
 
+def test_a_request_for_the_head_of_a_stream_is_refused() -> None:
+    """An answer to HEAD has no body: what a stream writes would be read as the next answer."""
+
+    async def run() -> None:
+        async with served(FleetView()) as (url, session), session.head(url + "/events") as answer:
+            assert answer.status == 405
+
+    asyncio.run(run())
+
+
 async def _event(stream: ClientResponse) -> str:
     """The next event; fails after a while without one."""
 

@@ -48,6 +48,12 @@ def test_others_are_refused(sent: list[tuple[str, str]], reason: LoginRefusal) -
     assert raised.value.reason is reason
 
 
+def test_a_member_of_a_group_may_have_a_name_that_is_no_utf_8() -> None:
+    """Such a name can be on no page and in no log as it is."""
+    name = b"M\xfcller".decode("utf-8", "surrogateescape")
+    assert LOGIN.reader(headers(name, "night")).name == "M\\xfcller"
+
+
 def test_a_repeated_header_is_refused() -> None:
     """A browser's own header next to that of the proxy: the proxy did not remove it."""
     with pytest.raises(LoginRefused) as raised:

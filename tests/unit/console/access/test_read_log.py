@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -57,3 +60,43 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     log.add(ONE)
     log.close()
     assert read_lines(path) == [ONE, ONE]
+
+
+def test_a_line_that_the_disk_did_not_take_whole_is_removed_and_said(tmp_path: Path) -> None:
+    """Half a line would make the next one unreadable."""
+    path = tmp_path / "r"
+    log = ReadLog(path)
+    log.add(ONE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+        with pytest.raises(OSError, match="space"):
+            log.add(ONE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    log.add(ONE)
+    log.close()
+    assert read_lines(path) == [ONE, ONE]
+
+
+def test_reads_go_to_the_log_only_when_it_cannot_be_rotated(tmp_path: Path) -> None:
+    """The number of a closed file is given to the next one that the process opens, such as a database."""
+    path = tmp_path / "r"
+    log = ReadLog(path, largest=1, files=2)
+    log.add(ONE)
+    (tmp_path / "r.1").mkdir()
+    (tmp_path / "r.1" / "full").touch()
+    with pytest.raises(OSError, match=r"r\.1"):
+        log.add(ONE)
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    with pytest.raises(OSError, match=r"r\.1"):
+        log.add(ONE)
+    assert os.fstat(other).st_size == 0
+    os.close(other)
+    (tmp_path / "r.1" / "full").unlink()
+    (tmp_path / "r.1").rmdir()
+    log.add(ONE)
+    log.close()
+    assert read_lines(path) == [ONE]
