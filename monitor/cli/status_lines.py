@@ -78,7 +78,7 @@ def _standing(found: PilotStatus) -> list[str]:
     outcome = tr(" (outcome {outcome})", outcome=_outcome(found.outcome)) if found.outcome else ""
     unknown = tr(", unknown: {reason}", reason=_reason(found.unknown)) if found.unknown else ""
     head = tr("{pilot} of {firm}: {state}", pilot=found.pilot, firm=found.participant, state=state)
-    at = tr("decision {number}, {time}", number=found.standing, time=stamp(found.at))
+    at = tr("last decision {number}, {time}", number=found.standing, time=stamp(found.at))
     lines = [head + outcome, _line(tr("level"), f"{tr(LEVEL_WORDS[found.level])}{unknown}; {at}")]
     if found.why is not None:
         lines.append(_line(tr("why"), _record(found.why)))
@@ -113,7 +113,7 @@ def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
     left = time_left(None if one.due is None else one.due - now)
     by = tr(", by {time}", time=stamp(one.due)) if one.due is not None else ""
     said = tr("{who} owes {title} ({basis}){about}: {left}{by}", who=_owner(one.owed_by), title=tr(one.title),
-              basis=one.basis, about=about, by=by, left=left)  # fmt: skip
+              basis=tr(one.basis), about=about, by=by, left=left)  # fmt: skip
     if one.forbids:
         said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
     return said + _contact(contacts, one.owed_by)

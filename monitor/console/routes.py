@@ -100,7 +100,8 @@ class _Visits:
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
             async with self._turn(reader):
-                found = shown(self._asked(request, reader))
+                with speaking(spoken_data(request)):
+                    found = shown(self._asked(request, reader))
                 answer = _json(found, 404 if found is None else 200)
             self._logged(request, reader, answer.status)
             return answer
@@ -159,6 +160,13 @@ def language(request: web.Request) -> Language:
             if wanted == one:
                 return one
     return language_of(request.headers.get("Accept-Language", ""))
+
+
+def spoken_data(request: web.Request) -> Language:
+    """The language of sentences in data: English, unless the address itself asks for another one, so that a browser or
+    a cookie changes nothing in it. Names of fields and codes are the same in every language."""
+    wanted = request.query.get("lang")
+    return next((one for one in LANGUAGES if one == wanted), LANGUAGES[0])
 
 
 def _moved(request: web.Request) -> None:

@@ -153,7 +153,7 @@ def test_a_period_of_seconds_has_two_ends() -> None:
     """A period that is not in whole minutes is written with seconds."""
     finding = Finding(indicator="i", rule="limit", statistic=9.0, bar=7.0, period_start=5_000, period_end=10_000)
     page = pilot_page(fed(decision(1, finding=finding)), "p-1") or ""
-    assert "period 1970-01-01 00:00:05 to 1970-01-01 00:00:10" in page
+    assert "period 1970-01-01 00:00:05 to 00:00:10 UTC" in page
 
 
 def test_worst_comes_first_and_those_that_left_last() -> None:
