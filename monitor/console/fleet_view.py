@@ -77,8 +77,8 @@ class FleetView:
 
     def learn(self, charter: Charter) -> None:
         """Add a charter, whether in force, refused or pending: a pilot takes its tier and limits once a decision names
-        the hash of this charter. Before that it takes one of its own firm only: on Kafka, charters come from acts that
-        anybody may have sent."""
+        the hash of this charter. Before that it takes those of the same firm only: on Kafka, charters come from acts
+        that anybody may have sent."""
         self.version += 1
         digest, view = charter_hash(charter), self.pilots.get(charter.pilot)
         if charter.pilot not in self._charters and len(self._charters) >= 2 * self._most:

