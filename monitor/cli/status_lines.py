@@ -19,9 +19,16 @@ from monitor.projections.pilot_status import PilotStatus, StatusRecord
 from monitor.projections.problem_fold import problem_lines
 from monitor.projections.wording import LEVEL_WORDS, REASONS, plain
 from monitor.sdk.command_state import ground_text
-from monitor.words import current, tr
+from monitor.words import current, mark, tr
 
 SHOWN_PROBLEMS = 5
+COMMANDS: dict[str, str] = {
+    "commanded": mark("commanded"),
+    "acknowledged": mark("acknowledged"),
+    "contradicted": mark("contradicted"),
+    "overdue": mark("overdue"),
+}
+"""The states of an open command."""
 _REASONS, _ROLES = {one.value for one in Reason}, {one.value for one in ROLES}
 
 
@@ -99,7 +106,7 @@ def _open(found: PilotStatus) -> list[str]:
     command = found.command
     if command is not None and command.open:
         given = tr("{action} of {time}: {state}, sent {n} times", action=command.action, time=stamp(command.at),
-                   state=plain(command.state), n=command.attempts)  # fmt: skip
+                   state=_command_state(command.state), n=command.attempts)  # fmt: skip
         lines.append(_line(tr("command"), given))
     return lines
 
@@ -161,6 +168,10 @@ def _outcome(word: str) -> str:
 
 def _reason(word: str) -> str:
     return plain(word) if current() == "en" or word not in _REASONS else tr(REASONS[Reason(word)])
+
+
+def _command_state(word: str) -> str:
+    return tr(COMMANDS[word]) if word in COMMANDS else plain(word)
 
 
 def _role(word: str) -> str:
