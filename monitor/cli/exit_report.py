@@ -17,6 +17,8 @@ from monitor.report.documents import as_html, as_json, document
 from monitor.report.fields import DOCUMENTS
 from monitor.report.stay import Stay
 from monitor.tlog.merkle import leaf_hash
+from monitor.words import speaking
+from monitor.words.catalogue import LANGUAGES, Language
 
 
 @click.command("exit", short_help="Documents at the end of a stay.")
@@ -28,7 +30,9 @@ from monitor.tlog.merkle import leaf_hash
     type=click.Path(exists=True, path_type=Path),
     help="directory of ledgers (of `serve`: DIR/ledger), or one .ledger file",
 )
-def exit_documents(pilot: str, out: Path, ledger: Path) -> None:
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", show_default=True,
+              help="language of the HTML; the JSON is the same in every language")  # fmt: skip
+def exit_documents(pilot: str, out: Path, ledger: Path, language: Language) -> None:
     """Write the documents at the end of a stay: written-proof, exit-report and good-faith, each as JSON and HTML.
 
     They are made from the ledger alone, which is verified first; each number names its entry. `recompute.py` is written
@@ -60,7 +64,9 @@ def exit_documents(pilot: str, out: Path, ledger: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in DOCUMENTS:
         made = document(stay, name)
-        for suffix, text in (("json", as_json(made)), ("html", as_html(made))):
+        with speaking(language):
+            page = as_html(made)
+        for suffix, text in (("json", as_json(made)), ("html", page)):
             target = out / f"{name}.{suffix}"
             target.write_text(text, encoding="utf-8")
             echo(str(target))

@@ -19,6 +19,8 @@ from monitor.notary.format import Damage
 from monitor.report.cohort import Cohort, CohortStream, cohort_of, deviations, template_made
 from monitor.report.cohort_page import cohort_page
 from monitor.report.ledger_dir import stay_of
+from monitor.words import speaking
+from monitor.words.catalogue import LANGUAGES, Language
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ledger_option = click.option(
@@ -110,7 +112,9 @@ def replicate(origin: str, ledger: Path, checked: Path | None) -> None:
 @ledger_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="write a page with forest plots")
-def cohort(origin: str, ledger: Path, as_json: bool, page: Path | None) -> None:
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", show_default=True,
+              help="language of the page")  # fmt: skip
+def cohort(origin: str, ledger: Path, as_json: bool, page: Path | None, language: Language) -> None:
     """Compare the replicas of the pilot ORIGIN with it and each other, from their ledgers alone.
 
     For each indicator: the rate of each pilot with an interval that is valid at all times, and over all of them a
@@ -122,7 +126,8 @@ def cohort(origin: str, ledger: Path, as_json: bool, page: Path | None) -> None:
     except (Damage, Refused) as error:
         raise click.ClickException(str(error)) from None
     if page is not None:
-        page.write_text(cohort_page(found), encoding="utf-8")
+        with speaking(language):
+            page.write_text(cohort_page(found), encoding="utf-8")
         echo(str(page), err=True)
     if as_json:
         echo(msgspec.json.encode(found).decode())

@@ -9,6 +9,7 @@ from htpy import Node
 
 from monitor.report.cohort import Cohort, CohortStream, PooledStream
 from monitor.report.frame import Running, document, section, svg, table
+from monitor.words import tr, trm
 
 WIDTH, LEFT, RIGHT, ROW = 720, 190, 700, 26
 _CSS = """
@@ -22,21 +23,21 @@ stroke-dasharray:6 4}.pool{fill:#7a3f9d}.next{stroke:#7a3f9d;stroke-width:2;stro
 
 def cohort_page(found: Cohort) -> str:
     """The page as HTML."""
-    title = f"Cohort of {found.origin}"
+    title = tr("Cohort of {pilot}", pilot=found.origin)
     rows = [
         (one.pilot, _part(one.origin, one.same_template), f"{one.version}", f"{one.halts}",
-         one.outcome or "in the sandbox")
+         one.outcome or tr("in the sandbox"))
         for one in found.members
     ]  # fmt: skip
     body = [
         h.h1[title],
         h.p(".lead")[
-            f"Template {found.template}, ", h.code[found.digest],
-            ". Rates with intervals that are valid at all times (each side errs with at most 2.5 %). The diamond is "
-            "the pooled rate of a random-effects model (95 %), the dotted line where one more replica is expected, the "
-            "dashed line the limit. A rate of 0 stands at the left edge. It compares, and decides nothing.",
+            trm("Template {template}, {digest}. Rates with intervals that are valid at all times (each side errs with "
+                "at most 2.5 %). The diamond is the pooled rate of a random-effects model (95 %), the dotted line "
+                "where one more replica is expected, the dashed line the limit. A rate of 0 stands at the left edge. "
+                "It compares, and decides nothing.", template=found.template, digest=h.code[found.digest]),
         ],
-        table("", ("Pilot", "Part", "Version", "Halts", "Outcome"), rows, (2, 3)),
+        table("", (tr("Pilot"), tr("Part"), tr("Version"), tr("Halts"), tr("Outcome")), rows, (2, 3)),
         [
             _indicator([row for row in found.streams if (row.indicator, row.segment) == key],
                        next((one for one in found.pooled if (one.indicator, one.segment) == key), None))
@@ -47,7 +48,7 @@ def cohort_page(found: Cohort) -> str:
 
 
 def _part(origin: bool, same: bool) -> str:
-    return "origin" if origin else "replica" if same else "replica of an older template"
+    return tr("origin") if origin else tr("replica") if same else tr("replica of an older template")
 
 
 def _indicator(streams: list[CohortStream], pooled: PooledStream | None) -> Node:
@@ -55,11 +56,15 @@ def _indicator(streams: list[CohortStream], pooled: PooledStream | None) -> Node
     drawn = [row for row in streams if row.rate is not None and row.high]
     rows = [
         (row.pilot, f"{row.events:,.6g}", f"{row.exposure:,.6g}", _number(row.rate),
-         f"{_number(row.low)} to {_number(row.high)}", _number(row.limit), f"{row.complete} / {row.partial}",
-         "" if row.comparable else "counted in another way")
+         tr("{low} to {high}", low=_number(row.low), high=_number(row.high)), _number(row.limit),
+         f"{row.complete} / {row.partial}",
+         "" if row.comparable else tr("counted in another way"))
         for row in streams
     ]  # fmt: skip
-    names = ("Pilot", "Events", "Exposure", "Rate", "Interval", "Limit", "Periods complete / incomplete", "")
+    names = (
+        tr("Pilot"), tr("Events"), tr("Exposure"), tr("Rate"), tr("Interval"), tr("Limit"),
+        tr("Periods complete / incomplete"), "",
+    )  # fmt: skip
     return section(
         first.indicator + (f"/{first.segment}" if first.segment else ""),
         _forest(drawn, pooled) if drawn else None,
@@ -69,15 +74,15 @@ def _indicator(streams: list[CohortStream], pooled: PooledStream | None) -> Node
 
 
 def _pooled(pooled: PooledStream) -> Node:
-    following = "" if pooled.next_low is None else (
-        f" One more replica is expected at {_number(pooled.next_low)} to {_number(pooled.next_high)}."
+    said = trm(
+        "Pooled over {n} pilots: {rate} ({low} to {high}). Chance does not explain {share} of the differences ({i2}).",
+        n=pooled.pilots, rate=_number(pooled.rate), low=_number(pooled.low), high=_number(pooled.high),
+        share=f"{pooled.i2:.0%}", i2=h.fragment["I", h.sup["2"]],
     )  # fmt: skip
-    return h.p[
-        f"Pooled over {pooled.pilots} pilots: {_number(pooled.rate)} ({_number(pooled.low)} to "
-        f"{_number(pooled.high)}). Chance does not explain {pooled.i2:.0%} of the differences (I",
-        h.sup["2"],
-        f").{following}",
-    ]
+    if pooled.next_low is None:
+        return h.p[said]
+    expected = {"low": _number(pooled.next_low), "high": _number(pooled.next_high)}
+    return h.p[said, " ", tr("One more replica is expected at {low} to {high}.", **expected)]
 
 
 def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> Node:
@@ -103,12 +108,12 @@ def _forest(rows: list[CohortStream], pooled: PooledStream | None) -> Node:
             parts.append(_line("limit", x(row.limit), x(row.limit), y - 11, y + 11))
     if pooled is not None:
         y, middle = 20 + ROW * len(rows), x(pooled.rate)
-        parts.append(_text(4, y + 4, "pooled"))
+        parts.append(_text(4, y + 4, tr("pooled")))
         if pooled.next_low is not None:
             parts.append(_line("next", x(pooled.next_low), x(pooled.next_high), y, y))
         corners = f"{x(pooled.low)},{y} {middle},{y - 8} {x(pooled.high)},{y} {middle},{y + 8}"
         parts.append(svg("polygon", class_="pool", points=corners))
-    label = "forest plot; the table has its numbers"
+    label = tr("forest plot; the table has its numbers")
     return svg("svg", viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=label)[parts]
 
 

@@ -12,38 +12,40 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from monitor.report.stay import Json, Number, Stay, number
+from monitor.words import mark
 
 INSTANT = "ms since 1970"
+CONDITIONS = mark("Conditions of the plan")
 
 Rows: TypeAlias = Sequence[tuple[str, Number]]
 
 STREAM_FIELDS: tuple[tuple[str, str, str, float | None], ...] = (
-    ("events", "events in complete periods", "", 0.0),
-    ("exposure", "exposure", "unit", 0.0),
-    ("complete", "complete periods", "", 0),
-    ("partial", "incomplete periods", "", 0),
-    ("extra", "events of incomplete periods, or late", "", 0.0),
-    ("rate", "rate", "", None),
-    ("low", "lower bound, valid at all times", "", None),
-    ("high", "upper bound, valid at all times", "", None),
-    ("limit", "limit", "", None),
-    ("power", "power reached", "", None),
-    ("asked", "power declared", "", None),
+    ("events", mark("events in complete periods"), "", 0.0),
+    ("exposure", mark("exposure"), "unit", 0.0),
+    ("complete", mark("complete periods"), "", 0),
+    ("partial", mark("incomplete periods"), "", 0),
+    ("extra", mark("events of incomplete periods, or late"), "", 0.0),
+    ("rate", mark("rate"), "", None),
+    ("low", mark("lower bound, valid at all times"), "", None),
+    ("high", mark("upper bound, valid at all times"), "", None),
+    ("limit", mark("limit"), "", None),
+    ("power", mark("power reached"), "", None),
+    ("asked", mark("power declared"), "", None),
 )
 """Of each stream: field of the assessment, words, unit (`unit`: that of the exposure), value where it is left out."""
 
 PILOT_FIELDS: tuple[tuple[str, str, str], ...] = (
-    ("quiet", "time without a finding at level escalate", "ms"),
-    ("halts", "halts", ""),
-    ("active", "active findings", ""),
-    ("rectifications", "open corrective actions", ""),
-    ("clocks_running", "legal deadlines running", ""),
-    ("clocks_met", "legal deadlines met", ""),
-    ("clocks_missed", "legal deadlines missed", ""),
-    ("late_events", "events too late to count", ""),
-    ("complaints", "complaints in closed periods, of the firm and of reporters", ""),
-    ("complaints_outside", "complaints of users outside the firm, and of reporters", ""),
-    ("complaints_inside", "complaints that the firm reported", ""),
+    ("quiet", mark("time without a finding at level escalate"), "ms"),
+    ("halts", mark("halts"), ""),
+    ("active", mark("active findings"), ""),
+    ("rectifications", mark("open corrective actions"), ""),
+    ("clocks_running", mark("legal deadlines running"), ""),
+    ("clocks_met", mark("legal deadlines met"), ""),
+    ("clocks_missed", mark("legal deadlines missed"), ""),
+    ("late_events", mark("events too late to count"), ""),
+    ("complaints", mark("complaints in closed periods, of the firm and of reporters"), ""),
+    ("complaints_outside", mark("complaints of users outside the firm, and of reporters"), ""),
+    ("complaints_inside", mark("complaints that the firm reported"), ""),
 )
 """Of the pilot: field of the assessment, words, unit. Each is 0 where it is left out."""
 
@@ -61,26 +63,26 @@ def _outcome(stay: Stay) -> Rows:
     found = stay.exit
     if found is None:
         return ()
-    rows = [("exit recorded", number(found, "/at", INSTANT))]
+    rows = [(mark("exit recorded"), number(found, "/at", INSTANT))]
     said = found["finding"].get("content") or {}
-    named = [name for name in ("outcome", "advised") if name in said]
+    named = [name for name in (mark("outcome"), mark("advised")) if name in said]
     return [*rows, *((name, number(found, f"/finding/content/{name}")) for name in named)]
 
 
 def _period(stay: Stay) -> Rows:
     admitted = stay.of("admitted")
-    rows = [("admitted", number(admitted[0], "/at", INSTANT))] if admitted else []
+    rows = [(mark("admitted"), number(admitted[0], "/at", INSTANT))] if admitted else []
     return [*rows, *_outcome(stay)[:1]]
 
 
 def _activities(stay: Stay) -> Rows:
     return [
-        ("amendments of the charter", stay.count("amended")),
-        ("changes registered", stay.count("change_registered")),
-        ("inspections", stay.count("inspected")),
-        ("drills passed", stay.count("drill_passed")),
-        ("assessments", stay.count("assessed")),
-        ("guidance given", stay.count("guidance_given")),
+        (mark("amendments of the charter"), stay.count("amended")),
+        (mark("changes registered"), stay.count("change_registered")),
+        (mark("inspections"), stay.count("inspected")),
+        (mark("drills passed"), stay.count("drill_passed")),
+        (mark("assessments"), stay.count("assessed")),
+        (mark("guidance given"), stay.count("guidance_given")),
     ]
 
 
@@ -124,12 +126,12 @@ def _conditions(stay: Stay) -> Rows:
 
 def _measures(stay: Stay) -> Rows:
     return [
-        ("findings by limits", stay.count("limit_exceeded", "limit_tolerated")),
-        ("findings by hard rules", stay.count("hard_rule")),
-        ("halts released", stay.count("released")),
-        ("corrective actions", stay.count("rectification_recorded")),
-        ("corrective actions overdue", stay.count("rectification_overdue", "finding_overdue")),
-        ("suspensions", stay.count("suspended")),
+        (mark("findings by limits"), stay.count("limit_exceeded", "limit_tolerated")),
+        (mark("findings by hard rules"), stay.count("hard_rule")),
+        (mark("halts released"), stay.count("released")),
+        (mark("corrective actions"), stay.count("rectification_recorded")),
+        (mark("corrective actions overdue"), stay.count("rectification_overdue", "finding_overdue")),
+        (mark("suspensions"), stay.count("suspended")),
     ]
 
 
@@ -143,17 +145,17 @@ def _lessons(stay: Stay) -> Rows:
 
 def _good_faith(stay: Stay) -> Rows:
     return [
-        ("guidance asked", stay.count("guidance_asked")),
-        ("guidance given", stay.count("guidance_given")),
-        ("guidance followed, as the firm states", stay.count("guidance_followed")),
-        ("corrective actions", stay.count("rectification_recorded")),
-        ("corrective actions overdue", stay.count("rectification_overdue", "finding_overdue")),
-        ("legal deadlines met", stay.count("clock_met")),
-        ("legal deadlines missed", stay.count("clock_missed")),
-        ("changes registered before use", stay.count("change_registered")),
-        ("models in use that were not registered", stay.count("unregistered_model", "change_not_registered")),
-        ("use outside the agreed time", stay.count("outside_cycle", "used_in_pause")),
-        ("halts contradicted by telemetry", stay.count("halt_contradicted")),
+        (mark("guidance asked"), stay.count("guidance_asked")),
+        (mark("guidance given"), stay.count("guidance_given")),
+        (mark("guidance followed, as the firm states"), stay.count("guidance_followed")),
+        (mark("corrective actions"), stay.count("rectification_recorded")),
+        (mark("corrective actions overdue"), stay.count("rectification_overdue", "finding_overdue")),
+        (mark("legal deadlines met"), stay.count("clock_met")),
+        (mark("legal deadlines missed"), stay.count("clock_missed")),
+        (mark("changes registered before use"), stay.count("change_registered")),
+        (mark("models in use that were not registered"), stay.count("unregistered_model", "change_not_registered")),
+        (mark("use outside the agreed time"), stay.count("outside_cycle", "used_in_pause")),
+        (mark("halts contradicted by telemetry"), stay.count("halt_contradicted")),
     ]
 
 
@@ -163,30 +165,30 @@ def _assessment(record: Json) -> Json:
 
 
 WRITTEN_PROOF = (
-    Field("1", "Period of participation", "Art. 57(7)", _period),
-    Field("2", "Activities carried out", "Art. 57(7), first sentence", _activities),
-    Field("3", "Outcome", "Art. 57(7)", _outcome),
+    Field("1", mark("Period of participation"), mark("Art. 57(7)"), _period),
+    Field("2", mark("Activities carried out"), mark("Art. 57(7), first sentence"), _activities),
+    Field("3", mark("Outcome"), mark("Art. 57(7)"), _outcome),
 )
 
 EXIT_REPORT = (
-    Field("1", "Period of participation", "draft implementing act, exit report", _period),
-    Field("2", "Activities carried out", "Art. 57(7), second sentence", _activities),
-    Field("3", "Results: indicators against their limits", "Art. 57(7), second sentence", _streams),
-    Field("4", "Results: standing, duties and deadlines", "draft implementing act, exit report", _standing),
-    Field("5", "Conditions of the plan", "draft implementing act, exit report", _conditions),
-    Field("6", "Risks, incidents and measures", "Art. 57(6) and (11)", _measures),
-    Field("7", "Outcome", "Art. 57(7)", _outcome),
-    Field("8", "What is lacking for scaling, learning outcomes", "Art. 57(7), second sentence", _lessons),
+    Field("1", mark("Period of participation"), mark("draft implementing act, exit report"), _period),
+    Field("2", mark("Activities carried out"), mark("Art. 57(7), second sentence"), _activities),
+    Field("3", mark("Results: indicators against their limits"), mark("Art. 57(7), second sentence"), _streams),
+    Field("4", mark("Results: standing, duties and deadlines"), mark("draft implementing act, exit report"), _standing),
+    Field("5", CONDITIONS, mark("draft implementing act, exit report"), _conditions),
+    Field("6", mark("Risks, incidents and measures"), mark("Art. 57(6) and (11)"), _measures),
+    Field("7", mark("Outcome"), mark("Art. 57(7)"), _outcome),
+    Field("8", mark("What is lacking for scaling, learning outcomes"), mark("Art. 57(7), second sentence"), _lessons),
 )
 
 GOOD_FAITH = (
-    Field("1", "Guidance and how it was followed", "Art. 57(12)", _good_faith),
-    Field("2", "Standing, duties and deadlines at the exit", "Art. 57(12)", _standing),
+    Field("1", mark("Guidance and how it was followed"), mark("Art. 57(12)"), _good_faith),
+    Field("2", mark("Standing, duties and deadlines at the exit"), mark("Art. 57(12)"), _standing),
 )
 
 DOCUMENTS: dict[str, tuple[str, tuple[Field, ...]]] = {
-    "written-proof": ("Written proof", WRITTEN_PROOF),
-    "exit-report": ("Exit report", EXIT_REPORT),
-    "good-faith": ("Good-faith pack", GOOD_FAITH),
+    "written-proof": (mark("Written proof"), WRITTEN_PROOF),
+    "exit-report": (mark("Exit report"), EXIT_REPORT),
+    "good-faith": (mark("Good-faith pack"), GOOD_FAITH),
 }
 """File name -> title and fields."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,19 @@ from monitor.errors import Refused
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Closed, Outputs, Record
+from monitor.notary import verify
 from monitor.notary.charters import charter_of as put_in_force
+from monitor.notary.encoding import encode as encoded
 from monitor.notary.evidence_entries import EvidenceGatherer
 from monitor.notary.notary import Notary
+from monitor.notary.store import file_name
 from monitor.report.cohort import CohortStream, cohort_of
+from monitor.report.cohort_page import cohort_page
+from monitor.report.documents import as_html, as_json, document
+from monitor.report.fields import DOCUMENTS
+from monitor.report.stay import Stay
+from monitor.tlog.merkle import leaf_hash
+from monitor.words import PSEUDO, Language, speaking
 from tests.unit.decide.test_exits import LEAVE
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 from tests.unit.engine.test_machine import charter as charter_of
@@ -220,6 +231,31 @@ def test_the_page_has_every_number_of_the_comparison(tmp_path: Path, ledgers: Pa
     assert html.count("<circle") == sum(row.get("rate") is not None for row in found["streams"])
     assert "<script" not in html
     assert "pooled over 4" in run("cohort", "origin", "--ledger", str(ledgers))[1]
+
+
+@pytest.mark.parametrize("language", [PSEUDO, "zh"])
+def test_the_pages_are_translated(ledgers: Path, language: Language) -> None:
+    """Cohort and documents at the end of a stay: outside of messages, and in Chinese anywhere, only names are left. The
+    documents as JSON are the same in every language."""
+    found, stay = cohort_of(ledgers, "origin"), stay_of(ledgers / file_name("origin"))
+    english = [as_json(document(stay, name)) for name in DOCUMENTS]
+    with speaking(language):
+        pages = [cohort_page(found), *(as_html(document(stay, name)) for name in DOCUMENTS)]
+        assert [as_json(document(stay, name)) for name in DOCUMENTS] == english
+    names = {"origin", "replica", "old", "stranger", "scribe", "south", "north", "users", "UTC"}
+    names |= {word for one in stay.records for word in re.findall(r"[A-Za-z]{3,}", json.dumps(one))}
+    for page in pages:
+        text = unescape(re.sub(r"(?s)<(style|code|title)\b.*?</\1>|<[^>]+>", " ", page))
+        while "⟦" in text:
+            inner = re.sub(r"⟦[^⟦⟧]*⟧", " ", text)
+            assert inner != text
+            text = inner
+        assert sorted({*re.findall(r"[A-Za-z]{3,}", text)} - names) == []
+
+
+def stay_of(file: Path) -> Stay:
+    entries = list(verify.entries(file))
+    return Stay(entries, [leaf_hash(encoded(entry)) for entry in entries])
 
 
 def test_what_is_its_own_are_fields_of_a_charter() -> None:
