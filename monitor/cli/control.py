@@ -51,6 +51,7 @@ from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
+from monitor.words import tr
 
 KEY, WAIT = KEY_META, "sandbox_monitor.wait"
 JSON = "sandbox_monitor.json"
@@ -197,10 +198,11 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         first = isinstance(act, Admission | Submission | SandboxFounding | ModelEntry | Classification | Annulment)
         standing = known.standing if known is not None else 0 if first else None
     if standing is None and signed:
-        raise click.ClickException(
-            f"no entry of {act.pilot} was found, and a signed act must name the last one; give --standing (see the "
-            f"board)"
+        said = tr(
+            "no entry of {pilot} was found, and a signed act must name the last one; give --standing (see the board)",
+            pilot=act.pilot,
         )
+        raise click.ClickException(said)
     if standing is None:
         return act
     now = wall_ms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -9,8 +10,9 @@ import msgspec
 
 from monitor.act.grafana import TOKEN_VARIABLE
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
-from monitor.cli.doctor_checks import CHECKS, Checked, Setup, run_check
+from monitor.cli.doctor_checks import CHECKS, STATES, Checked, Setup, State, run_check
 from monitor.cli.terminal import echo
+from monitor.words import speaking, tr
 
 
 @click.command()
@@ -74,7 +76,15 @@ def doctor(
         alertmanager=alertmanager or "", grafana=grafana or "", token=token, board=board or "", keys=keys,
         directory=directory,
     )  # fmt: skip
-    count = {"ok": 0, "warning": 0, "failed": 0, "skipped": 0}
+    with speaking("en") if as_json else nullcontext():
+        failed = _run(setup, only, as_json)
+    if failed:
+        raise SystemExit(1)
+
+
+def _run(setup: Setup, only: tuple[str, ...], as_json: bool) -> int:
+    """Run the checks and print what they find. Returns how many failed."""
+    count: dict[State, int] = dict.fromkeys(STATES, 0)
     for name, check in CHECKS.items():
         if only and name not in only:
             continue
@@ -82,15 +92,14 @@ def doctor(
             count[found.state] += 1
             _say(name, found, as_json)
     if not as_json:
-        echo(", ".join(f"{number} {state}" for state, number in count.items()), err=True)
-    if count["failed"]:
-        raise SystemExit(1)
+        echo(", ".join(f"{number} {tr(STATES[state])}" for state, number in count.items()), err=True)
+    return count["failed"]
 
 
 def _say(name: str, found: Checked, as_json: bool) -> None:
     if as_json:
         echo(msgspec.json.encode({"check": name, **msgspec.to_builtins(found)}).decode())
         return
-    echo(f"{found.state:<8} {name}: {found.what}")
+    echo(f"{tr(STATES[found.state]):<8} {name}: {found.what}")
     if found.fix:
-        echo(f"{'':<8} fix: {found.fix}")
+        echo(f"{'':<8} {tr('fix: {fix}', fix=found.fix)}")

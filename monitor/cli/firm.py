@@ -18,16 +18,18 @@ from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.compile.firm_rules_file import read_rules, rules_yaml
 from monitor.errors import Refused
-from monitor.firms.classes import Classified, firm_class, ground_words
-from monitor.firms.content import record_of
+from monitor.firms.classes import Classified, Ground, firm_class, ground_words
+from monitor.firms.content import record_of, rules_of
 from monitor.firms.record import YEAR_MS, FirmRecord, record_digest
 from monitor.firms.rules import SHIPPED_RULES, FirmRules, reference_to
 from monitor.lifecycle.firm_acts import Annulment, Classification
-from monitor.model.records import Decision
+from monitor.model.records import Content, Decision
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.subjects import firm_of, firm_subject
+from monitor.projections.firm_words import AGAINST, RECORD, class_name, ground_line
 from monitor.projections.formats import stamp
 from monitor.sdk.http_link import HttpLink
+from monitor.words import current, tr
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TO = to_option("kafka://host:port or http://host:port")
@@ -37,10 +39,6 @@ RECOMPUTE = click.option(
     "--recompute", is_flag=True, help="on Kafka: fold the logs again instead of reading what the second stage has kept"
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object per firm and line")
-NOT_LISTED = {"firm", "first", "through", "pilots", "open", "operated_ms", "positions", "truncated", "subject"}
-AGAINST = (
-    "halts", "stops_overdue", "contradictions", "conflicts", "clocks_missed", "rectifications_late", "refusals",
-)  # fmt: skip
 _records = msgspec.json.Decoder(list[FirmRecord]).decode
 
 
@@ -127,24 +125,28 @@ def own(pilot: str, to: str, author: str, key: Path, as_json: bool) -> None:
     except Refused as error:
         if "/v1/session: status 404" not in str(error):
             raise
-        raise click.ClickException(f"{to} is no gateway for firms; on `serve` use `firm show {author}`") from error
+        said = tr("{to} is no gateway for firms; on `serve` use `firm show {author}`", to=to, author=author)
+        raise click.ClickException(said) from error
     finally:
         link.close()
     if not raw:
-        raise click.ClickException(f"no class of {author} was set yet")
+        raise click.ClickException(tr("no class of {author} was set yet", author=author))
     if as_json:
         echo(raw.decode())
         return
     decision = msgspec.json.decode(raw, type=Decision)
     content = decision.finding.content or {}
     record = record_of(content)
-    echo(f"class {content['class']} since {stamp(decision.at)}, decision {decision.standing} of {decision.pilot}")
-    grounds = content.get("grounds", ())
-    for line in grounds if isinstance(grounds, tuple) else ():
+    gives, since = str(content["class"]), stamp(decision.at)
+    said = tr(
+        "class {gives} since {time}, decision {number} of {subject}",
+        gives=_class(gives), time=since, number=decision.standing, subject=decision.pilot,
+    )  # fmt: skip
+    echo(said)
+    for line in recorded_grounds(content):
         echo(f"  * {line}")
-    for name in record.__struct_fields__:
-        if name not in NOT_LISTED:
-            echo(f"    {name.replace('_', ' ')}: {getattr(record, name)}")
+    for line in _numbers(record):
+        echo(line)
 
 
 @firm.command(name="list")
@@ -164,9 +166,14 @@ def list_firms(
         if as_json:
             _json(record, found)
             continue
-        named = [(name.replace("_", " "), getattr(record, name)) for name in AGAINST]
-        against = ", ".join(f"{name} {number}" for name, number in named if number) or "nothing against it"
-        echo(f"{record.firm}: {found.gives.value}; {record.pilots} pilots, {_years(record):.2f} pilot-years; {against}")
+        named = [(tr(words), getattr(record, name)) for name, words in AGAINST.items()]
+        against = ", ".join(f"{name} {number}" for name, number in named if number) or tr("nothing against it")
+        said = tr(
+            "{firm}: {gives}; {pilots} pilots, {years} pilot-years; {against}",
+            firm=record.firm, gives=_class(found.gives.value), pilots=record.pilots, years=_years(record),
+            against=against,
+        )  # fmt: skip
+        echo(said)
 
 
 @firm.command()
@@ -190,15 +197,17 @@ def classify(name: str, rules: Path | None, recompute: bool, to: str, prefix: st
     subject = firm_subject(name)
     known = seen(to, prefix, subject, author)
     if known is not None and record.subject < known.standing:
-        raise click.ClickException("the record does not have the last act on the firm yet; try again in some seconds")
+        raise click.ClickException(
+            tr("the record does not have the last act on the firm yet; try again in some seconds")
+        )
     found = firm_class(record, chosen)
     for ground in found.deciding:
-        echo(ground_words(ground), err=True)
+        echo(_ground(ground), err=True)
     act = Classification(
         id=id_ or fresh(), pilot=subject, author=author, firm_class=found.gives, record=record, rules=chosen
     )
     send(to, prefix, act)
-    echo(f"class {found.gives.value}; record {record_digest(record)}")
+    echo(tr("class {gives}; record {digest}", gives=_class(found.gives.value), digest=record_digest(record)))
     _copy(server)
 
 
@@ -250,7 +259,7 @@ def _record(server: Server, name: str, recompute: bool) -> FirmRecord:
     _subject(name)
     found = next((one for one in _read(server, recompute) if one.firm == name), None)
     if found is None:
-        raise click.ClickException(f"no pilot of a firm {name} is known at {server.to}")
+        raise click.ClickException(tr("no pilot of a firm {name} is known at {to}", name=name, to=server.to))
     return found
 
 
@@ -272,26 +281,54 @@ def _read(server: Server, recompute: bool) -> list[FirmRecord]:
 def _copy(server: Server) -> None:
     copied = sum(copy_to_partitions(server).values())
     if copied:
-        echo(f"copied {copied} acts to other partitions", err=True)
+        echo(tr("copied {n} acts to other partitions", n=copied), err=True)
 
 
 def _json(record: FirmRecord, found: Classified) -> None:
     echo(msgspec.json.encode(Shown(record=record, digest=record_digest(record), computed=found)).decode())
 
 
-def _years(record: FirmRecord) -> float:
-    return record.operated_ms / YEAR_MS
+def _years(record: FirmRecord) -> str:
+    return f"{record.operated_ms / YEAR_MS:.2f}"
 
 
 def _lines(record: FirmRecord, found: Classified) -> list[str]:
+    head = tr(
+        "firm {firm}: {pilots} pilots, {open} in the sandbox, {years} pilot-years; since {first}, through {through}",
+        firm=record.firm, pilots=record.pilots, open=record.open, years=_years(record), first=stamp(record.first),
+        through=stamp(record.through),
+    )  # fmt: skip
+    gives, digest = _class(found.gives.value), record_digest(record)
     return [
-        f"firm {record.firm}: {record.pilots} pilots, {record.open} in the sandbox, {_years(record):.2f} pilot-years; "
-        f"since {stamp(record.first)}, through {stamp(record.through)}",
-        *(
-            f"    {name.replace('_', ' ')}: {getattr(record, name)}"
-            for name in record.__struct_fields__
-            if name not in NOT_LISTED
-        ),
-        f"class {found.gives.value} by the rules; record {record_digest(record)}",
-        *(f"  {'*' if one in found.deciding else ' '} {one.gives.value}: {ground_words(one)}" for one in found.grounds),
-    ]
+        head,
+        *_numbers(record),
+        tr("class {gives} by the rules; record {digest}", gives=gives, digest=digest),
+        *(f"  {'*' if one in found.deciding else ' '} {_class(one.gives.value)}: {_ground(one)}"
+          for one in found.grounds),
+    ]  # fmt: skip
+
+
+def _numbers(record: FirmRecord) -> list[str]:
+    """The numbers of a record, one for each line."""
+    listed = (name for name in record.__struct_fields__ if name in RECORD)
+    return [f"    {tr(RECORD[name])}: {getattr(record, name)}" for name in listed]
+
+
+# In English the words of the record, which acts and `--json` also have; in other languages those of the board.
+
+
+def _class(gives: str) -> str:
+    return gives if current() == "en" else class_name(gives)
+
+
+def _ground(ground: Ground) -> str:
+    return ground_words(ground) if current() == "en" else ground_line(ground)
+
+
+def recorded_grounds(content: Content) -> list[str]:
+    """The grounds of the act that set a class; in other languages than English computed again from what it holds."""
+    recorded = content.get("grounds", ())
+    rules = None if current() == "en" else rules_of(content)
+    if rules is None:
+        return [str(one) for one in recorded] if isinstance(recorded, tuple) else []
+    return [ground_line(one) for one in firm_class(record_of(content), rules).deciding]

@@ -48,7 +48,7 @@ def fleet(address: str, authority: str, as_json: bool) -> None:
       2  usage error
       3  the board is unavailable
     """
-    query = "?" + urlencode({"lang": current()} | ({"authority": authority} if authority else {}))
+    query = "?" + urlencode({"lang": "en" if as_json else current()} | ({"authority": authority} if authority else {}))
     _, body = get(f"{address.rstrip('/')}/api/board.json", query, MOST)
     pilots = msgspec.json.decode(body)["pilots"]
     if not pilots:

@@ -22,6 +22,7 @@ from monitor.errors import SandboxMonitorError
 from monitor.files.key_file import read_key
 from monitor.model.clock_record import IncidentClass
 from monitor.model.pseudonyms import is_pseudonym, pseudonym
+from monitor.words import tr
 
 AWARE = "since when the firm knew of it, if earlier than its first report; RFC 3339 with a UTC offset"
 
@@ -32,7 +33,7 @@ def _instant(_context: click.Context, _option: click.Parameter, text: str | None
     try:
         return msgspec.convert(text, Instant)
     except msgspec.ValidationError:
-        raise click.BadParameter(f"{text}: write a time such as 2026-03-02T10:00:00+01:00") from None
+        raise click.BadParameter(tr("{text}: write a time such as 2026-03-02T10:00:00+01:00", text=text)) from None
 
 
 aware_option = click.option("--aware", callback=_instant, metavar="TIME", help=AWARE)
@@ -93,7 +94,7 @@ def notice(pilot: str, about: str, words: str, incident: str, to: str, prefix: s
     """
     if about == "suspension":
         if incident:
-            raise click.UsageError("--incident goes with --about change")
+            raise click.UsageError(tr("--incident goes with --about change"))
         send(to, prefix, SuspensionNotice(id=id_ or fresh(), pilot=pilot, author=author, notice=words))
         return
     if incident:
@@ -114,13 +115,16 @@ def _as_known(to: str, prefix: str, pilot: str, author: str, incident: str) -> s
     if incident in known or made == incident:
         same = incident
     elif made in known:
-        echo(f"incident {incident} has the pseudonym {made}", err=True)
+        echo(tr("incident {incident} has the pseudonym {made}", incident=incident, made=made), err=True)
         same = made
     else:
         same = incident
     if same not in known:
-        open_ones = ", ".join(dict.fromkeys(known)) or "none"
-        echo(f"no open deadline of incident {same} was found, so this ends none; open are: {open_ones}", err=True)
+        said = tr(
+            "no open deadline of incident {incident} was found, so this ends none; open are: {known}",
+            incident=same, known=", ".join(dict.fromkeys(known)) or tr("none"),
+        )  # fmt: skip
+        echo(said, err=True)
     return same
 
 
@@ -156,7 +160,7 @@ def reclassify(
     Later reports count again.
     """
     if bool(classes) == not_serious:
-        raise click.UsageError("name at least one --class, or say --not-serious")
+        raise click.UsageError(tr("name at least one --class, or say --not-serious"))
     act = Reclassification(
         id=id_ or fresh(),
         pilot=pilot,

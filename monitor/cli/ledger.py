@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def erase(file: Path, entry: str, fields: tuple[str, ...], renew_key: bool) -> N
         if held is not None:
             raise click.ClickException(
                 f"{held.pilot} is held as evidence since entry {held.number} ({held.id}): nothing is erased; an "
-                f"officer lifts the hold with `sandbox-monitor lift-hold {held.pilot}`"
+                f"officer lifts the hold with `sandbox-monitor lift-hold {shlex.quote(held.pilot)}`"
             )
         store = PlaintextStore(plaintext_dir(file.parent.resolve()))
         erased = store.erase(file.stem, entry, fields)

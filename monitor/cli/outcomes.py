@@ -15,8 +15,9 @@ from monitor.model.records import Decision, Rejected
 from monitor.model.refusals import Refusal
 from monitor.model.subjects import is_pilot
 from monitor.model.telemetry_problems import FIXES
+from monitor.projections.wording import REASONS, level_word
 from monitor.validate.rejections import RejectionReason
-from monitor.words import mark, tr
+from monitor.words import current, mark, tr
 
 
 def say_json(kind: str, act: ControlBase, answer: Outcome | None) -> None:
@@ -39,26 +40,34 @@ def say(kind: str, act: ControlBase, answer: Outcome | None, wait: float) -> Non
     """Print the outcome in words. Raises click.ClickException where the act has no effect."""
     echo(f"{kind} {act.pilot} {act.id}")
     if answer is not None and answer.repeated and not in_force(answer.rejected):
-        echo("repeated: an act with this id was decided before; this copy has no effect")
+        echo(tr("repeated: an act with this id was decided before; this copy has no effect"))
     if answer is not None and answer.decision is not None:
         _say_taken(answer.decision, answer.repeated)
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
         if in_force(refused):
-            echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
+            echo(tr("already taken: {detail}", detail=refused.detail.removeprefix("repeated: ")))
             return
         raise click.ClickException(refusal_line(kind, act.pilot, refused))
     else:
-        waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
-        echo(f"durable on control, {waited}: see the board, or `rejections {act.pilot}`", err=True)
+        waited = tr("not decided within {seconds} s", seconds=f"{wait:g}") if wait else tr("outcome not awaited")
+        said = tr("durable on control, {waited}: see the board, or `rejections {pilot}`", waited=waited,
+                  pilot=act.pilot)  # fmt: skip
+        echo(said, err=True)
 
 
 def _say_taken(taken: Decision, repeated: bool) -> None:
-    moved = f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
-    moved = f", {moved}" if is_pilot(taken.pilot) else ""
-    signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-    already = "already " if repeated else ""
-    echo(f"{already}taken: {taken.reason.value}{moved}; decision {taken.standing} of {taken.pilot}, {signed}")
+    was, level = level_word(taken.was), level_word(taken.level)
+    reason = taken.reason.value if current() == "en" else tr(REASONS[taken.reason])
+    named = {"number": taken.standing, "pilot": taken.pilot, "reason": reason, "level": level}
+    named["signed"] = tr("signed by key {key}", key=taken.signed) if taken.signed else tr("not signed")
+    if not is_pilot(taken.pilot):
+        said = tr("taken: {reason}; decision {number} of {pilot}, {signed}", **named)
+    elif was != level:
+        said = tr("taken: {reason}, {was} -> {level}; decision {number} of {pilot}, {signed}", was=was, **named)
+    else:
+        said = tr("taken: {reason}, stays at {level}; decision {number} of {pilot}, {signed}", **named)
+    echo(tr("already {taken}", taken=said) if repeated else said)
     for line in step_lines(taken):
         echo(line)
 
@@ -66,7 +75,7 @@ def _say_taken(taken: Decision, repeated: bool) -> None:
 def refusal_line(kind: str, pilot: str, refused: Rejected) -> str:
     """What was refused, why, and what to do, in one line."""
     if refused.reason == RejectionReason.REPEATED.value:
-        return "no effect: the first act with this id is too old to show its outcome; use a new --id"
+        return tr("no effect: the first act with this id is too old to show its outcome; use a new --id")
     more = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
     why = " ".join(f"{refused.reason}, {refused.field}: {refused.detail}{more}".split())
     fix = _ACT_FIXES.get(refused.reason) or FIXES.get(refused.reason, "")

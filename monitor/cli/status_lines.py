@@ -19,9 +19,16 @@ from monitor.projections.pilot_status import PilotStatus, StatusRecord
 from monitor.projections.problem_fold import problem_lines
 from monitor.projections.wording import LEVEL_WORDS, REASONS, plain
 from monitor.sdk.command_state import ground_text
-from monitor.words import current, tr
+from monitor.words import current, mark, tr
 
 SHOWN_PROBLEMS = 5
+COMMANDS: dict[str, str] = {
+    "commanded": mark("commanded"),
+    "acknowledged": mark("acknowledged"),
+    "contradicted": mark("contradicted"),
+    "overdue": mark("overdue"),
+}
+"""The states of an open command."""
 _REASONS, _ROLES = {one.value for one in Reason}, {one.value for one in ROLES}
 
 
@@ -78,7 +85,7 @@ def _standing(found: PilotStatus) -> list[str]:
     outcome = tr(" (outcome {outcome})", outcome=_outcome(found.outcome)) if found.outcome else ""
     unknown = tr(", unknown: {reason}", reason=_reason(found.unknown)) if found.unknown else ""
     head = tr("{pilot} of {firm}: {state}", pilot=found.pilot, firm=found.participant, state=state)
-    at = tr("decision {number}, {time}", number=found.standing, time=stamp(found.at))
+    at = tr("last decision {number}, {time}", number=found.standing, time=stamp(found.at))
     lines = [head + outcome, _line(tr("level"), f"{tr(LEVEL_WORDS[found.level])}{unknown}; {at}")]
     if found.why is not None:
         lines.append(_line(tr("why"), _record(found.why)))
@@ -99,7 +106,7 @@ def _open(found: PilotStatus) -> list[str]:
     command = found.command
     if command is not None and command.open:
         given = tr("{action} of {time}: {state}, sent {n} times", action=command.action, time=stamp(command.at),
-                   state=plain(command.state), n=command.attempts)  # fmt: skip
+                   state=_command_state(command.state), n=command.attempts)  # fmt: skip
         lines.append(_line(tr("command"), given))
     return lines
 
@@ -113,7 +120,7 @@ def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
     left = time_left(None if one.due is None else one.due - now)
     by = tr(", by {time}", time=stamp(one.due)) if one.due is not None else ""
     said = tr("{who} owes {title} ({basis}){about}: {left}{by}", who=_owner(one.owed_by), title=tr(one.title),
-              basis=one.basis, about=about, by=by, left=left)  # fmt: skip
+              basis=tr(one.basis), about=about, by=by, left=left)  # fmt: skip
     if one.forbids:
         said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
     return said + _contact(contacts, one.owed_by)
@@ -161,6 +168,10 @@ def _outcome(word: str) -> str:
 
 def _reason(word: str) -> str:
     return plain(word) if current() == "en" or word not in _REASONS else tr(REASONS[Reason(word)])
+
+
+def _command_state(word: str) -> str:
+    return tr(COMMANDS[word]) if word in COMMANDS else plain(word)
 
 
 def _role(word: str) -> str:

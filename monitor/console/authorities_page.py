@@ -11,7 +11,7 @@ from monitor.console.banners import banners
 from monitor.console.deadlines_part import deadline_table
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.frame import page
-from monitor.console.listing import lasting, pager
+from monitor.console.listing import address_of, lasting, pager
 from monitor.console.parts import (
     Column,
     Row,
@@ -167,7 +167,10 @@ def _pilots(view: AuthorityView) -> h.Element:
     return h.section("#pilots")[
         h.h2[tr("Pilots it is responsible for")],
         h.p(".small")[
-            trm("Also as {link}", link=h.a(href=f"/fleet?authority={view.row.id}")[tr("filter of the fleet")])
+            trm(
+                "Also as {link}",
+                link=h.a(href=address_of("/fleet", {"authority": view.row.id}))[tr("filter of the fleet")],
+            )
         ],
         shown,
         pager(address("authority", view.row.id), {}, view.page, view.pages),

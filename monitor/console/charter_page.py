@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import htpy as h
 from htpy import Node
 from markupsafe import Markup
@@ -32,7 +34,7 @@ def charter_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:
 def charter_body(view: PilotView) -> Node:
     """The content of the page. Only a charter that a decision names is shown, never a refused one."""
     acts = [d for d in view.decisions if d.reason in CAUSES]
-    export = f"sandbox-monitor charter show {view.pilot} [--version N]"
+    export = f"sandbox-monitor charter show {shlex.quote(view.pilot)} [--version N]"
     return [
         h.ul[(h.li[_act(d)] for d in acts)]
         if acts

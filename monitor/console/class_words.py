@@ -8,32 +8,12 @@ import htpy as h
 from htpy import Node
 
 from monitor.console.parts import Column, Row, folded, none, table
-from monitor.firms.classes import ClassReason, Ground
-from monitor.firms.rules import FirmClass, FirmRules, Measure, RulesReference
+from monitor.firms.classes import Ground
+from monitor.firms.rules import FirmRules, RulesReference
+from monitor.projections.firm_words import CLASSES, MEASURES, REASONS, class_name, counted_words, interval_words
 from monitor.projections.formats import figure
 from monitor.words import mark, tr
 
-CLASSES: dict[str, str] = {
-    FirmClass.A: mark("A"), FirmClass.B: mark("B"), FirmClass.NOT_ENOUGH: mark("not enough record"),
-    FirmClass.C: mark("C"), FirmClass.D: mark("D"),
-}  # fmt: skip
-MEASURES: dict[Measure, str] = {
-    Measure.HALTS: mark("Halts"),
-    Measure.STOPS_OVERDUE: mark("Halts that the service did not show to obey in time"),
-    Measure.CONTRADICTIONS: mark("Halts that the service contradicted"),
-    Measure.CONFLICTS: mark("Two events of a source under one number"),
-    Measure.CLOCKS_MISSED: mark("Missed legal deadlines"),
-    Measure.RECTIFICATIONS_LATE: mark("Corrective actions that were late"),
-    Measure.REFUSALS: mark("Refused applications, changes and requests"),
-    Measure.LATE_SHARE: mark("Share of observations revised after their period had closed"),
-}
-REASONS: dict[ClassReason, str] = {
-    ClassReason.SHOWN_BELOW: mark("shown to be at most the limit of the class"),
-    ClassReason.SHOWN_ABOVE: mark("shown to be above the limit of the better class"),
-    ClassReason.UNDECIDED: mark("the record is too short to tell on which side of the limit it is"),
-    ClassReason.TOO_FEW_PILOTS: mark("fewer pilots than a class needs"),
-    ClassReason.TRUNCATED: mark("the firm has more pilots than a record holds"),
-}
 EXPLAINED = mark(
     "Each measure is compared with its limits through an exact interval of its true value (Garwood 1936 for numbers "
     "per pilot-year, Clopper and Pearson 1934 for shares): A or B if even the upper end is below the limit of that "
@@ -45,11 +25,6 @@ CONFIDENCE = mark(
     "most {good}; a firm that keeps all limits of B gets C or D with a probability of at most {bad}. Both hold at one "
     "look, for independent events."
 )
-
-
-def class_name(gives: str) -> str:
-    """A class in the language that is spoken."""
-    return tr(CLASSES[gives]) if gives in CLASSES else gives.replace("_", " ")
 
 
 def class_badge(gives: str) -> h.Element:
@@ -75,14 +50,9 @@ def _ground(one: Ground) -> Row:
     if one.measure is None:
         cells: tuple[Node, ...] = (tr("Pilots"), figure(one.events), none(), _limit(one), class_name(one.gives), reason)
         return Row(cells)
-    exposure = figure(one.exposure or 0)
-    counted = tr("{n} in {years} pilot-years", n=figure(one.events), years=exposure)
-    low, high = figure(one.lower or 0), tr("any number") if one.upper is None else figure(one.upper)
-    interval = tr("{low} to {high} per pilot-year", low=low, high=high)
-    if one.measure is Measure.LATE_SHARE:
-        counted = tr("{n} of {all} observations", n=figure(one.events), all=exposure)
-        interval = tr("{low} to {high}", low=low, high=high)
-    return Row((tr(MEASURES[one.measure]), counted, interval, _limit(one), class_name(one.gives), reason))
+    return Row(
+        (tr(MEASURES[one.measure]), counted_words(one), interval_words(one), _limit(one), class_name(one.gives), reason)
+    )
 
 
 def _limit(one: Ground) -> Node:

@@ -85,7 +85,7 @@ def _row(row: ClockRow) -> Row:
 
 
 def _notes(row: ClockRow) -> Node:
-    notes: list[Node] = [row.basis]
+    notes: list[Node] = [tr(row.basis)]
     if row.forbids:
         kinds = "; ".join(tr(FORBIDDEN.get(kind.value, kind.value)) for kind in row.forbids)
         notes.append(tr("{kinds} until then", kinds=kinds))

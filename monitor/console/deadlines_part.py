@@ -60,4 +60,5 @@ def _basis(one: Deadline) -> str:
     if one.about == USER_COMPLAINT and not one.basis:
         return tr("promise of the charter; they were received as decision {number}", number=one.standing)
     kinds = "; ".join(tr(FORBIDDEN.get(kind, kind)) for kind in one.forbids)
-    return tr("{basis}; {kinds} until then", basis=one.basis, kinds=kinds) if kinds else one.basis
+    basis = tr(one.basis)
+    return tr("{basis}; {kinds} until then", basis=basis, kinds=kinds) if kinds else basis

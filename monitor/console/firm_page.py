@@ -8,7 +8,7 @@ from htpy import Node
 from markupsafe import Markup
 
 from monitor.console.banners import banners
-from monitor.console.class_words import class_badge, class_name, grounds_table, rules_section
+from monitor.console.class_words import class_badge, grounds_table, rules_section
 from monitor.console.deadlines_part import deadline_table
 from monitor.console.firms_page import AGAINST, FOR, counted
 from monitor.console.firms_view import FirmView, firm_view, views_of
@@ -22,6 +22,7 @@ from monitor.firms.record import YEAR_MS
 from monitor.model.records import Reason
 from monitor.model.subjects import firm_subject
 from monitor.projections.firm_acts import FirmAct, SetClass
+from monitor.projections.firm_words import class_name
 from monitor.projections.wording import REASONS
 from monitor.words import tr, trm, trn
 

@@ -7,13 +7,14 @@ from htpy import Node
 from markupsafe import Markup
 
 from monitor.console.banners import banners
-from monitor.console.class_words import class_badge, class_name, rules_section
+from monitor.console.class_words import class_badge, rules_section
 from monitor.console.firms_view import FirmRow, FirmsView, firms_view
 from monitor.console.fleet_view import FleetView
 from monitor.console.frame import page
 from monitor.console.listing import pager
 from monitor.console.parts import Column, Row, link_to, none, small, table
 from monitor.firms.record import YEAR_MS, FirmRecord
+from monitor.projections.firm_words import class_name
 from monitor.projections.formats import day
 from monitor.words import mark, tr, trn
 

@@ -170,7 +170,9 @@ def _filters(query: Query, fleet: Sequence[PilotView]) -> h.Element:
 def _filter(name: str, label: str, values: Sequence[str], chosen: str) -> h.Element:
     """A box with the values that occur, and the one that is asked for."""
     listed = [*values, *([chosen] if chosen and chosen not in values else [])]
-    return select_box(name, label, [("", tr("all")), *((value, value) for value in listed)], chosen)
+    return select_box(
+        name, label, [("", tr("all")), *((value, tr(value) if name == "tier" else value) for value in listed)], chosen
+    )
 
 
 def _table(views: Sequence[PilotView], query: Query) -> Node:
@@ -214,7 +216,7 @@ def _row(view: PilotView) -> Row:
         badge(view),
         reasons,
         time_tag(view.since),
-        view.plan.tier if view.plan else none(),
+        tr(view.plan.tier) if view.plan else none(),
         alpha_used(view),
         time_tag(view.last_evidence),
     )

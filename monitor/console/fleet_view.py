@@ -79,18 +79,21 @@ class FleetView:
 
     def learn(self, charter: Charter) -> None:
         """Add a charter, whether in force, refused or pending: a pilot takes its tier and limits once a decision names
-        the hash of this charter."""
+        the hash of this charter. Before that it takes those of the same firm only: on Kafka, charters come from acts
+        that anybody may have sent."""
         self.version += 1
-        digest = charter_hash(charter)
+        digest, view = charter_hash(charter), self.pilots.get(charter.pilot)
         if charter.pilot not in self._charters and len(self._charters) >= 2 * self._most:
             # Of a pilot without a place the oldest: at least half of them have none.
             del self._charters[next(name for name in self._charters if name not in self.pilots)]
         known = self._charters.setdefault(charter.pilot, {})
         known[digest] = charter
         if len(known) > CHARTERS:
-            del known[next(iter(known))]
-        view = self.pilots.get(charter.pilot)
-        if view is not None and view.charter in ("", digest):
+            foreign = (name for name, one in known.items() if view is None or one.participant.id != view.participant)
+            del known[next(foreign, next(iter(known)))]
+        if view is None:
+            return
+        if digest == view.charter or (not view.charter and charter.participant.id == view.participant):
             view.plan, view.charter, view.participant = charter, digest, charter.participant.id
 
     def act(self, act: ControlBase) -> None:

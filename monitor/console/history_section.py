@@ -11,7 +11,7 @@ from monitor.console.parts import Column, Row, entry_address, folded, level_badg
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision, Reason
 from monitor.projections.detector_words import detector_words
-from monitor.projections.formats import span
+from monitor.projections.evidence_words import period_words
 from monitor.projections.number_words import TIMED, budget_words, numbers
 from monitor.words import tr, trn
 
@@ -99,6 +99,6 @@ def _details(decision: Decision) -> list[str]:
         details.append(found)
     in_sentence = decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP)  # its sentence has the period
     if not in_sentence and finding.period_start is not None and finding.period_end is not None:
-        details.append(tr("period {span}", span=span(finding.period_start, finding.period_end)))
+        details.append(tr("period {span}", span=period_words(finding.period_start, finding.period_end)))
     told = [tr("addressed to {names}", names=", ".join(decision.addressed))] if decision.addressed else []
     return [*details, *budget_words(finding), tr("cause {cause}", cause=decision.cause), *told]

@@ -108,7 +108,7 @@ def _facts(board: FleetView, view: PilotView, now: int) -> h.Element:
                 tr("Firm"),
                 link_to("firm", view.participant, plan.participant.name if plan else ""),
             ),
-            (tr("Tier"), plan.tier if plan else ""),
+            (tr("Tier"), tr(plan.tier) if plan else ""),
             (tr("State"), life_words(life) if view.states else ""),
             (tr("Next step"), "; ".join(map(step_words, _owed(view)))),
             (tr("At this level since"), _utc(view.since)),

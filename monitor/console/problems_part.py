@@ -11,6 +11,7 @@ from monitor.console.fleet_view import FleetView
 from monitor.console.parts import Column, Row, link_to, none, small, table, time_tag
 from monitor.console.pilot_view import PilotView
 from monitor.model.telemetry_problems import KINDS, TelemetryProblem
+from monitor.projections.detail_words import late_words
 from monitor.words import tr, trn
 
 LISTED = 50
@@ -53,7 +54,7 @@ def _row(pair: Found) -> Row:
     said = "; ".join(part for part in (tr(KINDS[one.kind]), field) if part)
     cells = (
         link_to("pilot", pilot),
-        h.div[said, small(one.detail)],
+        h.div[said, small(late_words(one.detail))],
         f"{one.events:,}",
         time_tag(one.at),
         one.fix or none(),

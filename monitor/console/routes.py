@@ -44,7 +44,7 @@ def routes(board: FleetView, clock: Callable[[], int] = wall_ms, gate: Gate | No
     return [
         *(web.get(path, visits.page(one)) for path, one in PAGES.items()),
         *(web.get(path, visits.data(one)) for path, one in DATA.items()),
-        web.get("/events", visits.admitted(stream.send), allow_head=False),  # a stream is a body
+        web.get("/events", visits.stream(stream), allow_head=False),  # a stream is a body
         _file("board.css", "text/css"),
         _file("chart.css", "text/css"),
         _file("board.js", "text/javascript"),
@@ -100,22 +100,23 @@ class _Visits:
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
             async with self._turn(reader):
-                found = shown(self._asked(request, reader))
+                with speaking(spoken_data(request)):
+                    found = shown(self._asked(request, reader))
                 answer = _json(found, 404 if found is None else 200)
             self._logged(request, reader, answer.status)
             return answer
 
         return send
 
-    def admitted(self, handler: Handler) -> Handler:
-        """A handler whose answer has nothing about pilots: a reader needs a login, and the read is not logged."""
+    def stream(self, events: EventStream) -> Handler:
+        """The stream of events: a reader needs a login, and the read is not logged, as it has nothing about pilots."""
 
         async def send(request: web.Request) -> web.StreamResponse:
             try:
-                self._reader(request)
+                reader = self._reader(request)
             except LoginRefused as refused:
                 return _json({"error": str(refused)}, status_of(refused))
-            return await handler(request)
+            return await events.send(request, reader)
 
         return send
 
@@ -159,6 +160,13 @@ def language(request: web.Request) -> Language:
             if wanted == one:
                 return one
     return language_of(request.headers.get("Accept-Language", ""))
+
+
+def spoken_data(request: web.Request) -> Language:
+    """The language of sentences in data: English, unless the address itself asks for another one, so that a browser or
+    a cookie changes nothing in it. Names of fields and codes are the same in every language."""
+    wanted = request.query.get("lang")
+    return next((one for one in LANGUAGES if one == wanted), LANGUAGES[0])
 
 
 def _moved(request: web.Request) -> None:

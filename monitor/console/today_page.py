@@ -197,7 +197,7 @@ def _words(one: Waiting) -> str:
 
 def _detail(one: Waiting) -> Node:
     if one.clock is not None:
-        return one.clock.basis
+        return tr(one.clock.basis)
     if one.kind is Kind.FINDING:
         return tr("Look into it, then shelve it or act on it")
     return badge(one.view) if one.kind is Kind.STEP else None

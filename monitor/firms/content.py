@@ -10,7 +10,7 @@ from monitor.firms.record import FirmRecord, PilotPosition
 from monitor.firms.rules import FirmRules
 from monitor.model.records import Content
 
-_PREFIX = "record/"
+_PREFIX, _RULES = "record/", "rules/"
 
 
 def record_fields(record: FirmRecord) -> Content:
@@ -52,6 +52,25 @@ def record_of(content: Content) -> FirmRecord:
         return msgspec.convert(fields, FirmRecord)
     except msgspec.ValidationError as error:
         raise ValueError(f"not a record of a firm: {error}") from error
+
+
+def rules_of(content: Content) -> FirmRules | None:
+    """The rules that a decision has (id and version are not known here); `None` where they cannot be read."""
+    found = {name.removeprefix(_RULES): value for name, value in content.items() if name.startswith(_RULES)}
+    limits: dict[str, dict[str, Any]] = {}
+    for name, value in found.items():
+        measure, _, letter = name.rpartition(".")
+        if measure and measure != "enough":
+            limits.setdefault(measure, {})[letter] = value
+    enough = {"pilots": int(float(str(found.get("enough.pilots", 0)))), "years": found.get("enough.years")}
+    made = {
+        "schema": "firm-rules/1", "id": "recorded", "version": 1, "limits": limits, "enough": enough,
+        "confidence": found.get("confidence"),
+    }  # fmt: skip
+    try:
+        return msgspec.convert(made, FirmRules)
+    except (msgspec.ValidationError, ValueError):
+        return None
 
 
 def _position(text: str) -> PilotPosition:

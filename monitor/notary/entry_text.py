@@ -13,7 +13,8 @@ from monitor.notary.commitment import FIELDS, committed, get, put
 from monitor.notary.encoding import Entry
 from monitor.notary.typed import CHARTER, EVIDENCE
 from monitor.projections.number_words import budget_words
-from monitor.projections.wording import REASONS, sentence
+from monitor.projections.wording import REASONS, level_word, sentence
+from monitor.words import current, mark, speaking, tr, trn
 
 Json = dict[str, Any]
 
@@ -22,7 +23,9 @@ def as_json_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
     """One JSON object: number (from 0), type, record, what a decision rests on, and the texts that are stored here."""
     fields: Json = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
     if entry.type.numbered:
-        fields["rests_on"] = facts(entry.record()) | {"sentence": "".join(_explained(entry.record(), texts)[:1])}
+        with speaking("en"):  # data do not depend on the language
+            said = _explained(entry.record(), texts)[:1]
+        fields["rests_on"] = facts(entry.record()) | {"sentence": "".join(said)}
     if texts:
         fields["words"] = texts
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
@@ -55,8 +58,9 @@ def parts_of(number: int, entry: Entry, texts: dict[str, str]) -> EntryParts:
 def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
     """A line with number, time, number of the decision, kind and id, then what the entry says."""
     of = parts_of(number, entry, texts)
-    by = f" by {of.by}" if of.by else ""
-    head = f"{number:>6}  {stamped(of.at)}  decision {of.standing:<5} {of.kind:<8} {of.what}  {of.id}{by}"
+    id_ = tr("{id} by {author}", id=of.id, author=of.by) if of.by else of.id
+    number_ = tr("decision {number}", number=f"{of.standing:<5}")
+    head = f"{number:>6}  {stamped(of.at)}  {number_} {of.kind:<8} {of.what}  {id_}"
     return [head, *(f"        {line}" for line in of.said)]
 
 
@@ -90,6 +94,22 @@ def facts(record: Json) -> Json:
     return {name: value for name, value in said.items() if value not in (None, "")}
 
 
+FACTS: dict[str, str] = {
+    "rule": mark("rule"),
+    "indicator": mark("indicator"),
+    "segment": mark("segment"),
+    "events": mark("events"),
+    "exposure": mark("exposure"),
+    "unit": mark("unit"),
+    "observed": mark("observed"),
+    "expected": mark("expected"),
+    "limit": mark("limit"),
+    "statistic": mark("statistic"),
+    "threshold": mark("threshold"),
+    "incident": mark("incident"),
+}
+"""The names of `facts` as text."""
+_REASONS = {one.value for one in Reason}
 _LIMITS = (Reason.LIMIT_EXCEEDED, Reason.LIMIT_HALF_WAY, Reason.LIMIT_TOLERATED)
 
 
@@ -100,31 +120,44 @@ def stamped(at: int) -> str:
 
 def _what(record: Json) -> str:
     kind = record.get("kind")
-    part = f", part {record['part']} of {record['parts']}" if record.get("parts", 1) > 1 else ""
     if kind == EVIDENCE:
         rows = len(record["observations"])
-        return f"{rows} observation{'' if rows == 1 else 's'}{part}"
+        return _with_part(trn("{n} observation", "{n} observations", rows), record)
     if kind == CHARTER:
-        return f"version {record['version']} {record['reason']}{part}"
+        version, reason = record["version"], _reason(record["reason"])
+        return _with_part(tr("version {version} {reason}", version=version, reason=reason), record)
     if kind == "shard":
         return f"{record['log']} {record['year']}"
     if "action" in record:
-        return f"{record['action']:<20} {record['reason']}"
-    was, level = Level(record["was"]).word, Level(record["level"]).word
-    return f"{f'{was} -> {level}' if was != level else level:<20} {record['reason']}"
+        return f"{record['action']:<20} {_reason(record['reason'])}"
+    was, level = (level_word(Level(record[name])) for name in ("was", "level"))
+    return f"{f'{was} -> {level}' if was != level else level:<20} {_reason(record['reason'])}"
+
+
+def _with_part(said: str, record: Json) -> str:
+    if record.get("parts", 1) <= 1:
+        return said
+    return tr("{what}, part {part} of {parts}", what=said, part=record["part"], parts=record["parts"])
+
+
+def _reason(code: str) -> str:
+    """A reason: in English as it is recorded, in other languages in words."""
+    return code if current() == "en" or code not in _REASONS else tr(REASONS[Reason(code)])
 
 
 def _charter(record: Json, texts: dict[str, str]) -> list[str]:
     """The hash, what was amended, and what is withheld (with its value, where it is stored here)."""
-    lines = [f"charter {record['charter']}, put in force by decision {record['decision']}"]
+    named = {"charter": record["charter"], "decision": record["decision"]}
+    lines = [tr("charter {charter}, put in force by decision {decision}", **named)]
     for change in record.get("difference", ()):
         if change.get("withheld"):
-            lines.append(f"{change['field']}: changed (withheld)")
+            lines.append(tr("{field}: changed (withheld)", field=change["field"]))
         else:
             lines.append(f"{change['field']}: {_value(change['was'])} -> {_value(change['now'])}")
     for path, value in record["withheld"].items():
         known = texts.get(f"withheld.{path}")
-        lines.append(f"withheld {path}: {known or f'commitment {committed(value)}'}")
+        known = known or tr("commitment {value}", value=committed(value))
+        lines.append(tr("withheld {field}: {value}", field=path, value=known))
     return lines
 
 
@@ -135,19 +168,23 @@ def _evidence(record: Json, texts: dict[str, str]) -> list[str]:
 
 def _observation(row: Json) -> str:
     name = f"{row['indicator']}[{row['segment']}]" if row["segment"] else row["indicator"]
-    number = f"{row['k']:g}" if row["kind"] == "gauge" else f"{row['k']:g} of {row['m']:g}"
-    more = [f"allowed {row['allowed']:g}"] if "allowed" in row else []
-    more += [
-        f"{detector} {score:.4g} (threshold {threshold:.4g})" for detector, (score, threshold) in row["scores"].items()
-    ]
-    more += ["late revision"] if row.get("late") else []
-    more += [f"counts nowhere ({row['dropped']} events so far)"] if "dropped" in row else []
-    more += [row["unknown"]] if row.get("unknown") else []
-    return f"{name} from {stamped(row['start'])}: {number}" + "".join(f"; {one}" for one in more)
+    number = f"{row['k']:g}"
+    if row["kind"] != "gauge":
+        number = tr("{k} of {m}", k=number, m=f"{row['m']:g}")
+    more = [tr("allowed {number}", number=f"{row['allowed']:g}")] if "allowed" in row else []
+    for detector, (score, threshold) in row["scores"].items():
+        scored = {"score": f"{score:.4g}", "threshold": f"{threshold:.4g}"}
+        more.append(tr("{detector} {score} (threshold {threshold})", detector=detector, **scored))
+    more += [tr("late revision")] if row.get("late") else []
+    more += [tr("counts nowhere ({n} events so far)", n=row["dropped"])] if "dropped" in row else []
+    more += [_reason(row["unknown"])] if row.get("unknown") else []
+    said = tr("{name} from {time}: {number}", name=name, time=stamped(row["start"]), number=number)
+    return "; ".join([said, *more])
 
 
 def _shard(record: Json, texts: dict[str, str]) -> list[str]:
-    return [f"follows {record['file']}: {record['size']} entries, root {record['root']}"]
+    named = {"file": record["file"], "n": record["size"], "root": record["root"]}
+    return [tr("follows {file}: {n} entries, root {root}", **named)]
 
 
 _TYPED = {CHARTER: _charter, EVIDENCE: _evidence, "shard": _shard}
@@ -161,20 +198,23 @@ def _explained(record: Json, texts: dict[str, str]) -> list[str]:
             put(record, field, texts.get(field) or _clear(get(record, field)))
     try:
         if "action" in record:
-            reason = REASONS[Reason(record["reason"])]
-            return [f"Command to {record['action']} for decision {record['decision']}: {reason}."]
+            reason = tr(REASONS[Reason(record["reason"])])
+            named = {"action": record["action"], "decision": record["decision"], "reason": reason}
+            return [tr("Command to {action} for decision {decision}: {reason}.", **named)]
         decision = msgspec.convert(record, Decision)
     except (msgspec.ValidationError, ValueError, KeyError):
         return []
     known = facts(record)
     small = []
     if known.keys() - {"rule", "indicator", "segment"}:  # without numbers the sentence says it all
-        small = [f"{name} {value if isinstance(value, str) else f'{value:.6g}'}" for name, value in known.items()]
+        small = [
+            f"{tr(FACTS[name])} {value if isinstance(value, str) else f'{value:.6g}'}" for name, value in known.items()
+        ]
     small += budget_words(decision.finding)
     if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
-        small.append(f"charter {decision.charter}")
-    told = [f"addressed to {', '.join(decision.addressed)}"] if decision.addressed else []
-    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else []), *told]
+        small.append(tr("charter {charter}", charter=decision.charter))
+    told = [tr("addressed to {names}", names=", ".join(decision.addressed))] if decision.addressed else []
+    return [tr("{sentence}.", sentence=sentence(decision)), *(["; ".join(small)] if small else []), *told]
 
 
 def _clear(value: object) -> str:
@@ -183,4 +223,4 @@ def _clear(value: object) -> str:
 
 
 def _value(value: Any) -> str:
-    return "(not given)" if value is None else json.dumps(value, ensure_ascii=False)
+    return tr("(not given)") if value is None else json.dumps(value, ensure_ascii=False)

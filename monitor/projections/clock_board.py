@@ -17,7 +17,7 @@ from monitor.words import mark, tr
 
 MOST = (CASES + len(COUNTED_APART) * COMPLAINTS) * RULES_PER_START  # clocks of one pilot
 UNITS = (mark("{n} d"), mark("{n} h"), mark("{n} min"))
-_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
+_SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
 class ClockRow(Struct, frozen=True, kw_only=True):
@@ -190,20 +190,22 @@ def due_next(clocks: Clocks, table: ClockTable, now: int, owed_by: Owes | None =
 
 
 def time_left(left: int | None) -> str:
-    """`left` (ms) as text in the language that is spoken: two units at most, rounded down; "overdue" after the due
-    instant.
+    """`left` (ms) as text in the language that is spoken: two units at most, rounded down, seconds below one minute;
+    "overdue" after the due instant.
 
-    >>> [time_left(ms) for ms in (183_600_000, 3_540_000, 1, -90_000_000, None)]
-    ['2 d 3 h', '59 min', '0 min', 'overdue by 1 d 1 h', 'no date']
+    >>> [time_left(ms) for ms in (183_600_000, 3_540_000, 29_500, -90_000_000, None)]
+    ['2 d 3 h', '59 min', '29 s', 'overdue by 1 d 1 h', 'no date']
     """
     if left is None:
         return tr("no date")
     if left <= 0:
         return tr("overdue by {time}", time=time_left(-left)) if left else tr("overdue")
+    if left < _MINUTE:
+        return tr("{n} s", n=left // _SECOND)
     days, rest = divmod(left, _DAY)
     hours, minutes = divmod(rest // _MINUTE, _HOUR // _MINUTE)
     units = [tr(unit, n=n) for n, unit in zip((days, hours, minutes), UNITS, strict=True) if n]
-    return " ".join(units[:2]) or tr(UNITS[2], n=0)
+    return " ".join(units[:2])
 
 
 def _owed(row: ClockRow) -> bool:

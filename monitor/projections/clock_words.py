@@ -49,7 +49,7 @@ def clock_words(record: ClockRecord) -> str:
         occurrence=occurrence(record.starts, record.key),
         who=tr(OWED_BY[record.owed_by]),
     )
-    return "; ".join(part for part in (about, *_dates(record), record.basis, _otherwise(record)) if part)
+    return "; ".join(part for part in (about, *_dates(record), tr(record.basis), _otherwise(record)) if part)
 
 
 def occurrence(starts: str, key: str) -> str:

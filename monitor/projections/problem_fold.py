@@ -12,6 +12,7 @@ from msgspec import structs
 
 from monitor.model.records import Decision, Reason, Rejected
 from monitor.model.telemetry_problems import TelemetryProblem, kind_of
+from monitor.projections.detail_words import late_words
 from monitor.projections.formats import stamp
 from monitor.validate.rejections import SENTENCES
 
@@ -59,7 +60,8 @@ def problems_in(pilot: str, records: Iterable[Rejected | Decision]) -> tuple[Tel
 
 def problem_lines(problems: Iterable[TelemetryProblem]) -> list[str]:
     """A line for each, with its time."""
-    return [f"{stamp(one.at)}  {one}" if one.at is not None else str(one) for one in problems]
+    shown = [structs.replace(one, detail=late_words(one.detail)) for one in problems]
+    return [f"{stamp(one.at)}  {one}" if one.at is not None else str(one) for one in shown]
 
 
 def _problems(record: Rejected | Decision) -> Iterable[tuple[str, TelemetryProblem]]:

@@ -8,6 +8,7 @@ from msgspec import UnsetType
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.clock_words import clock_words
+from monitor.projections.detail_words import founded_words, late_words, rule_words
 from monitor.projections.formats import figure, span, stamp
 from monitor.projections.number_words import numbers
 from monitor.words import mark, tr
@@ -306,7 +307,7 @@ def _rule(decision: Decision) -> str:
             return tr("{rule}, until {time}", rule=rule, time=stamp(end))
         return rule
     if reason in RULED:
-        return tr(plain(rule))
+        return rule_words(tr(plain(rule)))
     return tr(plain(rule)) if reason is Reason.CLEARED and not decision.finding.indicator and rule not in ENDED else ""
 
 
@@ -321,6 +322,10 @@ def _detail(decision: Decision) -> str:
     if reason in FLAGGED and detail in set(Reason):  # else free text of a person
         text = tr(REASONS[Reason(detail)])
         return text[0].lower() + text[1:]
+    if reason is Reason.LATE_DROPPED:
+        return late_words(detail)
+    if reason is Reason.FOUNDED:
+        return founded_words(detail)
     if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
         return tr("decision {decision}", decision=detail)
     return tr("at {time}", time=detail) if reason is Reason.OUTSIDE_CYCLE and detail else detail

@@ -146,7 +146,7 @@ class PilotRecord:
             if record["level"] == HALTED > record["was"]:
                 found.append(Halt(begun=record, grounds=[], problems=[], steps=[]))
             elif halt is not None:
-                _take(halt, record)
+                _take(halt, record, self.charter_at(record["at"]))
         return found
 
 
@@ -155,7 +155,7 @@ _GROUNDS = ("limit_exceeded", "hard_rule", "suspended", "rectification_overdue",
             "clock_missed", "evidence_hold")  # fmt: skip
 
 
-def _take(halt: Halt, record: Json) -> None:
+def _take(halt: Halt, record: Json, charter: InForce | None) -> None:
     reason = record["reason"]
     if reason == "released":
         halt.released = record
@@ -167,8 +167,21 @@ def _take(halt: Halt, record: Json) -> None:
         halt.problems.append(record)
     elif reason in _STEPS:
         halt.steps.append(record)
-    elif reason in _GROUNDS and record["level"] == HALTED:
+    elif reason in _GROUNDS and record["level"] == HALTED and _halts_alone(record, charter):
         halt.grounds.append(record)
+
+
+def _halts_alone(record: Json, charter: InForce | None) -> bool:
+    """Whether a finding made during a halt would have halted without it. The level of its record is that of the pilot,
+    so a missed deadline is asked for its `on_miss`, and a hard rule for its level in the charter, where that is known.
+    """
+    finding = record["finding"]
+    if record["reason"] == "clock_missed" and isinstance(finding.get("clock"), dict):
+        return bool(finding["clock"].get("on_miss") == "halt")
+    if record["reason"] == "hard_rule" and charter is not None:
+        levels = {one["name"]: one["level"] for one in charter.document.get("hard_rules") or ()}
+        return bool(levels.get(finding.get("rule"), "halt") == "halt")
+    return True
 
 
 def stated(charter: InForce | None, field: str) -> str:

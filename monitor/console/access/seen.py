@@ -25,10 +25,9 @@ from monitor.projections.user_complaints import UserComplaintsFold
 
 SHARED = frozenset({
     "liveness", "ledger", "through", "open_mode", "sandbox", "_charters", "_periods", "_streams", "_decisions", "_most",
-    "version", "problems",
+    "version",
 })  # fmt: skip
-"""Parts of the board that are the same for every reader: no page shows a pilot, firm or model from them alone. Pages
-ask `problems` about pilots that they show."""
+"""Parts of the board that are the same for every reader: no page shows a pilot, firm or model from them alone."""
 
 
 def seen_by(board: FleetView, reader: Reader) -> FleetView:

