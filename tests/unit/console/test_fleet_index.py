@@ -40,8 +40,8 @@ def test_what_is_counted_of_stored_decisions_is_what_they_say() -> None:
     assert not view.concerns("a-0")
 
 
-def test_an_old_finding_that_stands_still_waits() -> None:
-    """A finding at escalate and a request for guidance wait also when their decisions are no longer stored."""
+def test_an_old_finding_waits_while_it_is_open() -> None:
+    """An open finding at escalate and a request for guidance wait also when their decisions are no longer stored."""
     board = FleetView(decisions=KEPT)
     found = decision(1, level=Level.ESCALATE, finding_key="k", finding_level=Level.ESCALATE)
     asked = decision(2, reason=Reason.GUIDANCE_ASKED, was=Level.ESCALATE)
