@@ -22,6 +22,7 @@ from monitor.lifecycle.acts import Role
 from monitor.model.clock_record import Owes
 from monitor.model.subjects import is_pilot
 from monitor.model.telemetry_problems import TelemetryProblem, problems_of
+from monitor.projections.pilot_status import with_answers_due
 from monitor.projections.problem_fold import problem_lines
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
@@ -41,8 +42,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="one JSON obj
 @trust_option
 def status(pilot: str, to: str, prefix: str, author: str, as_json: bool, trusted: tuple[str, ...]) -> None:
     """Print where PILOT stands: its level and why, with the numbers; its states and the next step; who owes what by
-    when; rollout, shadow charter, open command; the evidence of each indicator; the last decisions with their
-    numbers; telemetry that was rejected or counts nowhere.
+    when, also answers to complaints of users; rollout, shadow charter, open command; the evidence of each indicator;
+    the last decisions with their numbers; telemetry that was rejected or counts nowhere.
 
     Read from the recorded decisions, also before the admission. Whom to reach is printed where the charter in force
     names contacts. A firm that may read its own topics only gives --author with its participant.id: it gets the command
@@ -73,16 +74,17 @@ def status(pilot: str, to: str, prefix: str, author: str, as_json: bool, trusted
     if found is None:
         raise click.ClickException(f"no entry of {pilot} was found; `apply` begins its record")
     problems = _rejections(to, prefix, pilot, author)
+    charter = _charter(to, prefix, pilot, trusted) if found.complaints or not as_json else None
+    found = with_answers_due(found, charter)
     if as_json:
         echo(msgspec.json.encode({**msgspec.to_builtins(found), "rejections": problems}).decode())
         return
-    charter = _charter(to, prefix, pilot, trusted)
     for line in status_lines(found, problems, {} if charter is None else contacts_of(charter), wall_ms()):
         echo(line)
     if charter is not None and not charter.participant.keys and not found.open_mode:
         echo(tr("unsigned   the charter has no key of the firm, so the author of its acts is not proved"))
     if not found.whole:
-        echo("older decisions were not read: open findings and deadlines may be missing", err=True)
+        echo(tr("older decisions were not read: open findings and deadlines may be missing"), err=True)
 
 
 @click.command()

@@ -19,7 +19,7 @@ from monitor.projections.pilot_status import PilotStatus, StatusRecord
 from monitor.projections.problem_fold import problem_lines
 from monitor.projections.wording import LEVEL_WORDS, REASONS, plain
 from monitor.sdk.command_state import ground_text
-from monitor.words import current, mark, tr
+from monitor.words import current, mark, tr, trn
 
 SHOWN_PROBLEMS = 5
 COMMANDS: dict[str, str] = {
@@ -45,6 +45,7 @@ def status_lines(
         )  # fmt: skip
         lines.append(_line(tr("next"), whom + _contact(contacts, step.who)))
     lines += [_line(tr("deadline"), _clock(one, contacts, now)) for one in found.clocks]
+    lines += _answers(found, contacts, now)
     lines += _rollout(found)
     lines += [_line(tr("evidence"), _evidence(one)) for one in found.evidence if one.numbers]
     lines += [_line(tr("decided"), _record(one)) for one in found.records]
@@ -124,6 +125,27 @@ def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
     if one.forbids:
         said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
     return said + _contact(contacts, one.owed_by)
+
+
+def _answers(found: PilotStatus, contacts: Mapping[str, str], now: int) -> list[str]:
+    """Answers to complaints of users, with the deadline that the charter promises, before it is missed."""
+    lines = []
+    for one in found.complaints:
+        what = trn("an answer to {n} complaint of a user", "an answer to {n} complaints of users", one.complaints)
+        named = {"who": _owner(Owes.FIRM), "what": what, "number": one.standing}
+        if one.due is None:
+            received = stamp(one.filed)
+            said = tr("{who} owes {what}, received {time}; decision {number}", time=received, **named)
+        else:
+            left, by = time_left(one.due - now), stamp(one.due)
+            said = tr("{who} owes {what}: {left}, by {time}; decision {number}", left=left, time=by, **named)
+        lines.append(_line(tr("deadline"), said + _contact(contacts, Owes.FIRM.value)))
+    if found.complaints_more:
+        more = trn(
+            "{n} further complaint of a user waits", "{n} further complaints of users wait", found.complaints_more
+        )
+        lines.append(_line(tr("deadline"), more))
+    return lines
 
 
 def _rollout(found: PilotStatus) -> list[str]:

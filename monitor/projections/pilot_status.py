@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
+from monitor.charter.spec import Charter
+from monitor.deadlines.facts import FactKind
 from monitor.lifecycle.life import Lifecycle, life_from_words, state_words
 from monitor.lifecycle.names import Region
 from monitor.lifecycle.next_steps import NextStep
@@ -17,11 +19,13 @@ from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.open_commands import OpenCommand, after_decision
 from monitor.projections.open_items import OpenFinding, OpenItems
 from monitor.projections.problem_fold import ProblemFold
+from monitor.projections.user_complaints import AnswerOwed, UserComplaintsFold, answer_due, answers_owed
 from monitor.projections.wording import sentence
 
 _KEPT_RECORDS = 3  # sentences of the newest ones
 _RECORDS = 8  # the newest ones that are listed with their entries
 _EVIDENCE = 64  # indicators and segments
+_ANSWERS = 32  # reports with complaints of users that wait
 _STEPS = (Reason.STEP_PASSED, Reason.STEP_FAILED, Reason.STEP_INCONCLUSIVE)
 
 
@@ -45,7 +49,8 @@ class PilotStatus(Struct, frozen=True, kw_only=True):
     open finding or deadline is missing. `why` is the decision that brought it to its level, `records` the last ones,
     newest first; `evidence` the newest of the gravest findings of each indicator and segment; `command` the one in
     force; `step` the last evaluation of a step of the rollout, `cap` the most users since then; `shadow` the record of
-    a shadow charter that runs; `problems` telemetry that was accepted and has no effect. Times in ms."""
+    a shadow charter that runs; `problems` telemetry that was accepted and has no effect; `complaints`
+    of users that wait for an answer, the oldest `_ANSWERS` reports, and how many further ones wait. Times in ms."""
 
     pilot: str
     participant: str
@@ -71,6 +76,8 @@ class PilotStatus(Struct, frozen=True, kw_only=True):
     cap: str = ""
     shadow: StatusRecord | None = None
     problems: tuple[TelemetryProblem, ...] = ()
+    complaints: tuple[AnswerOwed, ...] = ()
+    complaints_more: int = 0
 
     @property
     def life(self) -> Lifecycle:
@@ -94,6 +101,7 @@ class _Fold:
         self.step: Decision | None = None
         self.shadow: Decision | None = None
         self.problems = ProblemFold()
+        self.complaints = UserComplaintsFold()
 
     def take(self, d: Decision) -> None:
         if self.last is not None and d.standing <= self.last.standing:
@@ -102,6 +110,7 @@ class _Fold:
         self.recent = [d, *self.recent][:_RECORDS]
         self.command = after_decision(self.command, d)
         self.problems.take(d)
+        self.complaints.decide(d)
         self._named(d)
         if d.author and d.cause.startswith("control:"):
             self.act = d
@@ -130,6 +139,11 @@ class _Fold:
         elif d.reason in (Reason.SHADOW_STOPPED, Reason.SHADOW_ENDED):
             self.shadow = None
 
+    def answers(self, pilot: str) -> tuple[AnswerOwed, ...]:
+        """Complaints of users that wait; those with a decision about their deadline are among the clocks."""
+        known = {one.key for one in self.clocks.values() if one.starts == FactKind.USER_COMPLAINT.value}
+        return answers_owed(self.complaints.of(pilot), known)
+
 
 def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: bool = True) -> PilotStatus | None:
     """The status after the decisions of one pilot, oldest first; `None` without decisions. `newest`: with the newest
@@ -141,6 +155,7 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: b
     if last is None:
         return None
     life, recent = fold.open.life, fold.recent if newest else []
+    answers = fold.answers(last.pilot)
     return PilotStatus(
         pilot=last.pilot,
         participant=last.participant,
@@ -164,9 +179,17 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: b
         cap=_cap(fold.step),
         shadow=status_record(fold.shadow),
         problems=fold.problems.rows(last.pilot),
+        complaints=answers[:_ANSWERS],
+        complaints_more=sum(one.complaints for one in answers[_ANSWERS:]) + fold.complaints.left_out,
         authorities=fold.authorities,
         whole=whole,
     )
+
+
+def with_answers_due(status: PilotStatus, plan: Charter | None) -> PilotStatus:
+    """The status with the deadlines of the answers that the charter in force promises to users."""
+    dated = (structs.replace(one, due=answer_due(plan, one.filed)) for one in status.complaints)
+    return structs.replace(status, complaints=tuple(dated))
 
 
 def status_record(d: Decision | None) -> StatusRecord | None:

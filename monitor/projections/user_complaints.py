@@ -8,9 +8,12 @@ Bounded: `OPEN` complaints that wait, over all pilots; further ones are counted.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 from msgspec import UNSET, Struct
 
 from monitor.charter.spec import Charter
+from monitor.model.bounds import short
 from monitor.model.periods import parse_span
 from monitor.model.records import Decision, Reason
 
@@ -27,12 +30,36 @@ class WaitingComplaints(Struct):
     ids: set[str]
 
 
+class AnswerOwed(Struct, frozen=True, kw_only=True):
+    """`complaints` of one report that wait for an answer: `filed` (ms) is when they were received, `standing` the
+    number of that decision. `due` (ms) is the first instant that is too late; `None` without a promise, or where the
+    charter could not be read."""
+
+    complaints: int
+    filed: int
+    standing: int
+    due: int | None = None
+
+
 def answer_due(plan: Charter | None, filed: int) -> int | None:
     """When the answer to a complaint that was received at `filed` (ms) is due; `None` where none is promised."""
     channel = UNSET if plan is None else plan.users_channel
     if channel is UNSET or channel.answer_within is None:
         return None
     return parse_span(channel.answer_within).after(filed)
+
+
+def answers_owed(
+    waiting: Iterable[WaitingComplaints], missed: Container[str], plan: Charter | None = None
+) -> tuple[AnswerOwed, ...]:
+    """What waits for an answer, in the order given, without complaints of which a deadline stands in a decision
+    (`missed`: their keys, as `short` writes them)."""
+    rows = ((sum(short(name) not in missed for name in one.ids), one) for one in waiting)
+    return tuple(
+        AnswerOwed(complaints=n, filed=one.filed, standing=one.standing, due=answer_due(plan, one.filed))
+        for n, one in rows
+        if n
+    )
 
 
 class UserComplaintsFold:

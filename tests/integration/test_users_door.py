@@ -21,6 +21,7 @@ from msgspec import structs
 from monitor.charter.control import ControlBase
 from monitor.charter.users_acts import ComplaintAnswer, ComplaintFiling, RedressStep, UserComplaint
 from monitor.cli.complaints import complaints
+from monitor.cli.status import status as status_of
 from monitor.embedded import users_door
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import Incoming
@@ -92,6 +93,13 @@ class World:
         return self.monitor.runner.machine.pilots["p"].users
 
 
+def told(world: World) -> str:
+    """What `status` prints of the pilot."""
+    result = CliRunner().invoke(status_of, ["p", "--to", f"http://127.0.0.1:{world.monitor.port}"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
 @asynccontextmanager
 async def opened(directory: Path, **more: Any) -> AsyncIterator[World]:
     settings = UsersDoorSettings(signer=KEYS["public"], port=0, forward_s=0.05)
@@ -111,6 +119,9 @@ def test_a_complaint_goes_from_the_form_to_the_record_and_back(tmp_path: Path) -
             receipt = await world.receipt(leave="1")
             await world.eventually(lambda: world.users.filed == 1 and world.users.departed == 1)
             name = pseudonym_of(receipt)
+            owed = await asyncio.to_thread(told, world)
+            assert "deadline   firm owes an answer to 1 complaint of a user: " in owed
+            assert ", by " in owed, "the promise of the charter"
             await world.act(ComplaintAnswer, "firm", complaints=(name,))
             await world.eventually(lambda: world.users.answered == 1)
             status, _, _ = await world.get("/receipt/redress", {"receipt": receipt.lower()})

@@ -27,6 +27,11 @@ REFUSALS: dict[LoginRefusal, str] = {
 }
 
 
+REFUSALS_LOGGED = 60  # in a minute: requests without a reader must not push reads out of the log
+REFUSED_PATH = 200  # characters of the address of one
+MINUTE_MS = 60_000
+
+
 def status_of(refused: LoginRefused) -> int:
     """The HTTP status of a refusal: 401 where a login is missing, 403 where the reader has no role."""
     return 403 if refused.reason == LoginRefusal.NOT_LISTED else 401
@@ -50,13 +55,15 @@ class Gate:
         self._clock = clock
         self._log = None if access.read_log is None else ReadLog(access.read_log)
         self.log_failed = False
+        self._minute, self._refused = 0, 0  # refusals in that minute
 
     def admit(self, path: str, headers: Iterable[tuple[str, str]]) -> Reader:
-        """The reader of a request. Raises LoginRefused; that is logged as a read without a reader."""
+        """The reader of a request. Raises LoginRefused; that is logged as a read without a reader, at most
+        `REFUSALS_LOGGED` in a minute."""
         try:
             return self._login.reader(tuple(headers))
         except LoginRefused as refused:
-            self._add(Read(self._clock(), path, status_of(refused), refusal=refused.reason))
+            self._refuse(Read(self._clock(), path[:REFUSED_PATH], status_of(refused), refusal=refused.reason))
             raise
 
     def logged(self, path: str, status: int, reader: Reader) -> None:
@@ -67,6 +74,16 @@ class Gate:
         """Close the read log."""
         if self._log is not None:
             self._log.close()
+
+    def _refuse(self, read: Read) -> None:
+        minute = read.at // MINUTE_MS
+        if minute != self._minute:
+            if self._refused > REFUSALS_LOGGED:
+                log.warning("read_log.refusals_left_out", requests=self._refused - REFUSALS_LOGGED)
+            self._minute, self._refused = minute, 0
+        self._refused += 1
+        if self._refused <= REFUSALS_LOGGED:
+            self._add(read)
 
     def _add(self, read: Read) -> None:
         """A page is shown although the log cannot be written: people on call need it most when a disk is full. The

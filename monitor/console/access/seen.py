@@ -50,7 +50,7 @@ def seen_by(board: FleetView, reader: Reader) -> FleetView:
     seen.complaints.waiting = {name: one for name, one in board.complaints.waiting.items() if name in seen.pilots}
     seen.problems = board.problems.only(seen.pilots)
     seen.models = ModelFilesFold()
-    used = used_by(seen.pilots.values())
+    used = used_by(view for view in seen.pilots.values() if reader.role is not Role.FIRM or not view.applicant)
     seen.models.models = {name: file for name, file in board.models.models.items() if not file.digests.isdisjoint(used)}
     seen.configuration = deque(maxlen=board.configuration.maxlen)
     seen.notices = Notices()

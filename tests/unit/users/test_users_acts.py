@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -17,10 +18,13 @@ from monitor.charter.users_acts import (
     UserComplaint,
     UserDeparture,
 )
+from monitor.cli.status_lines import status_lines
 from monitor.compile.lint import lint
 from monitor.model.assessment import Assessment
 from monitor.model.events import instant
 from monitor.model.records import Decision, Level, Outputs, Reason
+from monitor.projections.formats import stamp
+from monitor.projections.pilot_status import pilot_status, with_answers_due
 from monitor.state.snapshots import restore, snapshot
 from monitor.state.users import KNOWN, NO_USERS, KnownIds
 from tests.unit.engine.test_machine import HOUR
@@ -354,3 +358,30 @@ def test_a_table_may_let_the_authority_owe_the_decision_about_redress() -> None:
     (missed,) = [one for one in clocks(made, "missed") if one.finding.rule == "redress"]
     assert missed.finding.clock
     assert missed.finding.clock.owed_by == "authority"
+
+
+def test_the_status_shows_answers_that_are_owed_before_they_are_missed(made: Founded) -> None:
+    """With the deadline that the charter promises; not what was answered or withdrawn; a miss is listed once."""
+    made.put(filing(made, 1, 2))
+    filed = [made.at]
+    made.put(filing(made, 3))
+    filed.append(made.at)
+    made.put(ComplaintAnswer(**made.by("firm"), complaints=(name(1),)))
+
+    def lines(now: int, plan: Charter | None = WATCHED) -> list[str]:
+        status = pilot_status(one for one in made.decisions if one.pilot == "p")
+        assert status is not None
+        shown = status_lines(with_answers_due(status, plan), (), {"firm": "a@b"}, now)
+        return [line for line in shown if "complaint" in line and line.startswith("deadline")]
+
+    numbers = [one.standing for one in made.decisions if one.reason is Reason.COMPLAINT_FILED]
+    assert lines(filed[1]) == [
+        f"deadline   firm owes an answer to 1 complaint of a user: {left}, by {stamp(at + 10 * DAY)}; "
+        f"decision {number} [a@b]"
+        for left, at, number in zip(("9 d 23 h", "10 d"), filed, numbers, strict=True)
+    ]
+    assert len(lines(filed[1] + 30 * DAY)) == 2, "also after it"
+    assert "received" in lines(made.at, None)[0], "without the charter"
+    status = pilot_status(one for one in made.decisions if one.pilot == "p")
+    assert status is not None
+    assert msgspec.json.decode(msgspec.json.encode(status), type=type(status)) == status

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from monitor.console.access.gate import BoardAccess
+from monitor.console.access.gate import MINUTE_MS, REFUSALS_LOGGED, BoardAccess, Gate
+from monitor.console.access.proxy_login import LoginRefused
 from monitor.console.access.read_log import Read, read_lines
 from monitor.console.access.roles import Role
 from monitor.console.access.settings import AccessFile, Grant
@@ -137,3 +138,21 @@ async def _event(stream: ClientResponse) -> bytes:
         if line.startswith(b"data:"):
             return line.strip()
     raise AssertionError("the stream ended")
+
+
+def test_requests_without_a_reader_push_no_read_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that reaches the port has no login to lose: few of its refusals are logged, the others are counted."""
+    now = [NOW]
+    gate = Gate(BoardAccess(ACCESS, SECRET, tmp_path / "reads"), lambda: now[0])
+    for _ in range(10 * REFUSALS_LOGGED):
+        with pytest.raises(LoginRefused):
+            gate.admit("/" + "x" * 8_000, [])
+    now[0] += MINUTE_MS
+    with pytest.raises(LoginRefused):
+        gate.admit("/", [])
+    gate.close()
+    assert len(read_lines(tmp_path / "reads")) == REFUSALS_LOGGED + 1
+    assert (tmp_path / "reads").stat().st_size < 400 * (REFUSALS_LOGGED + 1)
+    assert f"requests={9 * REFUSALS_LOGGED}" in caplog.text

@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from monitor.charter.spec import charter_hash
 from monitor.console.access.roles import Reader, Role
 from monitor.console.access.seen import SHARED, seen_by
 from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked
+from monitor.model.records import Level, Outputs, Reason
 from monitor.model.subjects import FIRM, model_subject
-from tests.board_world import World, world
+from monitor.testing.records import decision
+from tests.board_world import HALTED, World, world
 
 REGULATOR = Reader("regulator", Role.REGULATOR)
 
@@ -103,3 +106,19 @@ def test_the_board_stays_as_it_is(whole: World) -> None:
     before = {kind: sorted(names) for kind, names in subjects(whole.board).items()}
     seen_by(whole.board, firm(whole)).pilots.clear()
     assert {kind: sorted(names) for kind, names in subjects(whole.board).items()} == before
+
+
+def test_an_application_opens_no_model_file_to_its_firm(whole: World) -> None:
+    """A firm may write any digest in it: an applicant uses no model. An authority reads the file to screen it."""
+    board, plan = FleetView(), whole.charters[HALTED]
+    board.models = whole.board.models
+    applied = decision(
+        1, HALTED, participant="firm-1", charter=charter_hash(plan), reason=Reason.APPLICATION_SUBMITTED,
+        states="submitted", level=Level.NORMAL, kind="act", responsible=("north",),
+    )  # fmt: skip
+    board.learn(plan)
+    board.apply(Outputs(decisions=[applied]))
+    assert board.pilots[HALTED].applicant
+    assert not seen_by(board, Reader("e", Role.FIRM, frozenset({"firm-1"}))).models.models
+    assert seen_by(board, authority(whole)).models.models
+    assert seen_by(whole.board, Reader("e", Role.FIRM, frozenset({"firm-1"}))).models.models
