@@ -33,7 +33,7 @@ def as_json_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
 
 class EntryParts(NamedTuple):
     """What a reader is told of an entry: its number from 0, time (ms), the number of its decision (`standing`), kind,
-    what it is in a few words, id, author ("" without one), and the lines below."""
+    what it is as the record has it, id, author ("" without one), and the lines below."""
 
     number: int
     at: int
@@ -52,7 +52,9 @@ def parts_of(number: int, entry: Entry, texts: dict[str, str]) -> EntryParts:
     by = who if isinstance(who, str) else f"({str(committed(who))[:16]}...)"
     kind = record.get("kind", "command")
     said = _TYPED[kind](record, texts) if kind in _TYPED else _explained(record, texts)
-    return EntryParts(number, entry.at, entry.standing, kind, _what(record), entry.id, by, tuple(said))
+    with speaking("en"):
+        what = _what(record)
+    return EntryParts(number, entry.at, entry.standing, kind, what, entry.id, by, tuple(said))
 
 
 def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
@@ -60,7 +62,7 @@ def as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
     of = parts_of(number, entry, texts)
     id_ = tr("{id} by {author}", id=of.id, author=of.by) if of.by else of.id
     number_ = tr("decision {number}", number=f"{of.standing:<5}")
-    head = f"{number:>6}  {stamped(of.at)}  {number_} {of.kind:<8} {of.what}  {id_}"
+    head = f"{number:>6}  {stamped(of.at)}  {number_} {of.kind:<8} {_what(entry.record())}  {id_}"
     return [head, *(f"        {line}" for line in of.said)]
 
 

@@ -12,7 +12,7 @@ from detectors import SPENDS_ALPHA
 from monitor.charter.spec import Charter, IndicatorSpec
 from monitor.halt_ground import Ground
 from monitor.model.records import Decision, Finding, Reason
-from monitor.projections.formats import day, figure, moment, percent, power_of_ten, span
+from monitor.projections.formats import day, ends, figure, moment, percent, power_of_ten
 from monitor.projections.measures import HANDLING_TIME, Measure, duration_scale, measure_of, spec_of, unit_words
 from monitor.projections.number_words import SINGLE, TIMED, USUAL, has_comparison, is_share, numbers, trials_of
 from monitor.words import mark, tr
@@ -127,7 +127,7 @@ def period_words(start: int, end: int) -> str:
         return day(start)
     if start % _DAY == 0 and end % _DAY == 0:
         return tr("{start} to {end}", start=day(start), end=day(end - 1))
-    begin, stop = span(start, end).split(" to ")
+    begin, stop = ends(start, end)
     same = begin[:10] == stop[:10]
     return tr("{start} to {end} UTC", start=begin, end=stop[11:] if same else stop)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import exp, floor, log, log10
 
+from monitor.words import mark, tr
+
 LN10 = log(10)
 _DAY = 86_400_000
+_MONTHS = (
+    mark("Jan"), mark("Feb"), mark("Mar"), mark("Apr"), mark("May"), mark("Jun"), mark("Jul"), mark("Aug"), mark("Sep"),
+    mark("Oct"), mark("Nov"), mark("Dec"),
+)  # fmt: skip
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -44,8 +50,40 @@ def span(start: int, stop: int) -> str:
     >>> span(1696118400000, 1696204800000), span(1696118400000, 1696118405000)
     ('2023-10-01 00:00 to 2023-10-02 00:00', '2023-10-01 00:00:00 to 2023-10-01 00:00:05')
     """
+    first, last = ends(start, stop)
+    return tr("{start} to {end}", start=first, end=last)
+
+
+def ends(start: int, stop: int) -> tuple[str, str]:
+    """Both times of `span`."""
     cut = 16 if start % 60_000 == stop % 60_000 == 0 else 19
-    return f"{stamp(start)[:cut]} to {stamp(stop)[:cut]}"
+    return stamp(start)[:cut], stamp(stop)[:cut]
+
+
+def axis_day(ms: int) -> str:
+    """The day of a mark on an axis.
+
+    >>> axis_day(1767571200000)
+    '05 Jan 2026'
+    """
+    at = moment(ms)
+    return tr("{day} {month} {year}", day=f"{at:%d}", month=_month(at), year=at.year)
+
+
+def axis_minute(ms: int) -> str:
+    """The day and minute of a mark on an axis: `05 Jan 12:30`."""
+    at = moment(ms)
+    return tr("{day} {month} {time}", day=f"{at:%d}", month=_month(at), time=f"{at:%H:%M}")
+
+
+def axis_month(ms: int) -> str:
+    """The month of a mark on an axis: `Jan 2026`."""
+    at = moment(ms)
+    return tr("{month} {year}", month=_month(at), year=at.year)
+
+
+def _month(at: datetime) -> str:
+    return tr(_MONTHS[at.month - 1])
 
 
 def figure(value: float) -> str:

@@ -9,6 +9,7 @@ from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.clock_words import clock_words
 from monitor.projections.detail_words import founded_words, late_words, rule_words
+from monitor.projections.field_words import field_name
 from monitor.projections.formats import figure, span, stamp
 from monitor.projections.number_words import numbers
 from monitor.words import mark, tr
@@ -272,7 +273,7 @@ def _content(finding: Finding) -> str:
     """The typed fields of an act: `kind model version, model m2`; not the record of a firm and its rules."""
     fields = sorted((finding.content or {}).items())
     return ", ".join(
-        f"{plain(name)} {_value(value)}" for name, value in fields if not name.startswith(("record/", "rules/"))
+        f"{field_name(name)} {_value(value)}" for name, value in fields if not name.startswith(("record/", "rules/"))
     )
 
 

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 from msgspec import Struct
 
-from monitor.projections.formats import LN10, moment, power_of_ten
+from monitor.projections.formats import LN10, axis_day, axis_minute, axis_month, moment, power_of_ten
 
 _DAY = 86_400_000
 
@@ -75,8 +75,12 @@ def date_ticks(start: int, stop: int) -> list[tuple[int, str]]:
         step = next(s for s in (2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY) if length / s <= 9)
     origin = 4 * _DAY  # Mondays, as periods are counted
     first = -((origin - start) // step) * step + origin
-    pattern = "%d %b %Y" if step >= _DAY else "%d %b %H:%M" if step >= 60_000 else "%H:%M:%S"
-    return [(at, moment(at).strftime(pattern)) for at in range(first, stop + 1, step) if at >= start]
+    write = axis_day if step >= _DAY else axis_minute if step >= 60_000 else _second
+    return [(at, write(at)) for at in range(first, stop + 1, step) if at >= start]
+
+
+def _second(at: int) -> str:
+    return f"{moment(at):%H:%M:%S}"
 
 
 def _month_ticks(start: int, stop: int) -> list[tuple[int, str]]:
@@ -87,7 +91,7 @@ def _month_ticks(start: int, stop: int) -> list[tuple[int, str]]:
     for index in range(-(-first // step) * step, last + 1, step):
         at = int(datetime(index // 12, index % 12 + 1, 1, tzinfo=UTC).timestamp() * 1000)
         if start <= at <= stop:
-            ticks.append((at, moment(at).strftime("%Y" if step >= 12 else "%b %Y")))
+            ticks.append((at, str(moment(at).year) if step >= 12 else axis_month(at)))
     return ticks
 
 
