@@ -70,6 +70,7 @@ def test_a_reader_of_some_pilots_has_own_lists() -> None:
     board.apply(Outputs(decisions=[_calm(1, f"p-{n}", participant=f"f-{n % 2}") for n in range(4)]))
     assert len(board.fleet()) == 4
     seen = seen_by(board, Reader("r", Role.FIRM, frozenset({"f-1"})))
+    assert vars(seen)["_index"] is None, "nothing of the lists of all pilots is in the copy"
     assert [view.pilot for view in seen.fleet()] == ["p-1", "p-3"]
     assert seen.of_firm("f-0") == []
     assert seen.firm_names() == {"f-1"}
