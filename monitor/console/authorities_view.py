@@ -3,6 +3,7 @@ and missed, and the levels above and below. Pure."""
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 from monitor.console.clocks_view import Deadline, deadline_data, deadlines_of, owed_and_missed
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.lifecycle.acts import Role
+from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.lifecycle.sandbox import SandboxAuthority
 from monitor.model.clock_record import Owes
@@ -66,16 +68,15 @@ class AuthorityView(Struct, frozen=True):
 
 def authorities_view(board: FleetView, now: int) -> tuple[AuthorityRow, ...]:
     """Every authority of the sandbox, from the central level down; then those that only charters name."""
-    by_authority = _by_authority(board)
     known = _known(board)
     levels = {CENTRAL: 0, "provincial": 1, "sectoral": 2}
-    names = sorted(known.keys() | by_authority.keys(), key=lambda name: _order(known.get(name), name, levels))
-    return tuple(_row(board, name, by_authority.get(name, []), now) for name in names)
+    names = sorted(known.keys() | board.authority_names(), key=lambda name: _order(known.get(name), name, levels))
+    return tuple(_row(board, name, board.of_authority(name), now) for name in names)
 
 
 def authority_view(board: FleetView, name: str, now: int, page: int = 1) -> AuthorityView | None:
     """One authority at `now` (ms); `None` where neither the sandbox nor a charter names it."""
-    views, known = _by_authority(board).get(name, []), _known(board)
+    views, known = board.of_authority(name), _known(board)
     if not views and name not in known:
         return None
     pages = max(1, -(-len(views) // PAGE))
@@ -104,9 +105,13 @@ def waits(board: FleetView, views: Iterable[PilotView]) -> Iterator[Waiting]:
             for step in story.missing:
                 if step.who in _OF_AUTHORITY:
                     yield Waiting(view.pilot, view.participant, step, story.steps[-1].at, True)
-        for step in next_steps(view.life):
-            if step.who in _OF_AUTHORITY:
-                yield Waiting(view.pilot, view.participant, step, _since(view), False)
+        for step in _owed_by_authority(view.life):
+            yield Waiting(view.pilot, view.participant, step, _since(view), False)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _owed_by_authority(life: Lifecycle) -> tuple[NextStep, ...]:
+    return tuple(step for step in next_steps(life) if step.who in _OF_AUTHORITY)
 
 
 def _since(view: PilotView) -> int | None:
@@ -117,21 +122,6 @@ def _since(view: PilotView) -> int | None:
             break
         since = decision.at
     return since
-
-
-def responsible_for(view: PilotView) -> tuple[str, ...]:
-    """The authorities of a pilot: those that were computed, else those that its charter names."""
-    if view.responsible:
-        return view.responsible
-    return tuple(one.id for one in view.plan.authorities) if view.plan is not None else ()
-
-
-def _by_authority(board: FleetView) -> dict[str, list[PilotView]]:
-    found: dict[str, list[PilotView]] = {}
-    for view in board.fleet():
-        for name in responsible_for(view):
-            found.setdefault(name, []).append(view)
-    return found
 
 
 def _known(board: FleetView) -> dict[str, SandboxAuthority]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.parts import link
-from monitor.projections.clock_board import ClockRow
+from monitor.model.clock_record import ClockRecord
 
 
 def as_data(board: FleetView, now: int = 0, authority: str = "") -> dict[str, object]:
@@ -65,7 +65,7 @@ def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
         "standing": view.standing,
         "exited": view.exited,
         "order": _command(view),
-        "deadlines": [_deadline(row) for row in view.clocks.rows(now)],
+        "deadlines": [_deadline(one, now) for one in view.clocks.ordered()],
         "ledger": {"size": head[0], "root": head[1]} if head else None,
         "url": link(view.pilot),
         "authorities": list(view.responsible),  # that are responsible
@@ -73,24 +73,24 @@ def _pilot(board: FleetView, view: PilotView, now: int) -> dict[str, object]:
     }
 
 
-def _deadline(row: ClockRow) -> dict[str, object]:
+def _deadline(row: ClockRecord, now: int) -> dict[str, object]:
     """A legal deadline; `left` (ms) until it is due, below 0 after it."""
     return {
         "rule": row.rule,
         "title": row.title,
-        "about": row.starts.value,
+        "about": row.starts,
         "key": row.key,
         "owed_by": row.owed_by.value,
         "basis": row.basis,
-        "state": row.state.value,
+        "state": row.state.value if row.state is not None else None,
         "due": row.due,
-        "left": row.left,
+        "left": None if row.due is None else row.due - now,
         "last_day": row.last_day or None,
         "zone": row.zone,
         "done": row.done,
         "late": row.late,
         "provisional": row.provisional,
-        "forbids": [kind.value for kind in row.forbids],
+        "forbids": list(row.forbids),
     }
 
 

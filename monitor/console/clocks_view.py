@@ -7,7 +7,6 @@ only those of one page become rows.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -17,11 +16,9 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.lifecycle.life import life_from_words
 from monitor.lifecycle.names import State
 from monitor.model.bounds import short
 from monitor.model.clock_record import ClockRecord, ClockState, Owes
-from monitor.projections.clock_board import asks
 from monitor.projections.formats import day
 from monitor.projections.user_complaints import answer_due
 
@@ -91,8 +88,8 @@ EVERY = ClocksQuery()
 def clocks_view(board: FleetView, now: int, query: ClocksQuery = EVERY, page: int = 1) -> ClocksView:
     """The deadlines at `now` (ms)."""
     views = [view for view in board.pilots.values() if _wanted(view, query)]
-    states: Counter[State] = Counter(map(_state, views))
-    settled = sum(r.state is ClockState.MET for view in views for r in view.clocks.records.values())
+    states: Counter[State] = Counter(view.life.pilot for view in views)
+    settled = sum(view.clocks.states[ClockState.MET] for view in views)
     found = [one for view in views for one in _asking(board, view, now) if query.owed_by in ("", one.owed_by)]
     missed = sorted((one for one in found if one.missed), key=_place_of)
     coming = sorted((one for one in found if not one.missed), key=_place_of)
@@ -144,12 +141,11 @@ _NO_ANSWER = (0, 0, 0)
 
 def _asking(board: FleetView, view: PilotView, now: int) -> Iterator[_Asking]:
     """The deadlines of one pilot that ask for something."""
-    for record in view.clocks.records.values():
-        if asks(record):
-            missed = record.state is ClockState.MISSED
-            kind = 0 if missed else 2 if record.due is None else 1
-            place = (kind, record.due or 0, view.pilot, record.title, record.key)
-            yield _Asking(place, missed, record.owed_by, view, record, _NO_ANSWER)
+    for record in view.clocks.asking.values():
+        missed = record.state is ClockState.MISSED
+        kind = 0 if missed else 2 if record.due is None else 1
+        place = (kind, record.due or 0, view.pilot, record.title, record.key)
+        yield _Asking(place, missed, record.owed_by, view, record, _NO_ANSWER)
     reports = board.complaints.of(view.pilot)
     known = {key for starts, key, _ in view.clocks.records if starts == USER_COMPLAINT} if reports else set()
     for waiting in reports:
@@ -202,15 +198,6 @@ def _of_record(view: PilotView, record: ClockRecord, now: int) -> Deadline:
         complaints=1 if record.starts == USER_COMPLAINT else 0,
         forbids=record.forbids,
     )
-
-
-def _state(view: PilotView) -> State:
-    return _state_in(view.states) if view.states else view.life.pilot
-
-
-@functools.lru_cache(maxsize=1_024)
-def _state_in(words: str) -> State:
-    return life_from_words(words).pilot
 
 
 def _day_of(one: Deadline) -> str:

@@ -59,12 +59,11 @@ class FirmsView(Struct, frozen=True):
 
 def firms_view(board: FleetView, now: int, page: int = 1) -> FirmsView:
     """The list of firms at `now` (ms)."""
-    by_firm = _by_firm(board)
-    names = sorted(board.firms.firms.keys() | by_firm.keys())
+    names = sorted(board.firms.firms.keys() | board.firm_names())
     pages = max(1, -(-len(names) // PAGE))
     page = min(max(1, page), pages)
     shown = names[(page - 1) * PAGE : page * PAGE]
-    rows = tuple(_row(board, name, by_firm.get(name, []), now) for name in shown)
+    rows = tuple(_row(board, name, board.of_firm(name), now) for name in shown)
     return FirmsView(rows, len(names), page, pages, rules_in_force(board), _reference(board))
 
 
@@ -94,7 +93,7 @@ def firm_view(board: FleetView, firm: str, now: int, page: int = 1) -> FirmView 
 
 def views_of(board: FleetView, firm: str) -> list[PilotView]:
     """The pilots of a firm, worst first."""
-    return [view for view in board.fleet() if view.participant == firm]
+    return board.of_firm(firm)
 
 
 def rules_in_force(board: FleetView, firm: str = "") -> FirmRules | None:
@@ -113,14 +112,6 @@ def rules_in_force(board: FleetView, firm: str = "") -> FirmRules | None:
 def _reference(board: FleetView) -> RulesReference | None:
     sandbox = board.sandbox.in_force
     return None if sandbox is None or sandbox.firm_rules is UNSET else sandbox.firm_rules
-
-
-def _by_firm(board: FleetView) -> dict[str, list[PilotView]]:
-    found: dict[str, list[PilotView]] = {}
-    for view in board.pilots.values():
-        if view.participant:
-            found.setdefault(view.participant, []).append(view)
-    return found
 
 
 def _row(board: FleetView, firm: str, views: Iterable[PilotView], now: int) -> FirmRow:

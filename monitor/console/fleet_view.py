@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from monitor.charter.act_base import ControlBase
 from monitor.charter.spec import Charter, charter_hash
+from monitor.console.fleet_index import FleetIndex
 from monitor.console.notices import Notices
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.console.pilot_view import PilotView as PilotView
@@ -66,6 +67,7 @@ class FleetView:
         self.complaints = UserComplaintsFold()
         self.problems = ProblemFold()  # telemetry and acts without effect
         self.desk: Desk | None = None  # reads ledgers and their publication; set by the process that keeps them
+        self._index: FleetIndex | None = None
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -137,7 +139,30 @@ class FleetView:
 
     def fleet(self) -> list[PilotView]:
         """All pilots, worst first: by level, then unknown, then the longest at its level; those that left come last."""
-        return sorted(self.pilots.values(), key=lambda v: (v.exited, -v.level, not v.unknown, v.since or 0, v.pilot))
+        return list(self._indexed().fleet)
+
+    def of_firm(self, firm: str) -> list[PilotView]:
+        """The pilots of a firm, worst first."""
+        return list(self._indexed().by_firm.get(firm, ()))
+
+    def of_authority(self, authority: str) -> list[PilotView]:
+        """The pilots for which an authority is responsible, worst first."""
+        return list(self._indexed().by_authority.get(authority, ()))
+
+    def firm_names(self) -> frozenset[str]:
+        """The firms that have a pilot."""
+        return frozenset(self._indexed().by_firm)
+
+    def authority_names(self) -> frozenset[str]:
+        """The authorities that are responsible for a pilot."""
+        return frozenset(self._indexed().by_authority)
+
+    def _indexed(self) -> FleetIndex:
+        """The index of the pilots that are there now. A copy of the board that shows fewer pilots makes its own."""
+        index = self._index
+        if index is None or index.of is not self.pilots or index.version != self.version:
+            index = self._index = FleetIndex(self.pilots, self.version)
+        return index
 
     def open_commands(self) -> list[PilotView]:
         """Pilots with an open command, oldest command first."""
@@ -213,9 +238,7 @@ class FleetView:
         if decision.responsible is not UNSET:
             view.responsible = decision.responsible
         view.clocks.add(decision)
-        view.decisions.append(decision)
-        if len(view.decisions) > self._decisions:
-            view.decisions.popleft()
+        view.keep(decision, self._decisions)
 
     def _observe(self, view: PilotView, record: Evidence) -> None:
         if record.dropped:

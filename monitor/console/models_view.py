@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView, PilotView
-from monitor.model.records import Level, Reason
+from monitor.model.records import Level
 from monitor.projections.halt_story import HaltStory
 from monitor.projections.model_files import ModelFileEntry, ModelFileView
 
@@ -87,20 +87,15 @@ def model_view(board: FleetView, name: str, firm: str = "") -> ModelView | None:
 def _users(board: FleetView, firm: str) -> dict[str, list[PilotView]]:
     """The pilots by the digests that they may use, worst first."""
     found: dict[str, list[PilotView]] = {}
-    for view in board.fleet():
-        if firm in ("", view.participant):
-            for digest in _digests(view):
-                found.setdefault(digest, []).append(view)
+    for view in board.of_firm(firm) if firm else board.fleet():
+        for digest in _digests(view):
+            found.setdefault(digest, []).append(view)
     return found
 
 
 def _digests(view: PilotView) -> set[str]:
     listed = {one.digest for one in view.plan.models} if view.plan is not None else set()
-    for decision in view.decisions:
-        content = decision.finding.content
-        if decision.reason is Reason.CHANGE_REGISTERED and content is not UNSET and content.get("model"):
-            listed.add(str(content["model"]))
-    return listed
+    return listed.union(view.registered)
 
 
 def used_by(views: Iterable[PilotView]) -> set[str]:

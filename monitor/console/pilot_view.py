@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
+import functools
+from collections import Counter, deque
+from collections.abc import Iterable
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from monitor.charter.spec import Charter
 from monitor.lifecycle.arrows import APPLIED, NEVER_ADMITTED
 from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
-from monitor.model.records import Decision, Evidence, Level
+from monitor.model.records import Decision, Evidence, Level, Reason
 from monitor.model.shadow_records import ShadowSummary
 from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.clock_board import ClockFold
 from monitor.projections.measures import counts_at_least
 from monitor.projections.open_commands import OpenCommand
+from monitor.projections.open_items import OpenItems
 from monitor.projections.pilot_status import PilotStatus
 from monitor.projections.wording import sentence
+
+_GUIDANCE = (Reason.GUIDANCE_ASKED, Reason.GUIDANCE_GIVEN)
+_life_in = functools.lru_cache(maxsize=1_024)(life_from_words)  # there are few combinations of states
 
 
 class PilotView(Struct):
@@ -50,12 +56,32 @@ class PilotView(Struct):
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
     shadow: ShadowSummary | None = None  # the newest summary of a shadow charter
     status: PilotStatus | None = None  # cache of `today_view.status_of`
+    # Pages that list many pilots read no decision of them, only what follows:
+    items: OpenItems = field(default_factory=OpenItems)
+    guidance: Decision | None = None  # the last request for guidance, or the answer
+    addressed: Counter[str] = field(default_factory=Counter)  # stored decisions by whom they are addressed to
+    registered: Counter[str] = field(default_factory=Counter)  # those that register a model, by its digest
+
+    def keep(self, decision: Decision, most: int) -> None:
+        """Store the next decision, and forget the oldest beyond `most`."""
+        self.decisions.append(decision)
+        self.items.take(decision)
+        if decision.reason in _GUIDANCE:
+            self.guidance = decision
+        self.addressed.update(decision.addressed or ())
+        if (model := _registers(decision)) is not None:
+            self.registered[model] += 1
+        if len(self.decisions) > most:
+            oldest = self.decisions.popleft()
+            _discount(self.addressed, oldest.addressed or ())
+            if (model := _registers(oldest)) is not None:
+                _discount(self.registered, (model,))
 
     @property
     def life(self) -> Lifecycle:
         """The states of the pilot, without signatures."""
         if self.states:
-            return life_from_words(self.states)
+            return _life_in(self.states)
         return life_of(self.level is Level.HALT, False, self.exited)
 
     @property
@@ -65,8 +91,7 @@ class PilotView(Struct):
 
     def concerns(self, authority: str) -> bool:
         """Whether an authority is responsible for the pilot, or one of its stored decisions is addressed to it."""
-        name = f"authority:{authority}"
-        return authority in self.responsible or any(name in (one.addressed or ()) for one in self.decisions)
+        return authority in self.responsible or f"authority:{authority}" in self.addressed
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -90,3 +115,18 @@ class PilotView(Struct):
         kind = next((record.kind for record in stream.values()), "")
         specs = [spec for spec in self.plan.indicators if spec.name == name] if self.plan else []
         return sentence(decision, kind, counts_at_least(specs[0] if specs else None))
+
+
+def _registers(decision: Decision) -> str | None:
+    """The digest of the model that a decision registers."""
+    content = decision.finding.content
+    if decision.reason is not Reason.CHANGE_REGISTERED or content is UNSET:
+        return None
+    return str(content.get("model") or "") or None
+
+
+def _discount(counted: Counter[str], names: Iterable[str]) -> None:
+    for name in names:
+        counted[name] -= 1
+        if not counted[name]:
+            del counted[name]

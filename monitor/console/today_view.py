@@ -21,8 +21,7 @@ from monitor.lifecycle.next_steps import STEPS, NextStep
 from monitor.model.clock_record import ClockRecord, ClockState, Owes
 from monitor.model.periods import parse_span
 from monitor.model.records import Decision, Level, Reason
-from monitor.projections.clock_board import asks
-from monitor.projections.pilot_status import OpenFinding, PilotStatus, pilot_status
+from monitor.projections.pilot_status import PilotStatus, pilot_status
 from monitor.projections.user_complaints import answer_due
 
 PAGE = 50
@@ -144,10 +143,9 @@ def waiting(views: Iterable[PilotView], now: int) -> Iterator[Waiting]:
         yield from _deadlines(view, now)
         if view.exited and not view.states:
             continue
-        status = status_of(view) if _owes_steps(view) else None
-        if status is not None:
-            yield from _steps(view, status)
-            yield from _findings(view, status.findings)
+        if _owes_steps(view):
+            yield from _steps(view)
+            yield from _findings(view)
         if not view.exited:
             yield from _commands(view)
             yield from _unknown(view)
@@ -189,12 +187,14 @@ def _commands(view: PilotView) -> Iterator[Waiting]:
     yield Waiting(kind=Kind.COMMAND, view=view, who=who, since=since or command.at, state=command.state)
 
 
-def _steps(view: PilotView, status: PilotStatus) -> Iterator[Waiting]:
-    states = {step: state for state, steps in STEPS.items() for step in steps}
-    for step in status.steps:
+_STATE_OF = {step: state for state, steps in STEPS.items() for step in steps}
+
+
+def _steps(view: PilotView) -> Iterator[Waiting]:
+    for step in view.items.steps():
         if not step.who:
             continue
-        state = states.get(step)
+        state = _STATE_OF.get(step)
         since = _release_since(view) if state is None else _entered(view.decisions, state)
         yield Waiting(kind=Kind.STEP, view=view, who=step.who, since=since, step=step)
 
@@ -216,8 +216,8 @@ def _entered(decisions: Sequence[Decision], state: State) -> int:
 
 
 def _deadlines(view: PilotView, now: int) -> Iterator[Waiting]:
-    for record in view.clocks.records.values():
-        if not asks(record) or record.due is None:
+    for record in view.clocks.asking.values():
+        if record.due is None:
             continue
         missed = record.state is ClockState.MISSED
         if missed or record.due - now < SOON_MS:
@@ -226,8 +226,8 @@ def _deadlines(view: PilotView, now: int) -> Iterator[Waiting]:
             yield Waiting(kind=Kind.DEADLINE, view=view, who=who, since=since, due=record.due, clock=record)
 
 
-def _findings(view: PilotView, findings: Sequence[OpenFinding]) -> Iterator[Waiting]:
-    for one in findings:
+def _findings(view: PilotView) -> Iterator[Waiting]:
+    for one in view.items.findings.values():
         if one.level == Level.ESCALATE.word:
             yield Waiting(kind=Kind.FINDING, view=view, who=Role.OFFICER, since=one.since, state=one.reason)
 
@@ -239,7 +239,7 @@ def _unknown(view: PilotView) -> Iterator[Waiting]:
 
 
 def _guidance(view: PilotView) -> Iterator[Waiting]:
-    asked = _last(view.decisions, (Reason.GUIDANCE_ASKED, Reason.GUIDANCE_GIVEN))
+    asked = view.guidance
     if asked is not None and asked.reason is Reason.GUIDANCE_ASKED:
         yield Waiting(kind=Kind.GUIDANCE, view=view, who=Role.OFFICER, since=asked.at)
 

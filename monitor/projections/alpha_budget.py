@@ -97,7 +97,9 @@ def alpha_use(charter: Charter, runs: AlphaRuns, evidence: Iterable[Evidence] = 
 
 
 def used_of(charter: Charter, runs: AlphaRuns) -> float:
-    """The alpha that a pilot has used, over all limits."""
+    """The alpha that a pilot has used, over all limits: none in its first run while no limit reached its threshold."""
+    if runs.number == 1 and not runs.crossed:
+        return 0.0
     return sum(use.used for use in alpha_use(charter, runs))
 
 

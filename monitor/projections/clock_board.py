@@ -57,39 +57,58 @@ def clock_rows(clocks: Clocks, table: ClockTable, now: int) -> tuple[ClockRow, .
 
 class ClockFold:
     """The clocks of one pilot by its decisions, in order: the last record of each, at most `MOST`. Of what is settled
-    the oldest is forgotten first, as in the machine."""
+    the oldest is forgotten first, as in the machine. `asking` are the records that ask for something, `states` counts
+    all by state; `put` alone changes them."""
 
-    __slots__ = ("records",)
+    __slots__ = ("asking", "records", "states")
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str, str], ClockRecord] = {}
+        self.asking: dict[tuple[str, str, str], ClockRecord] = {}
+        self.states: Counter[ClockState | None] = Counter()
 
     def add(self, decision: Decision) -> None:
         """Take the change of a clock, if the decision is about one."""
         record = decision.finding.clock
         if isinstance(record, UnsetType) or record.state is None:
             return
-        name = record.starts, record.key, record.rule
-        self.records.pop(name, None)
-        self.records[name] = record
+        self.put(record)
         if len(self.records) > MOST:
-            settled = (n for n, r in self.records.items() if not asks(r))
-            del self.records[next(settled, next(iter(self.records)))]
+            settled = (n for n in self.records if n not in self.asking)
+            self._remove(next(settled, next(iter(self.records))))
+
+    def put(self, record: ClockRecord) -> None:
+        """Set the last record of a clock."""
+        name = record.starts, record.key, record.rule
+        self._remove(name)
+        self.records[name] = record
+        self.states[record.state] += 1
+        if asks(record):
+            self.asking[name] = record
+
+    def _remove(self, name: tuple[str, str, str]) -> None:
+        known = self.records.pop(name, None)
+        self.asking.pop(name, None)
+        if known is not None:
+            self.states[known.state] -= 1
 
     def rows(self, now: int) -> tuple[ClockRow, ...]:
         """Every clock at `now` (ms), in the order of `clock_rows`."""
-        found = sorted(self.records.values(), key=lambda r: (_place(r), r.starts, r.key, r.rule))
-        return tuple(_row_of(record, now) for record in found)
+        return tuple(_row_of(record, now) for record in self.ordered())
+
+    def ordered(self) -> list[ClockRecord]:
+        """The records in the order of `clock_rows`."""
+        return sorted(self.records.values(), key=lambda r: (_place(r), r.starts, r.key, r.rule))
 
     @property
     def open(self) -> bool:
         """Whether any clock asks for something."""
-        return any(map(asks, self.records.values()))
+        return bool(self.asking)
 
     def due(self) -> dict[Owes, int]:
         """The first due instant (ms) of what runs, by who owes it."""
         found: dict[Owes, int] = {}
-        for record in self.records.values():
+        for record in self.asking.values():
             if record.state is ClockState.RUNNING and record.due is not None:
                 found[record.owed_by] = min(record.due, found.get(record.owed_by, record.due))
         return found
@@ -109,7 +128,7 @@ def restored_clocks(clocks: Clocks, table: ClockTable) -> ClockFold:
     for row in clock_rows(clocks, table, 0):
         if row.starts is FactKind.COMPLAINT and row.state is not ClockState.MISSED:
             continue  # that it is met is no decision
-        fold.records[row.starts.value, row.key, row.rule] = ClockRecord(
+        restored = ClockRecord(
             change=Change.STARTED,
             at=row.due or 0,
             rule=row.rule,
@@ -128,6 +147,7 @@ def restored_clocks(clocks: Clocks, table: ClockTable) -> ClockFold:
             late=row.late,
             provisional=row.provisional,
         )
+        fold.put(restored)
     return fold
 
 

@@ -16,7 +16,7 @@ from monitor.lifecycle.names import Act
 from monitor.lifecycle.next_steps import NextStep
 from monitor.model.records import Command, Decision, Level, Reason
 from monitor.projections.open_commands import LEFT
-from monitor.projections.pilot_status import APPROVERS
+from monitor.projections.open_items import APPROVERS
 from monitor.words import mark
 
 FINISHED = 2_000

@@ -37,6 +37,7 @@ from monitor.projections.institution_metrics import InstitutionMetrics
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
 from monitor.projections.open_commands import ACTIONS, OpenCommand, action_of
 from monitor.projections.pilot_series import COMPACT, PilotSeries, Restored
+from monitor.projections.text_format import exposition_of
 from monitor.validate.rejections import RejectionReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -61,11 +62,13 @@ class Metrics:
             raise ValueError("cap must be at least 1")
         self.cap = cap
         self.registry = CollectorRegistry()
+        self._unprojected = CollectorRegistry()  # all but the series of pilots
         self._lock = threading.RLock()
         self._open: dict[int, bool] = {}  # partition -> whether its authors are not proved
         self._pilots = PilotSeries(cap, lambda why: self._of["dropped_total"].labels(why).inc())
         self._rejections = {"other"}
-        ProcessCollector(registry=self.registry)
+        self.registry.register(self._unprojected)
+        ProcessCollector(registry=self._unprojected)
         made = {"counter": prometheus_client.Counter, "gauge": Gauge, "histogram": Histogram}
         self._of: dict[str, Any] = {}
         for spec in CATALOGUE:
@@ -73,7 +76,7 @@ class Metrics:
                 continue
             more: dict[str, Any] = {"buckets": spec.buckets} if spec.kind == "histogram" else {}
             self._of[spec.name[len(PREFIX) :]] = made[spec.kind](
-                spec.name, spec.help, spec.labels, registry=self.registry, **more
+                spec.name, spec.help, spec.labels, registry=self._unprojected, **more
             )
         self._zero(rejections, actors)
         self._institution = InstitutionMetrics(lambda name: self._of[name], cap * (1 + COMPACT))
@@ -438,7 +441,10 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Everything in the Prometheus text format; its media type is `CONTENT_TYPE`."""
-        return generate_latest(self.registry)
+        with self._lock:
+            samples = list(self._pilots.samples())
+        pilots = exposition_of((spec for spec in CATALOGUE if spec.name in _PROJECTED), samples)
+        return generate_latest(self._unprojected) + pilots.encode()
 
     def serve(self, port: int, host: str = "127.0.0.1") -> tuple[int, Callable[[], None]]:
         """Answer `/metrics` from a thread. Port 0 picks a free one. Returns the port and a function that stops it."""

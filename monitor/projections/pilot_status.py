@@ -9,36 +9,24 @@ from msgspec import UNSET, Struct, structs
 
 from monitor.charter.spec import Charter
 from monitor.deadlines.facts import FactKind
-from monitor.lifecycle.acts import Role
-from monitor.lifecycle.life import Lifecycle, life_from_words, life_of, state_words
-from monitor.lifecycle.names import Act, Region, State
-from monitor.lifecycle.next_steps import NextStep, next_steps
+from monitor.lifecycle.life import Lifecycle, life_from_words, state_words
+from monitor.lifecycle.names import Region
+from monitor.lifecycle.next_steps import NextStep
 from monitor.model.clock_record import ClockRecord, ClockState
 from monitor.model.records import Decision, Level, Reason
 from monitor.model.telemetry_problems import TelemetryProblem
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.open_commands import OpenCommand, after_decision
+from monitor.projections.open_items import OpenFinding, OpenItems
 from monitor.projections.problem_fold import ProblemFold
 from monitor.projections.user_complaints import AnswerOwed, UserComplaintsFold, answer_due, answers_owed
 from monitor.projections.wording import sentence
-from monitor.words import mark
 
-APPROVERS = 2  # of a release
-APPROVALS = {2: mark("approve the release (2 more)"), 1: mark("approve the release (1 more)")}
 _KEPT_RECORDS = 3  # sentences of the newest ones
 _RECORDS = 8  # the newest ones that are listed with their entries
 _EVIDENCE = 64  # indicators and segments
 _ANSWERS = 32  # reports with complaints of users that wait
 _STEPS = (Reason.STEP_PASSED, Reason.STEP_FAILED, Reason.STEP_INCONCLUSIVE)
-
-
-class OpenFinding(Struct, frozen=True):
-    """An active finding: the level that it asks for, why, and since when (ms)."""
-
-    key: str
-    level: str
-    reason: str
-    since: int
 
 
 class StatusRecord(Struct, frozen=True, kw_only=True):
@@ -102,11 +90,7 @@ class _Fold:
 
     def __init__(self) -> None:
         self.last: Decision | None = None
-        self.leaving = self.exited = False
-        self.signed: set[str] = set()  # sides that signed the charter that was screened
-        self.rectified = self.evaluated = False
-        self.approvals: set[str] = set()
-        self.findings: dict[str, OpenFinding] = {}
+        self.open = OpenItems()
         self.clocks: dict[tuple[str, str], ClockRecord] = {}
         self.act: Decision | None = None
         self.recent: list[Decision] = []
@@ -134,8 +118,7 @@ class _Fold:
             self.authorities = d.responsible
         if d.finding.clock is not UNSET:
             self.clocks[d.finding.clock.rule, d.finding.clock.key] = d.finding.clock
-        self._finding(d)
-        self._steps(d)
+        self.open.take(d)
 
     def _named(self, d: Decision) -> None:
         """What is kept of single decisions: those behind the level, an indicator, the rollout, the shadow charter."""
@@ -156,58 +139,10 @@ class _Fold:
         elif d.reason in (Reason.SHADOW_STOPPED, Reason.SHADOW_ENDED):
             self.shadow = None
 
-    def _finding(self, d: Decision) -> None:
-        if d.reason in (Reason.RELEASED, Reason.EXITED):
-            self.findings.clear()
-        elif d.finding_key and d.finding_level is not None:
-            since = self.findings[d.finding_key].since if d.finding_key in self.findings else d.at
-            self.findings[d.finding_key] = OpenFinding(d.finding_key, d.finding_level.word, d.reason.value, since)
-        elif d.finding_key and d.reason is Reason.CLEARED:
-            self.findings.pop(d.finding_key, None)
-        elif d.reason is Reason.OVERRIDDEN:
-            kept = {k: f for k, f in self.findings.items() if Level[f.level.upper()] <= d.level and k != "override"}
-            own = {"override": OpenFinding("override", d.level.word, d.reason.value, d.at)}
-            self.findings = kept | own if d.level > Level.NORMAL else kept
-
-    def _steps(self, d: Decision) -> None:
-        """The steps of a release, and what else is counted."""
-        if d.level is Level.HALT and d.was < Level.HALT:
-            self.rectified, self.evaluated, self.approvals = False, False, set()
-        match d.reason:
-            case Reason.RECTIFICATION_RECORDED:
-                self.rectified, self.evaluated, self.approvals = True, False, set()
-            case Reason.EVALUATION_RECORDED:
-                self.evaluated, self.approvals = d.finding.observed == 1.0, set()
-            case Reason.APPROVAL_RECORDED:
-                self.approvals.add(d.author)
-            case Reason.EXIT_PENDING:
-                self.leaving = True
-            case Reason.EXITED:
-                self.leaving, self.exited = False, True
-            case Reason.APPLICATION_SCREENED:
-                self.signed.clear()
-            case Reason.CHARTER_SIGNED:
-                self.signed.add(Role.FIRM if d.author == d.participant else Role.OFFICER)
-
-    def life(self, d: Decision) -> Lifecycle:
-        if isinstance(d.states, str):
-            return life_from_words(d.states)
-        return life_of(d.level is Level.HALT, self.leaving, self.exited)
-
     def answers(self, pilot: str) -> tuple[AnswerOwed, ...]:
         """Complaints of users that wait; those with a decision about their deadline are among the clocks."""
         known = {one.key for one in self.clocks.values() if one.starts == FactKind.USER_COMPLAINT.value}
         return answers_owed(self.complaints.of(pilot), known)
-
-    def release_steps(self) -> list[NextStep]:
-        if not self.rectified:
-            return [NextStep(Role.FIRM, Act.RECTIFY, mark("record a corrective action"))]
-        if not self.evaluated:
-            return [NextStep(Role.EVALUATOR, Act.EVALUATE, mark("record a passed re-evaluation"))]
-        left = APPROVERS - len(self.approvals)
-        if left > 0:
-            return [NextStep(Role.APPROVER, Act.APPROVE, APPROVALS[left])]
-        return [NextStep(Role.OFFICER, Act.RELEASE, mark("release the halt"))]
 
 
 def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: bool = True) -> PilotStatus | None:
@@ -219,10 +154,8 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: b
     last = fold.last
     if last is None:
         return None
-    life, recent = fold.life(last), fold.recent if newest else []
-    steps = fold.release_steps() if life.halted and not fold.exited else []
+    life, recent = fold.open.life, fold.recent if newest else []
     answers = fold.answers(last.pilot)
-    steps += [one for one in next_steps(life) if life.pilot is not State.SCREENED or one.who not in fold.signed]
     return PilotStatus(
         pilot=last.pilot,
         participant=last.participant,
@@ -233,8 +166,8 @@ def pilot_status(decisions: Iterable[Decision], *, whole: bool = True, newest: b
         unknown=last.unknown,
         states={region.value: life.state(region).value for region in Region},
         outcome=life.outcome or "",
-        steps=tuple(steps),
-        findings=tuple(sorted(fold.findings.values(), key=lambda one: (-Level[one.level.upper()], one.since))),
+        steps=tuple(fold.open.steps()),
+        findings=tuple(sorted(fold.open.findings.values(), key=lambda one: (-Level[one.level.upper()], one.since))),
         clocks=tuple(sorted(filter(_open, fold.clocks.values()), key=lambda one: (one.due is None, one.due or 0))),
         open_mode=fold.act is not None and not fold.act.signed,
         newest=tuple(sentence(one) for one in recent[:_KEPT_RECORDS]),

@@ -56,7 +56,7 @@ def seen_by(board: FleetView, reader: Reader) -> FleetView:
     seen.notices = Notices()
     seen.notices.shared_topics = board.notices.shared_topics
     seen.notices.reads_not_logged = board.notices.reads_not_logged
-    seen._left_out = set()
+    seen._left_out, seen._index = set(), None
     seen.desk = None if board.desk is None else SeenDesk(board.desk, _subjects(seen))
     return seen
 
