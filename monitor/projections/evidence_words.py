@@ -1,6 +1,7 @@
 """The numbers of a decision as one sentence: what was observed, of how many, and what the charter allows. Pure.
 
-Pages, reports, alerts, `status` and `Halted` print it: `4.76 % of 1,323 harmless cases where at most 2 % are allowed`.
+Pages, reports, alerts and `status` print it: `4.76 % of 1,323 harmless cases where at most 2 % are allowed`; `Halted`
+has the same words from `monitor/sdk/ground_words.py`.
 `sentence` in `wording.py` also has the reason, the interval and the evidence.
 """
 
@@ -10,7 +11,6 @@ from math import exp, floor, log10
 
 from detectors import SPENDS_ALPHA
 from monitor.charter.spec import Charter, IndicatorSpec
-from monitor.halt_ground import Ground
 from monitor.model.records import Decision, Finding, Reason
 from monitor.projections.formats import day, ends, figure, moment, percent, power_of_ten
 from monitor.projections.measures import HANDLING_TIME, Measure, duration_scale, measure_of, spec_of, unit_words
@@ -63,27 +63,6 @@ def evidence_sentence(decision: Decision, charter: Charter | None = None, period
     if finding.provisional:
         return tr("{numbers} ({period}, which is still open)", numbers=said, period=when)
     return tr("{numbers} ({period})", numbers=said, period=when)
-
-
-def ground_sentence(ground: Ground, reason: Reason) -> str | None:
-    """The same for the ground of a command, which a stopped service sees; `None` where it has no numbers."""
-    finding = Finding(
-        indicator=ground.indicator,
-        segment=ground.segment,
-        rule=ground.rule,
-        statistic=ground.statistic,
-        bar=ground.threshold,
-        observed=ground.observed,
-        expected=ground.expected,
-        ratio=ground.ratio,
-        explanation=ground.explanation,
-        events=ground.events,
-        exposure=ground.exposure,
-        unit=ground.unit,
-        ratio_low=ground.ratio_low,
-        ratio_high=ground.ratio_high,
-    )
-    return _finding_said(finding, reason, None)
 
 
 def strength_words(finding: Finding) -> str | None:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from monitor.charter.spec import Authority, Charter, Cycle, IndicatorSpec, Participant
-from monitor.model.records import Finding, Reason, ground_of
-from monitor.projections.evidence_words import evidence_sentence, ground_sentence, period_words, strength_words
+from monitor.model.records import Finding, Reason
+from monitor.projections.evidence_words import evidence_sentence, period_words, strength_words
 from monitor.testing.records import decision
 from monitor.words import PSEUDO, speaking
 
@@ -151,14 +151,6 @@ def test_the_period_is_named_and_an_open_one_is_called_so() -> None:
     said = evidence_sentence(decision(1, finding=finding(**numbers, provisional=True)))
     assert said == "31 events where at most 10.9 are allowed (2023-08, which is still open)"
     assert evidence_sentence(decision(1, finding=finding(**numbers)), period=False) == said.split(" (")[0]
-
-
-def test_a_stopped_service_sees_the_numbers_of_its_halt() -> None:
-    """The ground of a command has no counts, but its explanation names the trials."""
-    explanation = "63 of 1,323 (4.76 %) against a limit of 2 % (ratio 2.38, ...)."
-    found = finding(observed=63 / 1323, expected=0.02, explanation=explanation)
-    said = ground_sentence(ground_of(found), Reason.LIMIT_EXCEEDED)
-    assert said == "4.76 % of 1,323 cases where at most 2 % are allowed"
 
 
 def test_the_strength_of_evidence_is_a_bound_of_ville() -> None:
