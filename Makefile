@@ -24,7 +24,7 @@ generate: install ## what is built from the code: the AsyncAPI page, alert rules
 	$(PY) -m monitor.asyncapi > build-asyncapi.tmp && mv build-asyncapi.tmp monitor/asyncapi.yaml
 	$(PY) -m monitor.lifecycle.diagram < monitor/lifecycle/README.md > build-arrows.tmp && mv build-arrows.tmp monitor/lifecycle/README.md
 	$(PY) deploy/prometheus/build.py
-	$(PY) -m monitor.words.update
+	$(PY) -m monitor.translation.update
 	.venv/bin/sandbox-monitor dashboards build
 
 lock: install ## resolve again; the file names no registry

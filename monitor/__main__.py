@@ -17,7 +17,7 @@ try:
 
     from monitor.cli.pilot_names import complete_pilots
     from monitor.cli.terminal import echo
-    from monitor.words import speaking
+    from monitor.translation import speaking
 except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 

@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from monitor.projections.alert_table import FLOOD, HALTED
 from monitor.projections.alerts import Alert
-from monitor.words import tr
+from monitor.translation import tr
 
 WINDOW_MS = 600_000
 OTHERS = 2  # causes without a halt that are notified each by itself in WINDOW_MS

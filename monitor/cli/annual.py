@@ -17,8 +17,8 @@ from monitor.public_record.annual_page import as_html
 from monitor.public_record.figures import Annual
 from monitor.public_record.ledgers import Remark
 from monitor.report import recompute
-from monitor.words import speaking
-from monitor.words.catalogue import LANGUAGES, Language
+from monitor.translation import speaking
+from monitor.translation.catalogue import LANGUAGES, Language
 
 ledgers_argument = click.argument(
     "ledgers", metavar="LEDGER_DIR...", nargs=-1, required=True,

@@ -51,7 +51,7 @@ from monitor.lifecycle.sandbox_acts import SandboxFounding
 from monitor.model.periods import parse_span
 from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
-from monitor.words import tr
+from monitor.translation import tr
 
 KEY, WAIT = KEY_META, "sandbox_monitor.wait"
 JSON = "sandbox_monitor.json"

@@ -12,7 +12,7 @@ from monitor.act.grafana import TOKEN_VARIABLE
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.doctor_checks import CHECKS, STATES, Checked, Setup, State, run_check
 from monitor.cli.terminal import echo
-from monitor.words import speaking, tr
+from monitor.translation import speaking, tr
 
 
 @click.command()

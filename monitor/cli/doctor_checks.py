@@ -30,7 +30,7 @@ from monitor.errors import Refused, SandboxMonitorError
 from monitor.files.key_file import read_key
 from monitor.kafka import topics
 from monitor.kafka.login import require_login
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 SKEW_S = 2.0  # of the clock of another server: half of it is the precision of a `Date` header
 FREE_SHARE, FREE_BYTES = 0.1, 2 * 1024**3

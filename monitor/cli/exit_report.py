@@ -17,8 +17,8 @@ from monitor.report.documents import as_html, as_json, document
 from monitor.report.fields import DOCUMENTS
 from monitor.report.stay import Stay
 from monitor.tlog.merkle import leaf_hash
-from monitor.words import speaking
-from monitor.words.catalogue import LANGUAGES, Language
+from monitor.translation import speaking
+from monitor.translation.catalogue import LANGUAGES, Language
 
 
 @click.command("exit", short_help="Documents at the end of a stay.")

@@ -29,7 +29,7 @@ from monitor.model.subjects import firm_of, firm_subject
 from monitor.projections.firm_words import AGAINST, RECORD, class_name, ground_line
 from monitor.projections.formats import stamp
 from monitor.sdk.http_link import HttpLink
-from monitor.words import current, tr
+from monitor.translation import current, tr
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TO = to_option("kafka://host:port or http://host:port")

@@ -13,7 +13,7 @@ from monitor.cli.addresses import HTTP_URL, TO_VARIABLE
 from monitor.cli.terminal import echo
 from monitor.projections.formats import stamp
 from monitor.projections.wording import LEVEL_WORDS
-from monitor.words import current, tr
+from monitor.translation import current, tr
 
 MOST = 1 << 28  # bytes of an answer
 

@@ -22,7 +22,7 @@ from monitor.errors import SandboxMonitorError
 from monitor.files.key_file import read_key
 from monitor.model.clock_record import IncidentClass
 from monitor.model.pseudonyms import is_pseudonym, pseudonym
-from monitor.words import tr
+from monitor.translation import tr
 
 AWARE = "since when the firm knew of it, if earlier than its first report; RFC 3339 with a UTC offset"
 

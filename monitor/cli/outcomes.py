@@ -16,8 +16,8 @@ from monitor.model.refusals import Refusal
 from monitor.model.subjects import is_pilot
 from monitor.model.telemetry_problems import FIXES
 from monitor.projections.wording import REASONS, level_word
+from monitor.translation import current, mark, tr
 from monitor.validate.rejections import RejectionReason
-from monitor.words import current, mark, tr
 
 
 def say_json(kind: str, act: ControlBase, answer: Outcome | None) -> None:

@@ -19,8 +19,8 @@ from monitor.notary.format import Damage
 from monitor.report.cohort import Cohort, CohortStream, cohort_of, deviations, template_made
 from monitor.report.cohort_page import cohort_page
 from monitor.report.ledger_dir import stay_of
-from monitor.words import speaking
-from monitor.words.catalogue import LANGUAGES, Language
+from monitor.translation import speaking
+from monitor.translation.catalogue import LANGUAGES, Language
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ledger_option = click.option(

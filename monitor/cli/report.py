@@ -21,7 +21,7 @@ from monitor.public_record.documents.halt_page import halt_page
 from monitor.public_record.documents.pilot import pilot_report
 from monitor.public_record.documents.pilot_page import pilot_page
 from monitor.public_record.documents.source import Source, read_source
-from monitor.words.catalogue import Language
+from monitor.translation.catalogue import Language
 
 
 class Reports(click.Group):

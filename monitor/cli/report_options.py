@@ -13,8 +13,8 @@ from monitor.cli.pulse import Pulse
 from monitor.cli.terminal import echo
 from monitor.errors import Refused
 from monitor.report.pdf import browser, print_pdf
-from monitor.words import speaking
-from monitor.words.catalogue import LANGUAGES, Language
+from monitor.translation import speaking
+from monitor.translation.catalogue import LANGUAGES, Language
 
 F = TypeVar("F", bound=Callable[..., Any])
 PARTIES = ("public", "parties")

@@ -26,7 +26,7 @@ from monitor.projections.pilot_status import with_answers_due
 from monitor.projections.problem_fold import problem_lines
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
-from monitor.words import tr
+from monitor.translation import tr
 
 NOT_ALLOWED = "has no topic"  # of a topic that this login may not read, the broker says that it is not there
 READ_S = 10.0

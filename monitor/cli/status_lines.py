@@ -19,7 +19,7 @@ from monitor.projections.pilot_status import PilotStatus, StatusRecord
 from monitor.projections.problem_fold import problem_lines
 from monitor.projections.wording import LEVEL_WORDS, REASONS, plain
 from monitor.sdk.command_state import ground_text
-from monitor.words import current, mark, tr, trn
+from monitor.translation import current, mark, tr, trn
 
 SHOWN_PROBLEMS = 5
 COMMANDS: dict[str, str] = {

@@ -8,7 +8,7 @@ from monitor.model.assessment import Assessment, StreamNumbers
 from monitor.model.records import Decision
 from monitor.projections.formats import figure
 from monitor.projections.wording import plain
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def step_lines(decision: Decision) -> list[str]:

@@ -21,8 +21,8 @@ from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.link import Link
 from monitor.sdk.transports import open_link
+from monitor.translation import current
 from monitor.validate.rejections import RejectionReason
-from monitor.words import current
 
 
 class Outcome(Struct, frozen=True):

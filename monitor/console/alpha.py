@@ -14,7 +14,7 @@ from monitor.projections.alpha_budget import AlphaUse, alpha_use
 from monitor.projections.formats import e_value, figure
 from monitor.projections.guarantee_words import guarantee
 from monitor.projections.wording import plain
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def alpha_words(uses: Sequence[AlphaUse], alpha: float) -> str:

@@ -28,7 +28,7 @@ from monitor.console.parts import (
 )
 from monitor.model.records import Level
 from monitor.projections.life_words import ROLES, role_name
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 LEVELS = {
     "central": mark("central authority"), "provincial": mark("authority of a region"),

@@ -12,7 +12,7 @@ from monitor.console.notices import CrashLoop, SkippedRecords
 from monitor.console.parts import time_tag
 from monitor.projections.formats import stamp
 from monitor.projections.wording import sentence
-from monitor.words import tr, trm, trn
+from monitor.translation import tr, trm, trn
 
 
 def banners(board: FleetView, now: int) -> h.Fragment:

@@ -8,7 +8,7 @@ from htpy import Node
 from monitor.console.parts import folded
 from monitor.console.svg.picture import Chart
 from monitor.console.svg.table import DataTable
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def chart_figure(chart: Chart, key: str = "") -> Node:

@@ -18,7 +18,7 @@ from monitor.model.records import Decision
 from monitor.projections.charter_record import CAUSES
 from monitor.projections.formats import stamp
 from monitor.projections.wording import sentence
-from monitor.words import tr, trm
+from monitor.translation import tr, trm
 
 
 def charter_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:

@@ -12,7 +12,7 @@ from monitor.firms.classes import Ground
 from monitor.firms.rules import FirmRules, RulesReference
 from monitor.projections.firm_words import CLASSES, MEASURES, REASONS, class_name, counted_words, interval_words
 from monitor.projections.formats import figure
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 EXPLAINED = mark(
     "Each measure is compared with its limits through an exact interval of its true value (Garwood 1936 for numbers "

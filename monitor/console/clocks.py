@@ -12,7 +12,7 @@ from monitor.console.parts import Column, Row, folded, none, small, table, time_
 from monitor.model.clock_record import ClockState
 from monitor.projections.clock_board import ClockRow, time_left
 from monitor.projections.clock_words import FORBIDDEN, OWED_BY, occurrence
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 _SIGNS = {ClockState.RUNNING: "▶", ClockState.MET: "✓", ClockState.MISSED: "✕", ClockState.STOPPED: "–"}
 STATES = {

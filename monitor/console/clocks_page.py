@@ -18,7 +18,7 @@ from monitor.console.listing import filters, pager
 from monitor.model.clock_record import Owes
 from monitor.projections.formats import day
 from monitor.projections.life_words import state_name
-from monitor.words import mark, tr, trn
+from monitor.translation import mark, tr, trn
 
 WHO = {Owes.FIRM: mark("firms"), Owes.AUTHORITY: mark("authorities"), Owes.SUPPLIER: mark("suppliers")}
 

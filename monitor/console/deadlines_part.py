@@ -11,7 +11,7 @@ from monitor.console.clocks_view import USER_COMPLAINT, Deadline
 from monitor.console.listing import lasting
 from monitor.console.parts import Column, Row, link_to, small, table, time_tag
 from monitor.projections.clock_words import FORBIDDEN, OWED_BY, occurrence
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 
 def deadline_table(rows: Iterable[Deadline], caption: str) -> h.Element:

@@ -24,7 +24,7 @@ from monitor.model.subjects import firm_subject
 from monitor.projections.firm_acts import FirmAct, SetClass
 from monitor.projections.firm_words import class_name
 from monitor.projections.wording import REASONS
-from monitor.words import tr, trm, trn
+from monitor.translation import tr, trm, trn
 
 
 def firm_page(board: FleetView, firm: str, now: int, number: int = 1) -> Markup | None:

@@ -16,7 +16,7 @@ from monitor.console.parts import Column, Row, link_to, none, small, table
 from monitor.firms.record import YEAR_MS, FirmRecord
 from monitor.projections.firm_words import class_name
 from monitor.projections.formats import day
-from monitor.words import mark, tr, trn
+from monitor.translation import mark, tr, trn
 
 AGAINST = (
     ("halts", mark("Halts")), ("stops_overdue", mark("Stops overdue")), ("contradictions", mark("Contradictions")),

@@ -41,7 +41,7 @@ from monitor.console.pilot_view import PilotView
 from monitor.lifecycle.arrows import APPLIED
 from monitor.model.records import Level
 from monitor.projections.wording import level_word
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 COMMANDS_SHOWN = 20  # open commands on this page; the page of halts has all
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from msgspec import Struct, structs
 
 from monitor.console.pilot_view import PilotView
-from monitor.words import mark
+from monitor.translation import mark
 
 PAGE = 50  # pilots on one page
 CHOICES = 200  # values of a filter that are offered

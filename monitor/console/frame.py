@@ -13,7 +13,7 @@ from monitor.console.access.session import reader_now
 from monitor.console.parts import level_badge, unknown_badge
 from monitor.model.records import Level
 from monitor.projections.wording import LEVELS
-from monitor.words import LANGUAGES, NAMES, TAGS, current, mark, tr
+from monitor.translation import LANGUAGES, NAMES, TAGS, current, mark, tr
 
 NAVIGATION = (
     ("today", "/", mark("Today")),

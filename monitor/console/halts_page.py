@@ -16,7 +16,7 @@ from monitor.console.parts import COMMANDS, Column, Row, command_state, link_to,
 from monitor.lifecycle.next_steps import NextStep
 from monitor.projections.halt_story import HaltStep, StepKind
 from monitor.projections.life_words import role_name
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 STEPS: dict[StepKind, str] = {
     StepKind.FOUND: mark("Finding: the period or event that the halt rests on"),

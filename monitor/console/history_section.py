@@ -13,7 +13,7 @@ from monitor.model.records import Decision, Reason
 from monitor.projections.detector_words import detector_words
 from monitor.projections.evidence_words import period_words
 from monitor.projections.number_words import TIMED, budget_words, numbers
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 SHOWN = 10  # decisions in front; earlier ones are folded
 TECHNICAL = (

@@ -28,7 +28,7 @@ from monitor.model.subjects import is_pilot
 from monitor.notary.desk_facts import CheckFact, CheckpointFact, Desk, DeskUnavailable, HeldLedger
 from monitor.notary.entry_text import EntryParts
 from monitor.notary.format import DECISIONS
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 HEX_SHOWN = 2_048  # bytes of an entry that are shown in hex; the data has them all
 OUTCOMES = {"pass": mark("passed"), "FAIL": mark("failed"), "not run": mark("not run")}

@@ -9,7 +9,7 @@ import htpy as h
 from htpy import Node
 
 from monitor.console.parts import address, pages
-from monitor.words import tr
+from monitor.translation import tr
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

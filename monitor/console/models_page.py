@@ -15,7 +15,7 @@ from monitor.console.parts import Column, Row, badge, folded, link_to, none, sma
 from monitor.model.subjects import model_subject
 from monitor.projections.formats import figure
 from monitor.projections.model_files import ModelFileEntry
-from monitor.words import mark, tr, trm, trn
+from monitor.translation import mark, tr, trm, trn
 
 KINDS: dict[str, str] = {
     "supplier": mark("Suppliers"),

@@ -16,7 +16,7 @@ from monitor.projections.formats import figure, stamp
 from monitor.projections.life_words import state_name
 from monitor.projections.open_commands import OpenCommand
 from monitor.projections.wording import REASONS, level_word, plain
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
 COMMAND_STATES = {

@@ -39,7 +39,7 @@ from monitor.projections.clock_words import OWED_BY
 from monitor.projections.evidence_words import evidence_sentence, strength_words
 from monitor.projections.life_words import life_words, step_words
 from monitor.projections.wording import REASONS
-from monitor.words import tr, trm, trn
+from monitor.translation import tr, trm, trn
 
 
 def pilot_page(board: FleetView, pilot: str, now: int = 0) -> Markup | None:

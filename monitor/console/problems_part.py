@@ -12,7 +12,7 @@ from monitor.console.parts import Column, Row, link_to, none, small, table, time
 from monitor.console.pilot_view import PilotView
 from monitor.model.telemetry_problems import KINDS, TelemetryProblem
 from monitor.projections.detail_words import late_words
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 LISTED = 50
 NOT_OURS = ("not_yours",)  # sent by another firm: not for the eyes, nor in the hands, of this one

@@ -26,7 +26,7 @@ from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import figure, stamp
 from monitor.projections.measures import counts_at_least
 from monitor.projections.wording import level_word, sentence
-from monitor.words import TAGS, current, tr, trm, trn
+from monitor.translation import TAGS, current, tr, trm, trn
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}

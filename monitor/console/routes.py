@@ -22,7 +22,7 @@ from monitor.console.event_stream import EventStream
 from monitor.console.fleet_view import FleetView
 from monitor.console.pages import DATA, PAGES, Asked, Data, Page, not_found
 from monitor.console.turns import NoTurn, Turns
-from monitor.words import LANGUAGES, TAGS, Language, current, language_of, speaking
+from monitor.translation import LANGUAGES, TAGS, Language, current, language_of, speaking
 
 # Nothing is loaded from another host, framed or submitted; no script and no style stands in a page.
 HEADERS = {

@@ -16,7 +16,7 @@ from monitor.console.frame import page
 from monitor.console.parts import badge, entry_address, link, link_to, small, time_tag
 from monitor.console.pilot_view import PilotView
 from monitor.model.records import Decision
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 MOST = 50  # results of one kind
 LEAST_ID = 6  # characters of a decision id

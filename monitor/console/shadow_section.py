@@ -7,7 +7,7 @@ from htpy import Node
 
 from monitor.console.fleet_view import PilotView
 from monitor.projections.shadow_words import difference_words, facts
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def shadow_section(view: PilotView) -> Node:

@@ -35,7 +35,7 @@ from monitor.projections.clock_board import time_left
 from monitor.projections.clock_words import occurrence
 from monitor.projections.life_words import role_name
 from monitor.projections.wording import REASONS, level_word
-from monitor.words import mark, tr, trn
+from monitor.translation import mark, tr, trn
 
 _COMMAND = {
     ("halt", "commanded"): mark("Halt not acknowledged; resent until it is"),

@@ -13,7 +13,7 @@ from monitor.charter.spec import Charter, UsersChannel
 from monitor.console.users_words import known, said, span_words
 from monitor.projections.formats import stamp
 from monitor.state.users import ANSWERED, ASKED, GIVEN, REFUSED, WITHDRAWN
-from monitor.words import LANGUAGES, NAMES, TAGS
+from monitor.translation import LANGUAGES, NAMES, TAGS
 
 STEPS = ((ANSWERED, "answered"), (ASKED, "asked"), (GIVEN, "given"), (REFUSED, "refused"), (WITHDRAWN, "withdrawn"))
 

@@ -1,8 +1,8 @@
-"""The words of the users' pages; `monitor/words` has them in Chinese."""
+"""The words of the users' pages; `monitor/translation` has them in Chinese."""
 
 from __future__ import annotations
 
-from monitor.words import LANGUAGES, Language, mark, speaking, tr, trn
+from monitor.translation import LANGUAGES, Language, mark, speaking, tr, trn
 
 WORDS: dict[str, str] = {
     "title": mark("Complain about an AI pilot"),

@@ -35,8 +35,8 @@ from monitor.model.records import Decision
 from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
 from monitor.projections.pilot_status import pilot_status
+from monitor.translation import speaking
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
-from monitor.words import speaking
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 STRUCTURED = "application/cloudevents+json"

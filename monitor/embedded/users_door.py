@@ -54,9 +54,9 @@ from monitor.model.records import Decision, Outputs, Reason
 from monitor.model.signing import HEADER, HTTP_HEADER, Signer
 from monitor.state.acts_once import validity
 from monitor.state.users import ANSWERED, ASKED, GIVEN, REFUSED, WITHDRAWN
+from monitor.translation import LANGUAGES, language_of
 from monitor.validate.rejections import RejectionReason
 from monitor.validate.users_report import REPORT_BYTES, Channels, report_of
-from monitor.words import LANGUAGES, language_of
 
 FORWARD_S = 5.0
 RETRY_S = 60.0  # after a report that was refused

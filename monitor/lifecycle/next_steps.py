@@ -11,7 +11,7 @@ from typing import NamedTuple
 from monitor.lifecycle.acts import Role
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.names import Act, Outcome, Region, State
-from monitor.words import mark
+from monitor.translation import mark
 
 
 class NextStep(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.model.notice import COUNTED_NOWHERE, LATE_DROPPED, Notice
-from monitor.words import mark, tr, trn
+from monitor.translation import mark, tr, trn
 
 Kind = Literal["rejected", "counts_nowhere", "too_late"]
 KINDS: dict[Kind, str] = {

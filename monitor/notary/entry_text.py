@@ -14,7 +14,7 @@ from monitor.notary.encoding import Entry
 from monitor.notary.typed import CHARTER, EVIDENCE
 from monitor.projections.number_words import budget_words
 from monitor.projections.wording import REASONS, level_word, sentence
-from monitor.words import current, mark, speaking, tr, trn
+from monitor.translation import current, mark, speaking, tr, trn
 
 Json = dict[str, Any]
 

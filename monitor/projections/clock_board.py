@@ -13,7 +13,7 @@ from monitor.deadlines.facts import COUNTED_APART, FactKind
 from monitor.deadlines.rules import RULES_PER_START, ClockRule, ClockTable, Owes
 from monitor.model.clock_record import Change, ClockRecord, OnMiss
 from monitor.model.records import Decision
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 MOST = (CASES + len(COUNTED_APART) * COMPLAINTS) * RULES_PER_START  # clocks of one pilot
 UNITS = (mark("{n} d"), mark("{n} h"), mark("{n} min"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.model.clock_record import Change, ClockRecord, OnMiss, Owes
 from monitor.projections.formats import stamp
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 OWED_BY = {
     Owes.FIRM: mark("the firm"),

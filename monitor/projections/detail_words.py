@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from monitor.projections.formats import figure
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 _DAY_S = 86_400
 _VERSION = re.compile(r"version (\d+)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 DETECTOR_NAMES: dict[str, str] = {
     "limit_e_process": mark("evidence of an exceeded limit"),

@@ -15,7 +15,7 @@ from monitor.model.records import Decision, Finding, Reason
 from monitor.projections.formats import day, ends, figure, moment, percent, power_of_ten
 from monitor.projections.measures import HANDLING_TIME, Measure, duration_scale, measure_of, spec_of, unit_words
 from monitor.projections.number_words import SINGLE, TIMED, USUAL, has_comparison, is_share, numbers, trials_of
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 EVENTS: dict[str, str] = {
     "incident_rate": mark("incidents"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 FIELDS: dict[str, str] = {
     "about": mark("about"),

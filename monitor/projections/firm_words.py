@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.firms.classes import ClassReason, Ground
 from monitor.firms.rules import FirmClass, Measure
 from monitor.projections.formats import figure
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 CLASSES: dict[str, str] = {
     FirmClass.A: mark("A"), FirmClass.B: mark("B"), FirmClass.NOT_ENOUGH: mark("not enough record"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import exp, floor, log, log10
 
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 LN10 = log(10)
 _DAY = 86_400_000

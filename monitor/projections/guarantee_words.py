@@ -14,7 +14,7 @@ from detectors import SPENDS_ALPHA
 from monitor.charter.spec import Charter
 from monitor.projections.formats import figure, percent
 from monitor.projections.wording import plain
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 
 class Guarantee(NamedTuple):

@@ -17,7 +17,7 @@ from monitor.lifecycle.next_steps import NextStep
 from monitor.model.records import Command, Decision, Level, Reason
 from monitor.projections.open_commands import LEFT
 from monitor.projections.open_items import APPROVERS
-from monitor.words import mark
+from monitor.translation import mark
 
 FINISHED = 2_000
 STEPS = 48

@@ -6,7 +6,7 @@ from monitor.lifecycle.acts import Role
 from monitor.lifecycle.life import Lifecycle
 from monitor.lifecycle.names import INITIAL, REGION_OF, Outcome, Region, State
 from monitor.lifecycle.next_steps import NextStep
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 STATES: dict[State, str] = {
     State.DRAFT: mark("no application"),

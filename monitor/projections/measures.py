@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from monitor.charter.spec import Charter, IndicatorSpec
 from monitor.projections.formats import figure, percent
-from monitor.words import tr
+from monitor.translation import tr
 
 MeasureKind: TypeAlias = Literal["count", "share", "duration", "money", "gain", "value"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from monitor.model.records import Decision, Level
 from monitor.model.subjects import is_pilot, subject_words
 from monitor.projections import wording
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 _MOVED = {
     Level.HALT: mark("Pilot {pilot} of {firm} was halted."),

@@ -6,7 +6,7 @@ import re
 
 from monitor.model.records import Decision, Finding, Reason
 from monitor.projections.formats import e_value, figure, is_evidence
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,

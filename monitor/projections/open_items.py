@@ -12,7 +12,7 @@ from monitor.lifecycle.life import Lifecycle, life_from_words, life_of
 from monitor.lifecycle.names import Act, State
 from monitor.lifecycle.next_steps import NextStep, next_steps
 from monitor.model.records import Decision, Level, Reason
-from monitor.words import mark
+from monitor.translation import mark
 
 APPROVERS = 2  # of a release
 APPROVALS = {2: mark("approve the release (2 more)"), 1: mark("approve the release (1 more)")}

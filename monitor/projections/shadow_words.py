@@ -7,7 +7,7 @@ from monitor.model.shadow_records import ShadowDifference, ShadowFinding, Shadow
 from monitor.projections.clock_board import time_left
 from monitor.projections.formats import figure, span, stamp
 from monitor.projections.wording import REASONS, level_word
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 ENDED = {
     "": mark("runs"),

@@ -12,7 +12,7 @@ from monitor.projections.detail_words import founded_words, late_words, rule_wor
 from monitor.projections.field_words import field_name
 from monitor.projections.formats import figure, span, stamp
 from monitor.projections.number_words import numbers
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 LEVEL_WORDS: dict[str, str] = {
     "normal": mark("normal"), "watch": mark("watch"), "escalate": mark("escalate"), "halt": mark("halt"),

@@ -14,7 +14,7 @@ from monitor.public_record.documents.words import seconds_words
 from monitor.public_record.figures import Annual, Figure, Measure
 from monitor.public_record.ledgers import LedgerFile, Remark
 from monitor.report.frame import Running, commands, document, section, table
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 GLANCE = (
     "pilots.in_year", "halts.begun", "halts.standing", "halts.released", "rectifications.recorded",

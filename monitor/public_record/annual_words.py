@@ -21,7 +21,7 @@ from monitor.public_record.documents.words import (
     state_words,
 )
 from monitor.public_record.measures import MEASURES
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 NAMES = {
     "authority": mark("authority"), "change": mark("change"), "class": mark("class"), "clause": mark("clause"),

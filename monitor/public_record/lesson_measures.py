@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.words import mark
+from monitor.translation import mark
 
 LESSONS: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "limits.share": (

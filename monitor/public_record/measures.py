@@ -1,13 +1,13 @@
 """The measures of an annual report, in one table: title, definition, dimensions, unit; and how each is defined.
 
 The separate program `recompute_annual.py` computes each of them again. A measure without a unit counts entries. Titles
-and definitions are translated where they are shown (`monitor/words`); the report as JSON has them in English.
+and definitions are translated where they are shown (`monitor/translation`); the report as JSON has them in English.
 """
 
 from __future__ import annotations
 
 from monitor.public_record.lesson_measures import LESSONS
-from monitor.words import mark
+from monitor.translation import mark
 
 MEASURES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     # set-up

@@ -19,7 +19,7 @@ from monitor.public_record.ledgers import Remark
 from monitor.public_record.register import Change, Entry, HaltLine, Listed, as_json, register_of
 from monitor.public_record.register_words import LANGUAGES, NAMES, REASONS_ZH, STATES, Language, word
 from monitor.report.frame import Running, document
-from monitor.words import speaking
+from monitor.translation import speaking
 
 FEED_ITEMS = 200
 CSS = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.public_record.measures import MEASURES
-from monitor.words import mark
+from monitor.translation import mark
 
 _BY_SECTION: tuple[tuple[str, str, str, str], ...] = (
     ("setup", mark("Set-up and pilots"), "Art. 57(16)", "sandbox. pilots. firms."),

@@ -9,7 +9,7 @@ from htpy import Node
 
 from monitor.report.cohort import Cohort, CohortStream, PooledStream
 from monitor.report.frame import Running, document, section, svg, table
-from monitor.words import tr, trm
+from monitor.translation import tr, trm
 
 WIDTH, LEFT, RIGHT, ROW = 720, 190, 700, 26
 _CSS = """

@@ -16,7 +16,7 @@ from monitor.report.fields import CONDITIONS, DOCUMENTS, INSTANT, STREAM_FIELDS
 from monitor.report.frame import Running, section, table
 from monitor.report.frame import document as document_page
 from monitor.report.stay import Number, Stay
-from monitor.words import current, tr, trm
+from monitor.translation import current, tr, trm
 
 SCHEMA = "sandbox-exit-report/1"
 

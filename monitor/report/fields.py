@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from monitor.report.stay import Json, Number, Stay, number
-from monitor.words import mark
+from monitor.translation import mark
 
 INSTANT = "ms since 1970"
 CONDITIONS = mark("Conditions of the plan")

@@ -15,8 +15,8 @@ from htpy import Node
 from markupsafe import Markup
 from msgspec import Struct
 
-from monitor.words import current, tr
-from monitor.words.catalogue import TAGS
+from monitor.translation import current, tr
+from monitor.translation.catalogue import TAGS
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}

@@ -14,7 +14,7 @@ from msgspec import structs
 from monitor.console.pages import PAGES, Asked
 from monitor.model.records import Decision, Finding, Outputs
 from monitor.testing.records import decision, evidence
-from monitor.words import speaking
+from monitor.translation import speaking
 from tests.board_world import (
     APPLICANT,
     AUTHORITY,

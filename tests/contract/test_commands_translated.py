@@ -33,7 +33,7 @@ from monitor.firms.record import FirmRecord
 from monitor.model.records import Decision, Level, Reason, Rejected
 from monitor.projections.pilot_status import pilot_status
 from monitor.testing.records import decision
-from monitor.words import PSEUDO, Language, speaking
+from monitor.translation import PSEUDO, Language, speaking
 from tests.board_world import World, world
 from tests.contract.test_board_pages import given
 

@@ -136,14 +136,14 @@ def test_the_base_installation_is_what_the_sdk_imports() -> None:
     assert {normal(re.split(r"[\s<>=!~;\[]", wanted)[0]) for wanted in PROJECT["dependencies"]} == BASE
     used: set[str] = set()
     for path in FILES:
-        if path.relative_to(ROOT).parts[:2] in {("monitor", name) for name in SDK_FOLDERS if name != "words"}:
+        if path.relative_to(ROOT).parts[:2] in {("monitor", name) for name in SDK_FOLDERS if name != "translation"}:
             used |= outside(path.read_text())
     assert used == modules_of(BASE) & used
     assert {name for module in used for name in GIVEN_BY[module]} >= {"cryptography", "kafka-python", "msgspec"}
 
 
 # `words` imports Babel where another language than English is asked for.
-SDK_FOLDERS = ("access", "clock.py", "errors.py", "files", "halt_ground.py", "logs.py", "model", "sdk", "words")
+SDK_FOLDERS = ("access", "clock.py", "errors.py", "files", "halt_ground.py", "logs.py", "model", "sdk", "translation")
 
 
 def test_the_sdk_runs_without_the_monitor() -> None:

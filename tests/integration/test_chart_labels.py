@@ -13,7 +13,7 @@ from selenium.webdriver.chrome.service import Service
 
 from monitor.console.svg.picture import chart
 from monitor.console.svg.style import STYLE
-from monitor.words import LANGUAGES, Language, speaking
+from monitor.translation import LANGUAGES, Language, speaking
 from tests.unit.console.svg.awkward import AWKWARD
 
 pytestmark = pytest.mark.servers

@@ -15,7 +15,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first. A file imports from its own folder and from folders below it. `monitor/README.md` shows the same table.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("halt_ground", "clock", "logs", "words"),
+    ("halt_ground", "clock", "logs", "translation"),
     ("errors",),
     ("model", "tlog"),
     ("access", "files", "charter"),
@@ -95,9 +95,9 @@ HOMES = {
     ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
-    "babel": ("monitor/words/",),
+    "babel": ("monitor/translation/",),
     "htpy": ("monitor/console/", "monitor/report/", "monitor/public_record/"),
-    "markupsafe": ("monitor/words/", "monitor/console/", "monitor/report/", "monitor/public_record/"),
+    "markupsafe": ("monitor/translation/", "monitor/console/", "monitor/report/", "monitor/public_record/"),
     "cryptography": (
         "monitor/model/signing.py", "monitor/tlog/keys.py", "monitor/access/tls.py", "monitor/testing/certificates.py",
         "monitor/stamps/", "monitor/testing/timestamp_authority.py",

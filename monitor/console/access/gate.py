@@ -12,7 +12,7 @@ from monitor.console.access.read_log import Read, ReadLog
 from monitor.console.access.roles import Reader
 from monitor.console.access.settings import AccessFile
 from monitor.logs import EventLogger
-from monitor.words import mark
+from monitor.translation import mark
 
 log = EventLogger(__name__)
 REFUSALS: dict[LoginRefusal, str] = {

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from monitor.console.access.gate import REFUSALS
 from monitor.console.access.proxy_login import LoginRefusal
 from monitor.console.frame import page
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def refused_page(reason: LoginRefusal) -> Markup:

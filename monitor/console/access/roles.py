@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from monitor.words import mark
+from monitor.translation import mark
 
 
 class Role(StrEnum):

@@ -12,7 +12,7 @@ from monitor.model.records import Decision, Level, Reason
 from monitor.projections.evidence_words import evidence_sentence
 from monitor.projections.formats import stamp, when
 from monitor.projections.wording import REASONS, level_word, plain
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 _ROW = 17.0  # of decision labels
 _ROWS = 5  # of labels; halts may have up to _HALT_ROWS

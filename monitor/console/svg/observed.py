@@ -21,7 +21,7 @@ from monitor.projections.measures import (
     measure_of,
     unit_words,
 )
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 OBSERVED_HEIGHT = 84.0
 COLUMNS = 380  # more periods are added up, so that a year of hours stays readable

@@ -35,7 +35,7 @@ from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import e_value, figure, is_evidence, when
 from monitor.projections.measures import spec_of
 from monitor.projections.wording import level_word
-from monitor.words import mark, tr, trn
+from monitor.translation import mark, tr, trn
 
 
 class Chart(Struct, frozen=True):

@@ -15,7 +15,7 @@ from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import LN10, e_value, percent
 from monitor.projections.measures import spec_of
 from monitor.projections.wording import LEVEL_WORDS
-from monitor.words import tr
+from monitor.translation import tr
 
 EVIDENCE_HEIGHT, QUICK_HEIGHT = 150.0, 56.0
 _BEYOND = 3.0  # the axis of evidence reaches to this multiple (in log) of the highest threshold

@@ -12,7 +12,7 @@ from msgspec import Struct
 from monitor.model.records import Decision, Evidence, Level, Reason
 from monitor.projections.formats import is_evidence
 from monitor.projections.open_commands import LEFT
-from monitor.words import mark
+from monitor.translation import mark
 
 Panel = tuple[str, str]
 """Indicator and segment."""

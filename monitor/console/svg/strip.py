@@ -14,7 +14,7 @@ from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import when
 from monitor.projections.open_commands import LEFT
 from monitor.projections.wording import level_word
-from monitor.words import tr
+from monitor.translation import tr
 
 _HEIGHT = 22.0
 

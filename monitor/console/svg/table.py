@@ -15,7 +15,7 @@ from monitor.projections.evidence_words import period_words
 from monitor.projections.formats import e_value, figure, is_evidence
 from monitor.projections.measures import Measure, measure_of, spec_of
 from monitor.projections.wording import REASONS, plain
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 ROWS = 400  # of one table: more are not readable
 

@@ -17,7 +17,7 @@ from monitor.projections.formats import figure
 from monitor.projections.measures import measure_of, unit_words
 from monitor.public_record.documents.halt import Interval
 from monitor.public_record.pilot import InForce
-from monitor.words import current, tr
+from monitor.translation import current, tr
 
 _WITHHELD: dict[str, Any] = {"scenario": "", "models": ()}  # what the schema requires and a charter may withhold
 

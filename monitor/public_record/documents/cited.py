@@ -11,7 +11,7 @@ from monitor.public_record.documents.source import Place
 from monitor.public_record.documents.words import clock_time, reason_words
 from monitor.public_record.ledgers import LedgerFile
 from monitor.report.frame import commands, section, table
-from monitor.words import tr
+from monitor.translation import tr
 
 
 class Cited:

@@ -23,7 +23,7 @@ from monitor.public_record.documents.words import (
 )
 from monitor.public_record.ledgers import LedgerFile
 from monitor.report.frame import Running, document, section, table
-from monitor.words import current, mark, tr, trn
+from monitor.translation import current, mark, tr, trn
 
 NAMED = 12  # pilots of a group that are named
 VERDICTS = {

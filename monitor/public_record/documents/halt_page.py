@@ -34,7 +34,7 @@ from monitor.public_record.documents.words import (
 )
 from monitor.public_record.statement import decision_of
 from monitor.report.frame import document, facts, section
-from monitor.words import current, tr, trn
+from monitor.translation import current, tr, trn
 
 Row = tuple[Node, Node, Node]
 

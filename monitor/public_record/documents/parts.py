@@ -14,7 +14,7 @@ from monitor.public_record.documents.halt import Step
 from monitor.public_record.documents.pilot import HaltLine
 from monitor.public_record.documents.words import clock_time, moved, reason_words, seconds_words, step_words
 from monitor.report.frame import Running, table
-from monitor.words import tr
+from monitor.translation import tr
 
 
 def running(pilot: str, checkpoint: tuple[str, int, str]) -> Running:

@@ -16,7 +16,7 @@ from monitor.public_record.documents.source import Source
 from monitor.public_record.pilot import Json
 from monitor.public_record.statement import decision_of
 from monitor.report.frame import section, table
-from monitor.words import tr, trn
+from monitor.translation import tr, trn
 
 BEFORE, AFTER = 120, 24  # closed periods before and after a halt that are drawn
 STAY = 200  # closed periods of a stay that are drawn

@@ -38,7 +38,7 @@ from monitor.public_record.documents.words import (
     state_words,
 )
 from monitor.report.frame import document, facts, section, table
-from monitor.words import current, mark, tr, trn
+from monitor.translation import current, mark, tr, trn
 
 VERDICTS = {
     "kept": mark("kept: the whole interval is within the limit"),

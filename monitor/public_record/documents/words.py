@@ -10,7 +10,7 @@ from monitor.projections.formats import figure, stamp
 from monitor.projections.wording import REASONS, plain
 from monitor.public_record.documents.halt import Step
 from monitor.public_record.pilot import ABSENT, WITHHELD, Json
-from monitor.words import mark, tr
+from monitor.translation import mark, tr
 
 REASON_WORDS: dict[str, str] = {reason.value: words for reason, words in REASONS.items()}
 ENTRIES = {

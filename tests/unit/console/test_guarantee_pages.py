@@ -10,7 +10,7 @@ import tests.board_world as w
 from monitor.console.charter_page import charter_page
 from monitor.console.pilot_page import pilot_page
 from monitor.console.report import Story, report
-from monitor.words import speaking
+from monitor.translation import speaking
 
 SENTENCE = (
     "A firm that keeps every limit is ever halted by the statistics with probability at most 1 %, however often you"

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.projections.detail_words import founded_words, late_words, rule_words
-from monitor.words import speaking
+from monitor.translation import speaking
 
 LATE = "{what} of 2026-01-01T10:00+00:00 arrived {days} days after the period had closed; complaints accepts {accepts}"
 

@@ -11,7 +11,7 @@ from monitor.charter.spec import Authority, Charter, Cycle, IndicatorSpec, Parti
 from monitor.model.records import Finding, Reason
 from monitor.projections.evidence_words import evidence_sentence, period_words, strength_words
 from monitor.testing.records import decision
-from monitor.words import PSEUDO, speaking
+from monitor.translation import PSEUDO, speaking
 
 LIMIT: dict[str, Any] = {"rule": "limit_e_process", "statistic": 9.0, "bar": 7.4, "alpha": 0.0006}
 

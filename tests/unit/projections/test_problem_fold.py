@@ -9,8 +9,8 @@ from monitor.model.records import Finding, Reason, Rejected
 from monitor.model.telemetry_problems import FIXES, problems_of
 from monitor.projections.problem_fold import ROWS, ProblemFold, problem_lines, problems_in
 from monitor.testing.records import decision
+from monitor.translation import speaking
 from monitor.validate.rejections import RejectionReason
-from monitor.words import speaking
 
 
 def rejected(offset: int, reason: str = "bad_time", field: str = "time", **more: object) -> Rejected:

@@ -33,8 +33,8 @@ from monitor.public_record.documents.source import read_source
 from monitor.public_record.documents.words import DUTIES, STATES
 from monitor.public_record.measures import MEASURES
 from monitor.testing.records import decision, halted
-from monitor.words import speaking
-from monitor.words.catalogue import Language
+from monitor.translation import speaking
+from monitor.translation.catalogue import Language
 from tests.unit.engine.test_machine import RATE, charter
 
 from .canaries import AT, MARKS, PEOPLE, PILOT, fields_that_may_be_confidential, write

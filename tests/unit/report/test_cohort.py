@@ -36,7 +36,7 @@ from monitor.report.documents import as_html, as_json, document
 from monitor.report.fields import DOCUMENTS
 from monitor.report.stay import Stay
 from monitor.tlog.merkle import leaf_hash
-from monitor.words import PSEUDO, Language, speaking
+from monitor.translation import PSEUDO, Language, speaking
 from tests.unit.decide.test_exits import LEAVE
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 from tests.unit.engine.test_machine import charter as charter_of

@@ -13,7 +13,7 @@ from monitor.console.svg.lettering import width
 from monitor.console.svg.picture import Chart, chart, picture
 from monitor.console.svg.series import connected, missing, panels_of, stretches
 from monitor.model.records import Finding, Level, Reason
-from monitor.words import PSEUDO, speaking
+from monitor.translation import PSEUDO, speaking
 from tests.unit.console.svg.awkward import AWKWARD, DAY, LONG, START, closed, decided, steady
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,4 +1,4 @@
-"""Brings the catalogues up to date with the source: `python -m monitor.words.update`.
+"""Brings the catalogues up to date with the source: `python -m monitor.translation.update`.
 
 Collects the messages of `tr`, `trm`, `trn` and `mark`, adds what is missing to the file of its area, empty
 or with the translation that another area has, and removes what no source shows any more. Files are sorted and have no
@@ -40,7 +40,7 @@ def extracted() -> dict[str, set[Message]]:
     found: dict[str, set[Message]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         folder = path.relative_to(ROOT).parts[0]
-        if folder != "words":
+        if folder != "translation":
             for message in _messages(path.read_text("utf-8")):
                 found.setdefault(AREAS.get(folder, "other"), set()).add(message)
     return found

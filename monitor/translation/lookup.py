@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from monitor.words.catalogue import PSEUDO, Language, catalogue
+from monitor.translation.catalogue import PSEUDO, Language, catalogue
 
 if TYPE_CHECKING:
     from markupsafe import Markup

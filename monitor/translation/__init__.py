@@ -9,13 +9,13 @@ sentence or label with named placeholders:
     trm("See {link}.", link=htpy_element)  # HTML: the message and plain values are escaped
 
 The language is that of the innermost `speaking(...)`; English without one, so that ledgers, logs and JSON are the same
-in every language. A message without a translation is shown in English; `tests/unit/words` refuses such messages.
+in every language. A message without a translation is shown in English; `tests/unit/translation` refuses such messages.
 """
 
 from __future__ import annotations
 
-from monitor.words.catalogue import LANGUAGES, NAMES, PSEUDO, TAGS, Language, language_of
-from monitor.words.lookup import current, mark, speaking, tr, trm, trn
+from monitor.translation.catalogue import LANGUAGES, NAMES, PSEUDO, TAGS, Language, language_of
+from monitor.translation.lookup import current, mark, speaking, tr, trm, trn
 
 __all__ = [
     "LANGUAGES", "NAMES", "PSEUDO", "TAGS", "Language",

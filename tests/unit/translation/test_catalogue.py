@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from monitor.words.update import ROOT, _messages, untranslated, updated
+from monitor.translation.update import ROOT, _messages, untranslated, updated
 
-AREAS = sorted(path.stem for path in (ROOT / "words" / "zh").glob("*.po"))
+AREAS = sorted(path.stem for path in (ROOT / "translation" / "zh").glob("*.po"))
 FUNCTIONS = {"tr", "trm", "trn", "mark"}
 
 
@@ -27,8 +27,8 @@ def placeholders(text: str) -> set[str]:
 
 
 def test_the_files_are_those_of_the_source(files: dict[str, bytes]) -> None:
-    """`python -m monitor.words.update` changes nothing."""
-    assert {area: (ROOT / "words" / "zh" / f"{area}.po").read_bytes() for area in AREAS} == files
+    """`python -m monitor.translation.update` changes nothing."""
+    assert {area: (ROOT / "translation" / "zh" / f"{area}.po").read_bytes() for area in AREAS} == files
 
 
 @pytest.mark.parametrize("area", AREAS)

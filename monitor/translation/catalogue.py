@@ -39,7 +39,7 @@ def catalogue(language: Language) -> Catalogue:
     from babel.messages.pofile import read_po  # only where another language is asked for: the SDK comes without Babel
 
     texts: dict[str, str] = {}
-    for part in sorted(files("monitor.words").joinpath(language).iterdir(), key=lambda part: part.name):
+    for part in sorted(files("monitor.translation").joinpath(language).iterdir(), key=lambda part: part.name):
         if part.name.endswith(".po"):
             with part.open("rb") as stream:
                 found = {_one(entry.id): _one(entry.string) for entry in read_po(stream, locale=language) if entry.id}

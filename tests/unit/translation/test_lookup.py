@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from htpy import a
 
-from monitor.words import PSEUDO, current, language_of, mark, speaking, tr, trm, trn
+from monitor.translation import PSEUDO, current, language_of, mark, speaking, tr, trm, trn
 
 
 def test_english_without_a_language() -> None:
