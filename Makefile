@@ -102,7 +102,7 @@ test-long: install ## 1,000 histories of random faults, then randomized and `lon
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/contract tests/acts tests/country tests/ledger tests/property tests/failure tests/replay tests/unit tests/integration/test_stack.py tests/integration/test_kubernetes.py tests/integration/test_walk_of_pages.py tests/integration/test_walk_of_ledger.py
+FULL_STRENGTH = tests/contract tests/acts tests/country tests/ledger tests/property tests/failure tests/replay tests/unit tests/integration/test_alert_flood.py tests/integration/test_alertmanager_pair.py tests/integration/test_stack.py tests/integration/test_kubernetes.py tests/integration/test_walk_of_pages.py tests/integration/test_walk_of_ledger.py
 
 .PHONY: test-acts
 test-acts: install ## every act by every role in every state, and a random walk of 100,000 acts; GOAL lines

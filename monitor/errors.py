@@ -3,6 +3,7 @@
 SandboxMonitorError
 ├── SetAside               one input is bad: reject it with its reason, count it, continue
 │   ├── ControlRefused     a control record may not take effect (a release without its approvals)
+│   ├── LoginRefused       a request for a page has no reader: answer 401 or 403
 │   ├── Forged             a signature is missing, of a key that is not trusted, or not of these bytes
 │   └── BadEvent           the service passed the SDK a value that no event can carry: fix the call
 ├── HistoryBroken          a file of recorded input is not what `export` writes: report line and fix
@@ -29,10 +30,11 @@ SandboxMonitorError
 
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
 a replay then uses one process), UnreadableBatch (`kafka`; its reader gives a range of unreadable records instead),
-ConnectionClosed and TlsAnswer (`access`; the login turns them into an error that names the setting), Unreadable
-(`report/recompute.py` and `public_record/recompute_annual.py`, which stand alone), and CursorBroken,
-CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of this package; the
-command `ledger` reports them), KeyRefused, Missing,
+NoTurn (`console`; the answer is 503), ConnectionClosed and TlsAnswer (`access`; the login turns them into an error
+that names the setting), Unreadable (`report/recompute.py` and `public_record/recompute_annual.py`, which stand alone),
+and CursorBroken,
+CommitmentMismatch, Damage, DeskUnavailable, Malformed, PlaintextBroken (`notary`, whose verifier imports nothing of
+this package; the command `ledger` and the board report them), KeyRefused, Missing,
 NoBundle, NotComparable and Refused (`verifier`, which stands alone too: another class than the one above; its command
 reports them), and TlogError (`tlog`, a library that imports nothing of this package; `tlog/errors.py` draws the tree
 below it).

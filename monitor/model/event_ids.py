@@ -24,7 +24,7 @@ from monitor.model.events import (
     IncidentReported,
     IncidentUpdated,
 )
-from monitor.model.pseudonyms import is_id, is_pseudonym, only_ids, shown
+from monitor.model.pseudonyms import is_id, is_pseudonym, only_ids, pseudonym, shown
 
 # A mistake in an id must neither hide a death nor delay the confirmation of a stop.
 TAKE_EFFECT = (IncidentReported, IncidentUpdated, CommandAcknowledged)
@@ -74,6 +74,16 @@ def not_a_pseudonym(event: Any) -> str:
         return ""
     text = getattr(event.data, name)
     return f"data.{name}" if text and not is_pseudonym(text) else ""
+
+
+def with_pseudonym(event: Any, key: bytes) -> Any:
+    """An event with a pseudonym, made with `key`, in place of an id that may lead to a person."""
+    field = not_a_pseudonym(event).removeprefix("data.")
+    if not field:
+        return event
+    return structs.replace(
+        event, data=structs.replace(event.data, **{field: pseudonym(key, getattr(event.data, field))})
+    )
 
 
 def _ids(event: Any) -> list[tuple[str, str]]:

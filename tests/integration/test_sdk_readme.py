@@ -29,7 +29,19 @@ def test_every_call_of_the_page_exists_and_every_call_is_on_the_page() -> None:
     table = text[text.index("| call | when |") : text.index("Every call takes")]
     named = set(re.findall(r"`([a-z_]+)\(", table))
     verbs = {n for n in vars(Pilot) if not n.startswith("_") and callable(getattr(Pilot, n))}
-    others = {"together", "guard", "guarded", "check", "on_halt", "resume", "asgi", "status", "flush", "close"}
+    others = {
+        "together",
+        "guard",
+        "guarded",
+        "check",
+        "on_halt",
+        "on_rejected",
+        "resume",
+        "asgi",
+        "status",
+        "flush",
+        "close",
+    }
     assert named == verbs - others
     for other in others:
         assert other in text

@@ -9,7 +9,7 @@ from tests.conftest import FOLDERS, LONGEST, cost_rank
 
 TESTS = Path(__file__).parents[2]
 WITH_PROCESSES = {"halt", "consistency", "failure", "security", "integration"}
-NO_TESTS = {"bench", "data"}
+NO_TESTS = {"bench", "browser", "data"}
 
 
 def folders() -> set[str]:
@@ -40,7 +40,7 @@ def test_long_files_come_before_short_ones() -> None:
 
 def test_every_folder_is_in_the_fast_suite_or_starts_processes() -> None:
     """`make test-fast` names its folders; a new folder must be put on one side or the other."""
-    (line,) = re.findall(r"^FAST = (.*)$", (TESTS.parent / "Makefile").read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^IN_PROCESS = (.*)$", (TESTS.parent / "Makefile").read_text(), re.MULTILINE)
     fast = {path.removeprefix("tests/") for path in line.split() if path.startswith("tests/")}
     assert fast | WITH_PROCESSES == folders()
     assert not fast & WITH_PROCESSES
