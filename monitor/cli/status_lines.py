@@ -12,7 +12,7 @@ from monitor.model.notice import Notice
 from monitor.model.records import Command, Reason
 from monitor.model.telemetry_problems import TelemetryProblem, problems_of
 from monitor.projections.clock_board import time_left
-from monitor.projections.clock_words import FORBIDDEN, OWED_BY, occurrence
+from monitor.projections.clock_words import OWED_BY
 from monitor.projections.formats import stamp
 from monitor.projections.life_words import OUTCOMES, ROLES, state_name
 from monitor.projections.pilot_status import PilotStatus, StatusRecord
@@ -117,13 +117,13 @@ def _contact(contacts: Mapping[str, str], who: str) -> str:
 
 
 def _clock(one: ClockRecord, contacts: Mapping[str, str], now: int) -> str:
-    about = occurrence(one.starts, one.key)
+    about = f", {plain(one.starts)} {one.key}" if one.key else ""
     left = time_left(None if one.due is None else one.due - now)
     by = tr(", by {time}", time=stamp(one.due)) if one.due is not None else ""
     said = tr("{who} owes {title} ({basis}){about}: {left}{by}", who=_owner(one.owed_by), title=tr(one.title),
               basis=tr(one.basis), about=about, by=by, left=left)  # fmt: skip
     if one.forbids:
-        said += tr("; until then {acts}", acts=", ".join(tr(FORBIDDEN.get(kind, kind)) for kind in one.forbids))
+        said += tr("; forbids {acts}", acts=", ".join(map(plain, one.forbids)))
     return said + _contact(contacts, one.owed_by)
 
 
@@ -165,8 +165,16 @@ def _evidence(one: StatusRecord) -> str:
 
 def _record(one: StatusRecord) -> str:
     by = tr(" by {author}", author=one.author) if one.author else ""
-    at = stamp(one.at)
-    return tr("{time}  decision {number}  {sentence}{by}", time=at, number=one.standing, sentence=one.sentence, by=by)
+    said, at = _sentence(one), stamp(one.at)
+    return tr("{time}  decision {number}  {sentence}{by}", time=at, number=one.standing, sentence=said, by=by)
+
+
+def _sentence(one: StatusRecord) -> str:
+    """The sentence of a decision; in other languages than English its reason and its numbers."""
+    if current() == "en":
+        return one.sentence
+    name = f"{plain(one.indicator)}, {one.segment}".removesuffix(", ")
+    return ": ".join(part for part in (_reason(one.reason), name, one.numbers) if part)
 
 
 # In English the words of the record, which acts, pages and `--json` also have; in other languages those of the board.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from monitor.model.records import Command, command_id
-from monitor.sdk.ground_words import ground_sentence, incident_words
+from monitor.sdk.ground_words import ground_sentence
 
 
 class CommandState(Struct, frozen=True):
@@ -96,7 +96,6 @@ def not_resumed_text(pilot: str, state: CommandState) -> str:
 def ground_text(command: Command) -> str:
     """The finding behind a command in one phrase: indicator, segment, and its numbers in words; "" without a ground.
 
-    >>> from monitor.halt_ground import Ground
     >>> from monitor.testing.records import command
     >>> found = Ground(indicator="complaints", segment="north", rule="limit_e_process", observed=36.0, expected=6.09)
     >>> ground_text(command(2, ground=found))
@@ -106,9 +105,9 @@ def ground_text(command: Command) -> str:
     if ground is None:
         return ""
     place = ", ".join(part for part in (ground.indicator or ground.rule, ground.segment) if part)
-    said = ground_sentence(ground) or ground.explanation or incident_words(ground)
+    said = ground_sentence(ground) or ground.explanation or ground.detail
     return ": ".join(part for part in (place, said) if part)
 
 
 def _when(command: Command) -> str:
-    return datetime.fromtimestamp(command.at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(command.at / 1000, UTC).isoformat()

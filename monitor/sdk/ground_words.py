@@ -7,7 +7,6 @@ loads; a test compares both.
 from __future__ import annotations
 
 from monitor.halt_ground import Ground
-from monitor.model.events import Harm, Severity
 
 
 def ground_sentence(ground: Ground) -> str:
@@ -28,21 +27,6 @@ def ground_sentence(ground: Ground) -> str:
         counted = f"{_figure(100 * observed)} % of {_figure(exposure)} cases"
         return f"{counted} where at most {_figure(100 * expected)} % are allowed"
     return "" if ground.explanation else f"{_figure(observed)} events where at most {_figure(expected)} are allowed"
-
-
-def incident_words(ground: Ground) -> str:
-    """The incident of a hard rule in words; any other detail as it is.
-
-    >>> incident_words(Ground(rule="death", detail="serious_incident, death, i-7"))
-    'serious incident, harm death, incident i-7'
-    >>> incident_words(Ground(detail="ordered by the court"))
-    'ordered by the court'
-    """
-    severity, _, rest = ground.detail.partition(", ")
-    harm, _, incident = rest.partition(", ")
-    if severity not in set(Severity) or harm not in set(Harm) or not incident:
-        return ground.detail
-    return f"{severity.replace('_', ' ')}, harm {harm.replace('_', ' ')}, incident {incident}"
 
 
 def _figure(value: float) -> str:

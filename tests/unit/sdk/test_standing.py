@@ -51,7 +51,7 @@ def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
     late = Ground(indicator="complaints", rule="rectify_within", observed=7200.0, detail="due 2026-02-04T00:00:00Z")
     assert "complaints: due 2026-02-04T00:00:00Z (decision" in halted_text(command(3, ground=late))
     rule = Ground(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, i-7")
-    assert "hard_rule, death: serious incident, harm death, incident i-7" in halted_text(
+    assert "hard_rule, death: serious_incident, death, i-7" in halted_text(
         command(3, reason=Reason.HARD_RULE, ground=rule)
     )
 
