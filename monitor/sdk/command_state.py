@@ -96,6 +96,7 @@ def not_resumed_text(pilot: str, state: CommandState) -> str:
 def ground_text(command: Command) -> str:
     """The finding behind a command in one phrase: indicator, segment, and its numbers in words; "" without a ground.
 
+    >>> from monitor.halt_ground import Ground
     >>> from monitor.testing.records import command
     >>> found = Ground(indicator="complaints", segment="north", rule="limit_e_process", observed=36.0, expected=6.09)
     >>> ground_text(command(2, ground=found))
