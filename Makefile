@@ -30,7 +30,7 @@ generate: install ## what is built from the code: the AsyncAPI page, alert rules
 lock: install ## resolve again; the file names no registry
 	$(UV) pip compile pyproject.toml --extra monitor --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
-test: lint servers ## lint, then all tests but `long` ones, on real servers, which it installs (Prometheus, Chromium, Kafka ...); 19 minutes
+test: lint servers ## lint, then all tests but `long` ones, on real servers, which it installs (Prometheus, Chromium, Kafka ...); 20 minutes
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
 test-fast: install ## unit, contract, property and replay tests, without servers, in six minutes; ARGS="-k halt" selects
