@@ -33,7 +33,7 @@ lock: install ## resolve again; the file names no registry
 test: lint servers ## lint, then all tests but `long` ones, on real servers, which it installs (Prometheus, Chromium, Kafka ...); 20 minutes
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
-test-fast: install ## unit, contract, property and replay tests, without servers, in six minutes; ARGS="-k halt" selects
+test-fast: install ## unit, contract, property and replay tests, without servers, in five minutes; ARGS="-k halt" selects
 	FAST=1 $(PY) -m pytest -m "not long and not slow and not kafka and not servers" -n 2 $(BY_FILE) $(IN_PROCESS) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.

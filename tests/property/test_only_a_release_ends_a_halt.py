@@ -44,7 +44,7 @@ from tests.strength import examples
 from tests.unit.engine.test_machine import RATE, T0, charter
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-WALKS, STEPS = (100 if QUICK else examples(240, 600)), 14
+WALKS, STEPS = (100 if QUICK else examples(240, 600, fast=240)), 14
 KEYS = {
     name: Signer(bytes([n]) * 32) for n, name in enumerate(("anna", "ben", "olga", "firm", "mallory", "admitter"), 1)
 }
