@@ -51,11 +51,3 @@ class Reader(Struct, frozen=True):
         if self.sees_all:
             return True
         return firm in self.of if self.role is Role.FIRM else bool(self.of & authorities)
-
-    def sees_firm(self, firm: str) -> bool:
-        """Whether the reader sees the record of this firm."""
-        return self.sees_all or self.role is Role.AUTHORITY or firm in self.of
-
-    def sees_authority(self, authority: str) -> bool:
-        """Whether the reader sees what waits for this authority."""
-        return self.sees_all or (self.role is Role.AUTHORITY and authority in self.of)
